@@ -1,0 +1,61 @@
+"""A candidate model as data: a chain of blocks and what is needed to run it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from alsatian.data.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of one model.
+
+    Attributes:
+        identity: digest of architecture and parameters; equal identity means equal function.
+        parameter_bytes: bytes of its parameters and buffers.
+        output_bytes: bytes of the state behind it, per item.
+    """
+
+    identity: str
+    parameter_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class ArchitectureSpec:
+    """How to build a feature extractor again, without its parameters.
+
+    Attributes:
+        source: the library that defines it, e.g. ``"torchvision"``.
+        name: the builder's name there.
+        options: its arguments, as plain data.
+    """
+
+    source: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate model.
+
+    Attributes:
+        id: unique in a model set.
+        blocks: the chain, from the input to the features.
+        architecture: how to build it again; None for a model that only lives in this process.
+        preprocessing: what turns a raw item into the model's input.
+        metadata: anything worth keeping about where it came from.
+    """
+
+    id: str
+    blocks: tuple[Block, ...]
+    architecture: ArchitectureSpec | None
+    preprocessing: Preprocessing
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all parameters and buffers, as a separate file would hold them."""
+        return sum(block.parameter_bytes for block in self.blocks)

@@ -1,0 +1,54 @@
+"""Identities: what a block computes (architecture) and with which numbers (parameters).
+
+Both are BLAKE3 digests in hexadecimal. A block's identity joins them, so equal identity means equal
+function.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from blake3 import blake3
+
+DIGEST_LENGTH = 64  # hexadecimal digits of a 256-bit digest
+
+
+def digest_json(value: Any) -> str:
+    """Digest of ``value`` as canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return blake3(text.encode()).hexdigest()
+
+
+def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    """The elements of ``tensor`` in row-major order as raw bytes (copied only if not contiguous)."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    if flat.numel() == 0:
+        return memoryview(b"")
+    # A byte view covers types that NumPy does not know, such as bfloat16.
+    return memoryview(flat.view(torch.uint8).numpy().data)
+
+
+def parameter_fingerprint(tensors: Iterable[torch.Tensor]) -> str:
+    """Digest of the shapes, dtypes and bytes of ``tensors``, in order."""
+    hasher = blake3()
+    for tensor in tensors:
+        header = f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)};"
+        hasher.update(header.encode())
+        hasher.update(tensor_bytes(tensor))
+    return hasher.hexdigest()
+
+
+def block_identity(architecture: str, parameters: str) -> str:
+    """Identity of a block from the fingerprints of its architecture and of its parameters."""
+    return blake3(f"{architecture}:{parameters}".encode()).hexdigest()
+
+
+def features_fingerprint(batches: Sequence[torch.Tensor]) -> str:
+    """Digest of features, for comparing them bit for bit across runs."""
+    return parameter_fingerprint(batches)
+
+
+def set_digest(members: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Digest of a model set: ``(model id, block identities)`` of every member, in any order."""
+    return digest_json(sorted([model_id, list(blocks)] for model_id, blocks in members))

@@ -1,0 +1,83 @@
+"""Runnable pieces of a model's graph."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch.fx import GraphModule
+
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.errors import SplitError
+
+State = tuple[torch.Tensor, ...]
+"""What is alive between two blocks: one or a few tensors of shape ``(batch, …)``."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The code of a block, without its parameters.
+
+    Attributes:
+        fingerprint: digest of operators, constants, shapes and dtypes; it does not depend on the device.
+        parameter_names: names of the parameters, buffers and constants in the module, in call order.
+        trainable: which of them are parameters. PyTorch's CPU kernels for linear layers fold dimensions
+            by ``requires_grad``, even where no gradient is recorded, so it has to be as in the module.
+        output_bytes: bytes of the state behind the segment, per item.
+        code: called with the state before the segment and the parameters.
+    """
+
+    fingerprint: str
+    parameter_names: tuple[str, ...]
+    trainable: tuple[bool, ...]
+    output_bytes: int
+    code: GraphModule = field(compare=False, repr=False)
+
+    def prepare(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """``tensors`` as the parameters of a call (see ``trainable``), without history."""
+        return [t.detach().requires_grad_(grad) for t, grad in zip(tensors, self.trainable, strict=True)]
+
+    def __call__(self, state: State, parameters: Sequence[torch.Tensor]) -> State:
+        """Run on one batch.
+
+        The result owns its memory and fills it: no gap, no offset. Kernels choose their code by strides
+        and alignment, and every strategy passes through here, so a state that comes out of a cache is
+        treated as one that is passed on at once, and no view keeps a larger tensor alive.
+        """
+        out: State = self.code(*state, *parameters)
+        return tuple(t if _owns_memory(t) else t.clone() for t in out)
+
+
+def _owns_memory(tensor: torch.Tensor) -> bool:
+    return bool(tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.storage_offset() == 0)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A feature extractor without its parameters: the chain of its segments.
+
+    Attributes:
+        segments: in execution order.
+        constants: tensors that the graph holds itself, by name; they are stored like parameters.
+    """
+
+    segments: tuple[Segment, ...]
+    constants: Mapping[str, torch.Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest over the segments' fingerprints."""
+        return digest_json([segment.fingerprint for segment in self.segments])
+
+    def parameters_of(self, module: torch.nn.Module) -> list[list[torch.Tensor]]:
+        """The tensors of ``module`` that each segment reads, in call order.
+
+        Raises:
+            SplitError: ``module`` lacks one of them.
+        """
+        tensors: dict[str, torch.Tensor] = dict(self.constants)
+        tensors.update(module.named_parameters(remove_duplicate=False))
+        tensors.update(module.named_buffers(remove_duplicate=False))
+        try:
+            return [s.prepare([tensors[name] for name in s.parameter_names]) for s in self.segments]
+        except KeyError as missing:
+            raise SplitError(f"{type(module).__name__} has no parameter or buffer {missing}") from None

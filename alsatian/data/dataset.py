@@ -1,0 +1,129 @@
+"""The target task: labelled items, shuffled once, in fixed batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from blake3 import blake3
+
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items ``start`` to ``stop`` (exclusive) of one part of the data. Never cut by a strategy.
+
+    Attributes:
+        index: position among all batches of the data set, test batches first.
+        test: whether its items are for testing the proxy.
+    """
+
+    index: int
+    start: int
+    stop: int
+    test: bool
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Raw items and labels, split into training and test items.
+
+    Attributes:
+        name: for people.
+        train_items: (N, …) raw items the proxy is trained on, in a stratified order: any prefix has the
+            classes in about the proportions of the whole.
+        train_labels: (N,) integers from 0 to ``classes - 1``.
+        test_items, test_labels: the same for the items the proxy is tested on.
+        classes: number of classes.
+    """
+
+    name: str
+    train_items: np.ndarray
+    train_labels: np.ndarray
+    test_items: np.ndarray
+    test_labels: np.ndarray
+    classes: int
+
+    @property
+    def digest(self) -> str:
+        """Digest of all items and labels in order."""
+        arrays = (self.train_items, self.train_labels, self.test_items, self.test_labels)
+        parts = [
+            [str(a.dtype), list(a.shape), blake3(np.ascontiguousarray(a).tobytes()).hexdigest()] for a in arrays
+        ]
+        return digest_json(parts)
+
+    def batches(self, batch_size: int) -> tuple[list[Batch], list[Batch]]:
+        """Fixed test batches and training batches of ``batch_size`` items; the last of each may be smaller."""
+        test = [(i, min(i + batch_size, len(self.test_items))) for i in range(0, len(self.test_items), batch_size)]
+        train = [
+            (i, min(i + batch_size, len(self.train_items))) for i in range(0, len(self.train_items), batch_size)
+        ]
+        return (
+            [Batch(i, start, stop, True) for i, (start, stop) in enumerate(test)],
+            [Batch(len(test) + i, start, stop, False) for i, (start, stop) in enumerate(train)],
+        )
+
+    def items(self, batch: Batch) -> np.ndarray:
+        """The raw items of ``batch``."""
+        return (self.test_items if batch.test else self.train_items)[batch.start : batch.stop]
+
+    def labels(self, batches: Sequence[Batch]) -> np.ndarray:
+        """The labels of ``batches``, in order."""
+        parts = [(self.test_labels if b.test else self.train_labels)[b.start : b.stop] for b in batches]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A seeded shuffle of ``range(len(labels))`` in which every prefix mixes the classes evenly.
+
+    The items of a class, shuffled, get positions that are spread over [0, 1) with a random offset in each
+    step; sorting all items by position interleaves the classes in proportion to their size.
+    """
+    rng = np.random.default_rng(seed)
+    position = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        position[members] = (np.arange(len(members)) + rng.random(len(members))) / len(members)
+    return np.argsort(position, kind="stable")
+
+
+def make_dataset(
+    name: str, items: np.ndarray, labels: np.ndarray, *, test_share: float = 0.2, seed: int = 0
+) -> Dataset:
+    """Shuffle and split raw ``items`` (N, …) with integer ``labels`` (N,) into a :class:`Dataset`.
+
+    ``test_share`` of the items, at least one, taken evenly from the stratified order, are for testing.
+
+    Raises:
+        ConfigError: lengths differ, or there are fewer items than classes (or not one to train and one to
+            test with).
+    """
+    if len(items) != len(labels):
+        raise ConfigError(f"dataset '{name}': {len(items)} items but {len(labels)} labels")
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(items) < max(2, len(classes)):
+        raise ConfigError(
+            f"dataset '{name}': {len(items)} items for {len(classes)} classes; at least one item per class is needed"
+        )
+    if not 0 < test_share < 1:
+        raise ConfigError(f"dataset '{name}': test_share={test_share} must lie between 0 and 1")
+    order = stratified_order(codes, seed)
+    count = min(max(1, round(test_share * len(order))), len(order) - 1)
+    test = np.zeros(len(order), bool)
+    test[(np.arange(count) * len(order)) // count] = True
+    train, held_out = order[~test], order[test]
+    return Dataset(
+        name,
+        items[train],
+        codes[train].astype(np.int64),
+        items[held_out],
+        codes[held_out].astype(np.int64),
+        len(classes),
+    )

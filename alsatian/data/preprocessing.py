@@ -1,0 +1,57 @@
+"""What turns raw items into a model's input. It belongs to the model, not to the data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from alsatian.blocks.fingerprint import digest_json
+
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize (bilinear, antialiased), scale to [0, 1], repeat grey to three channels, normalise.
+
+    Attributes:
+        size: height and width of the model's input in pixels.
+        mean: subtracted, per channel, after scaling to [0, 1].
+        std: divided by, per channel.
+    """
+
+    size: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Preprocessing":
+        """The inverse of ``dataclasses.asdict`` after a trip through JSON."""
+        return cls(size=value["size"], mean=tuple(value["mean"]), std=tuple(value["std"]))
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal fingerprints: equal inputs, so one tree root serves both models."""
+        return digest_json(asdict(self))
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of the model's input, per item (float32)."""
+        return CHANNELS * self.size * self.size * 4
+
+    def example(self, batch: int = 2) -> tuple[torch.Tensor, ...]:
+        """An input of zeros, for exporting a model."""
+        return (torch.zeros(batch, CHANNELS, self.size, self.size),)
+
+    def __call__(self, images: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """``images`` (N, H, W) or (N, H, W, 3), uint8 -> input state ((N, 3, size, size) float32,)."""
+        pixels = torch.from_numpy(images).to(torch.float32).div_(255)
+        pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
+        if pixels.shape[2:] != (self.size, self.size):
+            pixels = interpolate(pixels, (self.size, self.size), mode="bilinear", antialias=True)
+        mean = torch.tensor(self.mean).view(1, CHANNELS, 1, 1)
+        std = torch.tensor(self.std).view(1, CHANNELS, 1, 1)
+        return (((pixels - mean) / std).contiguous(),)

@@ -1,0 +1,135 @@
+"""A model set: candidates, the store that holds their blocks, and the code to run them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from alsatian.blocks.candidate import ArchitectureSpec, Candidate
+from alsatian.blocks.fingerprint import set_digest
+from alsatian.blocks.segment import Architecture, Segment
+from alsatian.blocks.split import split
+from alsatian.blocks.store import BlockStore
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.errors import ConfigError, StoreError
+from alsatian.models.architectures import architecture
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """Candidate models to search.
+
+    Attributes:
+        candidates: in their given order.
+        store: holds the blocks of all candidates.
+        segments: code by block identity, on the device of the search.
+    """
+
+    candidates: tuple[Candidate, ...]
+    store: BlockStore
+    segments: Mapping[str, Segment]
+
+    def __post_init__(self) -> None:
+        if not self.candidates:
+            raise ConfigError("the model set is empty; a search needs at least one candidate model")
+        seen: set[str] = set()
+        for candidate in self.candidates:
+            if candidate.id in seen:
+                raise ConfigError(f"two models have the id '{candidate.id}'; every model needs an id of its own")
+            seen.add(candidate.id)
+
+    @property
+    def digest(self) -> str:
+        """Digest of model ids and block identities; results compare only between equal digests."""
+        return set_digest((c.id, [b.identity for b in c.blocks]) for c in self.candidates)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all models' parameters, as separate files would hold them."""
+        return sum(candidate.parameter_bytes for candidate in self.candidates)
+
+    @property
+    def distinct_bytes(self) -> int:
+        """Bytes of all distinct blocks' parameters."""
+        blocks = {b.identity: b.parameter_bytes for c in self.candidates for b in c.blocks}
+        return sum(blocks.values())
+
+    @classmethod
+    def open(cls, store: BlockStore, ids: Sequence[str], device: torch.device | str = "cpu") -> "ModelSet":
+        """Models of ``store`` by id.
+
+        Raises:
+            StoreError: a manifest is missing or invalid, or was made from other code than is installed.
+        """
+        candidates = tuple(store.model(model_id) for model_id in ids)
+        segments: dict[str, Segment] = {}
+        for candidate in candidates:
+            if candidate.architecture is None:
+                raise StoreError(f"{store.root}: model '{candidate.id}' has no architecture to build it from")
+            built = architecture(candidate.architecture, candidate.preprocessing, device)
+            match_segments(candidate, built, store.root, segments)
+        return cls(candidates, store, segments)
+
+    @classmethod
+    def from_modules(
+        cls,
+        store: BlockStore,
+        modules: Mapping[str, torch.nn.Module],
+        preprocessing: Preprocessing,
+        device: torch.device | str = "cpu",
+    ) -> "ModelSet":
+        """Feature extractors of this process, by id. Each is exported on its own.
+
+        Their blocks go to ``store``. Modules run in evaluation mode.
+        """
+        candidates = []
+        segments: dict[str, Segment] = {}
+        for model_id, module in modules.items():
+            built = split(module, preprocessing.example(), device)
+            candidate = add_module(store, model_id, module, built, None, preprocessing)
+            match_segments(candidate, built, store.root, segments)
+            candidates.append(candidate)
+        return cls(tuple(candidates), store, segments)
+
+
+def add_module(
+    store: BlockStore,
+    model_id: str,
+    module: torch.nn.Module,
+    built: Architecture,
+    spec: ArchitectureSpec | None,
+    preprocessing: Preprocessing,
+    metadata: Mapping[str, object] | None = None,
+) -> Candidate:
+    """Store the blocks of ``module``, whose segments are ``built``, and its manifest."""
+    blocks = tuple(
+        store.add_block(segment.fingerprint, tensors, segment.output_bytes)
+        for segment, tensors in zip(built.segments, built.parameters_of(module), strict=True)
+    )
+    candidate = Candidate(model_id, blocks, spec, preprocessing, {"code": code_version(), **(metadata or {})})
+    store.add_model(candidate)
+    return candidate
+
+
+def match_segments(candidate: Candidate, built: Architecture, root: Path, segments: dict[str, Segment]) -> None:
+    """Enter the code of every block of ``candidate`` into ``segments``. A chain may end early.
+
+    Raises:
+        StoreError: the chain is longer than the architecture or its blocks have other output sizes.
+    """
+    if len(candidate.blocks) > len(built.segments) or any(
+        block.output_bytes != segment.output_bytes
+        for block, segment in zip(candidate.blocks, built.segments, strict=False)
+    ):
+        raise StoreError(
+            f"{root}: model '{candidate.id}' was stored by {candidate.metadata.get('code', 'other code')} and "
+            f"splits differently with {code_version()}; make its model set again in a new store_dir"
+        )
+    for block, segment in zip(candidate.blocks, built.segments, strict=False):
+        segments[block.identity] = segment
+
+
+def code_version() -> str:
+    """The version that decides how graphs look, and so identities."""
+    return f"torch {torch.__version__}"

@@ -1,0 +1,57 @@
+"""The linear layer: how well do the classes separate linearly?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from alsatian.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Test accuracy of one fully connected layer trained by SGD with cross-entropy.
+
+    As in SHiFT and Alsatian: learning rate 0.1, 100 epochs, mini-batches in dataset order. The layer
+    starts from PyTorch's default range, U(-1/sqrt(D), 1/sqrt(D)), drawn from ``seed``, the same for every
+    model of the same feature size.
+    """
+
+    learning_rate: float = 0.1
+    epochs: int = 100
+    batch_size: int = 128
+    seed: int = 0
+    name: ClassVar[str] = "linear"
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.epochs < 1 or self.batch_size < 1:
+            raise ConfigError("proxy: learning_rate, epochs and batch_size must be positive")
+
+    def score(
+        self,
+        train_x: torch.Tensor,
+        train_y: torch.Tensor,
+        test_x: torch.Tensor,
+        test_y: torch.Tensor,
+        classes: int,
+    ) -> float:
+        """Accuracy on the test items, in [0, 1]. See :class:`~alsatian.proxies.base.Proxy`."""
+        dimension = train_x.shape[1]
+        layer = torch.nn.Linear(dimension, classes)
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.uniform_(-(dimension**-0.5), dimension**-0.5, generator=generator)
+        layer = layer.to(train_x.device)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=self.learning_rate)
+        batches = list(zip(train_x.float().split(self.batch_size), train_y.split(self.batch_size), strict=True))
+        with torch.enable_grad():
+            for _ in range(self.epochs):
+                for x, y in batches:
+                    optimizer.zero_grad()
+                    cross_entropy(layer(x), y).backward()
+                    optimizer.step()
+        with torch.no_grad():
+            hits = (layer(test_x.float()).argmax(1) == test_y).sum()
+        return int(hits) / len(test_y)

@@ -1,0 +1,42 @@
+"""The features found so far: what a round adds to, what proxies read."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from alsatian.blocks.segment import State
+from alsatian.data.dataset import Batch
+from alsatian.runtime.meter import Meter
+
+
+class FeatureStore:
+    """Features of every model by batch, kept over the rounds until the model is dropped.
+
+    Models with the same features share the memory.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._features: dict[str, dict[int, torch.Tensor]] = {}
+
+    def add(self, models: Iterable[str], batch: Batch, state: State) -> None:
+        """Keep the features of one batch: the first tensor of ``state``, flattened to (items, D)."""
+        features = state[0].flatten(1)
+        for model in models:
+            self._features.setdefault(model, {})[batch.index] = features
+
+    def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+        """Those of ``batches`` for which ``model`` has no features yet."""
+        known = self._features.get(model, {})
+        return tuple(batch for batch in batches if batch.index not in known)
+
+    def get(self, model: str, batches: Sequence[Batch]) -> torch.Tensor:
+        """Features (items, D) of ``batches``, in order."""
+        return torch.cat([self._features[model][batch.index] for batch in batches])
+
+    def keep_only(self, models: Iterable[str]) -> None:
+        """Note the peak, then drop the features of all other models."""
+        distinct = {t.data_ptr(): t.nbytes for found in self._features.values() for t in found.values()}
+        self._meter.peak("feature_bytes", sum(distinct.values()))
+        kept = set(models)
+        self._features = {model: found for model, found in self._features.items() if model in kept}

@@ -1,0 +1,81 @@
+"""The storage regime: how fast, and how cold, the model store is read."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from alsatian.errors import ConfigError, StoreError
+from alsatian.units import format_bytes, parse_bytes
+
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How files are read.
+
+    Attributes:
+        bandwidth: bytes per second that reading never exceeds (a number or e.g. ``"200MB"``); None for
+            the disk's own speed.
+        cold: drop a file from the operating system's page cache before reading it.
+    """
+
+    bandwidth: int | str | None = None
+    cold: bool = False
+
+    def __post_init__(self) -> None:
+        parse_bytes(self.bandwidth, "storage.bandwidth")
+        if self.cold and not hasattr(os, "posix_fadvise"):
+            raise ConfigError("storage.cold=true needs posix_fadvise, which this system lacks; set it to false")
+
+    @property
+    def bytes_per_second(self) -> int | None:
+        """The bandwidth in bytes per second."""
+        return parse_bytes(self.bandwidth, "storage.bandwidth")
+
+    def __str__(self) -> str:
+        speed = "own speed" if self.bytes_per_second is None else f"{format_bytes(self.bytes_per_second)}/s"
+        return f"{speed}, {'cold' if self.cold else 'warm'} cache"
+
+
+class Reader:
+    """Reads whole files under a storage regime. Files read one after another share the bandwidth."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._cold = storage.cold
+        self._rate = storage.bytes_per_second
+        self._free_at = 0.0
+
+    def read(self, path: Path, what: str) -> bytearray:
+        """The content of ``path``.
+
+        Raises:
+            StoreError: it cannot be read; names the file and ``what`` it is.
+        """
+        try:
+            with path.open("rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                if self._cold:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                content = bytearray(size)
+                view, done = memoryview(content), 0
+                while done < size:
+                    asked = time.perf_counter()
+                    count = file.readinto(view[done : done + _PIECE])
+                    if not count:
+                        raise StoreError(f"{path}: became shorter while {what} was read")
+                    done += count
+                    self._pace(asked, count)
+                return content
+        except OSError as error:
+            raise StoreError(f"{path}: cannot read {what} ({error.strerror}); add the model again") from None
+
+    def _pace(self, asked: float, count: int) -> None:
+        """Sleep until ``count`` bytes, asked for at time ``asked``, may be over at the declared rate."""
+        if self._rate is None:
+            return
+        # The schedule is absolute, so that a late wake-up does not slow down what follows.
+        self._free_at = max(self._free_at, asked) + count / self._rate
+        if (wait := self._free_at - time.perf_counter()) > 0:
+            time.sleep(wait)

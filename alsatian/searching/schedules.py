@@ -1,0 +1,100 @@
+"""Schedules: which models see how much of the data.
+
+A schedule is a generator of rounds that is sent each round's scores. Amounts of data are whole training
+batches, so that a batch runs through the same kernels whatever the schedule; the test batches belong to
+every round.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from alsatian.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Round:
+    """Models to score on the first ``train_batches`` training batches."""
+
+    models: tuple[str, ...]
+    train_batches: int
+
+
+Rounds = Generator[Round, Mapping[str, float], None]
+
+
+class Schedule(Protocol):
+    """See the module."""
+
+    name: ClassVar[str]
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        """Yield rounds over ``models`` and at most ``train_batches``; receive ``{model: score}`` for each."""
+        ...
+
+
+def ranked(models: Sequence[str], scores: Mapping[str, float]) -> list[str]:
+    """``models`` by falling score; ties keep their order."""
+    return sorted(models, key=lambda model: -scores[model])
+
+
+@dataclass(frozen=True)
+class Exhaustive:
+    """One round: every model sees all data."""
+
+    name: ClassVar[str] = "exhaustive"
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        yield Round(tuple(models), train_batches)
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Successive halving: each round keeps the best ``ceil(n / eta)``, but not fewer than ``k``.
+
+    The last round sees all data and each round before it a fraction ``1 / eta`` of the next. Rounds that
+    would see the same batches are one. A single round over all data scores ``k`` models or fewer.
+    """
+
+    eta: int = 2
+    k: int = 1
+    name: ClassVar[str] = "halving"
+
+    def __post_init__(self) -> None:
+        if self.eta < 2 or self.k < 1:
+            raise ConfigError(f"schedule: eta={self.eta} must be at least 2 and k={self.k} at least 1")
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        counts = [len(models)]
+        while counts[-1] > self.k:
+            counts.append(max(self.k, -(-counts[-1] // self.eta)))
+        rounds = max(1, len(counts) - 1)
+        amounts = [-(-train_batches // self.eta ** (rounds - 1 - r)) for r in range(rounds)]
+        yield from _shrink(models, list(zip(amounts, counts[1:] or counts, strict=True)))
+
+
+@dataclass(frozen=True)
+class PaperHalving:
+    """The rounds of the published implementation: keeps ``floor(n / 2)`` in ``ceil(log2 n)`` rounds.
+
+    Its last round scores a single model whenever the count is not a power of two
+    (35 → 17 → 8 → 4 → 2 → 1). For times that compare with the paper's.
+    """
+
+    name: ClassVar[str] = "paper_halving"
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        rounds = max(1, (len(models) - 1).bit_length())
+        counts = [max(1, len(models) >> r) for r in range(1, rounds + 1)]
+        amounts = [-(-train_batches // 2 ** (rounds - 1 - r)) for r in range(rounds)]
+        yield from _shrink(models, list(zip(amounts, counts, strict=True)))
+
+
+def _shrink(models: Sequence[str], rounds: Sequence[tuple[int, int]]) -> Rounds:
+    """Rounds of ``(training batches, models kept afterwards)``."""
+    left = list(models)
+    for i, (amount, keep) in enumerate(rounds):
+        if i + 1 < len(rounds) and rounds[i + 1][0] == amount:
+            continue  # the next round has the same data, so it decides as well for this one
+        scores = yield Round(tuple(left), amount)
+        left = ranked(left, scores)[:keep]

@@ -1,0 +1,56 @@
+"""A strategy: schedule × sharing × order × cache policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from alsatian.data.dataset import Batch
+from alsatian.errors import ConfigError, nearest
+from alsatian.planning.orders.base import Order
+from alsatian.planning.orders.dfs_plus import DfsPlus
+from alsatian.planning.plan import Plan
+from alsatian.planning.planner import make_plan
+from alsatian.runtime.policies.base import CachePolicy
+from alsatian.runtime.policies.planned import Planned
+from alsatian.searching.schedules import Halving, Rounds, Schedule
+from alsatian.tree import TaskTree
+
+SHARING = ("none", "prefix")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """How to search. The defaults are Alsatian's.
+
+    A baseline is a subclass with other defaults; one that needs more overrides ``rounds`` (which models
+    see which data) or ``plan`` (what is computed, kept and released).
+
+    Attributes:
+        name: for tables and figures.
+        schedule: which models see how much of the data.
+        sharing: ``"prefix"`` computes and reads what models share once, ``"none"`` never shares.
+        order: in which order intermediates are computed.
+        cache: which of them are kept.
+    """
+
+    name: str = "alsatian"
+    schedule: Schedule = field(default_factory=Halving)
+    sharing: str = "prefix"
+    order: Order = field(default_factory=DfsPlus)
+    cache: CachePolicy = field(default_factory=Planned)
+
+    def __post_init__(self) -> None:
+        if self.sharing not in SHARING:
+            raise ConfigError(f"sharing={self.sharing}: {nearest(self.sharing, SHARING)}")
+
+    @property
+    def shares(self) -> bool:
+        """Whether blocks and intermediates are shared between models."""
+        return self.sharing == "prefix"
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        """See :class:`~alsatian.searching.schedules.Schedule`."""
+        return self.schedule.rounds(models, train_batches)
+
+    def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], budget: int | None) -> Plan:
+        """Plan the features of ``models`` for ``batches`` on the compressed ``tree`` of just these models."""
+        return make_plan(tree, models, batches, self.order, planned_releases=self.cache.planned, budget=budget)

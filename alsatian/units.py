@@ -1,0 +1,44 @@
+"""Byte sizes as people write them."""
+
+import re
+
+from alsatian.errors import ConfigError
+
+_FACTOR = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgt", start=1):
+    _FACTOR[f"{_letter}b"] = 1000**_power
+    _FACTOR[f"{_letter}ib"] = 1024**_power
+
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
+
+
+def parse_bytes(size: int | float | str | None, name: str) -> int | None:
+    """``size`` in bytes; ``None`` stays ``None`` (no limit).
+
+    Accepts a number of bytes or a text such as ``"64MiB"`` or ``"200 MB"``. ``name`` is what the error
+    calls the setting.
+
+    Raises:
+        ConfigError: the text is not a size, or the size is not positive.
+    """
+    if size is None:
+        return None
+    if isinstance(size, str):
+        match = _SIZE.fullmatch(size)
+        if match is None or match[2].lower() not in _FACTOR:
+            raise ConfigError(f"{name}={size}: not a size; write a positive number of bytes or e.g. '64MiB'")
+        value = float(match[1]) * _FACTOR[match[2].lower()]
+    else:
+        value = float(size)
+    if not value >= 1:
+        raise ConfigError(f"{name}={size}: must be at least one byte; write e.g. '64MiB', or null for no limit")
+    return int(value)
+
+
+def format_bytes(size: float) -> str:
+    """``size`` in bytes as a short text with a decimal unit, e.g. ``"46.8 MB"``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
