@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.blocks.fingerprint import DIGEST_LENGTH, block_identity, parameter_fingerprint
@@ -52,21 +52,21 @@ class BlockStore:
             write_bytes(path, safetensors.torch.save(named, metadata={"architecture": architecture}))
         return Block(identity, sum(t.nbytes for t in tensors), output_bytes)
 
-    def decode_block(self, identity: str, content: bytes | bytearray, model: str) -> list[torch.Tensor]:
-        """The tensors in ``content``, the whole file of block ``identity``, verified against its name.
+    def load_block(self, identity: str, model: str) -> list[torch.Tensor]:
+        """The parameters of a block, verified against its name. They are views of the mapped file.
 
         Raises:
-            StoreError: the content is damaged or belongs to another block; names file and ``model``.
+            StoreError: the file is missing, damaged or holds another block; names file and ``model``.
         """
         path = self.block_path(identity)
         try:
-            length = int.from_bytes(content[:8], "little")
-            metadata = json.loads(bytes(content[8 : 8 + length])).get("__metadata__", {})
-            named = safetensors.torch.load(bytes(content))
-            tensors = [named[str(i)] for i in range(len(named))]
-        except (SafetensorError, ValueError, KeyError, AttributeError) as error:
-            raise StoreError(f"{path}: damaged block of model '{model}' ({error}); add the model again") from None
-        if block_identity(str(metadata.get("architecture")), parameter_fingerprint(tensors)) != identity:
+            with safe_open(path, framework="pt") as file:
+                architecture = (file.metadata() or {}).get("architecture", "")
+                tensors = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
+        except (SafetensorError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path}: damaged block of model '{model}' ({reason}); add the model again") from None
+        if block_identity(architecture, parameter_fingerprint(tensors)) != identity:
             raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
         return tensors
 

@@ -110,7 +110,7 @@ def make_dataset(
     classes, codes = np.unique(labels, return_inverse=True)
     if len(items) < max(2, len(classes)):
         raise ConfigError(
-            f"dataset '{name}': {len(items)} items for {len(classes)} classes; at least one item per class is needed"
+            f"dataset '{name}': {len(items)} items for {len(classes)} classes; it takes at least one item per class"
         )
     if not 0 < test_share < 1:
         raise ConfigError(f"dataset '{name}': test_share={test_share} must lie between 0 and 1")

@@ -36,10 +36,10 @@ class BlockLoader:
             parameters = self._resident.get(block.identity)
             if parameters is not None:
                 return parameters
-            content = self._reader.read(self._store.block_path(block.identity), f"a block of model '{model}'")
-            self._meter.counters["bytes_read"] += len(content)
+            path = self._store.block_path(block.identity)
+            self._meter.counters["bytes_read"] += self._reader.fetch(path, f"a block of model '{model}'")
             self._meter.counters["blocks_read"] += 1
-            tensors = self._store.decode_block(block.identity, content, model)
+            tensors = self._store.load_block(block.identity, model)
             if len(tensors) != len(segment.parameter_names):
                 raise StoreError(f"{self._store.root}: a block of model '{model}' does not fit its architecture")
             parameters = segment.prepare([self._to_device(t) for t in tensors])

@@ -46,36 +46,34 @@ class Reader:
         self._cold = storage.cold
         self._rate = storage.bytes_per_second
         self._free_at = 0.0
+        self._scratch = memoryview(bytearray(_PIECE))
 
-    def read(self, path: Path, what: str) -> bytearray:
-        """The content of ``path``.
+    def fetch(self, path: Path, what: str) -> int:
+        """Bring the content of ``path`` into memory (the page cache) and return its size in bytes.
 
         Raises:
             StoreError: it cannot be read; names the file and ``what`` it is.
         """
+        size = 0
+        start = max(self._free_at, time.perf_counter())
         try:
             with path.open("rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
                 if self._cold:
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                content = bytearray(size)
-                view, done = memoryview(content), 0
-                while done < size:
-                    asked = time.perf_counter()
-                    count = file.readinto(view[done : done + _PIECE])
-                    if not count:
-                        raise StoreError(f"{path}: became shorter while {what} was read")
-                    done += count
-                    self._pace(asked, count)
-                return content
+                while count := file.readinto(self._scratch):
+                    size += count
+                    self._wait_until(start, size)
         except OSError as error:
             raise StoreError(f"{path}: cannot read {what} ({error.strerror}); add the model again") from None
+        return size
 
-    def _pace(self, asked: float, count: int) -> None:
-        """Sleep until ``count`` bytes, asked for at time ``asked``, may be over at the declared rate."""
+    def _wait_until(self, start: float, size: int) -> None:
+        """Sleep until ``size`` bytes, begun at ``start``, may be over at the declared rate.
+
+        The schedule is absolute within a file, so that a slow piece or a late wake-up is caught up with.
+        """
         if self._rate is None:
             return
-        # The schedule is absolute, so that a late wake-up does not slow down what follows.
-        self._free_at = max(self._free_at, asked) + count / self._rate
+        self._free_at = start + size / self._rate
         if (wait := self._free_at - time.perf_counter()) > 0:
             time.sleep(wait)

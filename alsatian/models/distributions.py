@@ -1,0 +1,41 @@
+"""How many of a model's last blocks differ from its origin's: the paper's three distributions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alsatian.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """Mean as a share of the blocks; standard deviation as a share of the mean."""
+
+    mean: float
+    deviation: float
+
+
+# Source: the paper, synthetic and trained model sets.
+DISTRIBUTIONS = {
+    "top_layers": _Normal(0.10, 1 / 2),
+    "top_25": _Normal(0.25, 1 / 2),
+    "top_50": _Normal(0.50, 1 / 4),
+}
+
+
+def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator) -> int:
+    """Draw how many of the last of ``blocks`` blocks change: at least one, at most all.
+
+    A truncated normal over [0, blocks], rounded. Zero would be a clone and counts as one.
+
+    Raises:
+        ConfigError: there is no such distribution.
+    """
+    if distribution not in DISTRIBUTIONS:
+        raise ConfigError(f"distribution={distribution}: {nearest(distribution, DISTRIBUTIONS)}")
+    normal = DISTRIBUTIONS[distribution]
+    mean = normal.mean * blocks
+    while True:
+        drawn = rng.normal(mean, normal.deviation * mean)
+        if 0 <= drawn <= blocks:
+            return max(1, round(drawn))

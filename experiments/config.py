@@ -1,0 +1,143 @@
+"""Hydra's side: from the words of a command line to one resolved configuration per run."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from alsatian.errors import ConfigError, nearest
+
+MODULE = "conf"
+MAIN = "config"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of an experiment.
+
+    Attributes:
+        overrides: what was chosen for this run, e.g. ``("strategy=base",)``.
+        config: the resolved configuration.
+    """
+
+    overrides: tuple[str, ...]
+    config: DictConfig
+
+
+def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
+    """Every run that ``words`` (Hydra overrides) ask for.
+
+    An experiment may list runs under ``sweep``: every combination is a run, unless ``words`` choose that
+    key. With ``multirun``, words such as ``seed=1,2`` sweep as well.
+
+    Raises:
+        ConfigError: a word cannot be read, or names something that does not exist.
+    """
+    with _initialised():
+        overrides = _parse(words)
+        _check_names(overrides)
+        fixed, axes = _split_sweeps(overrides, multirun)
+        first = _compose([*fixed, *(values[0] for values in axes.values())])
+        own: dict[str, list[Any]] = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))  # type: ignore
+        chosen = {o.get_key_element().lstrip("+~") for o in overrides}
+        for key, values in own.items():
+            if key not in chosen:
+                axes[key] = [f"{key}={value}" for value in values]
+        return [
+            Cell(tuple(combination), _compose([*fixed, *combination]))
+            for combination in itertools.product(*axes.values())
+        ]
+
+
+def choices(group: str) -> list[str]:
+    """Names of a config group's choices, sorted."""
+    with _initialised():
+        return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def _initialised() -> Any:
+    GlobalHydra.instance().clear()
+    return hydra.initialize_config_module(MODULE, version_base="1.3", job_name="alsatian")
+
+
+def _parse(words: Sequence[str]) -> list[Override]:
+    try:
+        return list(OverridesParser.create().parse_overrides(list(words)))
+    except HydraException as error:
+        raise ConfigError(f"cannot read '{' '.join(words)}': {_first_line(error)}; write key=value") from None
+
+
+def _check_names(overrides: Sequence[Override]) -> None:
+    """Refuse unknown groups' choices and unknown keys, with the nearest valid name."""
+    loader = GlobalHydra.instance().config_loader()
+    groups = set(loader.list_groups(""))
+    keys: set[str] | None = None
+    for override in overrides:
+        key = override.key_or_group
+        if key in groups:
+            valid = loader.get_group_options(key)
+            for name in _values(override):
+                if name not in valid:
+                    raise ConfigError(
+                        f"{key}={name}: there is no such {key}; {nearest(str(name), [str(v) for v in valid])}"
+                    )
+        elif not override.is_add() and not key.startswith("hydra."):
+            # Keys may come with a choice made in the same words, so they are looked up in that composition.
+            keys = keys if keys is not None else _all_keys(overrides, groups)
+            if key not in keys:
+                raise ConfigError(f"{key}: there is no such key; {nearest(key, keys | groups)}")
+
+
+def _values(override: Override) -> list[str]:
+    if override.is_sweep_override():
+        return [str(value) for value in override.sweep_string_iterator()]
+    return [str(override.value())]
+
+
+def _all_keys(overrides: Sequence[Override], groups: set[str]) -> set[str]:
+    """Dotted keys of the composition that the group choices among ``overrides`` make, nested ones too."""
+    found: set[str] = set()
+    picked = [f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups]
+
+    def walk(node: Any, prefix: str) -> None:
+        for key, value in node.items() if isinstance(node, dict) else ():
+            found.add(f"{prefix}{key}")
+            walk(value, f"{prefix}{key}.")
+
+    walk(OmegaConf.to_container(_compose(picked), resolve=False), "")
+    return found
+
+
+def _split_sweeps(overrides: Sequence[Override], multirun: bool) -> tuple[list[str], dict[str, list[str]]]:
+    fixed: list[str] = []
+    axes: dict[str, list[str]] = {}
+    for override in overrides:
+        if not override.is_sweep_override():
+            fixed.append(str(override.input_line))
+        elif multirun:
+            key = override.get_key_element()
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            raise ConfigError(f"{override.input_line}: several values need -m (multirun)")
+    return fixed, axes
+
+
+def _compose(overrides: Sequence[str]) -> DictConfig:
+    try:
+        config = hydra.compose(MAIN, list(overrides))
+        OmegaConf.resolve(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,81 @@
+"""The environment behind a number: code, versions, hardware."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import alsatian
+
+LIBRARIES = ("torch", "torchvision", "numpy", "safetensors", "scikit-learn", "hydra-core")
+
+
+def environment() -> dict[str, Any]:
+    """What a reader needs to judge and repeat a measurement, as plain data."""
+    gpu = torch.cuda.is_available()
+    return {
+        "code": code(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": _memory(),
+        "gpu": torch.cuda.get_device_name() if gpu else None,
+        "cuda": torch.version.cuda if gpu else None,
+        "driver": _driver() if gpu else None,
+    }
+
+
+def code() -> dict[str, Any]:
+    """Version of the installed package; commit and dirty flag if it is installed from a git checkout."""
+    folder = Path(str(alsatian.__file__)).parent
+    inside = _run("git", "-C", str(folder), "ls-files", "--error-unmatch", "__init__.py") is not None
+    status = _run("git", "-C", str(folder.parent), "status", "--porcelain", "--untracked-files=no")
+    return {
+        "version": _version("alsatian"),
+        "commit": _run("git", "-C", str(folder), "rev-parse", "HEAD") if inside else None,
+        "dirty": bool(status) if inside else None,
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _run(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _driver() -> str | None:
+    found = _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return found.splitlines()[0] if found else None
