@@ -1,0 +1,1 @@
+"""Result files -> tables, figures and one self-contained report. Reads run records, never changes them."""

@@ -164,6 +164,7 @@ def _measure(setup: Setup, models: ModelSet, progress: Progress, repeat: int) ->
         batch_size=setup.config["batch_size"],
         budget=setup.config["cache"]["budget"],
         block_budget=setup.config["cache"]["block_budget"],
+        read_ahead=setup.config["cache"]["read_ahead"],
         storage=setup.storage,
         device=setup.config["device"]["name"],
         verify=setup.config["verify"],

@@ -19,6 +19,9 @@ from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_position
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.errors import SplitError
 
+# To be raised when the same graph is cut or written differently, since identities change with it.
+SPLIT_VERSION = 1
+
 _TENSOR_INPUTS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 
 

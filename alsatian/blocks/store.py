@@ -33,6 +33,11 @@ class BlockStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
+    @property
+    def architectures(self) -> Path:
+        """Where exported architectures are kept; they can be made again at any time."""
+        return self.root / "architectures"
+
     def block_path(self, identity: str) -> Path:
         """The file of a block.
 

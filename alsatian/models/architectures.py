@@ -1,13 +1,15 @@
 """Architectures by name, and their segments, each exported once a process."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from alsatian.blocks import portable
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Architecture
-from alsatian.blocks.split import split
+from alsatian.blocks.split import SPLIT_VERSION, split
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 
@@ -57,12 +59,31 @@ def without_head(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def architecture(
-    spec: ArchitectureSpec, preprocessing: Preprocessing, device: torch.device | str = "cpu"
+    spec: ArchitectureSpec,
+    preprocessing: Preprocessing,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
 ) -> Architecture:
-    """The segments of ``spec`` for inputs of ``preprocessing``, exported on first use in this process."""
-    key = digest_json([spec.source, spec.name, dict(spec.options), preprocessing.fingerprint, str(device)])
+    """The segments of ``spec`` for inputs of ``preprocessing``.
+
+    They are exported on first use and kept in this process and, if given, in ``folder``, by everything
+    that decides how they look.
+    """
+    key = digest_json(
+        [spec.source, spec.name, dict(spec.options), preprocessing.fingerprint, str(device), code_version()]
+    )
     if key not in _library:
-        # The parameters drawn here are thrown away; the caller's random state is left alone.
-        with torch.random.fork_rng(devices=[]):
-            _library[key] = split(build(spec), preprocessing.example(), device)
+        built = portable.read(folder / key) if folder else None
+        if built is None:
+            # The parameters drawn here are thrown away; the caller's random state is left alone.
+            with torch.random.fork_rng(devices=[]):
+                built = split(build(spec), preprocessing.example(), device)
+            if folder:
+                portable.write(folder / key, built)
+        _library[key] = built
     return _library[key]
+
+
+def code_version() -> str:
+    """The version that decides how graphs look, and so identities."""
+    return f"torch {torch.__version__}, split {SPLIT_VERSION}"

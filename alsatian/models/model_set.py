@@ -13,7 +13,7 @@ from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError
-from alsatian.models.architectures import architecture
+from alsatian.models.architectures import architecture, code_version
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ModelSet:
         for candidate in candidates:
             if candidate.architecture is None:
                 raise StoreError(f"{store.root}: model '{candidate.id}' has no architecture to build it from")
-            built = architecture(candidate.architecture, candidate.preprocessing, device)
+            built = architecture(candidate.architecture, candidate.preprocessing, device, store.architectures)
             match_segments(candidate, built, store.root, segments)
         return cls(candidates, store, segments)
 
@@ -128,8 +128,3 @@ def match_segments(candidate: Candidate, built: Architecture, root: Path, segmen
         )
     for block, segment in zip(candidate.blocks, built.segments, strict=False):
         segments[block.identity] = segment
-
-
-def code_version() -> str:
-    """The version that decides how graphs look, and so identities."""
-    return f"torch {torch.__version__}"

@@ -14,9 +14,9 @@ from alsatian.blocks.segment import Architecture
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
-from alsatian.models.architectures import architecture, build
+from alsatian.models.architectures import architecture, build, code_version
 from alsatian.models.distributions import changed_blocks
-from alsatian.models.model_set import ModelSet, add_module, code_version
+from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.tasks import Task, random_task
 
 Progress = Callable[[str, int, int], None]
@@ -44,7 +44,7 @@ class TrainedDigits:
         seed: of everything random.
     """
 
-    name: str = "digits_finetunes"
+    name: str = "digits"
     count: int = 16
     architecture: str = "resnet18"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class TrainedDigits:
         self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
     ) -> ModelSet:
         """The model set from ``store``; what is missing there is trained first."""
-        key = f"{self.name}-{digest_json(self.recipe)[:8]}"
+        key = f"{self.name}-{digest_json(self.recipe)[:4]}"
         ids = store.model_set(key)
         if ids is None:
             ids = self._train(store, key, progress)
@@ -80,7 +80,7 @@ class TrainedDigits:
     def _train(self, store: BlockStore, key: str, progress: Progress) -> list[str]:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
         preprocessing = Preprocessing(self.size)
-        built = architecture(spec, preprocessing)
+        built = architecture(spec, preprocessing, folder=store.architectures)
         rng = np.random.default_rng(self.seed)
         ids = [f"{key}-base", *(f"{key}-{i:02d}" for i in range(1, self.count + 1))]
         stored = set(store.model_ids())

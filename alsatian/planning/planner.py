@@ -41,6 +41,8 @@ def make_plan(
     ``budget`` (bytes, None for no limit). Without, the plan lists only features, in order, and the cache
     policy decides at run time what is kept.
 
+    A model is scored as soon as all its features are there, while blocks for the next are being read.
+
     Raises:
         BudgetError: not even one batch fits; names the smallest budget that would do.
     """
@@ -56,13 +58,15 @@ def make_plan(
             waiting = [len(children) for children in shape.children]
             for vertex in sequence:
                 steps.append(Infer(vertex, chunk))
+                if tree.models[vertex] and chunk == len(chunks) - 1:
+                    steps.append(Score(vertex))
                 # A vertex without children was never in the cache: its features went out as computed.
                 done = [v for v in _finished(shape, waiting, vertex) if shape.children[v]]
                 steps.extend(Release(v, chunk) for v in done)
     else:
         chunks = (tuple(batches),)
-        steps.extend(Infer(vertex, 0) for vertex in sequence if tree.models[vertex])
-    steps.extend(Score(vertex) for vertex in sequence if tree.models[vertex])
+        for vertex in (v for v in sequence if tree.models[v]):
+            steps.extend((Infer(vertex, 0), Score(vertex)))
     return Plan(tree, chunks, tuple(steps), peak)
 
 

@@ -44,7 +44,7 @@ class Linear:
             for parameter in layer.parameters():
                 parameter.uniform_(-(dimension**-0.5), dimension**-0.5, generator=generator)
         layer = layer.to(train_x.device)
-        optimizer = torch.optim.SGD(layer.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=self.learning_rate, fused=True)
         batches = list(zip(train_x.float().split(self.batch_size), train_y.split(self.batch_size), strict=True))
         with torch.enable_grad():
             for _ in range(self.epochs):

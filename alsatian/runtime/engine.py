@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from alsatian.blocks.candidate import Block
 from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
 from alsatian.data.dataset import Batch, Dataset
@@ -14,7 +13,7 @@ from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache import Cache
 from alsatian.runtime.features import FeatureStore
-from alsatian.runtime.loader import BlockLoader, Parameters
+from alsatian.runtime.loader import BlockLoader, Need, Parameters
 from alsatian.runtime.meter import Meter
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -37,6 +36,7 @@ class Engine:
         cache: Cache,
         proxy: Proxy,
         meter: Meter,
+        read_ahead: bool = False,
         verify: bool = False,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
@@ -48,6 +48,7 @@ class Engine:
         self._cache = cache
         self._proxy = proxy
         self._meter = meter
+        self._read_ahead = read_ahead
         self._verify = verify
         self._tick = tick
 
@@ -55,6 +56,17 @@ class Engine:
     def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch]) -> dict[str, float]:
         """Run ``plan`` and return the score of every model, trained on ``train``, tested on ``test``."""
         scores: dict[str, float] = {}
+        if self._read_ahead:
+            self._loader.read_ahead(self._needs_in_order(plan))
+        try:
+            self._run_steps(plan, test, train, scores)
+        finally:
+            self._loader.stop()
+        return scores
+
+    def _run_steps(
+        self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]
+    ) -> None:
         chunk, emitted = -1, set[int]()
         for step in plan.steps:
             if isinstance(step, Infer):
@@ -71,7 +83,6 @@ class Engine:
                 scores.update(score)
                 self._tick()
         self._end_chunk()
-        return scores
 
     def _infer(self, tree: TaskTree, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
         """Compute ``target`` for all batches of ``chunk``, storing and emitting what lies on the way."""
@@ -85,8 +96,9 @@ class Engine:
             path.append(vertex)
         path.reverse()
         self._meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
-        model = next(iter(tree.models[target]), "") or self._some_model(tree, target)
-        stages: list[Stage] = [(v, [self._load(b, model) for b in tree.blocks[v]]) for v in path]
+        stages: list[Stage] = [
+            (v, [(need.segment, self._loader.load(need)) for need in self._needs(tree, v)]) for v in path
+        ]
         with self._meter.part("cache_io"):
             held = self._reserve(tree, path, source, sum(batch.items for batch in chunk))
             cached = self._cache.get(source) if source != NO_VERTEX else []
@@ -117,9 +129,24 @@ class Engine:
                     held.add(vertex)
         return held
 
-    def _load(self, block: Block, model: str) -> tuple[Segment, Parameters]:
-        segment = self._segments[block.identity]
-        return segment, self._loader.load(block, segment, model)
+    def _needs(self, tree: TaskTree, vertex: int) -> list[Need]:
+        """The blocks of the edge into ``vertex``."""
+        below = vertex
+        while not tree.models[below]:
+            below = tree.children[below][0]
+        model = tree.models[below][0]  # one of those that need the vertex, for error messages
+        return [Need(block, self._segments[block.identity], model) for block in tree.blocks[vertex]]
+
+    def _needs_in_order(self, plan: Plan) -> list[Need]:
+        """Every block of ``plan``, where it is needed first."""
+        seen: set[int] = set()
+        needs: list[Need] = []
+        for step in plan.steps:
+            if isinstance(step, Infer):
+                path = [v for v in plan.tree.path(step.vertex) if v not in seen]
+                seen.update(path)
+                needs.extend(need for v in reversed(path) for need in self._needs(plan.tree, v))
+        return needs
 
     def _prepare(self, batch: Batch, preprocessing: Preprocessing) -> State:
         with self._meter.part("prepare_data"):
@@ -143,10 +170,3 @@ class Engine:
             if self._cache.policy.planned and self._cache.used:
                 raise AlsatianError(f"internal: the plan left {self._cache.used} bytes in the cache")
             self._cache.clear()
-
-    @staticmethod
-    def _some_model(tree: TaskTree, vertex: int) -> str:
-        """A model that needs ``vertex``, for error messages."""
-        while not tree.models[vertex]:
-            vertex = tree.children[vertex][0]
-        return tree.models[vertex][0]

@@ -1,4 +1,8 @@
-"""Brings the parameters of blocks to the device and keeps some of them there."""
+"""Brings the parameters of blocks to the device, keeps some of them there, and reads ahead."""
+
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from cachetools import LRUCache
@@ -13,11 +17,22 @@ from alsatian.runtime.storage import Reader
 Parameters = list[torch.Tensor]
 
 
+class Need(NamedTuple):
+    """A block that will be needed, the code that it belongs to, and a model for error messages."""
+
+    block: Block
+    segment: Segment
+    model: str
+
+
 class BlockLoader:
-    """Reads blocks from ``store`` through ``reader``.
+    """Reads blocks from ``store`` through ``reader``, one at a time.
 
     Blocks stay resident, least recently used first to go, while their parameters fit ``budget`` bytes.
     A budget of 0 keeps nothing: every use reads from the store, as from separate model files.
+
+    Blocks read ahead are resident blocks: they take at most half of the budget until they are used, so
+    that they neither break it nor drive each other out.
     """
 
     def __init__(self, store: BlockStore, reader: Reader, meter: Meter, budget: int) -> None:
@@ -25,28 +40,83 @@ class BlockLoader:
         self._reader = reader
         self._meter = meter
         self._resident: LRUCache[str, Parameters] = LRUCache(budget, getsizeof=_nbytes)
+        self._ahead: dict[str, int] = {}
+        self._fetching: str | None = None
+        self._change = threading.Condition()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def load(self, block: Block, segment: Segment, model: str) -> Parameters:
-        """The parameters of ``block`` on the device, ready to call ``segment``.
+    def load(self, need: Need) -> Parameters:
+        """The parameters of a block on the device, ready to call its segment. Waits if it is on its way.
 
         Raises:
-            StoreError: its file is missing, damaged or made from other code; names ``model``.
+            StoreError: its file is missing, damaged or made from other code; names the model.
         """
+        identity = need.block.identity
         with self._meter.part("prepare_model"):
-            parameters = self._resident.get(block.identity)
-            if parameters is not None:
-                return parameters
-            path = self._store.block_path(block.identity)
-            self._meter.counters["bytes_read"] += self._reader.fetch(path, f"a block of model '{model}'")
+            with self._change:
+                self._change.wait_for(lambda: self._fetching != identity)
+                parameters = self._resident.get(identity)
+                if self._ahead.pop(identity, None) is not None:
+                    self._change.notify_all()
+            return parameters if parameters is not None else self._fetch(need)
+
+    def read_ahead(self, needs: Iterable[Need]) -> None:
+        """Read what is not resident of ``needs``, in order, beside the caller's work."""
+        self.stop()
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run_ahead, args=(list(needs),), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End reading ahead. Waits for the block being read."""
+        with self._change:
+            self._stop.set()
+            self._change.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._ahead.clear()
+
+    def _run_ahead(self, needs: list[Need]) -> None:
+        room = int(self._resident.maxsize) // 2
+        for need in needs:
+            size = need.block.parameter_bytes
+            with self._change:
+                if need.block.identity in self._resident or size > room:
+                    continue
+                while not self._stop.is_set() and sum(self._ahead.values()) + size > room:
+                    self._change.wait()
+                if self._stop.is_set():
+                    return
+                if need.block.identity in self._resident:
+                    continue  # the caller was faster
+                self._fetching = need.block.identity
+            try:
+                self._fetch(need, ahead=True)
+            except Exception:
+                return  # the caller meets the same error when it needs the block, in its own thread
+            finally:
+                with self._change:
+                    self._fetching = None
+                    self._change.notify_all()
+
+    def _fetch(self, need: Need, ahead: bool = False) -> Parameters:
+        block, segment, model = need
+        size = self._reader.fetch(self._store.block_path(block.identity), f"a block of model '{model}'")
+        tensors = self._store.load_block(block.identity, model)
+        if len(tensors) != len(segment.parameter_names):
+            raise StoreError(f"{self._store.root}: a block of model '{model}' does not fit its architecture")
+        parameters = segment.prepare([self._to_device(t) for t in tensors])
+        with self._change:
+            self._meter.counters["bytes_read"] += size
             self._meter.counters["blocks_read"] += 1
-            tensors = self._store.load_block(block.identity, model)
-            if len(tensors) != len(segment.parameter_names):
-                raise StoreError(f"{self._store.root}: a block of model '{model}' does not fit its architecture")
-            parameters = segment.prepare([self._to_device(t) for t in tensors])
             if _nbytes(parameters) <= self._resident.maxsize:
                 self._resident[block.identity] = parameters
                 self._meter.peak("resident_block_bytes", int(self._resident.currsize))
-            return parameters
+                if ahead:
+                    self._ahead[block.identity] = _nbytes(parameters)
+        return parameters
 
     def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
         """A copy in memory of its own: kernels choose their code by alignment, which a view may lack."""

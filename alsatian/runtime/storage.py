@@ -1,6 +1,7 @@
 """The storage regime: how fast, and how cold, the model store is read."""
 
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,13 @@ class Storage:
 
 
 class Reader:
-    """Reads whole files under a storage regime. Files read one after another share the bandwidth."""
+    """Reads whole files under a storage regime. Files are read one at a time, also from several threads."""
 
     def __init__(self, storage: Storage) -> None:
         self._cold = storage.cold
         self._rate = storage.bytes_per_second
         self._free_at = 0.0
+        self._turn = threading.Lock()
         self._scratch = memoryview(bytearray(_PIECE))
 
     def fetch(self, path: Path, what: str) -> int:
@@ -55,9 +57,9 @@ class Reader:
             StoreError: it cannot be read; names the file and ``what`` it is.
         """
         size = 0
-        start = max(self._free_at, time.perf_counter())
         try:
-            with path.open("rb", buffering=0) as file:
+            with self._turn, path.open("rb", buffering=0) as file:
+                start = max(self._free_at, time.perf_counter())
                 if self._cold:
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 while count := file.readinto(self._scratch):

@@ -76,6 +76,7 @@ def search(
     batch_size: int = 128,
     budget: int | str | None = None,
     block_budget: int | str = DEFAULT_BLOCK_BUDGET,
+    read_ahead: bool = True,
     storage: Storage | None = None,
     device: str = "cpu",
     verify: bool = False,
@@ -93,6 +94,7 @@ def search(
         batch_size: items of a batch, the same for every strategy.
         budget: largest size of the cache of intermediates, in bytes or as ``"64MiB"``; None for no limit.
         block_budget: largest size of the blocks that stay in memory for later use, if the strategy shares.
+        read_ahead: read the next blocks beside the work on the current ones, if the strategy shares.
         storage: how the store is read; at its own speed by default.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
@@ -111,6 +113,7 @@ def search(
     cache_budget = parse_bytes(budget, "cache.budget")
     resident = parse_bytes(block_budget, "block_budget") if strategy.shares else 0
     scorer: Proxy = proxy or Linear()
+    ahead = read_ahead and strategy.shares
     meter = Meter(resolve_device(device))
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
@@ -120,7 +123,7 @@ def search(
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
         loader = BlockLoader(models.store, Reader(storage or Storage()), meter, resident or 0)
         cache = Cache(strategy.cache.fresh(), cache_budget, meter)
-        engine = Engine(models.segments, dataset, loader, cache, scorer, meter, verify, progress)
+        engine = Engine(models.segments, dataset, loader, cache, scorer, meter, ahead, verify, progress)
         return _run(models, strategy, dataset.batches(batch_size), engine, meter, cache_budget)
 
 

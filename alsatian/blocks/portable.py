@@ -1,0 +1,167 @@
+"""Segments as plain data, so that an architecture is exported once and not once a process.
+
+Reading resolves names of tensor operators only; nothing in a file can name other code.
+"""
+
+import json
+import math
+import operator
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch.fx import Graph, GraphModule, Node
+
+from alsatian.blocks.segment import Architecture, Segment
+from alsatian.files import write_bytes, write_json
+
+_FUNCTIONS = {
+    f"operator.{name}": getattr(operator, name)
+    for name in ("getitem", "add", "sub", "mul", "floordiv", "mod", "neg", "truediv", "pow")
+} | {f"math.{name}": getattr(math, name) for name in ("ceil", "floor", "trunc")}
+_NAMES = {function: name for name, function in _FUNCTIONS.items()}
+_NAMESPACES = ("aten", "prims", "torchvision")
+# Constants that are attributes of the module torch.
+_CONSTANTS: dict[type, str] = {torch.dtype: "dtype", torch.memory_format: "memory_format", torch.layout: "layout"}
+
+
+class NotPortable(Exception):
+    """A graph holds something that has no name here; it has to be exported in every process."""
+
+
+def write(path: Path, built: Architecture) -> None:
+    """Keep ``built`` in ``path``.json and its constants in ``path``.safetensors, unless it has no such form."""
+    try:
+        segments = [dump(segment) for segment in built.segments]
+    except NotPortable:
+        return
+    named = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in built.constants.items()}
+    write_bytes(path.with_suffix(".safetensors"), safetensors.torch.save(named))
+    write_json(path.with_suffix(".json"), segments)  # last, so that what is listed is whole
+
+
+def read(path: Path) -> Architecture | None:
+    """What :func:`write` kept, or None if there is nothing that can be used."""
+    try:
+        segments = tuple(load(data) for data in json.loads(path.with_suffix(".json").read_bytes()))
+        constants = safetensors.torch.load_file(path.with_suffix(".safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, NotPortable, safetensors.SafetensorError):
+        return None  # it is only a copy of what an export gives
+    return Architecture(segments, constants)
+
+
+def dump(segment: Segment) -> dict[str, Any]:
+    """``segment`` as plain data (JSON types).
+
+    Raises:
+        NotPortable: its graph holds an operator or argument that cannot be named.
+    """
+    index: dict[Node, int] = {}
+    nodes: list[Any] = []
+    for node in segment.code.graph.nodes:
+        index[node] = len(nodes)
+        if node.op == "placeholder":
+            nodes.append(["placeholder", str(node.target)])
+        elif node.op == "output":
+            nodes.append(["output", _encode(node.args, index)])
+        elif node.op == "call_function":
+            keywords = {key: _encode(value, index) for key, value in node.kwargs.items()}
+            nodes.append([_target_name(node.target), _encode(node.args, index), keywords])
+        else:
+            raise NotPortable(node.op)
+    return {
+        "fingerprint": segment.fingerprint,
+        "parameter_names": list(segment.parameter_names),
+        "trainable": list(segment.trainable),
+        "output_bytes": segment.output_bytes,
+        "nodes": nodes,
+    }
+
+
+def load(data: dict[str, Any]) -> Segment:
+    """The inverse of :func:`dump`.
+
+    Raises:
+        NotPortable: the data names something that is no tensor operator.
+    """
+    graph = Graph()
+    nodes: list[Node] = []
+    for entry in data["nodes"]:
+        if entry[0] == "placeholder":
+            nodes.append(graph.placeholder(str(entry[1])))
+        elif entry[0] == "output":
+            nodes.append(graph.output(_decode(entry[1], nodes)[0]))
+        else:
+            keywords = {key: _decode(value, nodes) for key, value in entry[2].items()}
+            nodes.append(graph.call_function(_target(entry[0]), _decode(entry[1], nodes), keywords))
+    return Segment(
+        fingerprint=data["fingerprint"],
+        parameter_names=tuple(data["parameter_names"]),
+        trainable=tuple(data["trainable"]),
+        output_bytes=data["output_bytes"],
+        code=GraphModule({}, graph),
+    )
+
+
+def _target_name(target: Any) -> str:
+    if target in _NAMES:
+        return _NAMES[target]
+    if isinstance(target, torch._ops.OpOverload) and target.namespace in _NAMESPACES:
+        return str(target)
+    raise NotPortable(str(target))
+
+
+def _target(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name]
+    parts = name.split(".")
+    # aten.from_file is the one tensor operator that reaches outside of memory.
+    if len(parts) != 3 or parts[0] not in _NAMESPACES or parts[1] == "from_file":
+        raise NotPortable(name)
+    try:
+        found = getattr(getattr(getattr(torch.ops, parts[0]), parts[1]), parts[2])
+    except AttributeError:
+        raise NotPortable(name) from None
+    if not isinstance(found, torch._ops.OpOverload):
+        raise NotPortable(name)
+    return found
+
+
+def _encode(value: Any, index: dict[Node, int]) -> Any:
+    if isinstance(value, Node):
+        return {"node": index[value]}
+    if isinstance(value, (list, tuple)):
+        return {
+            type(value).__name__ if type(value) in (list, tuple) else "list": [_encode(v, index) for v in value]
+        }
+    if isinstance(value, float):
+        return {"float": value.hex() if math.isfinite(value) else repr(value)}
+    if isinstance(value, torch.device):
+        return {"device": str(value)}
+    for kind, name in _CONSTANTS.items():
+        if isinstance(value, kind):
+            return {name: str(value).removeprefix("torch.")}
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    raise NotPortable(repr(value))
+
+
+def _decode(value: Any, nodes: list[Node]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "node":
+        return nodes[content]
+    if kind == "list":
+        return [_decode(v, nodes) for v in content]
+    if kind == "tuple":
+        return tuple(_decode(v, nodes) for v in content)
+    if kind == "float":
+        return float.fromhex(content) if "0x" in content else float(content)
+    if kind == "device":
+        return torch.device(content)
+    constant = getattr(torch, content, None)
+    if kind not in _CONSTANTS.values() or type(constant) not in _CONSTANTS:
+        raise NotPortable(f"{kind}:{content}")
+    return constant

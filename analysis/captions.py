@@ -1,0 +1,54 @@
+"""Captions of figures: the claim to look for, then what the marks are and what was measured."""
+
+from collections.abc import Sequence
+
+from analysis.findings import storage_lines
+from analysis.records import Run
+
+
+def speedup(runs: Sequence[Run]) -> str:
+    """For the speed-up over base."""
+    claim = "bars above the dashed line are faster than base."
+    if _has(runs, "alsatian", "base"):
+        others = [name for name in ("base", "shift", "shared_prefix") if _has(runs, name)]
+        ahead = others[0] if len(others) == 1 else f"{', '.join(others[:-1])} and {others[-1]}"
+        claim = f"alsatian is faster than {ahead}; it reads each shared block and computes each shared prefix once."
+    return (
+        f"Claim to look for: {claim} Bars are median wall time of base over median wall time of the strategy; "
+        f"whiskers are the slowest and the fastest of {_repeats(runs)}. {_measured(runs)}"
+    )
+
+
+def breakdown(runs: Sequence[Run]) -> str:
+    """For the parts of the wall time."""
+    claim = "inference and preparing the models take most of the time."
+    if _has(runs, "alsatian", "shift"):
+        claim = (
+            "alsatian shrinks preparing models, preparing data and inference; proxy scoring stays as with shift."
+        )
+    elif _has(runs, "alsatian", "base"):
+        claim = "alsatian shrinks preparing models, preparing data and inference."
+    return (
+        f"Claim to look for: {claim} Parts are medians over {_repeats(runs)}; the number above a bar is the "
+        f"median wall time. {_measured(runs)}"
+    )
+
+
+def _has(runs: Sequence[Run], *names: str) -> bool:
+    return set(names) <= {run.strategy for run in runs}
+
+
+def _repeats(runs: Sequence[Run]) -> str:
+    counts = sorted({len(run.repeats) for run in runs})
+    if counts == [1]:
+        return "one repeat"
+    return f"{counts[0]} repeats" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} repeats"
+
+
+def _measured(runs: Sequence[Run]) -> str:
+    """What was searched, on how much data, how the store was read."""
+    models, data = runs[0].model_set, runs[0].dataset
+    items = data.train_items + data.test_items
+    regimes = storage_lines(runs)
+    storage = regimes[0] if len(regimes) == 1 else "several storage regimes"
+    return f"{models.models:,} models of {models.name}, {items:,} items of {data.name}; {storage}."

@@ -1,0 +1,142 @@
+"""From the fields of a JSON document to a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.fields import FieldError, Fields
+from analysis.schema import STATUSES, Dataset, Environment, ModelSet, Repeat, Round, Run, Storage
+
+
+def parse_run(record: Fields) -> Run:
+    """The run that a record of schema 1 describes.
+
+    Raises:
+        FieldError: a field is missing or not what the schema says.
+    """
+    status = record.text("status")
+    if status not in STATUSES:
+        raise record.error("status", f"one of {', '.join(STATUSES)}")
+    config = record.object("config")
+    config.object("strategy").text("name")
+    run = Run(
+        run_id=record.text("run_id"),
+        experiment=record.text("experiment"),
+        status=status,
+        error=record.optional_text("error"),
+        command=record.text("command"),
+        started=record.text("started"),
+        finished=record.optional_text("finished"),
+        config=config.values,
+        model_set=_model_set(record.object("model_set")),
+        dataset=_dataset(record.object("dataset")),
+        environment=_environment(record.object("environment")),
+        storage=_storage(record.object("storage")) if status == "ok" or "storage" in record.values else _UNKNOWN,
+        repeats=tuple(_repeat(fields) for fields in record.objects("repeats")),
+        rounds=tuple(_round(fields) for fields in record.objects("rounds")),
+        ranking=record.texts("ranking"),
+        winner=record.optional_text("winner"),
+    )
+    if run.ok:
+        _check_finished(record, run)
+    return run
+
+
+_UNKNOWN = Storage(bandwidth=None, cold=False)
+
+
+def _check_finished(record: Fields, run: Run) -> None:
+    """What the schema promises of a run that ended well."""
+    for name in ("repeats", "rounds", "ranking"):
+        if not record.values[name]:
+            raise FieldError(f"{name} is empty although the status is ok")
+    if run.winner != run.ranking[0]:
+        raise FieldError(f"winner: {run.winner!r} is not the first of the ranking, {run.ranking[0]!r}")
+    if not all(repeat.valid for repeat in run.repeats):
+        raise FieldError("a repeat is not valid although the status is ok")
+
+
+def _model_set(fields: Fields) -> ModelSet:
+    return ModelSet(
+        name=fields.text("name"),
+        digest=fields.text("digest"),
+        models=fields.count("models"),
+        blocks=fields.count("blocks"),
+        distinct_blocks=fields.count("distinct_blocks"),
+        total_bytes=fields.count("total_bytes"),
+        distinct_bytes=fields.count("distinct_bytes"),
+    )
+
+
+def _dataset(fields: Fields) -> Dataset:
+    return Dataset(
+        name=fields.text("name"),
+        digest=fields.text("digest"),
+        train_items=fields.count("train_items"),
+        test_items=fields.count("test_items"),
+        classes=fields.count("classes"),
+    )
+
+
+def _environment(fields: Fields) -> Environment:
+    code = fields.object("code")
+    libraries = fields.object("libraries")
+    return Environment(
+        version=code.optional_text("version"),
+        commit=code.optional_text("commit"),
+        dirty=code.optional_flag("dirty"),
+        python=fields.optional_text("python"),
+        platform=fields.optional_text("platform"),
+        libraries={name: libraries.optional_text(name) for name in libraries.values},
+        cpu=fields.optional_text("cpu"),
+        cores=fields.optional_count("cores"),
+        threads=fields.optional_count("threads"),
+        memory_bytes=fields.optional_count("memory_bytes"),
+        gpu=fields.optional_text("gpu"),
+        cuda=fields.optional_text("cuda"),
+        driver=fields.optional_text("driver"),
+    )
+
+
+def _storage(fields: Fields) -> Storage:
+    return Storage(bandwidth=fields.optional_number("bandwidth"), cold=fields.flag("cold"))
+
+
+def _repeat(fields: Fields) -> Repeat:
+    wall = fields.number("wall_s")
+    if wall <= 0:
+        raise fields.error("wall_s", "a positive number of seconds")
+    return Repeat(
+        wall_s=wall,
+        parts_s=_numbers(fields.object("parts_s")),
+        counters=_counts(fields, "counters"),
+        peaks=_counts(fields, "peaks"),
+        valid=fields.flag("valid"),
+    )
+
+
+def _round(fields: Fields) -> Round:
+    scores = fields.object("scores")
+    if not scores.values:
+        raise fields.error("scores", "at least one model's score")
+    fingerprints: Mapping[str, Any] = {}
+    if fields.values.get("fingerprints"):
+        digests = fields.object("fingerprints")
+        fingerprints = {model: digests.text(model) for model in digests.values}
+    return Round(
+        train_items=fields.count("train_items"),
+        chunks=fields.count("chunks"),
+        scores=_numbers(scores),
+        fingerprints=fingerprints,
+    )
+
+
+def _numbers(fields: Fields) -> dict[str, float]:
+    return {name: fields.number(name) for name in fields.values}
+
+
+def _counts(fields: Fields, name: str) -> dict[str, int]:
+    """Counters that never counted may be absent, all of them too."""
+    if fields.values.get(name) is None:
+        return {}
+    counts = fields.object(name)
+    return {key: counts.count(key) for key in counts.values}

@@ -1,0 +1,174 @@
+"""One folder of run records -> tables, figures and a report that stands alone."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from analysis import captions, checks, figures, findings, grid, labels, records, sections, tables
+from analysis.comparable import workload
+from analysis.files import write
+from analysis.records import Run
+
+TEMPLATE = "report.html"
+# Figures of workloads beyond the first; the name of the first has no digest.
+_EXTRA_FIGURE = re.compile(r"(speedup|breakdown)-[0-9a-f]{12}\.(png|pdf|csv)")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`build` found and wrote.
+
+    Attributes:
+        summary: see ``tables.summary``.
+        checks: see ``checks.compare_scores``.
+        problems: one line for each record that was skipped and each run that did not end well.
+        files: everything that was written.
+        text: the table and the lines under it, for a terminal.
+    """
+
+    summary: pd.DataFrame
+    checks: list[checks.ScoreCheck]
+    problems: list[str]
+    files: list[Path]
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page: its texts, the image as a data URI, and its width in inches."""
+
+    title: str
+    caption: str
+    image: str
+    inches: float
+
+
+def build(folder: Path) -> Report:
+    """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
+
+    The records are only read. Every file is written whole or not at all.
+
+    Raises:
+        ResultsError: no run in the folder ended well.
+    """
+    found = records.load(folder)
+    runs = [run for _, run in labels.in_order(found.runs)]
+    summary = tables.summary(runs)
+    score_checks = checks.compare_scores(runs)
+    lines = _lines(runs, summary, score_checks)
+    problems = [*found.unfinished, *found.problems]
+    unused = [f"Not used: {line}" for line in problems]
+    files = [
+        write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n")),
+        write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])),
+    ]
+    drawn: list[Figure] = []
+    for part in _by_workload(runs):
+        written, shown = _figures(folder / "figures", part, summary, first=not drawn)
+        files += written
+        drawn += shown
+    _remove_stale(folder / "figures", files)
+    page = _page(runs, summary, score_checks, drawn, lines, problems)
+    files.append(write(folder / TEMPLATE, page))
+    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
+    text = [tables.render(summary), "", *lines, *unused, f"Figures: {pictures}", f"Report: {folder / TEMPLATE}"]
+    return Report(summary, score_checks, problems, files, "\n".join(text))
+
+
+def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
+    """What stands under the table."""
+    return [
+        findings.score_line(score_checks),
+        *(target.text for target in checks.targets(runs, summary)),
+        *findings.cache_lines(runs, summary),
+        *(f"Storage: {line}" for line in findings.storage_lines(runs)),
+    ]
+
+
+def _markdown(
+    runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck], lines: Sequence[str]
+) -> str:
+    parts = [
+        f"# {grid.escape(_title(runs))}",
+        grid.escape(findings.headline(runs, score_checks)),
+        tables.markdown(summary),
+    ]
+    return "\n\n".join([*parts, "\n".join(f"- {grid.escape(line)}" for line in lines)]) + "\n"
+
+
+def _title(runs: Sequence[Run]) -> str:
+    return str(runs[0].config.get("title") or runs[0].experiment)
+
+
+def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs of one model set and data belong together; those measured first come first."""
+    groups: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        groups.setdefault(workload(run), []).append(run)
+    return list(groups.values())
+
+
+def _figures(
+    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, first: bool
+) -> tuple[list[Path], list[Figure]]:
+    """Write the figures of one workload; return their files and what the page shows of them."""
+    key = workload(runs[0])
+    rows = summary[summary["workload"] == key].reset_index(drop=True)
+    suffix = "" if first else f"-{key}"
+    files: list[Path] = []
+    shown: list[Figure] = []
+    for stem, title, caption, save, draw in (
+        ("speedup", "Speed-up over base", captions.speedup(runs), figures.speedup, figures.draw_speedup),
+        ("breakdown", "Where the time goes", captions.breakdown(runs), figures.breakdown, figures.draw_breakdown),
+    ):
+        files += save(rows, folder / f"{stem}{suffix}", f"{title}: {runs[0].model_set.name}", caption)
+        if stem == "speedup" and rows["speedup"].isna().all():
+            continue  # without base there is nothing to see
+        svg, inches = figures.page_image(draw, rows)
+        image = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+        shown.append(Figure(f"{title}: {runs[0].model_set.name}", caption, image, inches))
+    return files, shown
+
+
+def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
+    """Remove figures of workloads that are no longer among the records."""
+    for path in folder.iterdir():
+        if _EXTRA_FIGURE.fullmatch(path.name) and path not in files:
+            path.unlink()
+
+
+def _page(
+    runs: Sequence[Run],
+    summary: pd.DataFrame,
+    score_checks: list[checks.ScoreCheck],
+    drawn: Sequence[Figure],
+    lines: Sequence[str],
+    problems: Sequence[str],
+) -> str:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(TEMPLATE).render(
+        title=_title(runs),
+        experiment=runs[0].experiment,
+        headline=findings.headline(runs, score_checks),
+        doubtful=any(check.mismatches for check in score_checks),
+        figures=drawn,
+        lines=lines,
+        summary=sections.summary(summary),
+        rounds=sections.rounds(runs),
+        rankings=sections.rankings(runs),
+        score_checks=sections.score_checks(score_checks),
+        differences=sections.differences(score_checks),
+        workloads=sections.facts(runs),
+        environments=sections.environments(runs),
+        provenance=sections.provenance(runs),
+        commands=sections.commands(runs),
+        problems=problems,
+    )

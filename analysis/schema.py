@@ -1,0 +1,112 @@
+"""What a run record says, as typed data (schema 1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 1
+STATUSES = ("ok", "running", "failed", "invalid", "oom", "timeout")
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """What was searched: number of models and blocks, and their bytes with and without duplicates."""
+
+    name: str
+    digest: str
+    models: int
+    blocks: int
+    distinct_blocks: int
+    total_bytes: int
+    distinct_bytes: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the models were scored on."""
+
+    name: str
+    digest: str
+    train_items: int
+    test_items: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Code, versions and hardware behind a number; None where it is unknown or there is none."""
+
+    version: str | None
+    commit: str | None
+    dirty: bool | None
+    python: str | None
+    platform: str | None
+    libraries: Mapping[str, str | None]
+    cpu: str | None
+    cores: int | None
+    threads: int | None
+    memory_bytes: int | None
+    gpu: str | None
+    cuda: str | None
+    driver: str | None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How the store was read: bandwidth in bytes a second (None for no limit), page cache emptied or not."""
+
+    bandwidth: float | None
+    cold: bool
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One measurement: wall time and its parts in seconds, counters, and peaks in bytes."""
+
+    wall_s: float
+    parts_s: Mapping[str, float]
+    counters: Mapping[str, int]
+    peaks: Mapping[str, int]
+    valid: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    """Scores on the first ``train_items`` training items; digests of the features where recorded."""
+
+    train_items: int
+    chunks: int
+    scores: Mapping[str, float]
+    fingerprints: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner."""
+
+    run_id: str
+    experiment: str
+    status: str
+    error: str | None
+    command: str
+    started: str
+    finished: str | None
+    config: Mapping[str, Any]
+    model_set: ModelSet
+    dataset: Dataset
+    environment: Environment
+    storage: Storage
+    repeats: tuple[Repeat, ...]
+    rounds: tuple[Round, ...]
+    ranking: tuple[str, ...]
+    winner: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run ended well."""
+        return self.status == "ok"
+
+    @property
+    def strategy(self) -> str:
+        """Name of the strategy."""
+        return str(self.config["strategy"]["name"])

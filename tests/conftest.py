@@ -1,0 +1,59 @@
+"""What the tests of several folders share: hypothesis settings and a family of tiny models."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("repository", deadline=None, derandomize=True, database=None, max_examples=100)
+settings.load_profile("repository")
+
+STAGES = ((3, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1))
+"""Input channels, output channels and stride of the stages of a tiny model."""
+
+
+def tiny_model(letters: str) -> torch.nn.Module:
+    """A convolutional feature extractor of one block a stage, for inputs (N, 3, 8, 8).
+
+    Stage ``i`` is decided by letter ``i`` alone, so models share blocks as their names share letters.
+    """
+    stages: list[torch.nn.Module] = []
+    for i, (letter, (inputs, outputs, stride)) in enumerate(zip(letters, STAGES, strict=True)):
+        generator = torch.Generator().manual_seed(1000 * i + ord(letter))
+        stage = torch.nn.Sequential(
+            torch.nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1),
+            torch.nn.BatchNorm2d(outputs),
+            torch.nn.ReLU(inplace=True),
+        )
+        scramble(stage, generator)
+        stages.append(stage)
+    return torch.nn.Sequential(*stages).eval()
+
+
+def scramble(module: torch.nn.Module, generator: torch.Generator) -> None:
+    """Draw all parameters and buffers anew, so that no bias is zero and no scale is one."""
+    with torch.no_grad():
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if not tensor.is_floating_point():
+                continue
+            fan_in = tensor[0].numel() if tensor.dim() > 1 else 16
+            low, high = (0.5, 1.5) if name.endswith("running_var") else (-(fan_in**-0.5), fan_in**-0.5)
+            tensor.uniform_(2 * low, 2 * high, generator=generator)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[str], torch.nn.Module]:
+    """See :func:`tiny_model`."""
+    return tiny_model
+
+
+@pytest.fixture(scope="session")
+def scrambled() -> Callable[[torch.nn.Module], torch.nn.Module]:
+    """Gives a module parameters and buffers that are all different, and returns it in evaluation mode."""
+
+    def apply(module: torch.nn.Module) -> torch.nn.Module:
+        scramble(module, torch.Generator().manual_seed(3))
+        return module.eval()
+
+    return apply

@@ -1,0 +1,27 @@
+"""A command line in a folder of its own, with a model store that all tests of a session share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+
+Alsatian = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def alsatian(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Alsatian:
+    """Call with words as on the command line; ``run`` gets the shared store and the smallest scale."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> int:
+        extra = ["scale=ci", f"store_dir={store}"] if words[0] == "run" else []
+        return main([*words, *(word for word in extra if not any(w.startswith("store_dir") for w in words))])
+
+    return call

@@ -1,0 +1,102 @@
+"""From words to configurations."""
+
+import hydra
+import pytest
+
+from alsatian.errors import ConfigError
+from alsatian.searching.strategy import Strategy
+from experiments.config import cells, choices
+from experiments.runner import _setup
+
+STRATEGIES = choices("strategy")
+
+
+def test_quickstart_is_four_runs() -> None:
+    found = cells(["experiment=quickstart"])
+    assert [cell.config.strategy.name for cell in found] == ["base", "shift", "shared_prefix", "alsatian"]
+    assert len({cell.config.batch_size for cell in found}) == 1
+
+
+def test_a_chosen_key_is_not_swept() -> None:
+    (cell,) = cells(["experiment=quickstart", "strategy=shift"])
+    assert cell.config.strategy.name == "shift"
+
+
+def test_multirun_multiplies() -> None:
+    found = cells(["experiment=quickstart", "cache.budget=1MiB,2MiB"], multirun=True)
+    assert len(found) == 8
+    assert {cell.config.cache.budget for cell in found} == {"1MiB", "2MiB"}
+
+
+def test_parts_of_a_strategy_can_be_replaced() -> None:
+    (cell,) = cells(["strategy=alsatian", "schedule=exhaustive", "order=random", "seed=7"])
+    strategy = _setup(cell).strategy
+    assert (strategy.schedule.name, strategy.order.name, strategy.cache.name) == ("exhaustive", "random", "planned")
+    assert getattr(strategy.order, "seed", None) == 7
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
+    (cell,) = cells([f"strategy={name}"])
+    composed = _setup(cell).strategy
+    plain: Strategy = hydra.utils.get_class(cell.config.strategy._target_)()
+    assert composed.name == plain.name == name
+    assert composed.schedule == plain.schedule
+    assert composed.sharing == plain.sharing
+    assert composed.order == plain.order
+    assert type(composed.cache) is type(plain.cache)
+
+
+@pytest.mark.parametrize("group", ["schedule", "sharing", "order", "cache", "storage", "proxy", "dataset", "scale"])
+def test_every_choice_of_every_group_composes_and_builds(group: str) -> None:
+    names = choices(group)
+    assert names
+    for name in names:
+        (cell,) = cells([f"{group}={name}"])
+        _setup(cell)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["experiment=quikstart"], "experiment=quikstart: there is no such experiment; did you mean 'quickstart'?"),
+        (["strategy=alsation"], "strategy=alsation: there is no such strategy; did you mean 'alsatian'?"),
+        (["-m", "strategy=base,alsation"], "strategy=alsation"),
+        (["cache.bugdet=3"], "cache.bugdet: there is no such key; did you mean 'cache.budget'?"),
+        (["batchsize=3"], "batchsize: there is no such key; did you mean 'batch_size'?"),
+        (["strategy=base,shift"], "several values need -m"),
+        (["quickstart"], "write key=value"),
+        (["order="], "order=: there is no such order"),
+    ],
+)
+def test_bad_words_end_in_one_line(words: list[str], message: str) -> None:
+    multirun = words[0] == "-m"
+    with pytest.raises(ConfigError) as caught:
+        cells(words[multirun:], multirun)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["cache.budget=0"], "cache.budget=0: must be at least one byte"),
+        (["cache.budget=-5"], "cache.budget=-5"),
+        (["cache.budget=many"], "cache.budget=many: not a size"),
+        (["cache.block_budget=-1"], "cache.block_budget=-1"),
+        (["batch_size=0"], "batch_size=0"),
+        (["repeats=0"], "repeats=0"),
+        (["repeats=two"], "repeats=two"),
+        (["dataset.items=5"], "fewer items than the 10 classes"),
+        (["dataset.items=99999"], "dataset.items=99999"),
+        (["storage.bandwidth=0"], "storage.bandwidth=0"),
+        (["schedule.eta=1"], "eta=1"),
+        (["proxy.epochs=0"], "proxy"),
+        (["device.name=tpu"], "device=tpu"),
+    ],
+)
+def test_bad_settings_end_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _setup(cells(words)[0])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
