@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -40,12 +40,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page: its texts, the image as a data URI, and its width in inches."""
+    """A figure of the page: texts, image as a data URI, width in inches, and whether it takes a whole row."""
 
     title: str
     caption: str
     image: str
     inches: float
+    wide: bool
 
 
 def build(folder: Path) -> Report:
@@ -131,8 +132,10 @@ def _figures(
             continue  # without base there is nothing to see
         svg, inches = figures.page_image(draw, rows)
         image = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-        shown.append(Figure(f"{title}: {runs[0].model_set.name}", caption, image, inches))
-    return files, shown
+        shown.append(Figure(f"{title}: {runs[0].model_set.name}", caption, image, inches, False))
+    # Figures of one workload stand side by side or one below the other, whatever each alone would need.
+    wide = max(figure.inches for figure in shown) > 6
+    return files, [replace(figure, wide=wide) for figure in shown]
 
 
 def _remove_stale(folder: Path, files: Sequence[Path]) -> None:

@@ -35,6 +35,8 @@ PARTS = {
 DPI = 200
 FONT = 9.0
 SMALL = 8.0
+# Bold letters are so much wider.
+BOLD = 1.15
 # Points from one line of small text to the next.
 LINE = SMALL * 1.25
 # Of labels that do not fit side by side.
@@ -98,7 +100,7 @@ def bars(labels: Sequence[str], printed: Sequence[str], title: str, caption: str
         slot = max(number, 0.42 * INCH, max(len(x) for x in lines) * LINE * 1.1 / math.sin(math.radians(ANGLE)))
     width = max(4.6, 0.95 + len(labels) * slot / INCH)
     drop = max(len(line) for x in lines for line in x) * SMALL * 0.6 * 0.7 if slanted else 0
-    head, foot = _fill(title, width, FONT + 2), _fill(caption, width, SMALL)
+    head, foot = _fill(title, width, (FONT + 2) * BOLD), _fill(caption, width, SMALL)
     # Text around the bars makes the figure taller, not the bars shorter.
     height = (drop + head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH + 3.3
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import hydra
@@ -141,3 +142,16 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def descriptions(group: str) -> list[tuple[str, str]]:
+    """Name and first comment of every choice of a config group."""
+    return [(name, _first_comment(group, name)) for name in choices(group)]
+
+
+def _first_comment(group: str, name: str) -> str:
+    text = resources.files(MODULE).joinpath(group, f"{name}.yaml").read_text()
+    for line in text.splitlines():
+        if line.startswith("# ") and not line.startswith("# @package"):
+            return line.removeprefix("# ")
+    return ""

@@ -30,11 +30,13 @@ class ArchitectureSpec:
         source: the library that defines it, e.g. ``"torchvision"``.
         name: the builder's name there.
         options: its arguments, as plain data.
+        pooling: how tokens or a feature map become one vector; None for the rule's choice.
     """
 
     source: str
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    pooling: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.blocks.fingerprint import DIGEST_LENGTH, block_identity, parameter_fingerprint
-from alsatian.data.preprocessing import Preprocessing
+from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
+from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError, nearest
 from alsatian.files import write_bytes, write_json
 
@@ -32,6 +33,11 @@ class BlockStore:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+
+    @property
+    def assets(self) -> Path:
+        """Where files that models need besides blocks lie, by digest: tokenizers."""
+        return self.root / "assets"
 
     @property
     def architectures(self) -> Path:
@@ -77,7 +83,17 @@ class BlockStore:
 
     def add_model(self, candidate: Candidate) -> None:
         """Write the manifest of a model whose blocks are stored."""
-        write_json(self._manifest(candidate.id), {"schema": MANIFEST_SCHEMA, **asdict(candidate)})
+        value = {
+            "schema": MANIFEST_SCHEMA,
+            "id": candidate.id,
+            "blocks": [asdict(block) for block in candidate.blocks],
+            "architecture": asdict(candidate.architecture) if candidate.architecture else None,
+            "preprocessing": candidate.preprocessing.as_dict(),
+            "metadata": dict(candidate.metadata),
+        }
+        if isinstance(candidate.preprocessing, TextPreprocessing):
+            self._add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.file)
+        write_json(self._manifest(candidate.id), value)
 
     def model(self, model_id: str) -> Candidate:
         """Read a manifest.
@@ -98,7 +114,7 @@ class BlockStore:
                 id=model_id,
                 blocks=blocks,
                 architecture=ArchitectureSpec(**spec) if spec else None,
-                preprocessing=Preprocessing.from_dict(value["preprocessing"]),
+                preprocessing=self._preprocessing(value["preprocessing"]),
                 metadata=value["metadata"],
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -121,6 +137,21 @@ class BlockStore:
         if not path.exists():
             return None
         return [str(model) for model in self._read_json(path, f"set '{name}'", list).get("models", [])]
+
+    def _preprocessing(self, value: dict[str, Any]) -> Preprocessing:
+        if value["kind"] == "image":
+            return ImagePreprocessing.from_settings(value)
+        if value["kind"] == "text":
+            if not _IDENTITY.fullmatch(value["tokenizer"]):
+                raise ValueError("the tokenizer is not named by a digest")
+            return TextPreprocessing.from_settings(value, self.assets)
+        raise ValueError(f"preprocessing of kind '{value['kind']}'")
+
+    def _add_asset(self, digest: str, file: Path | None) -> None:
+        """Keep a copy of a model's file under its digest."""
+        target = self.assets / digest
+        if file is not None and not target.exists():
+            write_bytes(target, file.read_bytes())
 
     def _manifest(self, model_id: str) -> Path:
         return self.root / "models" / f"{quote(model_id, safe='')}.json"

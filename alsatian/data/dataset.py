@@ -54,10 +54,7 @@ class Dataset:
     def digest(self) -> str:
         """Digest of all items and labels in order."""
         arrays = (self.train_items, self.train_labels, self.test_items, self.test_labels)
-        parts = [
-            [str(a.dtype), list(a.shape), blake3(np.ascontiguousarray(a).tobytes()).hexdigest()] for a in arrays
-        ]
-        return digest_json(parts)
+        return digest_json([_array_digest(array) for array in arrays])
 
     def batches(self, batch_size: int) -> tuple[list[Batch], list[Batch]]:
         """Fixed test batches and training batches of ``batch_size`` items; the last of each may be smaller."""
@@ -78,6 +75,20 @@ class Dataset:
         """The labels of ``batches``, in order."""
         parts = [(self.test_labels if b.test else self.train_labels)[b.start : b.stop] for b in batches]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def raw_bytes(items: np.ndarray) -> int:
+    """Size of raw items in bytes; texts count in UTF-8."""
+    if items.dtype == object:
+        return sum(len(str(item).encode()) for item in items)
+    return int(items.nbytes)
+
+
+def _array_digest(array: np.ndarray) -> list[object]:
+    if array.dtype == object:
+        return ["text", len(array), digest_json([str(item) for item in array])]
+    content = np.ascontiguousarray(array).tobytes()
+    return [str(array.dtype), list(array.shape), blake3(content).hexdigest()]
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """What turns raw items into a model's input. It belongs to the model, not to the data."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,8 +14,44 @@ from alsatian.blocks.fingerprint import digest_json
 CHANNELS = 3
 
 
+class Preprocessing(ABC):
+    """A frozen dataclass of plain settings, called with raw items.
+
+    Attributes:
+        kind: names the class in manifests.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def output_bytes(self) -> int:
+        """Bytes of the model's input, per item."""
+
+    @abstractmethod
+    def example(self, batch: int = 2) -> tuple[torch.Tensor, ...]:
+        """An input without content, for exporting a model."""
+
+    @abstractmethod
+    def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Raw ``items`` (N, …) -> input state, tensors of shape (N, …)."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The settings as plain data."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and settings, for a manifest."""
+        return {"kind": self.kind, **self.settings()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal fingerprints: equal inputs, so one tree root serves both models."""
+        return digest_json(self.as_dict())
+
+
 @dataclass(frozen=True)
-class Preprocessing:
+class ImagePreprocessing(Preprocessing):
     """Resize (bilinear, antialiased), scale to [0, 1], repeat grey to three channels, normalise.
 
     Attributes:
@@ -23,19 +60,19 @@ class Preprocessing:
         std: divided by, per channel.
     """
 
+    kind = "image"
+
     size: int
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "Preprocessing":
-        """The inverse of ``dataclasses.asdict`` after a trip through JSON."""
+    def from_settings(cls, value: Mapping[str, Any]) -> "ImagePreprocessing":
+        """The inverse of ``settings``, after a trip through JSON."""
         return cls(size=value["size"], mean=tuple(value["mean"]), std=tuple(value["std"]))
 
-    @property
-    def fingerprint(self) -> str:
-        """Equal fingerprints: equal inputs, so one tree root serves both models."""
-        return digest_json(asdict(self))
+    def settings(self) -> dict[str, Any]:
+        return asdict(self)
 
     @property
     def output_bytes(self) -> int:
@@ -43,12 +80,12 @@ class Preprocessing:
         return CHANNELS * self.size * self.size * 4
 
     def example(self, batch: int = 2) -> tuple[torch.Tensor, ...]:
-        """An input of zeros, for exporting a model."""
+        """Black pixels (batch, 3, size, size)."""
         return (torch.zeros(batch, CHANNELS, self.size, self.size),)
 
-    def __call__(self, images: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """``images`` (N, H, W) or (N, H, W, 3), uint8 -> input state ((N, 3, size, size) float32,)."""
-        pixels = torch.from_numpy(images).to(torch.float32).div_(255)
+    def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Images (N, H, W) or (N, H, W, 3), uint8 -> ((N, 3, size, size) float32,)."""
+        pixels = torch.from_numpy(items).to(torch.float32).div_(255)
         pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
         if pixels.shape[2:] != (self.size, self.size):
             pixels = interpolate(pixels, (self.size, self.size), mode="bilinear", antialias=True)

@@ -12,26 +12,31 @@ from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import SPLIT_VERSION, split
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
+from alsatian.models.extractor import FeatureExtractor, feature_extractor
 
-# Where torchvision's classifiers keep their last part, outermost name first.
-HEADS = ("heads", "head", "classifier", "fc")
+SOURCES = ("torchvision", "transformers")
 
 _library: dict[str, Architecture] = {}
 
 
-def build(spec: ArchitectureSpec) -> torch.nn.Module:
-    """The feature extractor of ``spec`` with random parameters, its head replaced by the identity.
+def build(spec: ArchitectureSpec, preprocessing: Preprocessing) -> FeatureExtractor:
+    """The feature extractor of ``spec`` with random parameters, for inputs of ``preprocessing``.
 
-    ``spec.source`` is ``"torchvision"``; ``spec.name`` one of its model builders or
-    ``"VisionTransformer"`` for one of any size.
+    ``spec.source`` names the library, ``spec.name`` the model there: for torchvision one of its builders
+    or ``"VisionTransformer"`` for one of any size, with the builder's arguments as options; for
+    transformers a model class, with its configuration as options.
 
     Raises:
         ConfigError: there is no such source, model or option.
     """
-    if spec.source != "torchvision":
-        raise ConfigError(
-            f"architecture source '{spec.source}' is unknown; {nearest(spec.source, ['torchvision'])}"
-        )
+    builders = {"torchvision": _torchvision, "transformers": _transformers}
+    if spec.source not in builders:
+        raise ConfigError(f"architecture source '{spec.source}' is unknown; {nearest(spec.source, SOURCES)}")
+    module = builders[spec.source](spec)
+    return feature_extractor(module.eval(), preprocessing.example(), spec.pooling)
+
+
+def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
     from torchvision import models  # takes seconds to import
 
     valid = [*models.list_models(module=models), "VisionTransformer"]
@@ -39,23 +44,22 @@ def build(spec: ArchitectureSpec) -> torch.nn.Module:
         raise ConfigError(f"torchvision has no model '{spec.name}'; {nearest(spec.name, valid)}")
     builder: Any = getattr(models, spec.name)
     try:
-        module = builder(**spec.options)
+        module: torch.nn.Module = builder(**spec.options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"torchvision's {spec.name} does not take {dict(spec.options)}: {error}") from None
-    return without_head(module)
+    return module
 
 
-def without_head(module: torch.nn.Module) -> torch.nn.Module:
-    """``module`` with its classification head replaced by the identity.
+def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
+    import transformers  # takes seconds to import
 
-    Raises:
-        ConfigError: no head was found under its usual names.
-    """
-    for name in HEADS:
-        if isinstance(getattr(module, name, None), torch.nn.Module):
-            setattr(module, name, torch.nn.Identity())
-            return module
-    raise ConfigError(f"{type(module).__name__} has no head under {', '.join(HEADS)}")
+    model_class: Any = getattr(transformers, spec.name, None)
+    if getattr(model_class, "config_class", None) is None:
+        raise ConfigError(f"transformers has no model class '{spec.name}'")
+    config = model_class.config_class.from_dict(dict(spec.options))
+    config.use_cache = False
+    module: torch.nn.Module = model_class(config)
+    return module
 
 
 def architecture(
@@ -70,14 +74,22 @@ def architecture(
     that decides how they look.
     """
     key = digest_json(
-        [spec.source, spec.name, dict(spec.options), preprocessing.fingerprint, str(device), code_version()]
+        [
+            spec.source,
+            spec.name,
+            dict(spec.options),
+            spec.pooling,
+            preprocessing.fingerprint,
+            str(device),
+            code_version(),
+        ]
     )
     if key not in _library:
         built = portable.read(folder / key) if folder else None
         if built is None:
             # The parameters drawn here are thrown away; the caller's random state is left alone.
             with torch.random.fork_rng(devices=[]):
-                built = split(build(spec), preprocessing.example(), device)
+                built = split(build(spec, preprocessing), preprocessing.example(), device)
             if folder:
                 portable.write(folder / key, built)
         _library[key] = built

@@ -12,7 +12,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.store import BlockStore
-from alsatian.data.preprocessing import Preprocessing
+from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.architectures import architecture, build, code_version
 from alsatian.models.distributions import changed_blocks
@@ -79,7 +79,7 @@ class TrainedDigits:
 
     def _train(self, store: BlockStore, key: str, progress: Progress) -> list[str]:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
-        preprocessing = Preprocessing(self.size)
+        preprocessing = ImagePreprocessing(self.size)
         built = architecture(spec, preprocessing, folder=store.architectures)
         rng = np.random.default_rng(self.seed)
         ids = [f"{key}-base", *(f"{key}-{i:02d}" for i in range(1, self.count + 1))]
@@ -94,7 +94,7 @@ class TrainedDigits:
                 continue
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed * 1000 + i)
-                module = build(spec)
+                module = build(spec, preprocessing)
                 if parent is not None:
                     load_parameters(module, built, store, parent)
                 frozen = len(built.segments) - changed
@@ -123,7 +123,7 @@ def fit(
     module: torch.nn.Module,
     built: Architecture,
     frozen: int,
-    preprocessing: Preprocessing,
+    preprocessing: ImagePreprocessing,
     items: tuple[np.ndarray, np.ndarray],
     epochs: int,
     learning_rate: float,

@@ -6,7 +6,7 @@ import torch
 
 from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
-from alsatian.data.dataset import Batch, Dataset
+from alsatian.data.dataset import Batch, Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import AlsatianError
 from alsatian.planning.plan import Infer, Plan, Release, Score
@@ -151,7 +151,7 @@ class Engine:
     def _prepare(self, batch: Batch, preprocessing: Preprocessing) -> State:
         with self._meter.part("prepare_data"):
             items = self._dataset.items(batch)
-            self._meter.counters["data_bytes"] += items.nbytes
+            self._meter.counters["data_bytes"] += raw_bytes(items)
             return tuple(t.to(self._meter.device) for t in preprocessing(items))
 
     def _score(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> dict[str, float]:

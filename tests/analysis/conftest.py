@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from analysis import records
+
 MADE_UP_PARTS = {
     "planning": 0.01,
     "prepare_model": 1.0,
@@ -132,12 +134,17 @@ def write() -> Callable[..., Path]:
     return write_records
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def load_runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Writes records and loads them as runs."""
-    from analysis import records
 
     def load(*made_up: Any) -> Any:
         return records.load(write_records(tmp_path_factory.mktemp("results"), *made_up)).runs
 
     return load
+
+
+@pytest.fixture(scope="session")
+def four_records() -> list[Any]:
+    """The four strategies; base needs 16 s, alsatian 4 s."""
+    return [made_up_record(name, (wall, wall + 1, wall * 0.5)) for name, wall in EVERY_STRATEGY.items()]

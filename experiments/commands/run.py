@@ -1,0 +1,36 @@
+"""``alsatian run``: carry out an experiment and show its table."""
+
+import argparse
+
+from rich.console import Console
+
+HELP = "carry out an experiment"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. experiment=quickstart"
+    )
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Run what the words ask for; 1 if a run failed or scores differ between strategies."""
+    from experiments.config import cells
+
+    found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
+    from experiments import runner
+    from experiments.progress import Progress
+    from experiments.summary import show
+
+    words = [*(["-m"] if options.multirun else []), *options.overrides]
+    with Progress(console) as progress:
+        outcome = runner.run(found, words, progress)
+    status = max((show(folder, console) for folder in sorted(outcome.folders)), default=0)
+    if outcome.failed:
+        errors = Console(stderr=True, soft_wrap=True)
+        for line in outcome.failed:
+            errors.print(f"alsatian: failed: {line}", markup=False, highlight=False)
+        return 1
+    return status

@@ -1,0 +1,153 @@
+"""Orders are topological, deterministic, and DFS+ is the paper's."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alsatian.planning.orders.base import Order, Shape
+from alsatian.planning.orders.dfs import Dfs
+from alsatian.planning.orders.dfs_plus import DfsPlus, requirements
+from alsatian.planning.orders.given import Given
+from alsatian.planning.orders.random import Random
+from alsatian.planning.planner import min_cache_size
+
+# The paper's tree: edges 0→1, 1→2, 1→3, 2→4, 2→5, 3→6, 3→7.
+PARENT = [-1, 0, 1, 1, 2, 2, 3, 3]
+FIG_9 = [0, 9, 6, 4, 4, 2, 2, 2]
+FIG_18 = [0, 9, 1, 1, 4, 2, 2, 2]
+FIG_20 = [0, 9, 7, 6, 1, 1, 1, 1]
+ORDERS: list[Order] = [Given(), Random(), Random(7), Dfs(), DfsPlus()]
+
+
+def paper(sizes: Sequence[int]) -> Shape:
+    return Shape(PARENT, sizes, [4, 5, 6, 7])
+
+
+@st.composite
+def shapes(draw: st.DrawFn, largest: int = 14) -> Shape:
+    """Any forest; all leaves are outputs and some inner vertices too, in any order."""
+    count = draw(st.integers(1, largest))
+    parent = [-1] + [draw(st.integers(-1, i - 1)) for i in range(1, count)]
+    sizes = draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))
+    outputs = [v for v in range(count) if v not in parent or draw(st.booleans())]
+    return Shape(parent, sizes, draw(st.permutations(outputs)))
+
+
+def cache_content(shape: Shape, order: Sequence[int]) -> int:
+    """C_min from its definition in the paper, by sets: what is needed later is held, nothing else."""
+    peak, done, held = 0, set[int](), set[int]()
+    for vertex in order:
+        done.add(vertex)
+        held.add(vertex)  # its parent is still held: it was read for this vertex
+        peak = max(peak, sum(shape.size[v] for v in held))
+        held = {v for v in held if any(p == v and c not in done for c, p in enumerate(shape.parent))}
+    return peak
+
+
+def depth_first_orders(shape: Shape) -> Iterator[list[int]]:
+    """All depth-first orders, by trying every order of siblings."""
+
+    def walk(vertices: Sequence[int]) -> Iterator[list[int]]:
+        for permutation in itertools.permutations(vertices):
+            for parts in itertools.product(*(list(walk(shape.children[v])) for v in permutation)):
+                yield [x for v, part in zip(permutation, parts, strict=True) for x in (v, *part)]
+
+    return walk([v for v, p in enumerate(shape.parent) if p == -1])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "orders", "c_min"),
+    [
+        (FIG_9, ([0, 1, 3, 7, 6, 2, 5, 4], [0, 1, 3, 6, 7, 2, 5, 4]), 15),
+        (FIG_18, ([0, 1, 3, 7, 6, 2, 5, 4], [0, 1, 3, 6, 7, 2, 5, 4]), 12),
+        (FIG_20, ([0, 1, 3, 6, 7, 2, 4, 5],), 16),
+    ],
+    ids=["Fig 9", "Fig 18/19", "Fig 20"],
+)
+def test_the_papers_examples(sizes: list[int], orders: tuple[list[int], ...], c_min: int) -> None:
+    order = DfsPlus()(paper(sizes))
+    assert order in orders
+    assert min_cache_size(paper(sizes), order) == cache_content(paper(sizes), order) == c_min
+    assert requirements(paper(sizes))[0] == c_min
+
+
+def test_both_children_before_either_subtree_may_need_less() -> None:
+    assert min_cache_size(paper(FIG_18), [0, 1, 2, 3, 7, 6, 5, 4]) == 11
+
+
+def test_goldens_of_all_orders() -> None:
+    shape = Shape(PARENT, FIG_9, [7, 4, 6, 5])
+    assert Given()(shape) == [0, 1, 3, 7, 2, 4, 6, 5]
+    assert Dfs()(shape) == [0, 1, 2, 4, 5, 3, 6, 7]
+    assert DfsPlus()(shape) == [0, 1, 3, 6, 7, 2, 5, 4]
+    assert min_cache_size(shape, Given()(shape)) == 23
+    assert min_cache_size(shape, Dfs()(shape)) == 19
+
+
+def test_a_prefix_model_comes_before_what_continues_it() -> None:
+    shape = Shape([-1, 0, 1], [1, 1, 0], [2, 0])
+    for order in ORDERS:
+        assert order(shape) == [0, 1, 2]
+
+
+def test_ties_stay_as_added() -> None:
+    star = Shape([-1, 0, 0, 0, 0], [1, 2, 1, 2, 1], [1, 2, 3, 4])
+    assert DfsPlus()(star) == [0, 2, 4, 1, 3]
+
+
+def test_random_is_seeded() -> None:
+    star = Shape([-1] * 20, [1] * 20, list(range(20)))
+    assert Random(1)(star) == Random(1)(star)
+    assert len({tuple(Random(seed)(star)) for seed in range(10)}) == 10
+    assert Random()(star) == Random(0)(star)
+
+
+def test_orders_have_the_names_of_their_settings() -> None:
+    assert [order.name for order in ORDERS] == ["given", "random", "random", "dfs", "dfs_plus"]
+
+
+@given(shapes(), st.sampled_from(ORDERS))
+def test_every_order_takes_every_vertex_once_and_parents_first(shape: Shape, order: Order) -> None:
+    result = order(shape)
+    assert sorted(result) == list(range(len(shape.parent)))
+    position = {vertex: i for i, vertex in enumerate(result)}
+    assert all(p == -1 or position[p] < position[v] for v, p in enumerate(shape.parent))
+    assert order(shape) == result
+
+
+@given(shapes(), st.sampled_from(ORDERS))
+def test_c_min_is_the_largest_content_of_a_simulated_cache(shape: Shape, order: Order) -> None:
+    result = order(shape)
+    assert min_cache_size(shape, result) == cache_content(shape, result)
+
+
+@given(shapes())
+def test_given_meets_the_outputs_as_listed(shape: Shape) -> None:
+    position = {vertex: i for i, vertex in enumerate(Given()(shape))}
+    inner = [v for v in shape.outputs if any(p == v for p in shape.parent)]
+    leaves = [v for v in shape.outputs if v not in inner]
+    assert [position[v] for v in leaves] == sorted(position[v] for v in leaves)
+
+
+@given(shapes(largest=8))
+def test_dfs_plus_needs_least_of_all_depth_first_orders(shape: Shape) -> None:
+    order = DfsPlus()(shape)
+    best = min(cache_content(shape, other) for other in depth_first_orders(shape))
+    assert cache_content(shape, order) == best
+    assert max(requirements(shape)[root] for root in shape.roots()) == best
+
+
+def test_deep_and_wide_shapes_do_not_recurse() -> None:
+    """A chain of 10,000 vertices with a leaf on each, and 10,000 leaves on one vertex."""
+    count = 10_000
+    comb = Shape([-1, *(v // 2 * 2 for v in range(2 * count - 1))], [1] * 2 * count, [2 * count - 1])
+    comb = Shape(comb.parent, comb.size, [v for v in range(2 * count) if not comb.children[v]])
+    star = Shape([-1] + [0] * count, [1] * (count + 1), list(range(1, count + 1)))
+    for order in ORDERS:
+        for shape in (comb, star):
+            assert sorted(order(shape)) == list(range(len(shape.parent)))
+    assert min_cache_size(star, DfsPlus()(star)) == 2
+    assert min_cache_size(comb, DfsPlus()(comb)) == requirements(comb)[0] == 3
