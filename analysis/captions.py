@@ -10,13 +10,13 @@ def speedup(runs: Sequence[Run]) -> str:
     """For the speed-up over base."""
     claim = "bars above the dashed line are faster than base."
     if _has(runs, "alsatian", "base"):
-        others = [name for name in ("base", "shift", "shared_prefix") if _has(runs, name)]
-        ahead = others[0] if len(others) == 1 else f"{', '.join(others[:-1])} and {others[-1]}"
+        ahead = "base and shift" if _has(runs, "shift") else "base"
         claim = f"alsatian is faster than {ahead}; it reads each shared block and computes each shared prefix once."
-    return (
-        f"Claim to look for: {claim} Bars are median wall time of base over median wall time of the strategy; "
-        f"whiskers are the slowest and the fastest of {_repeats(runs)}. {_measured(runs)}"
-    )
+    marks = "Bars are median wall time of base over median wall time of the strategy; "
+    marks += f"whiskers are the slowest and the fastest of {_repeats(runs)}."
+    if _once(runs):
+        marks = "Bars are wall time of base over wall time of the strategy, each measured once."
+    return f"Claim to look for: {claim} {marks} {_measured(runs)}"
 
 
 def breakdown(runs: Sequence[Run]) -> str:
@@ -28,20 +28,22 @@ def breakdown(runs: Sequence[Run]) -> str:
         )
     elif _has(runs, "alsatian", "base"):
         claim = "alsatian shrinks preparing models, preparing data and inference."
-    return (
-        f"Claim to look for: {claim} Parts are medians over {_repeats(runs)}; the number above a bar is the "
-        f"median wall time. {_measured(runs)}"
-    )
+    marks = f"Parts are medians over {_repeats(runs)}; the number above a bar is the median wall time."
+    if _once(runs):
+        marks = "Parts were measured once; the number above a bar is the wall time."
+    return f"Claim to look for: {claim} {marks} {_measured(runs)}"
 
 
 def _has(runs: Sequence[Run], *names: str) -> bool:
     return set(names) <= {run.strategy for run in runs}
 
 
+def _once(runs: Sequence[Run]) -> bool:
+    return all(len(run.repeats) == 1 for run in runs)
+
+
 def _repeats(runs: Sequence[Run]) -> str:
     counts = sorted({len(run.repeats) for run in runs})
-    if counts == [1]:
-        return "one repeat"
     return f"{counts[0]} repeats" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} repeats"
 
 

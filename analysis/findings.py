@@ -27,7 +27,7 @@ def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
     if not pairs:
         return _without_base(labelled)
     compared = [c for run, base in pairs for c in checks if {c.a, c.b} == {names[run.run_id], names[base.run_id]}]
-    return f"{_speed(pairs, names)}; {_scores(compared, len(pairs), checks)}."
+    return f"{_speed(pairs, names)}; {_scores(compared, len(pairs), checks)}{_winners(pairs)}."
 
 
 def _speed(pairs: Sequence[tuple[Run, Run]], names: dict[str, str]) -> str:
@@ -59,6 +59,16 @@ def _scores(compared: Sequence[ScoreCheck], pairs: int, checks: Sequence[ScoreCh
     verb = "is" if shared == 1 else "are"
     same = f"the {count_text(shared, 'score')} that {both} computed {verb} bit-identical"
     return same + ("; scores of other strategies DIFFER" if any(check.mismatches for check in checks) else "")
+
+
+def _winners(pairs: Sequence[tuple[Run, Run]]) -> str:
+    """A schedule that drops models early may choose another model than base; that belongs to the result."""
+    other = [(run.winner, base.winner) for run, base in pairs if run.winner != base.winner]
+    if not other:
+        return ""
+    if len(pairs) == 1:
+        return f"; their best models differ ({other[0][0]}, base: {other[0][1]})"
+    return f"; the best model differs from base's in {len(other)} of {len(pairs)}"
 
 
 def _without_base(labelled: Sequence[tuple[str, Run]]) -> str:

@@ -98,8 +98,11 @@ def bars(labels: Sequence[str], printed: Sequence[str], title: str, caption: str
     if slanted:
         lines = [_one_setting_a_line(label) for label in labels]
         slot = max(number, 0.42 * INCH, max(len(x) for x in lines) * LINE * 1.1 / math.sin(math.radians(ANGLE)))
-    width = max(4.6, 0.95 + len(labels) * slot / INCH)
-    drop = max(len(line) for x in lines for line in x) * SMALL * 0.6 * 0.7 if slanted else 0
+    reach = [max(map(len, x)) * SMALL * 0.6 if slanted else 0.0 for x in lines]
+    drop = max(reach) * math.sin(math.radians(ANGLE))
+    # The first labels may stick out to the left of the bars.
+    left = max(across * math.cos(math.radians(ANGLE)) - (i + 0.5) * slot for i, across in enumerate(reach))
+    width = max(4.6, 0.95 + len(labels) * slot / INCH) + max(0, left / INCH - 0.5)
     head, foot = _fill(title, width, (FONT + 2) * BOLD), _fill(caption, width, SMALL)
     # Text around the bars makes the figure taller, not the bars shorter.
     height = (drop + head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH + 3.3
@@ -142,7 +145,7 @@ def svg(figure: Figure) -> bytes:
 
 def _one_setting_a_line(label: str) -> list[str]:
     lines = [line for word in label.split(" ") for line in wrapped(word, 26)]
-    return lines if len(lines) <= 4 else wrapped(label, 40)
+    return lines if len(lines) <= 4 else wrapped(label, 26)
 
 
 def _wrap_all(labels: Sequence[str], width: int) -> list[list[str]]:

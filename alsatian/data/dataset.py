@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from blake3 import blake3
@@ -78,15 +79,17 @@ class Dataset:
 
 
 def raw_bytes(items: np.ndarray) -> int:
-    """Size of raw items in bytes; texts count in UTF-8."""
+    """Size of raw items in bytes; texts count in UTF-8, paths as the files they name."""
     if items.dtype == object:
-        return sum(len(str(item).encode()) for item in items)
+        return sum(i.stat().st_size if isinstance(i, Path) else len(str(i).encode()) for i in items)
     return int(items.nbytes)
 
 
 def _array_digest(array: np.ndarray) -> list[object]:
     if array.dtype == object:
-        return ["text", len(array), digest_json([str(item) for item in array])]
+        # Files count by name and size: reading a large dataset for its digest would take longer than a search.
+        items = [[i.name, i.stat().st_size] if isinstance(i, Path) else str(i) for i in array]
+        return ["object", len(array), digest_json(items)]
     content = np.ascontiguousarray(array).tobytes()
     return [str(array.dtype), list(array.shape), blake3(content).hexdigest()]
 

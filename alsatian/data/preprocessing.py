@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import PIL.Image as Image
 import torch
 from torch.nn.functional import interpolate
 
 from alsatian.blocks.fingerprint import digest_json
+from alsatian.errors import ConfigError
 
 CHANNELS = 3
 
@@ -84,7 +87,9 @@ class ImagePreprocessing(Preprocessing):
         return (torch.zeros(batch, CHANNELS, self.size, self.size),)
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Images (N, H, W) or (N, H, W, 3), uint8 -> ((N, 3, size, size) float32,)."""
+        """Images (N, H, W) or (N, H, W, 3), uint8, or paths of image files (N,) -> ((N, 3, size, size) float32,)."""
+        if items.dtype == object:
+            items = np.stack([self._decoded(path) for path in items])
         pixels = torch.from_numpy(items).to(torch.float32).div_(255)
         pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
         if pixels.shape[2:] != (self.size, self.size):
@@ -92,3 +97,12 @@ class ImagePreprocessing(Preprocessing):
         mean = torch.tensor(self.mean).view(1, CHANNELS, 1, 1)
         std = torch.tensor(self.std).view(1, CHANNELS, 1, 1)
         return (((pixels - mean) / std).contiguous(),)
+
+    def _decoded(self, path: Path) -> np.ndarray:
+        """An image file as (size, size, 3) uint8, resized while decoding so that a batch can be stacked."""
+        try:
+            with Image.open(path) as image:
+                resized = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: cannot be read as an image ({error})") from None
+        return np.asarray(resized)

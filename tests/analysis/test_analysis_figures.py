@@ -78,7 +78,10 @@ def test_fonts_are_embedded_as_truetype(tmp_path, summary):
 
 
 @BOTH
-@pytest.mark.parametrize("setting", ["{}", " seed={}", " cache.budget={0}MiB order=DfsPlus_with_long_name_{0}"])
+@pytest.mark.parametrize(
+    "setting",
+    ["{}", " seed={}", " cache.budget={0}MiB order=DfsPlus_with_long_name_{0}", " a={0} b=1 c=2 d=3 e=4 f=5"],
+)
 @pytest.mark.parametrize("count", [1, 4, 9, 20])
 def test_texts_do_not_overlap_and_are_inside(summary, draw, count, setting):
     title = "A title that is long enough to need a second line in a small figure: digits_finetunes"
@@ -89,7 +92,9 @@ def test_texts_do_not_overlap_and_are_inside(summary, draw, count, setting):
         assert not overlapping([text.get_window_extent() for text in axes.texts])
         labels = axes.get_xticklabels()
         inside = figure.bbox.padded(0.5)
-        boxes = {text.get_text(): text.get_window_extent() for text in (*labels, *figure.texts, *axes.texts)}
+        legend = axes.get_legend().get_texts() if axes.get_legend() else []
+        texts = (*labels, *figure.texts, *axes.texts, *legend)
+        boxes = {text.get_text(): text.get_window_extent() for text in texts}
         assert [t for t, b in boxes.items() if not (inside.contains(*b.min) and inside.contains(*b.max))] == []
         assert axes.get_window_extent().height > 1.2 * figure.dpi
         slanted = {label.get_rotation() for label in labels}

@@ -29,6 +29,13 @@ def test_different_scores_are_in_the_sentence(load_runs, record):
     assert "identical" not in sentence
 
 
+def test_another_winner_than_that_of_base_is_in_the_sentence(load_runs, record):
+    base = record("base", (16.0,), winner="m3", ranking=["m3", "m2"])
+    cells = [record(run_id=b, config__cache__budget=b) for b in ("1MiB", "2MiB")]
+    assert headline(load_runs(base, cells[0])).endswith("identical; their best models differ (m2, base: m3).")
+    assert headline(load_runs(base, *cells)).endswith("identical; the best model differs from base's in 2 of 2.")
+
+
 def test_different_scores_of_others_are_in_the_sentence(load_runs, record):
     off = record("lazy")
     off["rounds"][0]["scores"]["m3"] = 0.76
@@ -97,7 +104,9 @@ def test_captions_claim_only_what_the_figure_can_show(load_runs, record):
     assert "shift" not in captions.speedup(both) + captions.breakdown(both)
     alone = load_runs(record("lazy", (1.0,)))
     assert "alsatian" not in captions.speedup(alone) + captions.breakdown(alone)
-    assert "one repeat" in captions.breakdown(alone)
+    assert "measured once" in captions.breakdown(alone)
+    assert "whiskers" not in captions.speedup(alone)
+    assert "whiskers are the slowest and the fastest of 3 repeats" in captions.speedup(both)
     assert "4 models of digits_finetunes, 1,200 items of digits; 200 MB/s, cold page cache." in captions.speedup(
         both
     )

@@ -243,8 +243,7 @@ def test_a_model_is_scored_as_soon_as_its_features_are_there(
         if isinstance(step, Score):
             assert before == Infer(step.vertex, 0)
         if isinstance(step, Release):
-            last = before.vertex if isinstance(before, Score) else before.vertex
-            assert last == step.vertex or tree.parent[last] == step.vertex
+            assert before.vertex == step.vertex or tree.parent[before.vertex] == step.vertex
 
 
 @given(trees(), items, st.sampled_from(ORDERS), st.integers(1, 50))

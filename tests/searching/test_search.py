@@ -1,0 +1,494 @@
+"""Whatever is shared, ordered, cached and chunked: features and scores are those of every model alone."""
+
+import dataclasses
+import math
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch.fx import Graph, GraphModule
+
+import alsatian
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.fingerprint import features_fingerprint
+from alsatian.blocks.segment import Segment
+from alsatian.blocks.store import BlockStore
+from alsatian.data.dataset import Batch, Dataset
+from alsatian.data.digits import digits
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.errors import AlsatianError, BudgetError, ConfigError, StoreError
+from alsatian.models.model_set import ModelSet
+from alsatian.planning.orders.base import Order
+from alsatian.planning.orders.dfs import Dfs
+from alsatian.planning.orders.dfs_plus import DfsPlus
+from alsatian.planning.orders.given import Given
+from alsatian.planning.orders.random import Random
+from alsatian.proxies.linear import Linear
+from alsatian.runtime.policies.base import CachePolicy
+from alsatian.runtime.policies.lru import Lru
+from alsatian.runtime.policies.none import NoCache
+from alsatian.runtime.policies.planned import Planned
+from alsatian.searching.api import SearchResult
+from alsatian.searching.schedules import Exhaustive, Halving, Round, Rounds, Schedule
+from alsatian.searching.strategy import Strategy
+
+PREPROCESSING = ImagePreprocessing(8)
+PROXY = Linear(epochs=5)
+# A tiny model's letters name its blocks; the twin is another model under another id.
+MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "twin": "aaab", "alone": "dddd"}
+BATCH = 8
+FEW = 41  # items: one batch to test with, and five to train with, the last of a single item
+
+BASE = Strategy(name="base", schedule=Exhaustive(), sharing="none", order=Given(), cache=NoCache())
+SHIFT = Strategy(name="shift", sharing="none", order=Given(), cache=NoCache())
+SHARED_PREFIX = Strategy(name="shared_prefix", order=Given(), cache=Lru())
+ALSATIAN = Strategy()
+STRATEGIES = [BASE, SHIFT, SHARED_PREFIX, ALSATIAN]
+by_name = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
+
+Modules = Mapping[str, torch.nn.Module]
+Known = dict[tuple[int, str], tuple[float, str]]
+
+
+@pytest.fixture(scope="module")
+def modules(tiny: Callable[[str], torch.nn.Module]) -> Modules:
+    return {model: tiny(letters) for model, letters in MODELS.items()}
+
+
+@pytest.fixture(scope="module")
+def family(modules: Modules, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, PREPROCESSING)
+
+
+def first(models: ModelSet, count: int) -> ModelSet:
+    return dataclasses.replace(models, candidates=models.candidates[:count])
+
+
+def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
+    settings: dict[str, Any] = {"proxy": PROXY, "batch_size": BATCH, "verify": True, **changes}
+    return alsatian.search(models, data or digits(FEW), strategy=strategy, **settings)
+
+
+def features(module: torch.nn.Module, data: Dataset, batches: Sequence[Batch]) -> torch.Tensor:
+    """What the module itself returns, batch by batch, without any of the library's machinery."""
+    with torch.no_grad():
+        return torch.cat([module(PREPROCESSING(data.items(batch))[0]).flatten(1) for batch in batches])
+
+
+def eager(modules: Modules, data: Dataset, batch_size: int = BATCH) -> Known:
+    """Score and feature digest of every model alone on every number of training batches."""
+    test, train = data.batches(batch_size)
+    known: Known = {}
+    for model, module in modules.items():
+        test_x = features(module, data, test)
+        for count in range(1, len(train) + 1):
+            train_x = features(module, data, train[:count])
+            train_y, test_y = (torch.from_numpy(data.labels(part)) for part in (train[:count], test))
+            score = PROXY.score(train_x, train_y, test_x, test_y, data.classes)
+            known[len(train_x), model] = (score, features_fingerprint([train_x, test_x]))
+    return known
+
+
+@pytest.fixture(scope="module")
+def truth(modules: Modules) -> Known:
+    return eager(modules, digits(FEW))
+
+
+def outcomes(result: SearchResult) -> Known:
+    """Score and feature digest of every model of every round."""
+    found: Known = {}
+    for finished in result.rounds:
+        assert finished.scores.keys() == finished.fingerprints.keys()
+        for model, score in finished.scores.items():
+            found[finished.train_items, model] = (score, finished.fingerprints[model])
+    return found
+
+
+def check(result: SearchResult, truth: Known) -> None:
+    found = outcomes(result)
+    assert found == {key: truth[key] for key in found}
+
+
+@by_name
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_scores_and_features_are_those_of_every_model_alone(
+    family: ModelSet, truth: Known, strategy: Strategy, count: int
+) -> None:
+    result = search(first(family, count), strategy=strategy)
+    check(result, truth)
+    halves = strategy.name != "base"
+    assert [len(r.scores) for r in result.rounds] == (
+        {1: [1], 2: [2], 3: [3, 2], 5: [5, 3, 2]}[count] if halves else [count]
+    )
+    assert result.rounds[-1].train_items == 33
+    assert sorted(result.ranking) == sorted(list(MODELS)[:count])
+    assert result.winner == result.ranking[0]
+
+
+@by_name
+def test_data_smaller_than_a_batch(family: ModelSet, modules: Modules, strategy: Strategy) -> None:
+    data = digits(30)
+    result = search(family, data, strategy, batch_size=128)
+    assert [len(r.scores) for r in result.rounds] == [5]
+    check(result, eager(modules, data, 128))
+
+
+@by_name
+def test_batches_of_one_item(family: ModelSet, modules: Modules, strategy: Strategy) -> None:
+    data = digits(12)
+    check(search(first(family, 3), data, strategy, batch_size=1), eager(modules, data, 1))
+
+
+def smallest_budget(family: ModelSet, order: Order) -> int:
+    """The budget that the error names, which is one batch at a time."""
+    with pytest.raises(BudgetError) as error:
+        search(family, strategy=Strategy(order=order), budget=1)
+    return int(re.findall(r"cache\.budget=(\d+)", str(error.value))[0])
+
+
+@pytest.mark.parametrize("cache", [NoCache(), Lru(), Planned()], ids=lambda c: c.name)
+@pytest.mark.parametrize("order", [Given(), Random(3), Dfs(), DfsPlus()], ids=lambda o: o.name)
+def test_every_order_and_policy_with_and_without_a_tight_budget(
+    family: ModelSet, truth: Known, order: Order, cache: CachePolicy
+) -> None:
+    budget = smallest_budget(family, order)
+    strategy = Strategy(order=order, cache=cache)
+    for limit in (None, budget, 2 * budget, 1) if not cache.planned else (None, budget, 2 * budget):
+        result = search(family, strategy=strategy, budget=limit)
+        check(result, truth)
+        assert limit is None or result.measurement.peaks.get("cache_bytes", 0) <= limit
+        if cache.planned:
+            # One batch to test with and 2, 1 and 2 new ones to train with.
+            batches = {None: [1, 1, 1], budget: [3, 1, 2]}.get(limit)
+            assert batches is None or [r.chunks for r in result.rounds] == batches
+            assert limit != budget or result.measurement.peaks["cache_bytes"] == budget
+
+
+def test_modules_in_labels_out(modules: Modules, truth: Known) -> None:
+    """The call of the documentation, on raw images and labels of any kind."""
+    data = digits(FEW)
+    result = search(modules, data, preprocessing=PREPROCESSING)
+    check(result, truth)
+    images = np.concatenate([data.train_items, data.test_items])
+    labels = np.concatenate([data.train_labels, data.test_labels])
+    plain = search(modules, (images, labels), preprocessing=PREPROCESSING)
+    renamed = search(modules, (images, labels * 7 - 3), preprocessing=PREPROCESSING)
+    assert outcomes(plain) == outcomes(renamed)
+
+
+@by_name
+def test_a_second_search_gives_the_same(family: ModelSet, strategy: Strategy) -> None:
+    """A strategy is a description: a search leaves nothing behind in it."""
+    one, two = (search(family, strategy=strategy, budget="1MB") for _ in range(2))
+    assert outcomes(one) == outcomes(two)
+    assert one.ranking == two.ranking
+    counters = [
+        {k: v for k, v in r.measurement.counters.items() if k not in ("bytes_read", "blocks_read")}
+        for r in (one, two)
+    ]
+    assert counters[0] == counters[1]
+
+
+@by_name
+def test_identical_models_get_equal_scores(family: ModelSet, strategy: Strategy) -> None:
+    result = search(family, strategy=strategy)
+    together = [r for r in result.rounds if {"second", "twin"} <= r.scores.keys()]
+    assert together
+    for finished in together:
+        assert finished.scores["second"] == finished.scores["twin"]
+        assert finished.fingerprints["second"] == finished.fingerprints["twin"]
+        assert finished.fingerprints["second"] != finished.fingerprints["first"]
+
+
+def test_models_rank_by_the_round_they_reached_then_by_score(family: ModelSet) -> None:
+    result = search(family)
+    last = {model: i for i, r in enumerate(result.rounds) for model in r.scores}
+    keys = [(-last[m], -result.rounds[last[m]].scores[m], list(MODELS).index(m)) for m in result.ranking]
+    assert keys == sorted(keys)
+    assert set(result.ranking[:2]) == set(result.rounds[-1].scores)
+
+
+@pytest.mark.parametrize("budget", [None, "tight"])
+@by_name
+def test_a_model_that_is_a_prefix_of_another(
+    family: ModelSet, modules: Modules, strategy: Strategy, budget: str | None
+) -> None:
+    whole = family.candidates[0]
+    cut = [dataclasses.replace(whole, id=f"cut{n}", blocks=whole.blocks[:n]) for n in (2, 3, 1)]
+    models = dataclasses.replace(family, candidates=(cut[0], *family.candidates[:2], *cut[1:]))
+    parts = {f"cut{n}": torch.nn.Sequential(*list(modules["first"])[:n]) for n in (1, 2, 3)}  # type: ignore[call-overload]
+    limit = smallest_budget(models, strategy.order) if budget else None
+    result = search(models, strategy=strategy, budget=limit)
+    check(result, eager({**modules, **parts}, digits(FEW)))
+    assert {m for r in result.rounds for m in r.scores} == {"first", "second", "cut1", "cut2", "cut3"}
+
+
+def identity_segment(fingerprint: str, item_bytes: int) -> Segment:
+    """Multiplies the state by its only parameter."""
+    graph = Graph()
+    state, scale = graph.placeholder("s0"), graph.placeholder("p0")
+    graph.output((graph.call_function(torch.ops.aten.mul.Tensor, (state, scale)),))
+    return Segment(fingerprint, ("scale",), (True,), item_bytes, GraphModule({}, graph))
+
+
+@by_name
+def test_a_chain_of_2000_blocks(tmp_path: Path, strategy: Strategy) -> None:
+    store, size = BlockStore(tmp_path), PREPROCESSING.output_bytes
+    segment = identity_segment("scaling", size)
+    up, down, odd = (store.add_block("scaling", [torch.tensor(x)], size) for x in (2.0, 0.5, 0.25))
+    chain = (up, down) * 1000
+    candidates = tuple(
+        Candidate(name, blocks, None, PREPROCESSING)
+        for name, blocks in (("deep", chain), ("fork", (*chain[:1990], odd, *chain[1991:])), ("half", chain[:1000]))
+    )
+    models = ModelSet(candidates, store, dict.fromkeys((b.identity for b in (up, down, odd)), segment))
+    data = digits(24)
+    result = search(models, data, strategy, batch_size=16, budget="1MiB")
+    # Powers of two scale without rounding, so the deep model returns its input and the fork an eighth.
+    alone = {"deep": torch.nn.Identity(), "half": torch.nn.Identity(), "fork": Scale(1 / 8)}
+    check(result, eager(alone, data, 16))
+
+
+class Scale(torch.nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+def distinct_work(models: ModelSet, result: SearchResult, shared: bool) -> int:
+    """Block executions in items: every distinct prefix once for the new items of each round."""
+    blocks = {c.id: tuple(b.identity for b in c.blocks) for c in models.candidates}
+    test, train = digits(FEW).batches(BATCH)
+    work = seen = 0
+    for i, finished in enumerate(result.rounds):
+        new = finished.train_items - seen + (sum(b.items for b in test) if i == 0 else 0)
+        chains = [blocks[m] for m in finished.scores]
+        prefixes = [chain[: n + 1] for chain in chains for n in range(len(chain))]
+        work += len(set(prefixes) if shared else prefixes) * new
+        seen = finished.train_items
+    assert seen == sum(b.items for b in train)
+    return work
+
+
+@by_name
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_what_is_shared_is_computed_once(family: ModelSet, strategy: Strategy, count: int) -> None:
+    models = first(family, count)
+    counters = search(models, strategy=strategy).measurement.counters
+    result = search(models, strategy=strategy)
+    assert counters["block_items"] == distinct_work(models, result, strategy.shares)
+    if strategy is BASE:
+        assert counters["block_items"] == count * 4 * FEW
+        assert counters["misses"] == count
+        assert counters["data_bytes"] == count * FEW * 64
+
+
+def test_a_plan_in_chunks_computes_no_more(family: ModelSet) -> None:
+    whole, tight = search(family), search(family, budget=smallest_budget(family, DfsPlus()))
+    assert tight.measurement.counters["block_items"] == whole.measurement.counters["block_items"]
+    assert tight.measurement.counters["block_items"] == distinct_work(family, tight, True)
+    assert tight.measurement.counters["data_bytes"] == whole.measurement.counters["data_bytes"]
+
+
+@pytest.mark.parametrize("ahead", [False, True], ids=["on demand", "ahead"])
+def test_shared_blocks_are_read_once(family: ModelSet, ahead: bool) -> None:
+    paths = {family.store.block_path(b.identity) for c in family.candidates for b in c.blocks}
+    counters = search(family, read_ahead=ahead).measurement.counters
+    assert counters["blocks_read"] == len(paths)
+    assert counters["bytes_read"] == sum(path.stat().st_size for path in paths)
+    # Without sharing, every model's blocks are read by themselves, as often as they are needed.
+    assert search(family, strategy=BASE).measurement.counters["blocks_read"] == 5 * 4
+
+
+def test_resident_blocks_keep_their_budget(family: ModelSet) -> None:
+    sizes = {b.identity: b.parameter_bytes for c in family.candidates for b in c.blocks}
+    limit = max(sizes.values()) + min(sizes.values())
+    result = search(family, block_budget=limit)
+    assert 0 < result.measurement.peaks["resident_block_bytes"] <= limit
+    assert result.measurement.counters["blocks_read"] > len(sizes)
+    assert outcomes(result) == outcomes(search(family))
+
+
+def test_the_parts_add_up(family: ModelSet) -> None:
+    for strategy in STRATEGIES:
+        measurement = search(family, digits(400), strategy, batch_size=64).measurement
+        assert measurement.valid, measurement
+        assert measurement.parts_s["inference"] > 0
+        assert measurement.parts_s["proxy_scoring"] > 0
+        assert measurement.peaks["feature_bytes"] > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Comeback:
+    """Brings pruned models back: the rounds of ``plan`` by model and training batches, whatever the scores."""
+
+    plan: tuple[tuple[tuple[str, ...], int], ...]
+    name: ClassVar[str] = "comeback"
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        for names, amount in self.plan:
+            scores = yield Round(names, min(amount, train_batches))
+            assert set(scores) == set(names)
+
+
+@by_name
+@pytest.mark.parametrize(
+    "plan",
+    [
+        # Pruned in the second round, back in the third, where others lack fewer features.
+        ((("first", "second", "third"), 1), (("first", "third"), 3), (("third", "second", "first", "alone"), 5)),
+        # The same data again, and less data again, for models that lack nothing.
+        ((("first", "second", "third"), 2), (("first", "second"), 2)),
+        ((("first", "second", "third"), 3), (("third", "second"), 1), (("third", "second"), 3)),
+    ],
+    ids=["comeback", "same data", "less data"],
+)
+def test_schedules_of_any_kind(
+    family: ModelSet, truth: Known, strategy: Strategy, plan: tuple[tuple[tuple[str, ...], int], ...]
+) -> None:
+    schedule: Schedule = Comeback(plan)
+    result = search(family, strategy=dataclasses.replace(strategy, schedule=schedule))
+    assert [tuple(r.scores) for r in result.rounds] == [names for names, _ in plan]
+    check(result, truth)
+
+
+def test_models_of_other_preprocessing_in_one_search(
+    family: ModelSet, modules: Modules, tiny: Callable[[str], torch.nn.Module]
+) -> None:
+    """Equal blocks behind other inputs are other features."""
+    other = ImagePreprocessing(8, mean=(0.5, 0.5, 0.5))
+    moved = dataclasses.replace(family.candidates[0], id="moved", preprocessing=other)
+    models = dataclasses.replace(family, candidates=(*family.candidates[:2], moved))
+    results = [search(models, strategy=strategy) for strategy in STRATEGIES]
+    found = outcomes(results[0])
+    for result in results[1:]:
+        shared = outcomes(result)
+        assert all(shared[key] == found[key] for key in shared.keys() & found.keys())
+    assert found[33, "moved"][1] != found[33, "first"][1]
+    data = digits(FEW)
+    test, train = data.batches(BATCH)
+    with torch.no_grad():
+        parts = [
+            torch.cat([modules["first"](other(data.items(b))[0]).flatten(1) for b in part])
+            for part in (train, test)
+        ]
+    assert found[33, "moved"][1] == features_fingerprint(parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": 0}, r"cache\.budget=0: must be at least one byte"),
+        ({"budget": -1}, r"cache\.budget=-1: must be at least one byte"),
+        ({"budget": "abc"}, r"cache\.budget=abc: not a size"),
+        ({"block_budget": 0}, "block_budget=0: must be at least one byte"),
+        ({"block_budget": "abc"}, "block_budget=abc: not a size"),
+        ({"batch_size": 0}, "batch_size=0: must be at least 1"),
+        ({"batch_size": -8}, "batch_size=-8: must be at least 1"),
+        ({"device": "gpu"}, "device=gpu: did you mean 'cpu'"),
+        ({"device": "cud"}, "device=cud: did you mean 'cuda'"),
+        ({"models": {}}, "model set is empty"),
+        ({"preprocessing": None}, "need a preprocessing"),
+        ({"data": (np.zeros((20, 8, 8), np.uint8), np.zeros(19, int))}, "20 items but 19 labels"),
+        ({"data": (np.zeros((0, 8, 8), np.uint8), np.zeros(0, int))}, "0 items"),
+        ({"data": (np.zeros((1, 8, 8), np.uint8), np.zeros(1, int))}, "1 items"),
+    ],
+)
+def test_invalid_settings_are_refused_in_one_line(modules: Modules, changes: dict[str, Any], message: str) -> None:
+    arguments = {"models": {"first": modules["first"]}, "preprocessing": PREPROCESSING, **changes}
+    with pytest.raises(ConfigError, match=message) as error:
+        search(arguments.pop("models"), arguments.pop("data", None), **arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="only where there is no CUDA device")
+def test_a_missing_device_is_refused(family: ModelSet) -> None:
+    with pytest.raises(ConfigError, match="device=cuda: PyTorch finds no CUDA device"):
+        search(family, device="cuda")
+
+
+def test_fewer_items_than_classes_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.items=9: fewer items than the 10 classes"):
+        digits(9)
+    with pytest.raises(ConfigError, match="unknown|sharing=prefixes: did you mean 'prefix'"):
+        Strategy(sharing="prefixes")
+
+
+def test_duplicate_ids_are_refused(family: ModelSet) -> None:
+    with pytest.raises(ConfigError, match="two models have the id 'first'"):
+        dataclasses.replace(family, candidates=(*family.candidates, family.candidates[0]))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((20, 8, 8, 4), np.uint8),
+        np.zeros((20, 64), np.uint8),
+        np.zeros((20, 3, 8, 8, 3), np.uint8),
+        np.full((20, 8, 8), 200.0, np.float32),
+    ],
+    ids=["four channels", "flat", "five dimensions", "floats"],
+)
+def test_items_that_are_no_images_are_refused(modules: Modules, images: np.ndarray) -> None:
+    with pytest.raises(AlsatianError) as error:
+        search(modules, (images, np.arange(20) % 2), preprocessing=PREPROCESSING)
+    assert "\n" not in str(error.value)
+
+
+class OneNumber(torch.nn.Module):
+    """Returns one number an item, without a dimension for features."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1).sum(1)
+
+
+def test_features_of_one_number_are_flattened_or_refused() -> None:
+    """Anything but a traceback: a vector of length one, or an error that says what is expected."""
+    try:
+        result = search({"one": OneNumber()}, preprocessing=PREPROCESSING)
+    except AlsatianError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert 0 <= result.rounds[-1].scores["one"] <= 1
+
+
+@by_name
+def test_a_missing_block_ends_the_search_with_its_name(
+    modules: Modules, tmp_path: Path, strategy: Strategy
+) -> None:
+    models = ModelSet.from_modules(BlockStore(tmp_path), {"first": modules["first"]}, PREPROCESSING)
+    path = models.store.block_path(models.candidates[0].blocks[2].identity)
+    path.unlink()
+    before = threading.active_count()
+    with pytest.raises(StoreError, match="model 'first'") as error:
+        search(models, strategy=strategy)
+    assert str(path) in str(error.value)
+    assert threading.active_count() == before
+
+
+def test_progress_is_told_after_every_model(family: ModelSet) -> None:
+    calls: list[int] = []
+    search(family, strategy=BASE, progress=lambda: calls.append(1))
+    assert len(calls) == 2 * 5  # its features, its score
+
+
+def test_no_digests_unless_asked_for(family: ModelSet) -> None:
+    assert all(r.fingerprints == {} for r in search(family, verify=False).rounds)
+
+
+def test_scores_are_numbers(family: ModelSet) -> None:
+    assert all(math.isfinite(s) for r in search(family).rounds for s in r.scores.values())
+
+
+def test_the_random_state_is_left_alone(family: ModelSet) -> None:
+    before = torch.random.get_rng_state()
+    search(family)
+    assert torch.equal(torch.random.get_rng_state(), before)
