@@ -1,12 +1,18 @@
 """Files that are either whole or not there."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
@@ -15,10 +21,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     After an error, or a kill at any point, ``path`` is what it was before.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary(path)
     try:
         yield temporary
         os.chmod(temporary, 0o644)  # mkstemp makes files private
@@ -38,7 +41,116 @@ def write_bytes(path: Path, *parts: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as readable JSON to ``path`` atomically. NaN and infinity are refused."""
-    write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode())
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """``value`` as readable JSON.
+
+    Raises:
+        ValueError: it holds NaN or infinity, which JSON lacks.
+    """
+    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+class Batch:
+    """Files below the folder ``root`` that take their names together, once all of them are on disk.
+
+    :meth:`write` returns when the operating system has the content; a thread waits for the disk beside the
+    caller's next work. Nothing is visible before :meth:`commit`, and what :meth:`commit` made visible
+    survives a loss of power. Leaving the ``with`` block without it removes what was written.
+
+    A batch belongs to one thread.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pending: dict[Path, tuple[Path, Future[None]]] = {}
+        self._folders: set[Path] = set()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="flush")
+
+    def __enter__(self) -> "Batch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._disk.shutdown(wait=True, cancel_futures=True)
+        for temporary, _ in self._pending.values():
+            temporary.unlink(missing_ok=True)
+
+    def __contains__(self, path: Path) -> bool:
+        return path in self._pending
+
+    def write(self, path: Path, fill: Callable[[Path], object]) -> None:
+        """Have ``fill`` write the file it is given, which :meth:`commit` will name ``path``."""
+        temporary = _temporary(path)
+        try:
+            fill(temporary)
+            os.chmod(temporary, 0o644)  # mkstemp makes files private
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self._pending[path] = temporary, self._disk.submit(_flush, temporary)
+        self.rely_on(path)
+
+    def rely_on(self, path: Path) -> None:
+        """Have :meth:`commit` make sure that ``path``, which another process may just have made, lasts."""
+        inside = [folder for folder in path.parents if folder.is_relative_to(self._root)]
+        self._folders.update(inside)
+
+    def commit(self) -> None:
+        """Wait until everything written so far is on disk, and give it its name.
+
+        Raises:
+            OSError: the disk failed or is full. What has no name yet is removed when the batch is left.
+        """
+        for _, flushed in self._pending.values():
+            flushed.result()
+        for path, (temporary, _) in list(self._pending.items()):
+            os.replace(temporary, path)
+            del self._pending[path]
+        for folder in self._folders:
+            _flush(folder)
+        self._folders.clear()
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the lock of ``folder``: ``alone``, or beside others that do not ask to be alone. Waits for it.
+
+    The operating system frees the lock of a process that dies.
+
+    Raises:
+        OSError: there is no such folder, or it cannot be locked.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        except OSError as error:
+            # On a file system without locks nobody gets to be alone, so those beside each other are safe.
+            if alone or error.errno not in _NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make ``path`` and its parents, unless they are there, so that they survive a loss of power."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        _flush(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    """A new empty file beside ``path``; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    return Path(name)
 
 
 def _flush(path: Path) -> None:

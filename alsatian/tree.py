@@ -86,7 +86,7 @@ class TaskTree:
         tree, new = TaskTree(), {NO_VERTEX: NO_VERTEX}
         for vertex in (v for v in range(len(self)) if needed[v]):
             new[vertex] = tree._copy(self, vertex, new[self.parent[vertex]], self.blocks[vertex], kept)
-        return tree
+        return tree._listed_like(self)
 
     def compress(self) -> "TaskTree":
         """The same tree without vertices that have one child and are no model's features.
@@ -104,7 +104,7 @@ class TaskTree:
                 new[vertex] = new[parent]
             else:
                 new[vertex] = tree._copy(self, vertex, new[parent], tuple(edge), None)
-        return tree
+        return tree._listed_like(self)
 
     def vertex_of(self, model: str) -> int:
         """The vertex of a model's features."""
@@ -150,6 +150,11 @@ class TaskTree:
     def _own(self, vertex: int, model: str) -> None:
         self.models[vertex].append(model)
         self._vertex_of[model] = vertex
+
+    def _listed_like(self, source: "TaskTree") -> "TaskTree":
+        """Put the models in the order of ``source``."""
+        self._vertex_of = {model: self._vertex_of[model] for model in source._vertex_of if model in self._vertex_of}
+        return self
 
     def _copy(
         self, source: "TaskTree", vertex: int, parent: int, blocks: tuple[Block, ...], keep: set[str] | None

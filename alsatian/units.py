@@ -1,5 +1,6 @@
 """Byte sizes as people write them."""
 
+import math
 import re
 
 from alsatian.errors import ConfigError
@@ -30,8 +31,10 @@ def parse_bytes(size: int | float | str | None, name: str) -> int | None:
         value = float(match[1]) * _FACTOR[match[2].lower()]
     else:
         value = float(size)
-    if not value >= 1:
-        raise ConfigError(f"{name}={size}: must be at least one byte; write e.g. '64MiB', or null for no limit")
+    if not 1 <= value < math.inf:
+        raise ConfigError(
+            f"{name}={size}: must be at least one byte and finite; write e.g. '64MiB', or null for no limit"
+        )
     return int(value)
 
 

@@ -17,6 +17,16 @@ from omegaconf.errors import OmegaConfBaseException
 from alsatian.errors import ConfigError, nearest
 
 MODULE = "conf"
+
+
+def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
+    """``${at_scale:{laptop:16,ci:4}}``: the value for the chosen scale."""
+    if _root_.scale not in values:
+        raise ConfigError(f"scale={_root_.scale} is not among {', '.join(values)} here; choose one of these")
+    return values[_root_.scale]
+
+
+OmegaConf.register_new_resolver("at_scale", _at_scale, replace=True)
 MAIN = "config"
 
 

@@ -42,6 +42,12 @@ def scramble(module: torch.nn.Module, generator: torch.Generator) -> None:
             tensor.uniform_(2 * low, 2 * high, generator=generator)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tests run beside each other, and threads that wait for each other on busy cores take very long."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Callable[[str], torch.nn.Module]:
     """See :func:`tiny_model`."""

@@ -32,8 +32,7 @@ def attention(seed: int) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(layer_seed)
             layers.append(torch.nn.TransformerEncoderLayer(24, 4, 48, batch_first=True))
-    rows = torch.nn.Sequential(torch.nn.Flatten(1, 2), torch.nn.Unflatten(1, (8, 3)), torch.nn.Flatten(2))
-    return torch.nn.Sequential(rows, *layers) if False else torch.nn.Sequential(Rows(), *layers).eval()
+    return torch.nn.Sequential(Rows(), *layers).eval()
 
 
 class Rows(torch.nn.Module):

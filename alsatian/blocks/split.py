@@ -20,9 +20,13 @@ from alsatian.blocks.segment import Architecture, Segment
 from alsatian.errors import SplitError
 
 # To be raised when the same graph is cut or written differently, since identities change with it.
-SPLIT_VERSION = 1
+SPLIT_VERSION = 2
 
 _TENSOR_INPUTS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+
+
+class _ReadsAcrossCut(SplitError):
+    """A piece of the graph needs more than the state before it."""
 
 
 def split(
@@ -45,12 +49,22 @@ def split(
     nodes = list(program.graph.nodes)
     flow = analyse(nodes, inputs, frozenset(names))
     behind = states(flow)
-    segments = []
-    start, before = 0, flow.inputs
+    segments: list[Segment] = []
+    starts: list[tuple[int, tuple[Node, ...]]] = [(0, flow.inputs)]
     for cut in (*cut_positions(flow), len(flow.calls) - 1):
         after = flow.results if cut == len(flow.calls) - 1 else behind[cut]
-        segments.append(_segment(flow, names, range(start, cut + 1), before, after))
-        start, before = cut + 1, after
+        while True:
+            start, before = starts[-1]
+            try:
+                segments.append(_segment(flow, names, range(start, cut + 1), before, after))
+                break
+            except _ReadsAcrossCut:
+                if not segments:
+                    raise
+                # What it reads is no state that can be passed on, so it becomes one block with its predecessor.
+                segments.pop()
+                starts.pop()
+        starts.append((cut + 1, after))
     constants = {name: t for name, t in program.constants.items() if isinstance(t, torch.Tensor)}
     return Architecture(tuple(segments), constants)
 
@@ -97,7 +111,7 @@ def _segment(
     for node in flow.calls:
         if node in needed:
             if node in flow.dependent and node not in inside:
-                raise SplitError(f"internal: {node.name} is read across a cut but not part of the state")
+                raise _ReadsAcrossCut(f"{node.name} is read across a cut but not part of the state")
             builder.copy(node)
     builder.finish(after)
     return Segment(
@@ -129,7 +143,11 @@ def _needed(after: tuple[Node, ...], before: tuple[Node, ...]) -> set[Node]:
 
 def _affine(node: Node) -> tuple[int, int] | None:
     """``(c, d)`` where ``node`` is the size ``c * B + d`` at batch size ``B``, None for any other node."""
-    value = node.meta.get("val")
+    return _affine_size(node.meta.get("val"))
+
+
+def _affine_size(value: Any) -> tuple[int, int] | None:
+    """:func:`_affine` of a size."""
     if not isinstance(value, torch.SymInt):
         return None
     expression = value.node.expr
@@ -151,20 +169,22 @@ class _Builder:
         self._env: dict[Node, Node] = {}
         self._label: dict[Node, str] = {}
         self._record: list[Any] = []
-        self._batch: tuple[Node, int] | None = None
+        self._batch: tuple[Node, int, int] | None = None
         for prefix, nodes in (("s", before), ("p", parameters)):
             for i, node in enumerate(nodes):
                 self._env[node] = self.graph.placeholder(f"{prefix}{i}")
                 self._label[node] = f"{prefix}{i}"
                 self._record.append([f"{prefix}{i}", *_signature(node)])
+        # The batch size is read from a dimension of the state that is a multiple of it, best of it alone.
         for node in before:
             for dim, size in enumerate(node.meta["val"].shape):
-                if self._batch is None and isinstance(size, torch.SymInt) and size.node.expr.is_Symbol:
-                    self._batch = (self._env[node], dim)
+                scale, offset = _affine_size(size) or (0, 0)
+                if scale > 0 and offset == 0 and (self._batch is None or scale < self._batch[2]):
+                    self._batch = (self._env[node], dim, scale)
 
     def copy(self, node: Node) -> None:
         affine = _affine(node)
-        if affine is not None and self._batch is not None:
+        if affine is not None:
             self._env[node] = self._size(*affine)
             self._label[node] = f"size{affine}"
             return
@@ -182,8 +202,12 @@ class _Builder:
         return digest_json(self._record)
 
     def _size(self, scale: int, offset: int) -> Node:
-        assert self._batch is not None
-        size = self.graph.call_function(torch.ops.aten.sym_size.int, self._batch)
+        if self._batch is None:
+            raise _ReadsAcrossCut("the state before the cut does not tell the batch size")
+        node, dim, multiple = self._batch
+        size = self.graph.call_function(torch.ops.aten.sym_size.int, (node, dim))
+        if multiple != 1:
+            size = self.graph.call_function(operator.floordiv, (size, multiple))
         if scale != 1:
             size = self.graph.call_function(operator.mul, (size, scale))
         if offset != 0:

@@ -3,36 +3,52 @@
 ``blocks/ab/<identity>.safetensors`` holds the parameters of one distinct block, ``models/<id>.json`` the
 manifest of one model, ``sets/<name>.json`` the members of a model set. Nothing is pickled; every write is
 atomic; a block file proves itself, since its name is the digest of what it holds.
+
+Only a manifest makes blocks reachable, so all blocks of a model go to disk together, and the manifest after
+them. Adding takes the folder's lock beside others, collecting garbage takes it alone: between the moment
+that a block is found to be there already and the manifest that refers to it, nobody removes it.
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Literal
+from urllib.parse import quote, unquote
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
+from alsatian.blocks.adding import MANIFEST_SCHEMA, Adding, writing
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.blocks.fingerprint import DIGEST_LENGTH, block_identity, parameter_fingerprint
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError, nearest
-from alsatian.files import write_bytes, write_json
+from alsatian.files import Batch, locked, make_folder, write_json
 
-MANIFEST_SCHEMA = 1
-_IDENTITY = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
+IDENTITY = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
+
+# A file system may give two writes within this time the same time stamp (a clock tick, ten times over).
+_SAME_STAMP_NS = 100_000_000
 
 
 class BlockStore:
-    """The store in folder ``root``, made on the first write."""
+    """The store in folder ``root``, made on the first write.
 
-    def __init__(self, root: str | Path) -> None:
+    ``verify`` says which reads of a block are checked against its identity: the ``"first"`` by this object
+    and every one after the file has changed, or ``"always"``.
+    """
+
+    def __init__(self, root: str | Path, verify: Literal["first", "always"] = "first") -> None:
         self.root = Path(root)
+        self._verify = verify
+        # What the files looked like, by identity. One that was written is whole, but what is read back is
+        # verified all the same.
+        self._verified: dict[str, tuple[int, ...]] = {}
+        self._written: dict[str, tuple[int, ...]] = {}
 
     @property
     def assets(self) -> Path:
@@ -50,50 +66,86 @@ class BlockStore:
         Raises:
             StoreError: ``identity`` is no digest, so it could point outside the store.
         """
-        if not _IDENTITY.fullmatch(identity):
+        if not IDENTITY.fullmatch(identity):
             raise StoreError(f"{self.root}: '{identity[:80]}' is not a block identity")
         return self.root / "blocks" / identity[:2] / f"{identity}.safetensors"
 
-    def add_block(self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:
-        """Store the parameters of one block, unless they are there, and return the block."""
-        identity = block_identity(architecture, parameter_fingerprint(tensors))
-        path = self.block_path(identity)
-        if not path.exists():
-            named = {str(i): t.detach().cpu().contiguous().clone() for i, t in enumerate(tensors)}
-            write_bytes(path, safetensors.torch.save(named, metadata={"architecture": architecture}))
-        return Block(identity, sum(t.nbytes for t in tensors), output_bytes)
-
-    def load_block(self, identity: str, model: str) -> list[torch.Tensor]:
-        """The parameters of a block, verified against its name. They are views of the mapped file.
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[Adding]:
+        """Add blocks and the models made of them: faster than one by one, and safe from a collection.
 
         Raises:
-            StoreError: the file is missing, damaged or holds another block; names file and ``model``.
+            StoreError: the folder cannot be made or locked.
+        """
+        with writing(self.root, "the folder"):
+            make_folder(self.root)
+        with contextlib.ExitStack() as held:
+            with writing(self.root, "its lock"):
+                held.enter_context(locked(self.root, alone=False))
+            adding = Adding(self, held.enter_context(Batch(self.root)))
+            yield adding
+            adding.commit()
+
+    def add_block(self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:
+        """Store the parameters of one block, unless they are there, and return the block.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self.adding() as adding:
+            return adding.add_block(architecture, tensors, output_bytes)
+
+    def load_block(self, identity: str, model: str, code: str | None = None) -> list[torch.Tensor]:
+        """The parameters of a block, as views of the mapped file.
+
+        Raises:
+            StoreError: the file is missing, damaged or holds another block, or one for other code than the
+                segment with fingerprint ``code``; names file and ``model``.
         """
         path = self.block_path(identity)
         try:
+            stamp = _stamp(path)
             with safe_open(path, framework="pt") as file:
                 architecture = (file.metadata() or {}).get("architecture", "")
                 tensors = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
         except (SafetensorError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path}: damaged block of model '{model}' ({reason}); add the model again") from None
+        if code is not None and architecture != code:
+            raise StoreError(
+                f"{path}: this block of model '{model}' is for other code than is installed; make its model "
+                "set again in a new store_dir"
+            )
+        if self._verify == "first" and self._verified.get(identity) == stamp:
+            return tensors
         if block_identity(architecture, parameter_fingerprint(tensors)) != identity:
             raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
+        _remember(self._verified, identity, stamp)
         return tensors
 
+    def holds(self, identity: str) -> bool:
+        """Whether the block is there and undamaged. Its file is read unless this object knows it already."""
+        try:
+            stamp = _stamp(self.block_path(identity))
+            if stamp not in (self._verified.get(identity), self._written.get(identity)):
+                self.load_block(identity, "")
+        except (OSError, StoreError):
+            return False
+        return True
+
+    def wrote(self, identities: Iterable[str]) -> None:
+        """Remember that these blocks were just written, so that :meth:`holds` need not read them."""
+        for identity in identities:
+            _remember(self._written, identity, _stamp(self.block_path(identity)))
+
     def add_model(self, candidate: Candidate) -> None:
-        """Write the manifest of a model whose blocks are stored."""
-        value = {
-            "schema": MANIFEST_SCHEMA,
-            "id": candidate.id,
-            "blocks": [asdict(block) for block in candidate.blocks],
-            "architecture": asdict(candidate.architecture) if candidate.architecture else None,
-            "preprocessing": candidate.preprocessing.as_dict(),
-            "metadata": dict(candidate.metadata),
-        }
-        if isinstance(candidate.preprocessing, TextPreprocessing):
-            self._add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.file)
-        write_json(self._manifest(candidate.id), value)
+        """Write the manifest of a model whose blocks are stored.
+
+        Raises:
+            StoreError: a block is missing, or the manifest cannot be written.
+        """
+        with self.adding() as adding:
+            adding.add_model(candidate)
 
     def model(self, model_id: str) -> Candidate:
         """Read a manifest.
@@ -101,7 +153,7 @@ class BlockStore:
         Raises:
             StoreError: there is none, or it is not valid.
         """
-        path = self._manifest(model_id)
+        path = self.manifest_path(model_id)
         value = self._read_json(path, f"model '{model_id}'", self.model_ids)
         try:
             if value["schema"] != MANIFEST_SCHEMA or value["id"] != model_id:
@@ -109,6 +161,8 @@ class BlockStore:
             blocks = tuple(Block(**block) for block in value["blocks"])
             for block in blocks:
                 self.block_path(block.identity)
+                if not all(type(n) is int and n >= 0 for n in (block.parameter_bytes, block.output_bytes)):
+                    raise ValueError(f"the sizes of block {block.identity} are not numbers of bytes")
             spec = value["architecture"]
             return Candidate(
                 id=model_id,
@@ -117,7 +171,7 @@ class BlockStore:
                 preprocessing=self._preprocessing(value["preprocessing"]),
                 metadata=value["metadata"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, StoreError) as error:
             raise StoreError(f"{path}: not a valid manifest of model '{model_id}' ({error})") from None
 
     def model_ids(self) -> list[str]:
@@ -129,7 +183,13 @@ class BlockStore:
 
     def add_set(self, name: str, model_ids: Sequence[str], metadata: dict[str, Any]) -> None:
         """Write down a model set. Its models come first, so that a listed set is complete."""
-        write_json(self._set(name), {"models": list(model_ids), "metadata": metadata})
+        with writing(self.root, f"set '{name}'"):
+            make_folder(self._set(name).parent)
+            write_json(self._set(name), {"models": list(model_ids), "metadata": metadata})
+
+    def set_names(self) -> list[str]:
+        """Names of all complete sets, sorted."""
+        return sorted(unquote(path.stem) for path in (self.root / "sets").glob("*.json"))
 
     def model_set(self, name: str) -> list[str] | None:
         """Ids of a set's models, or None if the set is not complete."""
@@ -142,18 +202,13 @@ class BlockStore:
         if value["kind"] == "image":
             return ImagePreprocessing.from_settings(value)
         if value["kind"] == "text":
-            if not _IDENTITY.fullmatch(value["tokenizer"]):
+            if not IDENTITY.fullmatch(value["tokenizer"]):
                 raise ValueError("the tokenizer is not named by a digest")
             return TextPreprocessing.from_settings(value, self.assets)
         raise ValueError(f"preprocessing of kind '{value['kind']}'")
 
-    def _add_asset(self, digest: str, file: Path | None) -> None:
-        """Keep a copy of a model's file under its digest."""
-        target = self.assets / digest
-        if file is not None and not target.exists():
-            write_bytes(target, file.read_bytes())
-
-    def _manifest(self, model_id: str) -> Path:
+    def manifest_path(self, model_id: str) -> Path:
+        """The file of a model's manifest. Any id stays inside the store."""
         return self.root / "models" / f"{quote(model_id, safe='')}.json"
 
     def _set(self, name: str) -> Path:
@@ -164,8 +219,20 @@ class BlockStore:
             value = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise StoreError(f"{path}: no {what} in this store; {nearest(path.stem, names())}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{path}: cannot be read ({error})") from None
         if not isinstance(value, dict):
             raise StoreError(f"{path}: not a description of {what}")
         return value
+
+
+def _remember(stamps: dict[str, tuple[int, ...]], identity: str, stamp: tuple[int, ...]) -> None:
+    """Note what a file looks like, unless it is so young that it could change again without a trace."""
+    if time.time_ns() - stamp[-1] > _SAME_STAMP_NS:
+        stamps[identity] = stamp
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; the time of its last change in nanoseconds is last."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -8,6 +8,7 @@ import ast
 import sysconfig
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,22 @@ _SHORTEST = 40  # characters; below that a docstring says little about its topic
 _SEED = 11
 
 
-def docstrings(topics: Mapping[str, Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Texts (N,) of type object and topic numbers (N,), in the topics' order, without repetitions."""
+@cache
+def docstring_pool(target: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Texts (N,) of type object and topic numbers (N,) of the target pool or the source pool.
+
+    A text stands once, and in the target pool if it occurs in both.
+    """
+    if target:
+        return _docstrings(TARGET_TOPICS, set())
+    return _docstrings(SOURCE_TOPICS, set(docstring_pool(target=True)[0]))
+
+
+def _docstrings(topics: Mapping[str, Sequence[str]], seen: set[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Texts that are not ``seen``, in the topics' order; they become so."""
     library = Path(sysconfig.get_path("stdlib"))
     texts: list[str] = []
     labels: list[int] = []
-    seen: set[str] = set()
     for label, places in enumerate(topics.values()):
         for path in (p for place in places for p in _sources(library / place)):
             for text in _docstrings_of(path):
@@ -64,11 +75,11 @@ def stdlib_docstrings(items: int = 480, test_share: float = 0.25, seed: int = 0)
     Raises:
         ConfigError: more items asked for than there are, or fewer than topics.
     """
-    texts, labels = docstrings(TARGET_TOPICS)
+    texts, labels = docstring_pool(target=True)
     if not len(TARGET_TOPICS) <= items <= len(texts):
         raise ConfigError(
-            f"dataset.items={items}: this Python's library has {len(texts)} docstrings on {len(TARGET_TOPICS)} topics; "
-            f"ask for {len(TARGET_TOPICS)} to {len(texts)}"
+            f"dataset.items={items}: this Python's library has {len(texts)} docstrings on "
+            f"{len(TARGET_TOPICS)} topics; ask for {len(TARGET_TOPICS)} to {len(texts)}"
         )
     chosen = stratified_order(labels, _SEED)[:items]
     return make_dataset("docstrings", texts[chosen], labels[chosen], test_share=test_share, seed=seed)

@@ -87,9 +87,16 @@ class ImagePreprocessing(Preprocessing):
         return (torch.zeros(batch, CHANNELS, self.size, self.size),)
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Images (N, H, W) or (N, H, W, 3), uint8, or paths of image files (N,) -> ((N, 3, size, size) float32,)."""
+        """Images (N, H, W) or (N, H, W, 3), uint8, or paths of image files (N,).
+
+        Returns ((N, 3, size, size) float32,).
+        """
         if items.dtype == object:
             items = np.stack([self._decoded(path) for path in items])
+        if items.dtype != np.uint8 or items.ndim not in (3, 4) or (items.ndim == 4 and items.shape[3] != CHANNELS):
+            raise ConfigError(
+                f"images are expected as uint8 of shape (N, H, W) or (N, H, W, 3), got {items.dtype} {items.shape}"
+            )
         pixels = torch.from_numpy(items).to(torch.float32).div_(255)
         pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
         if pixels.shape[2:] != (self.size, self.size):

@@ -23,10 +23,11 @@ DISTRIBUTIONS = {
 }
 
 
-def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator) -> int:
-    """Draw how many of the last of ``blocks`` blocks change: at least one, at most all.
+def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator, least: int = 1) -> int:
+    """Draw how many of the last of ``blocks`` blocks change: at least ``least``, at most all.
 
-    A truncated normal over [0, blocks], rounded. Zero would be a clone and counts as one.
+    A truncated normal over [0, blocks], rounded. Zero would be a clone and counts as one, unless ``least``
+    is 0.
 
     Raises:
         ConfigError: there is no such distribution.
@@ -38,4 +39,4 @@ def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator) -> 
     while True:
         drawn = rng.normal(mean, normal.deviation * mean)
         if 0 <= drawn <= blocks:
-            return max(1, round(drawn))
+            return max(least, round(drawn))

@@ -1,5 +1,9 @@
 """From a model with a head to a feature extractor: one vector per item, pooling last."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -9,6 +13,8 @@ from alsatian.errors import ConfigError
 
 # Where torchvision's classifiers keep their last part, outermost name first.
 HEADS = ("heads", "head", "classifier", "fc")
+# What image models call the parameter of the token that stands for the whole image.
+CLASS_TOKENS = frozenset({"cls_token", "class_token", "class_embedding"})
 POOLINGS = ("none", "class_token", "mean_tokens", "global_average")
 
 
@@ -48,7 +54,9 @@ class ImageExtractor(FeatureExtractor):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Features (N, D)."""
-        return self.pool(last_hidden_state(self.body(pixels)))
+        with no_padding():
+            hidden = last_hidden_state(self.body(pixels))
+        return self.pool(hidden)
 
 
 class TextExtractor(FeatureExtractor):
@@ -77,45 +85,127 @@ def feature_extractor(
 ) -> FeatureExtractor:
     """``module`` without its head, with pooling, for inputs like ``example``.
 
-    Transformers' models lose what lies above their base model. Other modules lose the part that is called
-    as torchvision calls heads. Pooling is chosen by the body's output unless it is given: a feature map is
-    averaged; tokens of text are averaged by the mask; tokens of an image give the class token if the model
-    has one, their mean otherwise.
+    ``example`` is ``(pixels,)``, (N, 3, H, W), or ``(input_ids, attention_mask)``, (N, T) each. The head goes
+    where the library keeps it: see :func:`transformers_body` and :func:`without_head`.
+
+    Unless it is given, pooling follows from the shape that the body returns:
+
+    ==============  ====================================================================
+    (N, D)          ``none``: the body pools already
+    (N, D, H, W)    ``global_average``
+    (N, T, D) text  ``mean_tokens``, by the mask
+    (N, T, D) else  ``class_token`` if a parameter of the body is called so (see
+                    ``CLASS_TOKENS``), ``mean_tokens`` otherwise
+    ==============  ====================================================================
 
     Raises:
-        ConfigError: no head was found, or the output is none of these.
+        ConfigError: no head was found, the output is none of these, or there is not one hidden state for
+            every token of a text.
     """
     text = len(example) == 2
-    body = module.base_model if hasattr(module, "base_model_prefix") else without_head(module)
-    assert isinstance(body, nn.Module)
+    body = transformers_body(module, text) if hasattr(module, "base_model_prefix") else without_head(module)
     kind = TextExtractor if text else ImageExtractor
     if pooling is None:
-        body.eval()
-        with torch.no_grad():
-            output = body(input_ids=example[0], attention_mask=example[1]) if text else body(*example)
-        dimensions = last_hidden_state(output).dim()
-        has_class_token = any(name.split(".")[-1] == "cls_token" for name, _ in body.named_parameters())
-        by_dimensions = {
-            2: "none",
-            3: "class_token" if has_class_token and not text else "mean_tokens",
-            4: "global_average",
-        }
-        if dimensions not in by_dimensions:
-            raise ConfigError(
-                f"{type(module).__name__} returns a tensor of {dimensions} dimensions; 2 to 4 can be pooled"
-            )
-        pooling = by_dimensions[dimensions]
+        pooling = _pooling(body, example)
     return kind(body, pooling)
 
 
+def _pooling(body: nn.Module, example: tuple[torch.Tensor, ...]) -> str:
+    """The rule's choice, see :func:`feature_extractor`."""
+    text = len(example) == 2
+    body.eval()
+    with torch.no_grad():
+        output = body(input_ids=example[0], attention_mask=example[1]) if text else body(*example)
+    hidden = last_hidden_state(output)
+    if hidden.dim() == 3:
+        if text:
+            if hidden.shape[1] != example[0].shape[1]:
+                raise ConfigError(
+                    f"{type(body).__name__} returns {hidden.shape[1]} hidden states for "
+                    f"{example[0].shape[1]} tokens; they cannot be averaged by the mask, give a pooling"
+                )
+            return "mean_tokens"
+        names = {name.split(".")[-1] for name, _ in body.named_parameters()}
+        return "class_token" if names & CLASS_TOKENS else "mean_tokens"
+    by_dimensions = {2: "none", 4: "global_average"}
+    if hidden.dim() not in by_dimensions:
+        raise ConfigError(
+            f"{type(body).__name__} returns a tensor of {hidden.dim()} dimensions; 2 to 4 can be pooled"
+        )
+    return by_dimensions[hidden.dim()]
+
+
+def transformers_body(module: nn.Module, text: bool) -> nn.Module:
+    """The part of a model of transformers that turns pixels or ``text`` into hidden states.
+
+    That is the base model below a task head; of a detection model the convolutional backbone, as in the
+    paper; of a model of images and texts the tower for the input at hand; of an encoder-decoder the encoder.
+    """
+    body: Any = module.base_model
+    if ("input_ids" if text else "pixel_values") not in signature(body.forward).parameters:
+        body = module  # a base model with a part that goes by the name that task models give to theirs
+    tower = getattr(body, "text_model" if text else "vision_model", None)
+    if isinstance(tower, nn.Module):
+        body = tower
+    if isinstance(getattr(body, "backbone", None), nn.Module):
+        # The detector wraps the backbone in modules of its own that also handle a mask of the pixels.
+        inner = (part for part in body.backbone.modules() if hasattr(part, "base_model_prefix"))
+        body = next(inner, body)
+    if getattr(body.config, "is_encoder_decoder", False):
+        body = body.get_encoder()
+    body.config.use_cache = False  # keys and values of past tokens are no features
+    if hasattr(body.config, "mask_ratio") and hasattr(getattr(body, "embeddings", None), "random_masking"):
+        # A masked autoencoder hides patches at random, in evaluation as well; features are made of all.
+        body.embeddings.random_masking = _hide_nothing
+    assert isinstance(body, nn.Module)
+    return body
+
+
+def _hide_nothing(patches: torch.Tensor, noise: object = None) -> tuple[torch.Tensor, None, None]:
+    """All ``patches`` in their order; takes the place of ``random_masking`` in embeddings of patches."""
+    return patches, None, None
+
+
+@contextmanager
+def no_padding() -> Iterator[None]:
+    """Let transformers leave out attention masks that hide nothing while a model is exported.
+
+    In an export its models make a mask of ones even where the caller gave none, as for images. Eager they do
+    not, and what is added to scores without effect can still change their rounding.
+    """
+    masking: Any = sys.modules.get("transformers.masking_utils")
+    name = "is_torchdynamo_exporting"
+    before = getattr(masking, name, None)
+    if before is None:
+        yield
+        return
+    setattr(masking, name, lambda: False)
+    try:
+        yield
+    finally:
+        setattr(masking, name, before)
+
+
 def without_head(module: nn.Module) -> nn.Module:
-    """``module`` with its classification head replaced by the identity.
+    """``module`` without its classification head; its pooling, where it is outside of the head, stays.
+
+    timm's models drop the head themselves. Elsewhere the head is replaced by the identity, or, if it is a
+    convolution over the feature map (SqueezeNet), what comes before it is taken: the map is flattened behind.
 
     Raises:
         ConfigError: no head was found under its usual names.
     """
+    if hasattr(module, "forward_features") and hasattr(module, "reset_classifier"):
+        timm: Any = module
+        timm.reset_classifier(0)
+        return module
     for name in HEADS:
-        if isinstance(getattr(module, name, None), nn.Module):
-            setattr(module, name, nn.Identity())
-            return module
+        head = getattr(module, name, None)
+        if not isinstance(head, nn.Module):
+            continue
+        below = getattr(module, "features", None)
+        if isinstance(below, nn.Module) and any(isinstance(part, nn.Conv2d) for part in head.modules()):
+            return below
+        setattr(module, name, nn.Identity())
+        return module
     raise ConfigError(f"{type(module).__name__} has no head under {', '.join(HEADS)}")

@@ -103,12 +103,13 @@ def add_module(
     metadata: Mapping[str, object] | None = None,
 ) -> Candidate:
     """Store the blocks of ``module``, whose segments are ``built``, and its manifest."""
-    blocks = tuple(
-        store.add_block(segment.fingerprint, tensors, segment.output_bytes)
-        for segment, tensors in zip(built.segments, built.parameters_of(module), strict=True)
-    )
-    candidate = Candidate(model_id, blocks, spec, preprocessing, {"code": code_version(), **(metadata or {})})
-    store.add_model(candidate)
+    with store.adding() as adding:
+        blocks = tuple(
+            adding.add_block(segment.fingerprint, tensors, segment.output_bytes)
+            for segment, tensors in zip(built.segments, built.parameters_of(module), strict=True)
+        )
+        candidate = Candidate(model_id, blocks, spec, preprocessing, {"code": code_version(), **(metadata or {})})
+        adding.add_model(candidate)
     return candidate
 
 

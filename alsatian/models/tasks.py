@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from alsatian.data.digits import digit_pool
-from alsatian.data.docstrings import SOURCE_TOPICS, docstrings
+from alsatian.data.docstrings import SOURCE_TOPICS, docstring_pool
 from alsatian.data.images import labelled_images
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError
@@ -97,7 +97,7 @@ class DocstringTasks:
 
     def items(self, task: Task, limit: int, seed: int) -> Items:
         rng = np.random.default_rng(seed)
-        texts, labels = _of_classes(*docstrings(SOURCE_TOPICS), task.classes)
+        texts, labels = _of_classes(*docstring_pool(target=False), task.classes)
         chosen = rng.permutation(len(texts))[:limit]
         return text_items([self._changed(str(texts[i]), task, rng) for i in chosen]), labels[chosen]
 

@@ -50,6 +50,8 @@ def make_plan(
     sequence = order(shape)
     steps: list[Step] = []
     peak: int | None = None
+    if not batches:  # all features are there already
+        return Plan(tree, (), tuple(Score(vertex) for vertex in sequence if tree.models[vertex]), 0)
     if planned_releases:
         need = min_cache_size(shape, sequence)
         chunks = _chunks(batches, need, budget)

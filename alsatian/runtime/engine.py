@@ -57,11 +57,13 @@ class Engine:
         """Run ``plan`` and return the score of every model, trained on ``train``, tested on ``test``."""
         scores: dict[str, float] = {}
         if self._read_ahead:
-            self._loader.read_ahead(self._needs_in_order(plan))
+            with self._meter.part("prepare_model"):
+                self._loader.read_ahead(self._needs_in_order(plan))
         try:
             self._run_steps(plan, test, train, scores)
         finally:
-            self._loader.stop()
+            with self._meter.part("prepare_model"):
+                self._loader.stop()
         return scores
 
     def _run_steps(

@@ -21,7 +21,7 @@ class FeatureStore:
 
     def add(self, models: Iterable[str], batch: Batch, state: State) -> None:
         """Keep the features of one batch: the first tensor of ``state``, flattened to (items, D)."""
-        features = state[0].flatten(1)
+        features = state[0].reshape(batch.items, -1)
         for model in models:
             self._features.setdefault(model, {})[batch.index] = features
 

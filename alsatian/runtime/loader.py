@@ -41,7 +41,7 @@ class BlockLoader:
         self._meter = meter
         self._resident: LRUCache[str, Parameters] = LRUCache(budget, getsizeof=_nbytes)
         self._ahead: dict[str, int] = {}
-        self._fetching: str | None = None
+        self._fetching: set[str] = set()
         self._change = threading.Condition()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,11 +55,14 @@ class BlockLoader:
         identity = need.block.identity
         with self._meter.part("prepare_model"):
             with self._change:
-                self._change.wait_for(lambda: self._fetching != identity)
+                self._change.wait_for(lambda: identity not in self._fetching)
                 parameters = self._resident.get(identity)
                 if self._ahead.pop(identity, None) is not None:
                     self._change.notify_all()
-            return parameters if parameters is not None else self._fetch(need)
+                if parameters is not None:
+                    return parameters
+                self._fetching.add(identity)
+            return self._fetch(need)
 
     def read_ahead(self, needs: Iterable[Need]) -> None:
         """Read what is not resident of ``needs``, in order, beside the caller's work."""
@@ -81,37 +84,42 @@ class BlockLoader:
     def _run_ahead(self, needs: list[Need]) -> None:
         room = int(self._resident.maxsize) // 2
         for need in needs:
-            size = need.block.parameter_bytes
+            size, identity = need.block.parameter_bytes, need.block.identity
             with self._change:
-                if need.block.identity in self._resident or size > room:
+                if size > room:
                     continue
                 while not self._stop.is_set() and sum(self._ahead.values()) + size > room:
                     self._change.wait()
                 if self._stop.is_set():
                     return
-                if need.block.identity in self._resident:
-                    continue  # the caller was faster
-                self._fetching = need.block.identity
+                if identity in self._resident or identity in self._fetching:
+                    continue  # it is here, or the caller is reading it
+                self._fetching.add(identity)
             try:
                 self._fetch(need, ahead=True)
             except Exception:
                 return  # the caller meets the same error when it needs the block, in its own thread
-            finally:
-                with self._change:
-                    self._fetching = None
-                    self._change.notify_all()
 
     def _fetch(self, need: Need, ahead: bool = False) -> Parameters:
+        """Read a block that is marked as being fetched, and take the mark away."""
+        try:
+            return self._read(need, ahead)
+        finally:
+            with self._change:
+                self._fetching.discard(need.block.identity)
+                self._change.notify_all()
+
+    def _read(self, need: Need, ahead: bool) -> Parameters:
         block, segment, model = need
         size = self._reader.fetch(self._store.block_path(block.identity), f"a block of model '{model}'")
-        tensors = self._store.load_block(block.identity, model)
+        tensors = self._store.load_block(block.identity, model, segment.fingerprint)
         if len(tensors) != len(segment.parameter_names):
             raise StoreError(f"{self._store.root}: a block of model '{model}' does not fit its architecture")
         parameters = segment.prepare([self._to_device(t) for t in tensors])
         with self._change:
             self._meter.counters["bytes_read"] += size
             self._meter.counters["blocks_read"] += 1
-            if _nbytes(parameters) <= self._resident.maxsize:
+            if 0 < self._resident.maxsize >= _nbytes(parameters):
                 self._resident[block.identity] = parameters
                 self._meter.peak("resident_block_bytes", int(self._resident.currsize))
                 if ahead:

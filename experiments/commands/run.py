@@ -4,6 +4,8 @@ import argparse
 
 from rich.console import Console
 
+from alsatian.errors import AlsatianError
+
 HELP = "carry out an experiment"
 
 
@@ -27,10 +29,14 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     words = [*(["-m"] if options.multirun else []), *options.overrides]
     with Progress(console) as progress:
         outcome = runner.run(found, words, progress)
-    status = max((show(folder, console) for folder in sorted(outcome.folders)), default=0)
-    if outcome.failed:
-        errors = Console(stderr=True, soft_wrap=True)
-        for line in outcome.failed:
-            errors.print(f"alsatian: failed: {line}", markup=False, highlight=False)
-        return 1
+    errors = Console(stderr=True, soft_wrap=True)
+    for line in outcome.failed:
+        errors.print(f"alsatian: failed: {line}", markup=False, highlight=False)
+    status = 1 if outcome.failed else 0
+    for folder in sorted(outcome.folders):
+        try:
+            status = max(status, show(folder, console))
+        except AlsatianError:
+            if not outcome.failed:  # with failures it says that there is nothing to show, which is known
+                raise
     return status

@@ -142,7 +142,7 @@ def test_tensors_own_their_memory_and_are_aligned(
     mapped: list[torch.Tensor] = []
     real = BlockStore.load_block
 
-    def load_block(self: BlockStore, identity: str, model: str) -> list[torch.Tensor]:
+    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
         mapped.extend(tensors := real(self, identity, model))
         return tensors
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,12 +30,14 @@ from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.proxies.linear import Linear
+from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.meter import Measurement
 from alsatian.runtime.policies.base import CachePolicy
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
 from alsatian.runtime.policies.planned import Planned
 from alsatian.searching.api import SearchResult
-from alsatian.searching.schedules import Exhaustive, Halving, Round, Rounds, Schedule
+from alsatian.searching.schedules import Exhaustive, Round, Rounds, Schedule
 from alsatian.searching.strategy import Strategy
 
 PREPROCESSING = ImagePreprocessing(8)
@@ -162,11 +165,10 @@ def test_every_order_and_policy_with_and_without_a_tight_budget(
         result = search(family, strategy=strategy, budget=limit)
         check(result, truth)
         assert limit is None or result.measurement.peaks.get("cache_bytes", 0) <= limit
-        if cache.planned:
-            # One batch to test with and 2, 1 and 2 new ones to train with.
-            batches = {None: [1, 1, 1], budget: [3, 1, 2]}.get(limit)
-            assert batches is None or [r.chunks for r in result.rounds] == batches
-            assert limit != budget or result.measurement.peaks["cache_bytes"] == budget
+        if cache.planned and limit != 2 * budget:
+            # The first round has one batch to test with and two to train with.
+            assert result.rounds[0].chunks == (3 if limit else 1)
+            assert limit is None or result.measurement.peaks["cache_bytes"] == limit
 
 
 def test_modules_in_labels_out(modules: Modules, truth: Known) -> None:
@@ -176,8 +178,9 @@ def test_modules_in_labels_out(modules: Modules, truth: Known) -> None:
     check(result, truth)
     images = np.concatenate([data.train_items, data.test_items])
     labels = np.concatenate([data.train_labels, data.test_labels])
-    plain = search(modules, (images, labels), preprocessing=PREPROCESSING)
-    renamed = search(modules, (images, labels * 7 - 3), preprocessing=PREPROCESSING)
+    pair = {model: modules[model] for model in ("first", "third")}
+    plain = search(pair, (images, labels), preprocessing=PREPROCESSING)
+    renamed = search(pair, (images, labels * 7 - 3), preprocessing=PREPROCESSING)
     assert outcomes(plain) == outcomes(renamed)
 
 
@@ -317,13 +320,48 @@ def test_resident_blocks_keep_their_budget(family: ModelSet) -> None:
     assert outcomes(result) == outcomes(search(family))
 
 
-def test_the_parts_add_up(family: ModelSet) -> None:
-    for strategy in STRATEGIES:
-        measurement = search(family, digits(400), strategy, batch_size=64).measurement
-        assert measurement.valid, measurement
-        assert measurement.parts_s["inference"] > 0
-        assert measurement.parts_s["proxy_scoring"] > 0
-        assert measurement.peaks["feature_bytes"] > 0
+def valid_measurement(models: ModelSet, data: Dataset, strategy: Strategy, **changes: Any) -> Measurement:
+    """The first of three whose parts add up; another process may get in the way of one so short."""
+    for _ in range(3):
+        measurement = search(models, data, strategy, **changes).measurement
+        if measurement.valid:
+            break
+    assert measurement.valid, measurement
+    return measurement
+
+
+@by_name
+def test_the_parts_add_up(family: ModelSet, strategy: Strategy) -> None:
+    measurement = valid_measurement(family, digits(400), strategy, batch_size=64, proxy=Linear())
+    assert measurement.parts_s["inference"] > 0
+    assert measurement.parts_s["proxy_scoring"] > 0
+    assert measurement.peaks["feature_bytes"] > 0
+
+
+@pytest.mark.parametrize("step", ["read_ahead", "stop"])
+def test_starting_and_ending_to_read_ahead_belongs_to_a_part(
+    family: ModelSet, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    real = getattr(BlockLoader, step)
+
+    def slow(self: BlockLoader, *arguments: Any) -> None:
+        time.sleep(0.3)
+        real(self, *arguments)
+
+    monkeypatch.setattr(BlockLoader, step, slow)
+    assert valid_measurement(first(family, 2), digits(FEW), ALSATIAN).wall_s > 0.3
+
+
+def test_strategies_agree_with_several_threads_too(family: ModelSet, modules: Modules) -> None:
+    """Kernels divide their work by the number of threads, which must not show between strategies."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        truth = eager(modules, digits(FEW))
+        for strategy in STRATEGIES:
+            check(search(family, strategy=strategy), truth)
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -355,7 +393,9 @@ def test_schedules_of_any_kind(
     family: ModelSet, truth: Known, strategy: Strategy, plan: tuple[tuple[tuple[str, ...], int], ...]
 ) -> None:
     schedule: Schedule = Comeback(plan)
-    result = search(family, strategy=dataclasses.replace(strategy, schedule=schedule))
+    named = {model for names, _ in plan for model in names}
+    models = dataclasses.replace(family, candidates=tuple(c for c in family.candidates if c.id in named))
+    result = search(models, strategy=dataclasses.replace(strategy, schedule=schedule))
     assert [tuple(r.scores) for r in result.rounds] == [names for names, _ in plan]
     check(result, truth)
 
@@ -418,7 +458,10 @@ def test_a_missing_device_is_refused(family: ModelSet) -> None:
 def test_fewer_items_than_classes_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"dataset\.items=9: fewer items than the 10 classes"):
         digits(9)
-    with pytest.raises(ConfigError, match="unknown|sharing=prefixes: did you mean 'prefix'"):
+
+
+def test_an_unknown_way_of_sharing_brings_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="sharing=prefixes: did you mean 'prefix'"):
         Strategy(sharing="prefixes")
 
 
@@ -439,7 +482,7 @@ def test_duplicate_ids_are_refused(family: ModelSet) -> None:
 )
 def test_items_that_are_no_images_are_refused(modules: Modules, images: np.ndarray) -> None:
     with pytest.raises(AlsatianError) as error:
-        search(modules, (images, np.arange(20) % 2), preprocessing=PREPROCESSING)
+        search({"first": modules["first"]}, (images, np.arange(20) % 2), preprocessing=PREPROCESSING)
     assert "\n" not in str(error.value)
 
 

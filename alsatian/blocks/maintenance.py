@@ -1,0 +1,250 @@
+"""Looking after a store: is everything in it what it should be, what can go, and how much is shared."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote
+
+from blake3 import blake3
+
+from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.store import IDENTITY, BlockStore
+from alsatian.data.text import TextPreprocessing
+from alsatian.errors import StoreError
+from alsatian.files import locked
+
+GRACE_S = 3600.0
+"""How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""
+T = TypeVar("T")
+FOLDERS = ("blocks", "models", "sets", "assets", "architectures")
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What nothing refers to.
+
+    Attributes:
+        files: what was removed, or would be.
+        bytes: their size.
+        recent: number of files without a reference that are not old enough.
+    """
+
+    files: tuple[Path, ...]
+    bytes: int
+    recent: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a store holds; bytes of parameters and buffers unless said otherwise.
+
+    Attributes:
+        models, sets: how many there are.
+        blocks: distinct blocks that models refer to.
+        distinct_bytes: of these blocks, each counted once.
+        total_bytes: of all models, as separate files would hold them.
+        file_bytes: size of the files of these blocks, headers included.
+        unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
+    """
+
+    models: int
+    sets: int
+    blocks: int
+    distinct_bytes: int
+    total_bytes: int
+    file_bytes: int
+    unreferenced_blocks: int
+    unreferenced_bytes: int
+
+    @property
+    def sharing_factor(self) -> float:
+        """How many times larger separate files would be; 1 for an empty store."""
+        return self.total_bytes / self.distinct_bytes if self.distinct_bytes else 1.0
+
+
+def open_store(folder: Path) -> BlockStore:
+    """The store in ``folder``.
+
+    Raises:
+        StoreError: there is none.
+    """
+    if not any((folder / name).is_dir() for name in ("blocks", "models")):
+        what = "not a store of models" if folder.is_dir() else "no such folder"
+        raise StoreError(
+            f"{folder}: {what}; name a folder with --store, or fill this one with 'alsatian store add'"
+        )
+    return BlockStore(folder)
+
+
+def candidates(store: BlockStore) -> list[Candidate]:
+    """All models, by id; a manifest that is not valid is a StoreError."""
+    return [store.model(model_id) for model_id in _stored_ids(store)]
+
+
+def verify(store: BlockStore) -> list[str]:
+    """Read everything and return what is wrong, one line each; every line names its file.
+
+    Blocks are compared with their names and with the sizes in manifests, tokenizers with their digests; what
+    manifests and sets refer to must be there.
+
+    Raises:
+        StoreError: the folder cannot be locked.
+    """
+    with _lock(store, alone=False):
+        problems: list[str] = []
+        # Sets first: a set that is added meanwhile may name models that were not there yet.
+        sets = {name: _tried(problems, store.model_set, name) for name in store.set_names()}
+        ids = _stored_ids(store)
+        models = [m for i in ids if (m := _tried(problems, store.model, i)) is not None]
+        problems += _blocks(store, models)
+        problems += _assets(store, models)
+        for name, members in sets.items():
+            for missing in sorted(set(members or ()) - set(ids)):
+                problems.append(f"{store.root / 'sets'}: set '{name}' names model '{missing}', which is not there")
+        return problems
+
+
+def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Garbage:
+    """Remove blocks and tokenizers that no manifest refers to, and what killed writers left.
+
+    Waits until nobody is adding. What is younger than ``grace_s`` seconds stays.
+
+    Raises:
+        StoreError: a manifest is not valid, so what it refers to is not known; nothing is removed then.
+    """
+    with _lock(store, alone=True):
+        models = candidates(store)
+        needed = {store.block_path(block.identity) for model in models for block in model.blocks}
+        needed |= {asset for model in models if (asset := _asset(store, model)) is not None}
+        unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
+        unused += [path for path in _files(store, *FOLDERS) if _is_temporary(path)]
+        # Some temporary files are not a batch's: they may become whole at any time.
+        found = {}
+        for path in unused:
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = path.stat()
+        old = {path: status for path, status in found.items() if time.time() - status.st_mtime >= grace_s}
+        if not dry_run:
+            for path in old:
+                path.unlink(missing_ok=True)
+        return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(found) - len(old))
+
+
+def stats(store: BlockStore) -> Stats:
+    """Count models, blocks and bytes from the manifests and the sizes of files; no block is read.
+
+    Raises:
+        StoreError: a manifest is not valid.
+    """
+    with _lock(store, alone=False):
+        models = candidates(store)
+        sizes = {path: path.stat().st_size for path in _block_files(store)}
+    distinct = {block.identity: block.parameter_bytes for model in models for block in model.blocks}
+    needed = {store.block_path(identity) for identity in distinct}
+    loose = [size for path, size in sizes.items() if path not in needed]
+    return Stats(
+        models=len(models),
+        sets=len(store.set_names()),
+        blocks=len(distinct),
+        distinct_bytes=sum(distinct.values()),
+        total_bytes=sum(model.parameter_bytes for model in models),
+        file_bytes=sum(sizes.values()) - sum(loose),
+        unreferenced_blocks=len(loose),
+        unreferenced_bytes=sum(loose),
+    )
+
+
+def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
+    reader = BlockStore(store.root, verify="always")
+    uses: dict[str, dict[Block, str]] = {}  # manifests may disagree about one block's sizes
+    for model in models:
+        for block in model.blocks:
+            uses.setdefault(block.identity, {}).setdefault(block, model.id)
+    for identity, described in uses.items():
+        try:
+            size = sum(t.nbytes for t in reader.load_block(identity, next(iter(described.values()))))
+        except StoreError as error:
+            yield str(error)
+            continue
+        for block, model_id in described.items():
+            if block.parameter_bytes != size:
+                yield (
+                    f"{store.manifest_path(model_id)}: model '{model_id}' gives block {identity} "
+                    f"{block.parameter_bytes} bytes, but it has {size}; add the model again"
+                )
+    files = set(_block_files(store))
+    for path in sorted(files):
+        if path.stem not in uses and not reader.holds(path.stem):
+            yield f"{path}: damaged block that no model needs; 'alsatian store gc' removes it"
+    for path in _files(store, "blocks"):
+        if path not in files and not _is_temporary(path):
+            yield f"{path}: not a block; its place is not that of a block identity"
+
+
+def _assets(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
+    needed: dict[Path, str] = {}
+    for model in models:
+        if (path := _asset(store, model)) is not None:
+            needed.setdefault(path, model.id)
+    for path in sorted({*needed, *_asset_files(store)}):
+        what = f"tokenizer of model '{needed[path]}'" if path in needed else "tokenizer that no model needs"
+        try:
+            intact = blake3(path.read_bytes()).hexdigest() == path.name
+        except OSError as error:
+            yield f"{path}: cannot read the {what} ({error.strerror}); add the model again"
+            continue
+        if not intact:
+            yield f"{path}: damaged {what}; add the model again"
+
+
+def _asset(store: BlockStore, model: Candidate) -> Path | None:
+    """The file that a model needs besides its blocks."""
+    if isinstance(model.preprocessing, TextPreprocessing):
+        return store.assets / model.preprocessing.tokenizer
+    return None
+
+
+def _stored_ids(store: BlockStore) -> list[str]:
+    """Ids by the names of manifests, which need not be valid."""
+    return sorted(unquote(path.stem) for path in (store.root / "models").glob("*.json"))
+
+
+def _block_files(store: BlockStore) -> list[Path]:
+    named = (path for path in _files(store, "blocks") if IDENTITY.fullmatch(path.stem))
+    return [path for path in named if path == store.block_path(path.stem)]
+
+
+def _asset_files(store: BlockStore) -> list[Path]:
+    return [path for path in _files(store, "assets") if IDENTITY.fullmatch(path.name)]
+
+
+def _files(store: BlockStore, *folders: str) -> list[Path]:
+    """All files in some of the store's folders, sorted."""
+    return sorted(path for folder in folders for path in (store.root / folder).rglob("*") if path.is_file())
+
+
+def _is_temporary(path: Path) -> bool:
+    """Whether it is being written, here or by safetensors, which has hidden names of its own."""
+    return path.name.startswith(".") and path.suffix != ".json"
+
+
+def _tried(problems: list[str], read: Callable[[str], T], name: str) -> T | None:
+    """What ``read`` gives for ``name``, or None with its error among ``problems``."""
+    try:
+        return read(name)
+    except StoreError as error:
+        problems.append(str(error))
+        return None
+
+
+@contextlib.contextmanager
+def _lock(store: BlockStore, alone: bool) -> Iterator[None]:
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(store.root, alone=alone))
+        except OSError as error:
+            raise StoreError(f"{store.root}: cannot lock the store ({error.strerror})") from None
+        yield

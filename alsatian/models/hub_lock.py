@@ -1,0 +1,142 @@
+"""Lock files: which models of the Hugging Face Hub make up a set, at which revision.
+
+A hub changes by the hour. A set is therefore looked up once, written down, and read from then on; with its
+lock file anyone gets the same models, or is told which are gone.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from alsatian.errors import ConfigError
+from alsatian.files import make_folder, write_json
+
+LOCK_SCHEMA = 1
+FINETUNE_TAG = "base_model:finetune:"
+LICENCE_TAG = "license:"
+_REVISION = re.compile("[0-9a-f]{40}")
+# What is asked of every model; the hub returns nothing else then.
+_EXPAND = ["sha", "downloads"]
+
+
+class Api(Protocol):
+    """The part of ``huggingface_hub.HfApi`` that is used."""
+
+    def list_models(self, *, filter: list[str], pipeline_tag: str | None, expand: list[str]) -> Iterable[Any]:
+        """Models with all tags of ``filter``; each has ``id``, ``sha`` and ``downloads``."""
+        ...
+
+    def model_info(self, repo_id: str) -> Any:
+        """One model."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which fine-tunes belong to a set.
+
+    Attributes:
+        task: the hub's pipeline tag, e.g. ``"image-classification"``; None for any.
+        licence: e.g. ``"apache-2.0"``; None for any.
+        min_downloads: over the hub's last 30 days.
+        limit: most fine-tunes, the most downloaded first; None for all.
+    """
+
+    task: str | None = None
+    licence: str | None = None
+    min_downloads: int = 0
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_downloads < 0:
+            raise ConfigError(f"model_set.min_downloads={self.min_downloads}: must be at least 0")
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"model_set.limit={self.limit}: must be at least 1, or null for all fine-tunes")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the hub.
+
+    Attributes:
+        id: owner and name there.
+        revision: the commit, 40 hexadecimal digits.
+        downloads: when it was looked up.
+    """
+
+    id: str
+    revision: str
+    downloads: int
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The models of a set: the base first, then its fine-tunes by falling downloads, ties by id."""
+
+    base: str
+    filters: Filters
+    models: tuple[Entry, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as in the file."""
+        models = [asdict(entry) for entry in self.models]
+        return {"schema": LOCK_SCHEMA, "base": self.base, "filters": asdict(self.filters), "models": models}
+
+    def write(self, path: Path) -> None:
+        """Write the lock file."""
+        make_folder(path.parent)
+        write_json(path, self.as_dict())
+
+
+def read_lock(path: Path) -> Lock:
+    """The lock in file ``path``.
+
+    Raises:
+        ConfigError: it is not a lock file of this version.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+        if value["schema"] != LOCK_SCHEMA:
+            raise ValueError(f"schema {value['schema']}; this version reads {LOCK_SCHEMA}")
+        lock = Lock(value["base"], Filters(**value["filters"]), tuple(Entry(**model) for model in value["models"]))
+        for entry in lock.models:
+            if not _REVISION.fullmatch(entry.revision):
+                raise ValueError(f"'{entry.id}' has no commit as its revision")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: is not a lock file of models ({error}); delete it to make it again") from None
+    return lock
+
+
+def resolve(base: str, filters: Filters, api: Api | None = None) -> Lock:
+    """Look up ``base`` and its fine-tunes on the hub. The base belongs to the set whatever the filters say.
+
+    Raises:
+        ConfigError: the hub cannot be asked, or has no such base.
+    """
+    tags = [f"{FINETUNE_TAG}{base}"]
+    if filters.licence is not None:
+        tags.append(f"{LICENCE_TAG}{filters.licence}")
+    try:
+        if api is None:
+            from huggingface_hub import HfApi
+
+            api = HfApi()  # type: ignore[assignment]
+        assert api is not None
+        origin = api.model_info(base)
+        listed = list(api.list_models(filter=tags, pipeline_tag=filters.task, expand=_EXPAND))
+        listed = [m for m in listed if m.id != base and (m.downloads or 0) >= filters.min_downloads]
+        # The hub's own order leaves ties open, so all are sorted here before the limit is applied.
+        listed = sorted(listed, key=lambda m: (-(m.downloads or 0), m.id))[: filters.limit]
+        entries = [Entry(m.id, m.sha or api.model_info(m.id).sha, m.downloads or 0) for m in (origin, *listed)]
+    except Exception as error:  # the library and its HTTP client raise many types; the first line says why
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"model_set.base={base}: cannot be looked up on the Hugging Face Hub ({reason}); check the name and "
+            "the network, or set model_set.lock to a lock file or model_set.folder to a folder of models"
+        ) from error
+    return Lock(base, filters, tuple(entries))

@@ -1,0 +1,101 @@
+"""Fine-tuning with frozen first blocks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from alsatian.blocks.segment import Architecture
+from alsatian.blocks.store import BlockStore
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is trained: Adam and cross-entropy under a new linear head.
+
+    Attributes:
+        learning_rate: of Adam.
+        batch_size: items of a step.
+        freeze_statistics: keep the batch-norm statistics of frozen blocks. If not, their parameters stay
+            but the statistics drift, the blocks differ, and nothing can be shared.
+    """
+
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    freeze_statistics: bool = True
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.batch_size < 2:
+            raise ConfigError("model_set.recipe: learning_rate must be positive and batch_size at least 2")
+
+
+def load_parameters(module: torch.nn.Module, built: Architecture, store: BlockStore, model_id: str) -> None:
+    """Copy the parameters and buffers of a stored model into ``module``, whose segments are ``built``."""
+    tensors = dict(module.named_parameters(remove_duplicate=False)) | dict(
+        module.named_buffers(remove_duplicate=False)
+    )
+    with torch.no_grad():
+        for block, segment in zip(store.model(model_id).blocks, built.segments, strict=True):
+            values = store.load_block(block.identity, model_id)
+            for name, value in zip(segment.parameter_names, values, strict=True):
+                if name in tensors:  # constants of the graph are no part of the module
+                    tensors[name].copy_(value)
+
+
+def fit(
+    module: torch.nn.Module,
+    built: Architecture,
+    frozen: int,
+    preprocessing: Preprocessing,
+    items: tuple[np.ndarray, np.ndarray],
+    epochs: int,
+    recipe: Recipe,
+    device: str = "cpu",
+) -> None:
+    """Train the feature extractor ``module`` in place, its first ``frozen`` blocks fixed.
+
+    ``items`` are raw items (N, …) and labels (N,). Random numbers come from PyTorch's global generator.
+    Afterwards the module is on the CPU, in evaluation mode.
+    """
+    raw, labels = items
+    targets = torch.from_numpy(labels).to(device)
+    module.to(device)
+    _freeze(module, built, frozen, recipe.freeze_statistics)
+    with torch.no_grad():
+        width = module(*_inputs(preprocessing, raw[:2], device)).shape[1]
+    head = torch.nn.Linear(width, int(labels.max()) + 1).to(device)
+    trained = [p for p in (*module.parameters(), *head.parameters()) if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=recipe.learning_rate)
+    with torch.enable_grad():
+        for _ in range(epochs):
+            for batch in torch.randperm(len(raw)).split(recipe.batch_size):
+                if len(batch) < 2:
+                    continue  # batch norm needs two items
+                optimizer.zero_grad()
+                features = module(*_inputs(preprocessing, raw[batch.numpy()], device))
+                cross_entropy(head(features), targets[batch.to(device)]).backward()
+                optimizer.step()
+    module.to("cpu").eval().requires_grad_(True)
+
+
+def _inputs(preprocessing: Preprocessing, raw: np.ndarray, device: str) -> tuple[torch.Tensor, ...]:
+    return tuple(tensor.to(device) for tensor in preprocessing(raw))
+
+
+def _freeze(module: torch.nn.Module, built: Architecture, frozen: int, statistics: bool) -> None:
+    """Fix the parameters of the first ``frozen`` blocks, and their statistics if asked for."""
+    fixed = {name for segment in built.segments[:frozen] for name in segment.parameter_names}
+    # A parameter that a later block reads as well (tied weights) is fixed with the earlier one.
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        if name in fixed:
+            parameter.requires_grad_(False)
+    module.train()
+    for prefix, part in module.named_modules():
+        own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
+        if statistics and any((f"{prefix}.{name}" if prefix else name) in fixed for name, _ in own):
+            part.eval()
+        if isinstance(part, torch.nn.modules.dropout._DropoutNd):
+            part.eval()  # short fine-tunes gain nothing from it, and frozen blocks must not change

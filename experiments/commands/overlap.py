@@ -1,0 +1,132 @@
+"""``alsatian overlap``: how much models have in common."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from alsatian.blocks.store import BlockStore
+    from alsatian.models.overlap import ModelOverlap, Overlap
+
+HELP = "show how much models have in common, and what keeps them from sharing more"
+# Rows of the table of near misses that are printed; the files hold all.
+ROWS = 40
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help="a folder or file of models, or the id of a model in the store"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME", help="a model set in the store")
+    parser.add_argument("--store", type=Path, default=Path("store"), help="where blocks are kept (default: store)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/overlap"), help="where files go (default: results/overlap)"
+    )
+    parser.add_argument("--length", type=int, default=128, help="tokens of a text, at most (default: 128)")
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Study the models, print a summary, write files; 1 if a model could not be used."""
+    from alsatian.blocks.store import BlockStore
+    from alsatian.files import write_json
+    from alsatian.models.overlap import study
+    from analysis import overlap as picture
+
+    store = BlockStore(options.store)
+    refused: list[str] = []
+    ids = _ids(options, store, refused, console)
+    errors = Console(stderr=True, soft_wrap=True)
+    for line in refused:
+        errors.print(f"alsatian: left out: {line}", markup=False, highlight=False)
+    if not ids:
+        errors.print("alsatian: no model is left to study", markup=False, highlight=False)
+        return 1
+    found = study([store.model(model_id) for model_id in ids], store)
+    path = options.out / "overlap.json"
+    # As the analysis reads it: nothing but this file.
+    write_json(path, json.loads(json.dumps(found.as_dict())))
+    console.print("\n".join(summary(found)), markup=False, highlight=False)
+    files = picture.draw(path)
+    console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}", markup=False, highlight=False)
+    return 1 if refused else 0
+
+
+def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], console: Console) -> list[str]:
+    """Ids of all models that the command names, each once, in the given order."""
+    from alsatian.errors import ConfigError, nearest
+    from alsatian.models.folder import add_path
+
+    if not options.models and not options.set:
+        raise ConfigError("overlap: name folders or models, or a model set of the store with --set")
+    if options.length < 2:
+        raise ConfigError(f"--length={options.length}: must be at least 2")
+    ids: list[str] = []
+    for name in options.set:
+        members = store.model_set(name)
+        if members is None:
+            valid = [path.stem for path in (store.root / "sets").glob("*.json")]
+            raise ConfigError(f"--set={name}: {store.root} has no such model set; {nearest(name, valid)}")
+        ids += members
+    stored = set(store.model_ids())
+    for name in options.models:
+        if Path(name).exists():
+            with console.status(f"reading {name}") as status:
+
+                def step(what: str, done: int, total: int, show: Callable[[str], None] = status.update) -> None:
+                    show(f"{what}: {done} of {total} models")
+
+                ids += add_path(store, name, length=options.length, refused=refused.append, progress=step)
+        elif name in stored:
+            ids.append(name)
+        else:
+            raise ConfigError(
+                f"{name}: is neither a folder or file nor a model of {store.root}; {nearest(name, stored)}"
+            )
+    return list(dict.fromkeys(ids))
+
+
+def summary(found: "Overlap") -> list[str]:
+    """Lines that say what was found, for people."""
+    from alsatian.units import format_bytes
+
+    count = len(found.models)
+    saving = 1 - found.distinct_bytes / found.total_bytes if found.total_bytes else 0.0
+    lines = [
+        f"{count} {'model' if count == 1 else 'models'} in {len(found.families)} families of common prefixes "
+        f"(sizes {', '.join(str(len(family.models)) for family in found.families[:10])}"
+        f"{', …' if len(found.families) > 10 else ''})",
+        f"share blocks: {found.share_with_common_blocks:.0%} of the models; from the input on: "
+        f"{found.share_with_prefix:.0%}",
+        f"shared prefix with the most similar model: {found.mean_shared_fraction:.0%} of the blocks on average",
+        f"parameters: {format_bytes(found.distinct_bytes)} distinct of {format_bytes(found.total_bytes)} "
+        f"({saving:.0%} less); blocks: {found.distinct_blocks} distinct of {found.total_blocks}",
+        "",
+        "shared prefix in blocks: models",
+        *(f"  {length:>4}: {number}" for length, number in found.prefix_lengths.items()),
+        "",
+    ]
+    near = found.near_misses
+    if not near:
+        return [*lines, "near misses: none"]
+    lines.append(f"near misses: {len(near)} models would share more with their most similar one")
+    rows = [("model", "most similar", "shares", "would share", "why not"), *(_row(model) for model in near[:ROWS])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines += ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    if len(near) > ROWS:
+        lines.append(f"  … and {len(near) - ROWS} more in overlap.csv")
+    return lines
+
+
+def _row(model: "ModelOverlap") -> tuple[str, ...]:
+    miss = model.near_miss
+    assert miss is not None
+    why = (
+        miss.reason + (f" of rank {miss.rank}" if miss.rank else "") + (f" ({miss.detail})" if miss.detail else "")
+    )
+    would = miss.block + miss.lost_blocks
+    return model.id, miss.partner, f"{model.shared_blocks} of {model.blocks}", f"{would} of {model.blocks}", why

@@ -1,0 +1,167 @@
+"""``alsatian store``: what a store holds, adding to it, and looking after it."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from alsatian.errors import ConfigError
+
+HELP = "look into a store of models, add to it, check it and clean it up"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's actions and their arguments."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    def action(name: str, text: str, act: Callable[[argparse.Namespace, Console], int]) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=text, description=text)
+        made.add_argument("--store", type=Path, default=Path("store"), metavar="DIR", help="default: store")
+        made.set_defaults(act=act)
+        return made
+
+    ls = action("ls", "list models and sets", _ls)
+    add = action("add", "add models from folders or checkpoint files", _add)
+    add.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a saved model, or a folder of them")
+    action("verify", "read everything and check it against its identity; exits 1 if something is wrong", _verify)
+    gc = action("gc", "remove blocks that no model needs and what killed writers left", _gc)
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    gc.add_argument("--grace", type=float, metavar="SECONDS", help="keep younger files; default: 3600")
+    stats = action("stats", "print distinct and total bytes", _stats)
+    for command in (ls, stats):
+        command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Carry out the action; 1 if verification found something or a model could not be added."""
+    status: int = options.act(options, console)
+    return status
+
+
+def _ls(options: argparse.Namespace, console: Console) -> int:
+    from alsatian.blocks.maintenance import candidates, open_store
+    from alsatian.units import format_bytes
+
+    store = open_store(options.store)
+    models = candidates(store)
+    users = Counter(identity for model in models for identity in {block.identity for block in model.blocks})
+    own = [
+        sum({b.identity: b.parameter_bytes for b in model.blocks if users[b.identity] == 1}.values())
+        for model in models
+    ]
+    sets = {name: store.model_set(name) or [] for name in store.set_names()}
+    if options.json:
+        listed = [
+            {
+                "id": model.id,
+                "architecture": model.architecture.name if model.architecture else None,
+                "blocks": len(model.blocks),
+                "bytes": model.parameter_bytes,
+                "own_bytes": own_bytes,
+            }
+            for model, own_bytes in zip(models, own, strict=True)
+        ]
+        _print(console, json.dumps({"models": listed, "sets": sets}, indent=2))
+        return 0
+    rows = [
+        [
+            model.id,
+            model.architecture.name if model.architecture else "-",
+            len(model.blocks),
+            format_bytes(model.parameter_bytes),
+            format_bytes(own_bytes),
+        ]
+        for model, own_bytes in zip(models, own, strict=True)
+    ]
+    _table(console, ["model", "architecture", "blocks", "size", "in no other model"], rows, left=2)
+    if sets:
+        console.print()
+        _table(console, ["set", "models"], [[name, len(members)] for name, members in sets.items()], left=1)
+    return 0
+
+
+def _add(options: argparse.Namespace, console: Console) -> int:
+    from alsatian.blocks.store import BlockStore
+    from alsatian.models.folder import add_path
+
+    errors = Console(stderr=True, soft_wrap=True)
+    refused: list[str] = []
+    store = BlockStore(options.store)
+    for path in options.paths:
+        added = add_path(store, path, refused=refused.append)
+        for model_id in added:
+            _print(console, f"added {model_id}")
+    for line in refused:
+        _print(errors, f"alsatian: {line}")
+    return 1 if refused else 0
+
+
+def _verify(options: argparse.Namespace, console: Console) -> int:
+    from alsatian.blocks.maintenance import open_store, verify
+
+    store = open_store(options.store)
+    problems = verify(store)
+    for problem in problems:
+        _print(console, problem)
+    _print(console, f"{options.store}: {f'{len(problems)} problems' if problems else 'all is well'}")
+    return 1 if problems else 0
+
+
+def _gc(options: argparse.Namespace, console: Console) -> int:
+    from alsatian.blocks.maintenance import GRACE_S, gc, open_store
+    from alsatian.units import format_bytes
+
+    grace = GRACE_S if options.grace is None else options.grace
+    if not grace >= 0:
+        raise ConfigError(f"--grace {options.grace}: must be a number of seconds, 0 or more")
+    garbage = gc(open_store(options.store), grace, options.dry_run)
+    for path in garbage.files:
+        _print(console, str(path))
+    verb = "would remove" if options.dry_run else "removed"
+    _print(console, f"{verb} {len(garbage.files)} files, {format_bytes(garbage.bytes)}")
+    if garbage.recent:
+        _print(console, f"kept {garbage.recent} files without a model that are younger than {grace:g} s (--grace)")
+    return 0
+
+
+def _stats(options: argparse.Namespace, console: Console) -> int:
+    from alsatian.blocks.maintenance import open_store, stats
+    from alsatian.units import format_bytes
+
+    found = stats(open_store(options.store))
+    if options.json:
+        _print(console, json.dumps({**asdict(found), "sharing_factor": found.sharing_factor}, indent=2))
+        return 0
+    rows: list[tuple[str, object, str]] = [
+        ("models", found.models, ""),
+        ("sets", found.sets, ""),
+        ("blocks", found.blocks, ""),
+        ("distinct bytes", found.distinct_bytes, format_bytes(found.distinct_bytes)),
+        ("total bytes", found.total_bytes, f"{format_bytes(found.total_bytes)} as separate files"),
+        ("sharing factor", f"{found.sharing_factor:.2f}", "total / distinct"),
+        ("file bytes", found.file_bytes, format_bytes(found.file_bytes)),
+        ("unreferenced bytes", found.unreferenced_bytes, f"in {found.unreferenced_blocks} blocks"),
+    ]
+    width, digits = max(len(row[0]) for row in rows), max(len(str(row[1])) for row in rows)
+    for name, value, note in rows:
+        _print(console, f"{name:{width}}  {value!s:>{digits}}  {note}".rstrip())
+    return 0
+
+
+def _table(console: Console, head: Sequence[str], rows: Sequence[Sequence[object]], left: int) -> None:
+    """Print aligned columns, the first ``left`` of them to the left."""
+    lines = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        cells = [
+            f"{c:<{w}}" if i < left else f"{c:>{w}}" for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        _print(console, "  ".join(cells).rstrip())
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False)

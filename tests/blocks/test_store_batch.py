@@ -1,0 +1,225 @@
+"""Blocks and manifests go to disk together and in order, or an error says why and nothing has changed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from alsatian.blocks import adding as adding_module
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.store import BlockStore
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.data.text import TextPreprocessing
+from alsatian.errors import StoreError
+
+ROOT = Path(__file__).parents[2]
+
+
+def loads(store: BlockStore, model_id: str) -> None:
+    """Fail unless all blocks of the model can be read."""
+    for block in store.model(model_id).blocks:
+        store.load_block(block.identity, model_id)
+
+
+def model(store: BlockStore, model_id: str, *values: float) -> Candidate:
+    """Add a model of one block a value."""
+    with store.adding() as adding:
+        blocks = tuple(adding.add_block("code", [torch.full((9,), value)], 4) for value in values)
+        made = Candidate(model_id, blocks, None, ImagePreprocessing(8))
+        adding.add_model(made)
+    return made
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_visible_before_all_of_it_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    flush, replace = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        events.append("flush " + Path(os.readlink(f"/proc/self/fd/{descriptor}")).name[:2])
+        flush(descriptor)
+
+    def rename(source: Path, target: Path) -> None:
+        events.append(f"name {target.suffix}")
+        replace(source, target)
+
+    store = BlockStore(tmp_path)
+    model(store, "first", 0.0)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", rename)
+    model(store, "m", 1.0, 2.0)
+    manifest = events.index("name .json")
+    names = [i for i, event in enumerate(events) if event == "name .safetensors"]
+    assert len(names) == 2
+    assert sum(event.startswith("flush .") for event in events[: names[0]]) == 2  # temporary files
+    assert "flush bl" in events[names[1] : manifest]  # their folders
+    assert "flush mo" in events[manifest:]
+
+
+def test_an_abandoned_batch_leaves_nothing(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path)
+    model(store, "m", 1.0)
+    before = contents(tmp_path)
+
+    def interrupted() -> None:
+        with store.adding() as adding:
+            adding.add_block("code", [torch.ones(3)], 4)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert contents(tmp_path) == before
+
+
+def test_a_batch_writes_a_repeated_block_once_and_tensors_may_change_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    real = adding_module.save_file
+    monkeypatch.setattr(adding_module, "save_file", lambda *a: (calls.append(a), real(*a))[1])
+    store = BlockStore(tmp_path)
+    tensor = torch.ones(1000)
+    with store.adding() as adding:
+        blocks = [adding.add_block("code", [tensor], 4) for _ in range(3)]
+        tensor.zero_()
+    assert len(calls) == len(set(blocks)) == 1
+    assert store.load_block(blocks[0].identity, "m")[0].eq(1).all()
+    store.add_block("code", [torch.ones(1000)], 4)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("stage", ["write", "fsync", "replace"])
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    store = BlockStore(tmp_path)
+    model(store, "m", 1.0)
+    before = contents(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*((adding_module, "save_file") if stage == "write" else (os, stage)), full)
+    for write in (
+        lambda: store.add_block("new", [torch.ones(3)], 4),
+        lambda: model(store, "n", 1.0, 2.0),
+        lambda: model(store, "m", 3.0),
+    ):
+        with pytest.raises(StoreError, match="No space left on device") as error:
+            write()
+        assert "the disk has space" in str(error.value)
+        assert str(tmp_path) in str(error.value)
+        assert "\n" not in str(error.value)
+        assert contents(tmp_path) == before
+    monkeypatch.undo()
+    loads(store, "m")
+    assert store.model_ids() == ["m"]
+
+
+def test_a_file_that_may_not_grow_is_one_clear_error(tmp_path: Path) -> None:
+    """The operating system's own refusal while a block is written."""
+    code = (
+        "import resource, signal, sys, torch\n"
+        "from alsatian.blocks.store import BlockStore\n"
+        "from alsatian.errors import StoreError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        "try:\n    BlockStore(sys.argv[1]).add_block('code', [torch.ones(100_000)], 4)\n"
+        "except StoreError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+    assert "cannot write a block" in done.stdout
+    assert "too large" in done.stdout
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda s: s.add_block("code", [torch.zeros(1, dtype=torch.complex128)], 4), "complex128"),
+        (lambda s: s.add_model(Candidate("x" * 300, (), None, ImagePreprocessing(8))), "File name too long"),
+        (lambda s: BlockStore(s.root / "file" / "store").add_block("code", [], 4), "cannot write the folder"),
+    ],
+    ids=["type", "id", "folder"],
+)
+def test_what_cannot_be_written_is_named(tmp_path: Path, act: Callable[[BlockStore], object], message: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=message):
+        act(BlockStore(tmp_path))
+    assert contents(tmp_path) == {tmp_path / "file": b""}
+
+
+def test_a_manifest_is_not_written_without_its_blocks(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path)
+    made = model(store, "m", 1.0)
+    store.block_path(made.blocks[0].identity).unlink()
+    with pytest.raises(StoreError, match="model 'n' needs this block") as error:
+        store.add_model(Candidate("n", made.blocks, None, ImagePreprocessing(8)))
+    assert str(store.block_path(made.blocks[0].identity)) in str(error.value)
+    assert store.model_ids() == ["m"]
+
+
+def test_tensors_that_share_memory_are_stored_as_they_are(tmp_path: Path) -> None:
+    whole = torch.arange(24.0, dtype=torch.bfloat16)
+    tensors = [whole, whole[3:9], whole[6:12], whole.reshape(4, 6).T, whole.view(torch.uint8), whole[:0]]
+    store = BlockStore(tmp_path)
+    block = store.add_block("code", tensors, 4)
+    for found, expected in zip(store.load_block(block.identity, "m"), tensors, strict=True):
+        assert found.dtype == expected.dtype
+        assert torch.equal(found, expected)
+
+
+def test_loaded_tensors_are_views_of_one_mapped_file(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path)
+    block = store.add_block("code", [torch.ones(5000), torch.ones(7000)], 4)
+    tensors = store.load_block(block.identity, "m")
+    areas = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith(str(store.block_path(block.identity))):
+            areas.append([int(end, 16) for end in line.split()[0].split("-")])
+    assert areas
+    for tensor in tensors:
+        assert any(low <= tensor.data_ptr() and tensor.data_ptr() + tensor.nbytes <= high for low, high in areas)
+
+
+@pytest.mark.parametrize(("verify", "expected"), [("first", 1), ("always", 3)])
+def test_blocks_are_verified_on_the_first_read_or_always(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: str, expected: int
+) -> None:
+    store = BlockStore(tmp_path, verify=verify)  # type: ignore[arg-type]
+    block = store.add_block("code", [torch.ones(9)], 4)
+    path = store.block_path(block.identity)
+    os.utime(path, (1e9, 1e9))  # long ago
+    calls: list[object] = []
+    real = sys.modules["alsatian.blocks.store"].parameter_fingerprint
+    monkeypatch.setattr("alsatian.blocks.store.parameter_fingerprint", lambda t: (calls.append(t), real(t))[1])
+    for _ in range(3):
+        store.load_block(block.identity, "m")
+    assert len(calls) == expected
+    path.write_bytes(path.read_bytes()[:-1] + b"x")  # a file that has changed is verified again
+    with pytest.raises(StoreError, match="content does not match"):
+        store.load_block(block.identity, "m")
+
+
+def test_a_tokenizer_that_changed_is_not_kept_under_its_old_name(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes(b"{}")
+    made = Candidate("m", (), None, TextPreprocessing.of(file, 8))
+    store = BlockStore(tmp_path / "store")
+    file.write_bytes(b"[]")
+    with pytest.raises(StoreError, match="has changed"):
+        store.add_model(made)
+    file.write_bytes(b"{}")
+    store.add_model(made)
+    (asset,) = store.assets.iterdir()
+    asset.write_bytes(b"{")
+    store.add_model(made)  # repairs it
+    assert asset.read_bytes() == b"{}"
+    file.unlink()
+    with pytest.raises(StoreError, match=r"tokenizer\.json"):
+        store.add_model(made)

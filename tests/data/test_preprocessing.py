@@ -1,0 +1,103 @@
+"""Pixels become what a model was trained on."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.errors import AlsatianError
+
+PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+
+
+def images(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size", [1, 4, 8, 32])
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 8, 8), (3, 8, 8, 3), (2, 5, 9, 3)], ids=str)
+def test_shape_type_and_range(shape: tuple[int, ...], size: int) -> None:
+    preprocessing = ImagePreprocessing(size, **PLAIN)
+    (pixels,) = preprocessing(images(*shape))
+    assert pixels.shape == (shape[0], 3, size, size)
+    assert pixels.dtype == torch.float32
+    assert pixels.is_contiguous()
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+    assert preprocessing.output_bytes * shape[0] == pixels.nbytes == pixels.untyped_storage().nbytes()
+
+
+def test_images_of_the_right_size_keep_their_pixels() -> None:
+    raw = images(4, 8, 8, 3)
+    (pixels,) = ImagePreprocessing(8, **PLAIN)(raw)
+    assert torch.equal(pixels, torch.from_numpy(raw).permute(0, 3, 1, 2).float() / 255)
+    (grey,) = ImagePreprocessing(8, **PLAIN)(raw[..., 0])
+    assert all(torch.equal(grey[:, channel], pixels[:, 0]) for channel in range(3))
+
+
+def test_every_channel_has_its_own_mean_and_deviation() -> None:
+    raw = np.full((1, 4, 4, 3), 255, np.uint8)
+    (pixels,) = ImagePreprocessing(4, mean=(0.0, 0.5, 1.0), std=(1.0, 0.25, 0.5))(raw)
+    assert pixels[0, :, 0, 0].tolist() == [1.0, 2.0, 0.0]
+    (default,) = ImagePreprocessing(4)(raw)
+    expected = [(1 - m) / s for m, s in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)]
+    assert default[0, :, 0, 0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [3, 8, 20])
+def test_an_even_image_stays_even(size: int) -> None:
+    (pixels,) = ImagePreprocessing(size, **PLAIN)(np.full((1, 8, 8), 51, np.uint8))
+    assert torch.allclose(pixels, torch.tensor(0.2))
+
+
+def test_shrinking_averages() -> None:
+    """Antialiased: a fine chequerboard becomes grey, not black or white."""
+    board = (np.indices((16, 16)).sum(0) % 2 * 255).astype(np.uint8)[None]
+    (pixels,) = ImagePreprocessing(4, **PLAIN)(board)
+    assert torch.all((pixels > 0.4) & (pixels < 0.6))
+
+
+def test_an_item_does_not_depend_on_its_batch() -> None:
+    raw = images(5, 8, 8)
+    (together,) = ImagePreprocessing(20)(raw)
+    for i in range(5):
+        assert torch.equal(together[i : i + 1], ImagePreprocessing(20)(raw[i : i + 1])[0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+@pytest.mark.parametrize("size", [8, 4])
+def test_the_raw_items_are_never_changed(dtype: type, size: int) -> None:
+    """Batches are views of the dataset, which is read again in later rounds. Other types may be refused."""
+    raw = images(2, 8, 8).astype(dtype)
+    before = raw.copy()
+    try:
+        ImagePreprocessing(size)(raw)
+    except AlsatianError as error:
+        assert "uint8" in str(error)  # noqa: PT017
+    assert np.array_equal(raw, before)
+
+
+def test_the_example_has_the_shape_of_the_input() -> None:
+    (example,) = ImagePreprocessing(16).example()
+    assert example.shape == (2, 3, 16, 16)
+    assert ImagePreprocessing(16).example(5)[0].shape[0] == 5
+    assert example.dtype == torch.float32
+
+
+def test_settings_survive_a_trip_through_json() -> None:
+    made = ImagePreprocessing(24, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    back = ImagePreprocessing.from_settings(json.loads(json.dumps(made.as_dict())))
+    assert back == made
+    assert back.fingerprint == made.fingerprint
+
+
+def test_every_setting_is_part_of_the_fingerprint() -> None:
+    made = [
+        ImagePreprocessing(8),
+        ImagePreprocessing(9),
+        ImagePreprocessing(8, mean=(0.485, 0.456, 0.4)),
+        ImagePreprocessing(8, std=(0.229, 0.224, 0.2)),
+    ]
+    assert len({p.fingerprint for p in made}) == 4
+    assert ImagePreprocessing(8).fingerprint == made[0].fingerprint
