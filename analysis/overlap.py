@@ -20,7 +20,7 @@ BINS = 10
 WIDTH_INCHES = 7.2
 HEIGHT_INCHES = 3.5
 # Kinds of models in the histogram, bottom first: whether something small keeps them from sharing more.
-PLAIN, NEAR = "different parameters from there on", "near miss"
+PLAIN, NEAR = "no near miss", "near miss"
 
 
 def draw(path: Path) -> list[Path]:
@@ -93,8 +93,8 @@ def figure(found: dict[str, Any]) -> Figure:
     near = int(data["near_miss"].sum())
     drawn.suptitle(f"Overlap of {_counted(len(data), 'model')}", x=0.01, ha="left", fontweight="bold")
     caption = (
-        f"{found['share_with_prefix']:.0%} of the models share their first block with another one, "
-        f"{found['share_with_common_blocks']:.0%} some block. "
+        f"{found['share_with_prefix']:.0%} of the models share their first block with another one and "
+        f"{found['share_with_common_blocks']:.0%} some block, wherever it stands. "
         f"{_counted(near, 'model')} would share more but for a small difference (near miss)."
     )
     lines = textwrap.fill(caption, int(WIDTH_INCHES * style.INCH / (style.SMALL * 0.54)))
@@ -120,8 +120,8 @@ def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
         if heights.any():
             axes.bar(range(BINS + 2), heights, 0.8, bottom, color=colour, label=name)
         bottom += heights
-    labels = ["none", *(f"≤ {100 * i // BINS}" for i in range(1, BINS)), "< 100", "all"]
-    axes.set_xticks(range(BINS + 2), labels, fontsize=style.SMALL, rotation=style.ANGLE)
+    labels = ["none", *(f"≤{100 * i // BINS}" for i in range(1, BINS)), "<100", "all"]
+    axes.set_xticks(range(BINS + 2), labels, fontsize=style.SMALL)
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -12,13 +12,15 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "list", "figures")
+COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage")
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
   alsatian run strategy=shift batch_size=32
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
   alsatian list strategies
   alsatian figures results/quickstart
+  alsatian store add ~/checkpoints
+  alsatian overlap ~/checkpoints
 """
 
 

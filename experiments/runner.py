@@ -115,7 +115,9 @@ def _open(config: dict[str, Any], progress: Progress) -> ModelSet:
     if config["device"]["threads"]:
         torch.set_num_threads(config["device"]["threads"])
     generator = _build(OmegaConf.create(config["model_set"]))
-    models: ModelSet = generator.open(BlockStore(config["store_dir"]), config["device"]["name"], progress.step)
+    # Every read is verified, so that no strategy pays for what another has checked before.
+    store = BlockStore(config["store_dir"], verify="always")
+    models: ModelSet = generator.open(store, config["device"]["name"], progress.step)
     return models
 
 

@@ -6,6 +6,7 @@ Reading resolves names of tensor operators only; nothing in a file can name othe
 import json
 import math
 import operator
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ _NAMES = {function: name for name, function in _FUNCTIONS.items()}
 _NAMESPACES = ("aten", "prims", "torchvision")
 # Constants that are attributes of the module torch.
 _CONSTANTS: dict[type, str] = {torch.dtype: "dtype", torch.memory_format: "memory_format", torch.layout: "layout"}
+# What reading raises where a file is cut off, changed, or of another form.
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 class NotPortable(Exception):
@@ -46,7 +49,7 @@ def read(path: Path) -> Architecture | None:
     try:
         segments = tuple(load(data) for data in json.loads(path.with_suffix(".json").read_bytes()))
         constants = safetensors.torch.load_file(path.with_suffix(".safetensors"))
-    except (OSError, ValueError, KeyError, TypeError, NotPortable, safetensors.SafetensorError):
+    except (*_DAMAGE, NotPortable, safetensors.SafetensorError):
         return None  # it is only a copy of what an export gives
     return Architecture(segments, constants)
 
@@ -89,11 +92,11 @@ def load(data: dict[str, Any]) -> Segment:
     nodes: list[Node] = []
     for entry in data["nodes"]:
         if entry[0] == "placeholder":
-            nodes.append(graph.placeholder(str(entry[1])))
+            nodes.append(graph.placeholder(_name(entry[1])))
         elif entry[0] == "output":
             nodes.append(graph.output(_decode(entry[1], nodes)[0]))
         else:
-            keywords = {key: _decode(value, nodes) for key, value in entry[2].items()}
+            keywords = {_name(key): _decode(value, nodes) for key, value in entry[2].items()}
             nodes.append(graph.call_function(_target(entry[0]), _decode(entry[1], nodes), keywords))
     return Segment(
         fingerprint=data["fingerprint"],
@@ -102,6 +105,13 @@ def load(data: dict[str, Any]) -> Segment:
         output_bytes=data["output_bytes"],
         code=GraphModule({}, graph),
     )
+
+
+def _name(text: Any) -> str:
+    """``text`` if it is a plain name: it becomes a part of the Python code that a graph is turned into."""
+    if not isinstance(text, str) or not text.isidentifier() or iskeyword(text):
+        raise NotPortable(repr(text))
+    return text
 
 
 def _target_name(target: Any) -> str:

@@ -1,5 +1,6 @@
 """Architectures by name, and their segments, each exported once a process."""
 
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def architecture(
             preprocessing.fingerprint,
             str(device),
             code_version(),
+            _library_version(spec.source),
         ]
     )
     if key not in _library:
@@ -94,6 +96,14 @@ def architecture(
                 portable.write(folder / key, built)
         _library[key] = built
     return _library[key]
+
+
+def _library_version(source: str) -> str:
+    """The version of the library that defines an architecture: another one may write the same model otherwise."""
+    try:
+        return version(source)
+    except PackageNotFoundError:
+        return ""
 
 
 def code_version() -> str:

@@ -67,9 +67,7 @@ class HubSet:
     @property
     def filters(self) -> Filters:
         """Which fine-tunes belong to the set."""
-        return Filters(
-            task=self.task, licence=self.licence, min_downloads=self.min_downloads, limit=self.limit
-        )  # fmt: skip
+        return Filters(task=self.task, licence=self.licence, min_downloads=self.min_downloads, limit=self.limit)
 
     def open(
         self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None

@@ -17,6 +17,8 @@ from alsatian.models.differences import DIFFERENT, PREPROCESSING, Difference, di
 
 # Numbers that stand for a block when the most similar one is looked for.
 SAMPLE = 64
+# Of models that are equally near, as many are compared further.
+MAX_EQUAL = 64
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,24 @@ class Neighbours:
         pool, samples = found
         distance = np.square(samples - self._sample(self._block(model, length))).sum(1)
         distance[pool.index(model)] = np.inf
-        return pool[int(np.argmin(distance))]
+        equal = np.flatnonzero(distance == distance.min())[:MAX_EQUAL]
+        return self._closest_behind(model, [pool[i] for i in equal], length)
+
+    def _closest_behind(self, model: int, others: list[int], depth: int) -> int:
+        """The one of ``others``, equally near at ``depth``, that stays nearest in the blocks behind."""
+        ours = self._candidates[model].blocks
+        for at in range(depth + 1, len(ours)):
+            if len(others) == 1:
+                break
+            shapes, sample = self._signature(ours[at])[1], self._sample(ours[at])
+            distance = {}
+            for i in others:
+                blocks = self._candidates[i].blocks
+                if at < len(blocks) and self._signature(blocks[at])[1] == shapes:
+                    distance[i] = float(np.square(self._sample(blocks[at]) - sample).sum())
+            nearest = min(distance.values(), default=0.0)
+            others = [i for i in others if distance.get(i) == nearest] or others
+        return others[0]
 
     def _compare(self, model: int, partner: int, length: int) -> NearMiss:
         """Walk both chains from their first differing block on, as long as one reason explains the rest."""

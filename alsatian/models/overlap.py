@@ -25,10 +25,11 @@ class ModelOverlap:
         id: of the model.
         family: index of its family.
         blocks: number of its blocks.
-        shared_blocks: length of the longest prefix that it shares with another model, in blocks.
+        shared_blocks: length of the longest prefix with parameters that it shares with another model, in
+            blocks. A first block without any, such as a change of shape, is common to unrelated models.
         shared_fraction: the same as a share of its blocks.
         shared_bytes_fraction: the same as a share of its parameter bytes.
-        common_blocks: how many of its blocks, anywhere, some other model has as well.
+        common_blocks: how many of its blocks with parameters, anywhere, some other model has as well.
         partner: a model with which it shares that prefix; None if it shares none.
         parameter_bytes: of the whole model.
         near_miss: why it does not share more with its most similar model; None if it shares everything or
@@ -86,7 +87,7 @@ class Overlap:
 
     @property
     def share_with_prefix(self) -> float:
-        """Share of the models with at least the first block in common with another one."""
+        """Share of the models with at least the first block that has parameters in common with another one."""
         return sum(m.shared_blocks > 0 for m in self.models) / len(self.models)
 
     @property
@@ -154,11 +155,11 @@ def study(
                 id=candidate.id,
                 family=family_of[i],
                 blocks=len(candidate.blocks),
-                shared_blocks=length,
-                shared_fraction=length / len(candidate.blocks),
+                shared_blocks=length if shared else 0,
+                shared_fraction=length / len(candidate.blocks) if shared else 0.0,
                 shared_bytes_fraction=shared / (candidate.parameter_bytes or 1),
-                common_blocks=sum(owners[block.identity] > 1 for block in candidate.blocks),
-                partner=None if partner is None else candidates[partner].id,
+                common_blocks=sum(owners[b.identity] > 1 for b in candidate.blocks if b.parameter_bytes),
+                partner=None if partner is None or not shared else candidates[partner].id,
                 parameter_bytes=candidate.parameter_bytes,
                 near_miss=neighbours.near_miss(i, length, tree.members(i, length), bare.longest(i)),
             )
@@ -186,6 +187,8 @@ class PrefixTree:
 
     def __init__(self, candidates: Sequence[Candidate], preprocessing: bool = True) -> None:
         self._paths: list[list[int]] = []
+        sizes = ([block.parameter_bytes for block in candidate.blocks] for candidate in candidates)
+        self._first = [next((d for d, size in enumerate(s, 1) if size), len(s)) for s in sizes]
         self._members: list[list[int]] = []
         children: dict[tuple[int, str], int] = {}
         for i, candidate in enumerate(candidates):
@@ -212,13 +215,13 @@ class PrefixTree:
         return self._members[self._paths[model][length]]
 
     def families(self) -> list[list[int]]:
-        """Models connected by shared prefixes, the largest group first.
+        """Models connected by shared prefixes with parameters, the largest group first.
 
-        Sharing any prefix means sharing the first block, so groups are the models of one first block.
+        Sharing such a prefix means sharing it up to the first block with parameters, so that groups models.
         """
         groups: dict[int, list[int]] = {}
         for i, path in enumerate(self._paths):
-            groups.setdefault(path[1], []).append(i)
+            groups.setdefault(path[self._first[i]], []).append(i)
         return sorted(groups.values(), key=lambda group: (-len(group), group[0]))
 
 

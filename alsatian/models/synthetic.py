@@ -102,12 +102,8 @@ class SyntheticSet:
     def _recipe(self, weights: Weights, preprocessing: Preprocessing) -> dict[str, Any]:
         """All that decides what the models become on one machine. Files count by content, not by path."""
         settings = {key: value for key, value in asdict(self).items() if key not in ("weights", "tokenizer")}
-        return {
-            **settings,
-            "preprocessing": preprocessing.as_dict(),
-            "weights": weights.digest,
-            "code": code_version(),
-        }
+        prepared = preprocessing.as_dict()
+        return {**settings, "preprocessing": prepared, "weights": weights.digest, "code": code_version()}
 
     def _preprocessing(self, store: BlockStore) -> Preprocessing:
         if self.size is not None:
@@ -161,13 +157,8 @@ class SyntheticSet:
                 continue
             blocks = list(chains[parent])
             first = open_blocks[-changed] if changed else len(blocks)
-            metadata = {
-                "parent": ids[parent],
-                "changed_blocks": changed,
-                "shared_blocks": first,
-                "code": code_version(),
-                "set": recipe,
-            }
+            metadata = {"parent": ids[parent], "changed_blocks": changed, "shared_blocks": first}
+            metadata |= {"code": code_version(), "set": recipe}
             with store.adding() as adding:
                 for position in open_blocks[len(open_blocks) - changed :]:
                     # The scale is always that of the start: drawn from drawn values, it would drift.

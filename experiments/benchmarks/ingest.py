@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -64,36 +65,38 @@ def make_models(count: int, size: int, shared: float, seed: int = 0) -> list[Mod
     return [[*common, *(block() for _ in range(BLOCKS - len(common)))] for _ in range(count)]
 
 
-def disk_speed(folder: Path, models: Sequence[Model], *, together: bool) -> float:
-    """Bytes per second of writing the distinct blocks as plain files.
+def disk_speed(folder: Path, models: Sequence[Model], *, beside: bool) -> float:
+    """Bytes per second of writing the distinct blocks as plain files, each with a flush of its own.
 
-    Every file is flushed as soon as it is written, or all of them ``together`` at the end.
+    The flushes come between the writes, or ``beside`` them in a thread, as in the store.
     """
     blocks = {id(block[0]): block for model in models for block in model}
     buffers = [torch.cat(block).numpy().data.cast("B") for block in blocks.values()]
     folder.mkdir()
-    waiting = []
     start = time.perf_counter()
-    for i, buffer in enumerate(buffers):
-        descriptor = os.open(folder / str(i), os.O_WRONLY | os.O_CREAT)
-        for at in range(0, len(buffer), 1 << 28):
-            os.write(descriptor, buffer[at : at + (1 << 28)])
-        waiting.append(descriptor)
-        if not together:
-            os.fsync(descriptor)
-    for descriptor in waiting:
-        if together:
-            os.fsync(descriptor)
-        os.close(descriptor)
+    with ThreadPoolExecutor(1) as pool:
+        for i, buffer in enumerate(buffers):
+            descriptor = os.open(folder / str(i), os.O_WRONLY | os.O_CREAT)
+            at = 0
+            while at < len(buffer):
+                at += os.write(descriptor, buffer[at:])
+            flushed = pool.submit(_flush_and_close, descriptor)
+            if not beside:
+                flushed.result()
     elapsed = time.perf_counter() - start
     shutil.rmtree(folder)
     return sum(len(buffer) for buffer in buffers) / elapsed
 
 
+def _flush_and_close(descriptor: int) -> None:
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
 def _probe(folder: Path, models: Sequence[Model], disks: dict[str, list[float]]) -> None:
     """Add the disk's speed now, in either way of writing."""
-    for together, speeds in zip((False, True), disks.values(), strict=True):
-        speeds.append(disk_speed(folder / "plain", models, together=together))
+    for beside, speeds in zip((False, True), disks.values(), strict=True):
+        speeds.append(disk_speed(folder / "plain", models, beside=beside))
 
 
 def ingest(folder: Path, models: Sequence[Model]) -> tuple[tuple[float, ...], int, int | None]:
@@ -178,11 +181,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.models < 1 or options.repeats < 1 or not 0 <= options.shared <= 1:
             raise ConfigError("--models and --repeats must be at least 1, --shared between 0 and 1")
         models = make_models(options.models, size, options.shared)
-        disks: dict[str, list[float]] = {"a flush per file": [], "flushed together": []}
+        disks: dict[str, list[float]] = {"flushes between writes": [], "flushes beside writes": []}
         repeats = []
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="ingest-") as name:
             folder = Path(name)
-            disk_speed(folder / "plain", models, together=True)  # the first touch of memory is not the disk's speed
+            disk_speed(folder / "plain", models, beside=True)  # the first touch of memory is not the disk's speed
             for _ in range(options.repeats):
                 _probe(folder, models, disks)
                 times, distinct, written = ingest(folder / "store", models)

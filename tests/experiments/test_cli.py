@@ -46,6 +46,13 @@ def test_every_experiment_runs_at_its_smallest_scale(
     assert "alsatian" in capsys.readouterr().out
 
 
+def test_the_vision_transformers_can_be_searched_too(alsatian: Alsatian, tmp_path: Path) -> None:
+    assert alsatian("run", "model_set=digits_finetunes_vit", "strategy=alsatian") == 0
+    (record,) = records(tmp_path / "results").values()
+    assert record["model_set"]["blocks"] >= 4 * 6  # a block or more for every layer of every model
+    assert record["model_set"]["distinct_blocks"] < record["model_set"]["blocks"]
+
+
 def test_quickstart_preserves_results_and_saves_work(alsatian: Alsatian, tmp_path: Path) -> None:
     assert alsatian("run", "experiment=quickstart") == 0
     found = records(tmp_path / "results")

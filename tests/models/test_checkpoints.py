@@ -6,22 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoint_files import Malicious
 from safetensors.torch import save_file
 
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.models.checkpoints import load_into, read_json, read_state
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2, dtype=torch.bfloat16)}
-
-
-class Malicious:
-    """Unpickling it makes the file that it names."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (exec, (f"open({str(self.marker)!r}, 'w').close()",))
 
 
 def same(found: dict[str, torch.Tensor]) -> bool:

@@ -5,7 +5,6 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.fingerprint import block_identity
@@ -13,10 +12,9 @@ from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
-from alsatian.models.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS, difference, low_rank
+from alsatian.models.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.overlap import study
-from experiments.commands import overlap as command
 
 PREPROCESSING = ImagePreprocessing(8)
 SIZE = 24
@@ -26,66 +24,6 @@ def product(rows, columns, rank, seed=0):
     generator = torch.Generator().manual_seed(seed)
     left = torch.randn(rows, rank, generator=generator)
     return left @ torch.randn(rank, columns, generator=generator)
-
-
-@pytest.mark.parametrize("rank", [1, 3, 16])
-@pytest.mark.parametrize("scale", [1.0, 1e-3])
-def test_low_rank(rank, scale):
-    base = torch.randn(96, 64) * 0.05
-    merged = base + scale * product(96, 64, rank)
-    assert low_rank(base, merged) == low_rank(merged, base) == rank
-
-
-def test_low_rank_of_merges_in_half_precision():
-    base = torch.randn(256, 256) * 0.05
-    merged = (base + 0.2 * product(256, 256, 4)).to(torch.bfloat16).float()
-    assert low_rank(base, merged) == 4
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (torch.zeros(64, 64), torch.randn(64, 64)),
-        (torch.zeros(64, 64), product(64, 64, 17)),  # above a quarter
-        (torch.zeros(3, 64), product(3, 64, 1)),  # too small to tell
-        (torch.zeros(64), torch.ones(64)),
-        (torch.zeros(64, 64), torch.full((64, 64), torch.nan)),
-        (torch.zeros(8, 8, dtype=torch.int64), torch.ones(8, 8, dtype=torch.int64)),
-    ],
-)
-def test_not_low_rank(ours, theirs):
-    assert low_rank(ours, theirs) is None
-
-
-def test_convolutions_are_matrices_of_their_outputs():
-    assert low_rank(torch.zeros(16, 4, 3, 3), product(16, 36, 2).view(16, 4, 3, 3)) == 2
-
-
-def reason(ours, theirs, **options):
-    return difference(ours, theirs, **options).reason
-
-
-def test_reasons():
-    weight, mean = torch.randn(32, 32), torch.randn(32)
-    names = ("conv.weight", "bn.running_mean")
-    assert reason([weight, mean], [weight, mean]) is None
-    assert reason([weight, mean], [weight, mean], same_operators=False) == OPERATORS
-    assert reason([weight, mean], [weight, mean + 1], names=names) == BATCH_NORM
-    assert reason([weight, mean], [weight, mean + 1]) == DIFFERENT  # nothing says what it is
-    assert reason([weight, mean], [weight + 1e-3 * torch.randn(32, 32), mean]) == DIFFERENT
-    found = difference([weight, mean], [weight + product(32, 32, 2), mean], names)
-    assert (found.reason, found.rank, found.tensors) == (LOW_RANK, 2, 1)
-    assert reason([weight, mean], [weight + product(32, 32, 2), mean + 1], names=names) == DIFFERENT
-
-
-@pytest.mark.parametrize("lower", [torch.bfloat16, torch.float16])
-def test_dtypes_are_seen_even_if_both_are_read_in_float32(lower):
-    weight = torch.randn(32, 32)
-    for copy in (weight.to(lower), weight.to(lower).float()):
-        found = difference([weight], [copy])
-        assert (found.reason, found.detail) == (DTYPE, str(lower).removeprefix("torch."))
-        assert reason([copy], [weight], same_operators=copy.dtype == weight.dtype) == DTYPE
-    assert reason([weight], [(weight * 1.1).to(lower)]) == DIFFERENT
 
 
 class Net(torch.nn.Module):
@@ -185,6 +123,7 @@ def test_near_misses_are_found_with_their_nearest_model(store, net):
     assert misses["lora"].block + misses["lora"].lost_blocks == blocks
     assert rows["lora"].shared_blocks == misses["lora"].block > 0
     assert misses["far"].reason == DIFFERENT
+    assert misses["half"].partner == "base"  # not one that parts from it further on
     assert not misses["far"].near
     assert {m.id for m in found.near_misses} == {"statistics", "half", "lora"}
     assert {misses[name].partner for name in ("statistics", "half", "lora")} <= {"base", "equal"}
@@ -212,9 +151,12 @@ def test_half_precision_modules_differ_from_full_up_to_dtype(store):
     # The same model as half precision would be stored.
     tensors = [p.to(torch.float16) for p in layers["b"].parameters()]
     block = store.add_block(block_identity("half", ""), tensors, 16)
-    candidates.append(Candidate("b", (block,), None, PREPROCESSING))
+    candidates.append(Candidate("b", (*candidates[0].blocks[:-1], block), None, PREPROCESSING))
     found = study(candidates, store)
     assert [m.near_miss.reason for m in found.models if m.near_miss] == [DTYPE, DTYPE]
+    # What comes before, a change of shape without parameters, is nothing to share.
+    assert [m.shared_blocks for m in found.models] == [0, 0]
+    assert len(found.families) == 2
 
 
 def test_long_chains_and_many_models_take_linear_time(store):
@@ -233,77 +175,3 @@ def test_long_chains_and_many_models_take_linear_time(store):
 def test_no_models(store):
     with pytest.raises(ConfigError, match="no model to study"):
         study([], store)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Four ResNets: a base, other batch-norm statistics, a copy in half precision, a fine-tune."""
-    from torchvision.models import resnet18
-
-    torch.manual_seed(0)
-    base = resnet18(num_classes=5).state_dict()
-    kinds = {
-        "base": base,
-        "statistics": {n: t + 1 if n.endswith("running_mean") else t for n, t in base.items()},
-        "half": {n: t.to(torch.bfloat16) if t.is_floating_point() else t for n, t in base.items()},
-        "tuned": {n: t + torch.rand_like(t) if n.startswith("layer4.1.conv") else t for n, t in base.items()},
-    }
-    root = tmp_path / "models"
-    root.mkdir()
-    for name, state in kinds.items():
-        save_file(state, root / f"{name}.safetensors")
-    value = {"source": "torchvision", "name": "resnet18", "options": {"num_classes": 5}, "size": 32}
-    (root / "alsatian.json").write_text(json.dumps(value))
-    return root
-
-
-def call(monkeypatch, tmp_path, capsys, *words):
-    """Run the command in a folder of its own; its status and what it printed."""
-    import argparse
-
-    from rich.console import Console
-
-    monkeypatch.chdir(tmp_path)
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    status = command.handle(parser.parse_args([str(word) for word in words]), Console(width=200))
-    return status, capsys.readouterr()
-
-
-def test_the_command_over_a_folder(monkeypatch, tmp_path, capsys, folder):
-    status, printed = call(monkeypatch, tmp_path, capsys, folder)
-    assert status == 0
-    assert "4 models in 3 families" in printed.out
-    assert "batch-norm statistics differ" in printed.out
-    assert "equal up to dtype (bfloat16)" in printed.out
-    written = sorted(path.name for path in (tmp_path / "results" / "overlap").iterdir())
-    assert written == ["overlap.csv", "overlap.json", "overlap.pdf", "overlap.png"]
-    found = json.loads((tmp_path / "results" / "overlap" / "overlap.json").read_text())
-    reasons = {m["id"]: m["near_miss"] and m["near_miss"]["reason"] for m in found["models"]}
-    assert (reasons["statistics"], reasons["half"], reasons["tuned"]) == (BATCH_NORM, DTYPE, DIFFERENT)
-
-    BlockStore(tmp_path / "store").add_set("pair", ["base", "tuned"], {})
-    status, printed = call(monkeypatch, tmp_path, capsys, "--set", "pair", "half")
-    assert status == 0
-    assert "3 models in 2 families" in printed.out
-
-    (folder / "bad.pkl").write_bytes(b"")
-    status, printed = call(monkeypatch, tmp_path, capsys, folder)
-    assert status == 1
-    assert "bad.pkl: is refused" in printed.err
-    assert "4 models" in printed.out
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "name folders or models"),
-        (["nothing"], "nothing: is neither a folder or file nor a model of store"),
-        (["--set", "nothing"], "--set=nothing: store has no such model set"),
-        (["x", "--length", "1"], "--length=1"),
-    ],
-)
-def test_bad_words_end_in_one_line(monkeypatch, tmp_path, capsys, words, message):
-    with pytest.raises(ConfigError) as caught:
-        call(monkeypatch, tmp_path, capsys, *words)
-    assert message in str(caught.value)

@@ -256,7 +256,7 @@ def test_weights_that_are_not_cached_give_a_random_start_and_say_so(
     file.parent.mkdir(parents=True)
     file.write_bytes(b"anything")
     assert weights.find_weights("torchvision:DEFAULT", spec).file == file
-    models = SyntheticSet(architecture="resnet18", size=32, count=1)
+    models = tiny(count=1)
     assert models.open(BlockStore(tmp_path / "store")).candidates[0].metadata["start"] == "random parameters"
 
 
