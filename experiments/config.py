@@ -62,10 +62,14 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         for key, values in own.items():
             if key not in chosen:
                 axes[key] = [f"{key}={value}" for value in values]
-        return [
+        found = [
             Cell(tuple(combination), _compose([*fixed, *combination]))
             for combination in itertools.product(*axes.values())
         ]
+    for cell in found:
+        if missing := sorted(OmegaConf.missing_keys(cell.config)):
+            raise ConfigError(f"{missing[0]}: needs a value here; write {missing[0]}=…")
+    return found
 
 
 def choices(group: str) -> list[str]:

@@ -86,7 +86,7 @@ class HubSet:
 
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
-        key = f"{self.name}-{digest_json([lock.as_dict(), self.length, code_version()])[:4]}"
+        key = f"{self.name}-{digest_json([lock.as_dict(), self.length, code_version()])[:6]}"
         ids = store.model_set(key)
         if ids is not None:
             return ids
@@ -222,7 +222,7 @@ class HubSet:
         # A line starts with the file or folder that it is about.
         named = ((line.partition(": ")[0], line.partition(": ")[2]) for line in lines)
         left_out = {self._id_of(place, places, root): reason for place, reason in named}
-        key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:4]}"
+        key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:6]}"
         return self._finished(store, key, ids, left_out, {"length": self.length})
 
     @staticmethod

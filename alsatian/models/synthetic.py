@@ -93,7 +93,7 @@ class SyntheticSet:
         weights = find_weights(self.weights, self.spec)
         preprocessing = self._preprocessing(store)
         recipe = self._recipe(weights, preprocessing)
-        key = f"{self.name}-{digest_json(recipe)[:4]}"
+        key = f"{self.name}-{digest_json(recipe)[:6]}"
         ids = store.model_set(key)
         if ids is None:
             ids = self._make(store, key, recipe, weights, preprocessing, progress)

@@ -74,7 +74,7 @@ class TrainedSet:
         self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
     ) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is missing is trained first."""
-        key = f"{self.name}-{digest_json(self.description)[:4]}"
+        key = f"{self.name}-{digest_json(self.description)[:6]}"
         ids = store.model_set(key)
         if ids is None:
             ids = self._train(store, key, progress)

@@ -1,7 +1,10 @@
 """From words to configurations."""
 
+from pathlib import Path
+
 import hydra
 import pytest
+from PIL import Image
 
 from alsatian.errors import ConfigError
 from alsatian.searching.strategy import Strategy
@@ -48,12 +51,21 @@ def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize("group", ["schedule", "sharing", "order", "cache", "storage", "proxy", "dataset", "scale"])
-def test_every_choice_of_every_group_composes_and_builds(group: str) -> None:
+def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: Path) -> None:
     names = choices(group)
     assert names
+    for kind in ("a", "b"):
+        (tmp_path / kind).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / kind / "1.png")
+    needed = {"image_files": [f"dataset.source={tmp_path}"]}
     for name in names:
-        (cell,) = cells([f"{group}={name}"])
+        (cell,) = cells([f"{group}={name}", *needed.get(name, [])])
         _setup(cell)
+
+
+def test_a_value_that_has_to_be_given_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.source: needs a value here; write dataset\.source="):
+        cells(["dataset=image_files"])
 
 
 @pytest.mark.parametrize(

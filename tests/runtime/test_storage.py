@@ -75,6 +75,14 @@ def test_a_late_wake_up_is_caught_up_with(tmp_path: Path, clock: FakeTime) -> No
     assert 1002.5 <= clock.now <= 1002.5 + clock.late + 1e-9
 
 
+def test_an_early_wake_up_is_made_up_for(tmp_path: Path, clock: FakeTime) -> None:
+    clock.late = -1e-4
+    reader = Reader(Storage("1MB"))
+    for _ in range(20):
+        reader.fetch(file_of(tmp_path, 1_000), "a file")
+    assert clock.now >= 1000.02 + clock.late - 1e-9
+
+
 def test_idle_time_is_no_credit(tmp_path: Path, clock: FakeTime) -> None:
     reader = Reader(Storage("1MB"))
     path = file_of(tmp_path, 500_000)
