@@ -113,7 +113,7 @@ def make_dataset(
 ) -> Dataset:
     """Shuffle and split raw ``items`` (N, …) with integer ``labels`` (N,) into a :class:`Dataset`.
 
-    ``test_share`` of the items, at least one, taken evenly from the stratified order, are for testing.
+    ``test_share`` of the items, at least one, are for testing, in about the classes' proportions.
 
     Raises:
         ConfigError: lengths differ, or there are fewer items than classes (or not one to train and one to
@@ -130,9 +130,7 @@ def make_dataset(
         raise ConfigError(f"dataset '{name}': test_share={test_share} must lie between 0 and 1")
     order = stratified_order(codes, seed)
     count = min(max(1, round(test_share * len(order))), len(order) - 1)
-    test = np.zeros(len(order), bool)
-    test[(np.arange(count) * len(order)) // count] = True
-    train, held_out = order[~test], order[test]
+    train, held_out = order[:-count], order[-count:]  # the end of a stratified order is stratified as well
     return Dataset(
         name,
         items[train],

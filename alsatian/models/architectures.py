@@ -46,7 +46,7 @@ def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
     builder: Any = getattr(models, spec.name)
     try:
         module: torch.nn.Module = builder(**spec.options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"torchvision's {spec.name} does not take {dict(spec.options)}: {error}") from None
     return module
 

@@ -161,7 +161,9 @@ def test_a_damaged_store_file_is_one_line(
     assert alsatian("run", "strategy=shift") == 0
     own = tmp_path / "store"
     shutil.copytree(store, own)
-    block = max((own / "blocks").rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    winner = records(tmp_path / "results")["shift"]["winner"]
+    identity = json.loads((own / "models" / f"{winner}.json").read_text())["blocks"][-1]["identity"]
+    (block,) = (own / "blocks").rglob(f"{identity}.safetensors")
     if damage == "missing":
         block.unlink()
     else:

@@ -216,6 +216,26 @@ def test_models_rank_by_the_round_they_reached_then_by_score(family: ModelSet) -
     assert set(result.ranking[:2]) == set(result.rounds[-1].scores)
 
 
+@dataclasses.dataclass(frozen=True)
+class Falling:
+    """Scores are lower the more data there is, as they may be when the last items are the hard ones."""
+
+    name: ClassVar[str] = "falling"
+
+    def score(self, train_x: torch.Tensor, *_: Any) -> float:
+        return 1000 / len(train_x) + float(train_x.mean())
+
+
+def test_an_early_score_never_beats_a_later_round(family: ModelSet) -> None:
+    result = search(family, proxy=Falling())
+    last = [max(i for i, r in enumerate(result.rounds) if model in r.scores) for model in result.ranking]
+    assert last == [2, 2, 1, 0, 0]
+    scores = [result.rounds[i].scores[model] for i, model in zip(last, result.ranking, strict=True)]
+    assert scores[0] >= scores[1]
+    assert scores[3] >= scores[4]
+    assert scores[1] < scores[2] < scores[4]
+
+
 @pytest.mark.parametrize("budget", [None, "tight"])
 @by_name
 def test_a_model_that_is_a_prefix_of_another(
@@ -514,6 +534,23 @@ def test_a_missing_block_ends_the_search_with_its_name(
     with pytest.raises(StoreError, match="model 'first'") as error:
         search(models, strategy=strategy)
     assert str(path) in str(error.value)
+    assert threading.active_count() == before
+
+
+def test_an_interruption_ends_reading_ahead(family: ModelSet) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    largest = max(b.parameter_bytes for c in family.candidates for b in c.blocks)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        # There is room for one block read ahead, so the thread waits for the next to be used.
+        search(
+            family,
+            strategy=dataclasses.replace(ALSATIAN, order=Given()),
+            block_budget=2 * largest,
+            progress=interrupt,
+        )
     assert threading.active_count() == before
 
 
