@@ -31,7 +31,7 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
 
 def parameter_fingerprint(tensors: Iterable[torch.Tensor]) -> str:
     """Digest of the shapes, dtypes and bytes of ``tensors``, in order."""
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = blake3()
     for tensor in tensors:
         header = f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)};"
         hasher.update(header.encode())

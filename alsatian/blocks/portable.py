@@ -6,6 +6,7 @@ Reading resolves names of tensor operators only; nothing in a file can name othe
 import json
 import math
 import operator
+from collections.abc import Mapping
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import safetensors.torch
 import torch
 from torch.fx import Graph, GraphModule, Node
 
+from alsatian.blocks.fingerprint import digest_json, parameter_fingerprint
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.files import write_bytes, write_json
 
@@ -41,17 +43,27 @@ def write(path: Path, built: Architecture) -> None:
         return
     named = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in built.constants.items()}
     write_bytes(path.with_suffix(".safetensors"), safetensors.torch.save(named))
-    write_json(path.with_suffix(".json"), segments)  # last, so that what is listed is whole
+    content = {"segments": segments, "digest": _digest(segments, named)}
+    write_json(path.with_suffix(".json"), content)  # last, so that what is listed is whole
 
 
 def read(path: Path) -> Architecture | None:
     """What :func:`write` kept, or None if there is nothing that can be used."""
     try:
-        segments = tuple(load(data) for data in json.loads(path.with_suffix(".json").read_bytes()))
+        content = json.loads(path.with_suffix(".json").read_bytes())
         constants = safetensors.torch.load_file(path.with_suffix(".safetensors"))
+        if content["digest"] != _digest(content["segments"], constants):
+            return None
+        segments = tuple(load(data) for data in content["segments"])
     except (*_DAMAGE, NotPortable, safetensors.SafetensorError):
         return None  # it is only a copy of what an export gives
     return Architecture(segments, constants)
+
+
+def _digest(segments: list[dict[str, Any]], constants: Mapping[str, torch.Tensor]) -> str:
+    """Digest of all that is kept: a changed constant would be a wrong result, not an error."""
+    names = sorted(constants)
+    return digest_json([segments, names, parameter_fingerprint(constants[name] for name in names)])
 
 
 def dump(segment: Segment) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from alsatian.tree import TaskTree
 from alsatian.units import parse_bytes
 
 DEFAULT_BLOCK_BUDGET = 1024**3
+NO_LIMIT = 2**62  # bytes
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def search(
     preprocessing: Preprocessing | None = None,
     batch_size: int = 128,
     budget: int | str | None = None,
-    block_budget: int | str = DEFAULT_BLOCK_BUDGET,
+    block_budget: int | str | None = DEFAULT_BLOCK_BUDGET,
     read_ahead: bool = True,
     storage: Storage | None = None,
     device: str = "cpu",
@@ -93,7 +94,8 @@ def search(
         proxy: what scores features; the linear layer by default.
         batch_size: items of a batch, the same for every strategy.
         budget: largest size of the cache of intermediates, in bytes or as ``"64MiB"``; None for no limit.
-        block_budget: largest size of the blocks that stay in memory for later use, if the strategy shares.
+        block_budget: largest size of the blocks that stay in memory for later use, if the strategy shares;
+            None for no limit.
         read_ahead: read the next blocks beside the work on the current ones, if the strategy shares.
         storage: how the store is read; at its own speed by default.
         device: ``"cpu"`` or ``"cuda"``.
@@ -111,7 +113,7 @@ def search(
     strategy = strategy or Strategy()
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
     cache_budget = parse_bytes(budget, "cache.budget")
-    resident = parse_bytes(block_budget, "block_budget") if strategy.shares else 0
+    resident = (parse_bytes(block_budget, "block_budget") or NO_LIMIT) if strategy.shares else 0
     scorer: Proxy = proxy or Linear()
     ahead = read_ahead and strategy.shares
     meter = Meter(resolve_device(device))
@@ -121,7 +123,7 @@ def search(
                 raise ConfigError("search: models given as modules need a preprocessing")
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
-        loader = BlockLoader(models.store, Reader(storage or Storage()), meter, resident or 0)
+        loader = BlockLoader(models.store, Reader(storage or Storage()), meter, resident)
         cache = Cache(strategy.cache.fresh(), cache_budget, meter)
         engine = Engine(models.segments, dataset, loader, cache, scorer, meter, ahead, verify, progress)
         return _run(models, strategy, dataset.batches(batch_size), engine, meter, cache_budget)
@@ -198,4 +200,5 @@ def _by_missing(
 def _ranking(ids: Sequence[str], rounds: Sequence[RoundResult]) -> tuple[str, ...]:
     """Models by the last round they were in, then by their score in it, then as given."""
     last = {model: (i, result.scores[model]) for i, result in enumerate(rounds) for model in result.scores}
-    return tuple(sorted(ids, key=lambda model: (-last[model][0], -last[model][1])))
+    never = (-1, 0.0)  # a schedule may leave a model out altogether
+    return tuple(sorted(ids, key=lambda model: tuple(-value for value in last.get(model, never))))

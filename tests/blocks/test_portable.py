@@ -134,13 +134,24 @@ def damage(text: str) -> Iterator[tuple[str, str]]:
     yield "no list", "3"
     yield "text", json.dumps("nodes")
     yield "list of text", json.dumps(["nodes"])
-    yield "missing keys", json.dumps([{"nodes": []}])
+    yield "missing keys", json.dumps({"segments": []})
     changed = json.loads(text)
-    changed[0]["nodes"][-1] = ["output", {"tuple": [{"tuple": [{"node": 10_000}]}]}]
-    yield "no such node", json.dumps(changed)
-    changed = json.loads(text)
-    changed[0]["nodes"][1] = 7
-    yield "number for a node", json.dumps(changed)
+    changed["segments"][0]["output_bytes"] += 1
+    yield "another size", json.dumps(changed)
+
+
+def test_damage_under_a_right_digest_is_noticed_as_well(
+    tmp_path: Path, built: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable, "_digest", lambda *_: "the same")
+    portable.write(tmp_path / "a", built)
+    text = (tmp_path / "a.json").read_text()
+    assert portable.read(tmp_path / "a") is not None
+    for node in (["output", {"tuple": [{"tuple": [{"node": 10_000}]}]}], 7):
+        changed = json.loads(text)
+        changed["segments"][0]["nodes"][-1] = node
+        (tmp_path / "a.json").write_text(json.dumps(changed))
+        assert portable.read(tmp_path / "a") is None
 
 
 def test_a_damaged_file_is_as_none(tmp_path: Path, built: Architecture) -> None:
