@@ -39,7 +39,7 @@ class Adding:
         """As :meth:`BlockStore.add_block`. The tensors may change afterwards."""
         block_bytes = sum(t.nbytes for t in tensors)
         tensors = [t.detach().cpu().contiguous() for t in tensors]
-        identity = block_identity(architecture, parameter_fingerprint(tensors))
+        identity = block_identity(architecture, parameter_fingerprint(tensors, blake3.AUTO))
         path = self._store.block_path(identity)
         if path not in self._batch:
             if self._store.holds(identity):

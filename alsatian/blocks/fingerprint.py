@@ -29,9 +29,9 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     return memoryview(flat.view(torch.uint8).numpy().data)
 
 
-def parameter_fingerprint(tensors: Iterable[torch.Tensor]) -> str:
-    """Digest of the shapes, dtypes and bytes of ``tensors``, in order."""
-    hasher = blake3()
+def parameter_fingerprint(tensors: Iterable[torch.Tensor], threads: int = 1) -> str:
+    """Digest of the shapes, dtypes and bytes of ``tensors``, in order, computed on ``threads`` threads."""
+    hasher = blake3(max_threads=threads)
     for tensor in tensors:
         header = f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)};"
         hasher.update(header.encode())
