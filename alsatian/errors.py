@@ -20,6 +20,26 @@ class BudgetError(AlsatianError):
     """A memory budget cannot be kept."""
 
 
+class BadModelError(AlsatianError):
+    """Candidate models cannot be used: a damaged block, shapes that do not fit, features that are no numbers.
+
+    Attributes:
+        models: the ids of all candidates that share the fault.
+    """
+
+    def __init__(self, message: str, models: Iterable[str]) -> None:
+        super().__init__(message)
+        self.models = tuple(models)
+
+
+class ScratchError(AlsatianError):
+    """A fast local folder for intermediates or blocks cannot be used."""
+
+
+class OutOfMemoryError(AlsatianError):
+    """The memory of the device or of the host does not hold what a step of a search needs."""
+
+
 class SplitError(AlsatianError):
     """A model cannot be turned into a chain of blocks."""
 

@@ -81,6 +81,11 @@ class BlockLoader:
             self._thread = None
         self._ahead.clear()
 
+    def give_up(self) -> None:
+        """Drop all resident blocks. Call between :meth:`stop` and :meth:`read_ahead`."""
+        with self._change:
+            self._resident.clear()
+
     def _run_ahead(self, needs: list[Need]) -> None:
         room = int(self._resident.maxsize) // 2
         for need in needs:

@@ -30,6 +30,7 @@ class Measurement:
     parts_s: dict[str, float]
     counters: dict[str, int]
     peaks: dict[str, int]
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def unattributed_s(self) -> float:
@@ -85,6 +86,7 @@ class Meter:
     device: torch.device
     counters: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, int] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._clock: Clock = CudaClock() if self.device.type == "cuda" else HostClock()
@@ -112,6 +114,10 @@ class Meter:
         """Note ``value`` if it is the largest so far."""
         self.peaks[name] = max(value, self.peaks.get(name, 0))
 
+    def event(self, kind: str, **facts: Any) -> None:
+        """Note something out of the ordinary that a reader of the measurement has to know."""
+        self.events.append({"kind": kind, **facts})
+
     def settle(self) -> None:
         """Turn marks into seconds. Waits for the device, so it belongs to the end of a round."""
         marks = [*self._marks, (self._part, self._clock.mark())]
@@ -122,11 +128,19 @@ class Meter:
 
     def finish(self) -> Measurement:
         """Stop the clock."""
+        return self.so_far()
+
+    def so_far(self) -> Measurement:
+        """The measurement up to now. Waits for the device."""
         self.settle()
         self._synchronise()
         wall = time.perf_counter() - self._start
         return Measurement(
-            wall, dict(self._seconds), dict(sorted(self.counters.items())), dict(sorted(self.peaks.items()))
+            wall,
+            dict(self._seconds),
+            dict(sorted(self.counters.items())),
+            dict(sorted(self.peaks.items())),
+            list(self.events),
         )
 
     def _switch(self, part: str | None) -> str | None:

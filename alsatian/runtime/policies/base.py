@@ -1,6 +1,7 @@
 """What a cache policy decides."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -24,9 +25,15 @@ class CachePolicy(ABC):
     def fresh(self) -> "CachePolicy":
         """A policy with the same settings and no history, for one search."""
 
+    def expect(self, needs: Sequence[Sequence[int]]) -> None:  # noqa: B027
+        """Learn the steps of a chunk that begins: for each the vertices of which any serves it, nearest first."""
+
+    def advance(self) -> None:  # noqa: B027
+        """The next of the expected steps begins."""
+
     @abstractmethod
-    def inserted(self, vertex: int, nbytes: int) -> None:
-        """``vertex`` entered the cache with ``nbytes``."""
+    def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
+        """``vertex``, which it takes ``cost`` to compute again, entered the cache with ``nbytes``."""
 
     @abstractmethod
     def used(self, vertex: int) -> None:
@@ -47,7 +54,7 @@ class Stateless(CachePolicy):
     def fresh(self) -> "Stateless":
         return self
 
-    def inserted(self, vertex: int, nbytes: int) -> None:
+    def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         """Nothing to note."""
 
     def used(self, vertex: int) -> None:
