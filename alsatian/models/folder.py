@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreError
@@ -118,8 +119,8 @@ def _add(
     base = _base(store, model, models, stored) if model.kind == "adapter" else None
     place = str(model.path.resolve())
     key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version()])
-    if model.id in stored:
-        known = store.model(model.id)
+    known = _known(store, model.id) if model.id in stored else None
+    if known is not None:
         origin: Any = known.metadata.get("folder")
         blocks = (store.block_path(block.identity) for block in known.blocks)
         if origin and origin["key"] == key and all(path.exists() for path in blocks):
@@ -141,6 +142,14 @@ def _add(
     if base and adapter:
         metadata |= {"base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
     add_module(store, model.id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+
+
+def _known(store: BlockStore, model_id: str) -> Candidate | None:
+    """What the store says about a model; None if it is damaged, so that the model is made again."""
+    try:
+        return store.model(model_id)
+    except StoreError:
+        return None
 
 
 def _base(store: BlockStore, adapter: Found, models: Sequence[Found], stored: set[str]) -> Found:
@@ -170,7 +179,8 @@ def _added_before(store: BlockStore, stored: set[str]) -> list[Found]:
     """Models of other folders whose files are still there."""
     found = []
     for model_id in sorted(stored):
-        origin: Any = store.model(model_id).metadata.get("folder")
+        known = _known(store, model_id)
+        origin: Any = known.metadata.get("folder") if known else None
         if origin and origin["kind"] != "adapter" and Path(origin["path"]).exists():
             statement = Path(origin["statement"]) if origin["statement"] else None
             found.append(Found(model_id, origin["kind"], Path(origin["path"]), statement))

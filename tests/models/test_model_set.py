@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from alsatian.blocks import manifest
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -39,7 +40,7 @@ def edit(store: BlockStore, target: Path, **changes: object) -> BlockStore:
     other = BlockStore(target)
     (target / "models").mkdir(parents=True)
     value = json.loads((store.root / "models" / "one.json").read_text())
-    (target / "models" / "one.json").write_text(json.dumps({**value, **changes}))
+    (target / "models" / "one.json").write_text(json.dumps(manifest.sealed({**value, **changes})))
     return other
 
 
