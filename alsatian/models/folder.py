@@ -5,7 +5,7 @@ architecture a JSON file states. Its id is its path below the folder, without su
 """
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,23 @@ def add_path(
     return added
 
 
+def add_one(
+    store: BlockStore, path: Path, model_id: str, *, length: int = DEFAULT_LENGTH, metadata: Mapping[str, Any]
+) -> Candidate:
+    """Read the only model at or below ``path`` and store it as ``model_id``, whatever was stored so before.
+
+    Raises:
+        AlsatianError: there is none or more than one, or it cannot be used.
+    """
+    lines: list[str] = []
+    models = find(path, lines)
+    if len(models) != 1:
+        raise ConfigError(lines[0] if lines else f"{path}: holds {len(models)} models where one is expected")
+    (model,) = models
+    base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
+    return _read(store, model, base, length, model_id, metadata)
+
+
 def _add(
     store: BlockStore, model: Found, models: Sequence[Found], root: Path, length: int, stored: set[str]
 ) -> None:
@@ -130,18 +147,24 @@ def _add(
                 f"{model.path}: the store has another model '{model.id}'"
                 f"{', from ' + origin['path'] if origin else ''}; rename one, or use another store"
             )
+    statement = str(model.statement.resolve()) if model.statement else None
+    origin = {"path": place, "kind": model.kind, "key": key, "statement": statement}
+    _read(store, model, base, length, model.id, {"folder": origin})
+
+
+def _read(
+    store: BlockStore, model: Found, base: Found | None, length: int, model_id: str, metadata: Mapping[str, Any]
+) -> Candidate:
+    """Read ``model``, an adapter of ``base`` if that is given, and store it as ``model_id``."""
     adapter = lora.read_adapter(model.path) if base else None
     source = base or model
     if source.kind == "saved":
         loaded = saved.open_folder(source.path, store.architectures, length, adapter)
     else:
         loaded = saved.open_state(source.path, source.statement, store.architectures, adapter)
-    origin = {"path": place, "kind": model.kind, "key": key}
-    origin["statement"] = str(model.statement.resolve()) if model.statement else None
-    metadata: dict[str, Any] = {"folder": origin}
     if base and adapter:
-        metadata |= {"base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
-    add_module(store, model.id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+        metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
+    return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
 
 
 def _known(store: BlockStore, model_id: str) -> Candidate | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_files import save_vit, vit
 
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
@@ -107,6 +108,20 @@ def test_bad_settings(change: dict[str, object], message: str, tmp_path: Path) -
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(ConfigError, match="pip install no-such-model"):
         PretrainedStart(path="package:no_such_model/model").resolve(BlockStore("unused"))
+
+
+def test_starts_from_folders_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path / "store")
+    blocks = []
+    for seed, place in enumerate(("a", "b")):
+        folder = save_vit(vit(seed), tmp_path / "models" / place / "model")
+        _, _, name = PretrainedStart(path=str(folder)).resolve(store)
+        assert name is not None
+        blocks.append(store.model(name).blocks)
+    assert blocks[0] != blocks[1]
+    assert len(store.model_ids()) == 2
+    with pytest.raises(ConfigError, match="holds 2 models where one is expected"):
+        PretrainedStart(path=str(tmp_path / "models")).resolve(store)
 
 
 @pytest.mark.parametrize("pool", [DigitTasks(), DocstringTasks()])
