@@ -1,5 +1,6 @@
 """Architectures by name, and their segments, each exported once a process."""
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ from alsatian.errors import ConfigError, nearest
 from alsatian.models.extractor import FeatureExtractor, feature_extractor
 
 SOURCES = ("torchvision", "transformers")
+# Options of transformers with which it would fetch code or weights and run what it got.
+REFUSED_OPTIONS = frozenset(
+    {
+        "auto_map", "attn_implementation", "_attn_implementation", "use_kernels", "experts_implementation",
+        "_experts_implementation", "fusion_config", "distributed_config", "quantization_config",
+    }
+)  # fmt: skip
 
 _library: dict[str, Architecture] = {}
 
@@ -57,10 +65,23 @@ def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
     model_class: Any = getattr(transformers, spec.name, None)
     if getattr(model_class, "config_class", None) is None:
         raise ConfigError(f"transformers has no model class '{spec.name}'")
-    config = model_class.config_class.from_dict(dict(spec.options))
-    config.use_cache = False
-    module: torch.nn.Module = model_class(config)
+    if refused := sorted(_keys(spec.options) & REFUSED_OPTIONS):
+        raise ConfigError(f"transformers' {spec.name}: the option {refused[0]} is refused: it may fetch code")
+    try:
+        config = model_class.config_class.from_dict(dict(spec.options))
+        config.use_cache = False
+        module: torch.nn.Module = model_class(config)
+    except Exception as error:  # configurations raise many types; the first line says why
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"transformers' {spec.name} does not take {dict(spec.options)}: {reason}") from None
     return module
+
+
+def _keys(value: Any) -> set[str]:
+    """The keys of ``value`` at every level."""
+    if isinstance(value, Mapping):
+        return {str(key) for key in value}.union(*(_keys(item) for item in value.values()))
+    return set().union(*(_keys(item) for item in value)) if isinstance(value, list | tuple) else set()
 
 
 def architecture(

@@ -120,6 +120,10 @@ def test_modules_are_split_and_stored(tmp_path: Path) -> None:
         (ArchitectureSpec("torchvision", "resnet81"), "torchvision has no model 'resnet81'; did you mean 'resnet"),
         (ArchitectureSpec("torchvision", "resnet18", {"sice": 3}), "resnet18 does not take .*sice"),
         (ArchitectureSpec("torchvision", "VisionTransformer", {**OPTIONS, "num_heads": 3}), "num_heads|divi"),
+        (ArchitectureSpec("transformers", "ViTModel", {"num_attention_heads": 0}), "ViTModel does not take .*zero"),
+        (ArchitectureSpec("transformers", "ViTModel", {"hidden_act": "evil"}), "ViTModel does not take .*evil"),
+        (ArchitectureSpec("transformers", "ViTModel", {"attn_implementation": "a/b"}), "attn_impl.* is refused"),
+        (ArchitectureSpec("transformers", "ViTModel", {"x": [{"auto_map": {}}]}), "auto_map is refused"),
     ],
 )
 def test_an_architecture_that_does_not_exist_is_refused(spec: ArchitectureSpec, message: str) -> None:
