@@ -100,6 +100,8 @@ def add_path(
             added.append(model.id)
         except AlsatianError as error:
             lines.append(str(error))
+        except OSError as error:  # a file that has just gone, or that is not for this user
+            lines.append(f"{model.path}: cannot be read ({error.strerror})")
     progress(f"reading {root.name}", len(models), len(models))
     if lines and refused is None:
         more = (
