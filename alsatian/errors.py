@@ -29,7 +29,7 @@ _SHOWN = 60
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """How an error message about an unknown ``name`` ends: the nearest valid name, all names, or the first of many."""
+    """How an error about an unknown ``name`` ends: the nearest valid name, all of them, or the first of many."""
     names = sorted(valid)
     if close := get_close_matches(name, names, n=1, cutoff=0.5):
         return f"did you mean '{close[0]}'?"

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from alsatian.blocks import portable
+from alsatian.blocks.adding import writing
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Architecture
@@ -114,7 +115,8 @@ def architecture(
             with torch.random.fork_rng(devices=[]):
                 built = split(build(spec, preprocessing), preprocessing.example(), device)
             if folder:
-                portable.write(folder / key, built)
+                with writing(folder.parent, "an architecture"):
+                    portable.write(folder / key, built)
         _library[key] = built
     return _library[key]
 

@@ -16,7 +16,7 @@ import torch
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError, StoreError, nearest
 from alsatian.models.architectures import architecture, build
 from alsatian.models.checkpoints import INDEX, load_into, mismatched, missing, read_json, read_state
 from alsatian.models.extractor import FeatureExtractor, feature_extractor
@@ -225,6 +225,8 @@ def _one_line(what: str) -> Iterator[None]:
     """Errors of a library, which are of many types and lines, as one line after ``what``."""
     try:
         yield
+    except StoreError:
+        raise  # a full disk is no property of the model
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"{what}: {reason}") from error

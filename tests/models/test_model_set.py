@@ -132,6 +132,13 @@ def test_an_architecture_that_does_not_exist_is_refused(spec: ArchitectureSpec, 
     assert "\n" not in str(error.value)
 
 
+def test_an_architecture_that_cannot_be_kept_is_trouble_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    spec = ArchitectureSpec("torchvision", "VisionTransformer", {**OPTIONS, "mlp_dim": 20})
+    with pytest.raises(StoreError, match="store: cannot write an architecture"):
+        architecture(spec, PREPROCESSING, folder=tmp_path / "store" / "architectures")
+
+
 def test_exporting_leaves_the_random_state_alone() -> None:
     options = {**OPTIONS, "mlp_dim": 12}
     before = torch.random.get_rng_state()
