@@ -152,6 +152,9 @@ def test_image_tasks_draw_classes_of_folders(tmp_path: Path) -> None:
     paths, labels = pool.items(task, 100, 0)
     assert len(paths) == 4 * len(task.classes)
     assert set(labels) == set(range(len(task.classes)))
+    few = ImageTasks(datasets=(str(tmp_path),), largest=2)
+    drawn = {few.random_task(np.random.default_rng(seed)).classes for seed in range(40)}
+    assert drawn == {(0, 1), (0, 2), (1, 2)}  # never more, and not only the first ones
     with pytest.raises(ConfigError, match="datasets is empty"):
         ImageTasks(datasets=())
 
