@@ -52,6 +52,9 @@ def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
     valid = [*models.list_models(module=models), "VisionTransformer"]
     if spec.name not in valid:
         raise ConfigError(f"torchvision has no model '{spec.name}'; {nearest(spec.name, valid)}")
+    for option in ("weights", "weights_backbone", "pretrained"):
+        if spec.options.get(option):
+            raise ConfigError(f"torchvision's {spec.name}: the option {option} is refused: it would fetch them")
     builder: Any = getattr(models, spec.name)
     try:
         module: torch.nn.Module = builder(**spec.options)

@@ -120,6 +120,7 @@ def test_modules_are_split_and_stored(tmp_path: Path) -> None:
         (ArchitectureSpec("torchvision", "resnet81"), "torchvision has no model 'resnet81'; did you mean 'resnet"),
         (ArchitectureSpec("torchvision", "resnet18", {"sice": 3}), "resnet18 does not take .*sice"),
         (ArchitectureSpec("torchvision", "VisionTransformer", {**OPTIONS, "num_heads": 3}), "num_heads|divi"),
+        (ArchitectureSpec("torchvision", "resnet18", {"weights": "DEFAULT"}), "option weights is refused"),
         (ArchitectureSpec("transformers", "ViTModel", {"num_attention_heads": 0}), "ViTModel does not take .*zero"),
         (ArchitectureSpec("transformers", "ViTModel", {"hidden_act": "evil"}), "ViTModel does not take .*evil"),
         (ArchitectureSpec("transformers", "ViTModel", {"attn_implementation": "a/b"}), "attn_impl.* is refused"),
