@@ -37,6 +37,10 @@ class RandomStart:
     options: Mapping[str, Any] = field(default_factory=dict)
     size: int = 224
 
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"model_set.start.size={self.size}: must be at least 1 pixel")
+
     def resolve(self, store: BlockStore) -> Resolved:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
         return spec, ImagePreprocessing(self.size), None
