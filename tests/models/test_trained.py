@@ -105,6 +105,12 @@ def test_bad_settings(change: dict[str, object], message: str, tmp_path: Path) -
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf")])
+def test_bad_learning_rates(rate: float) -> None:
+    with pytest.raises(ConfigError, match="learning_rate must be positive"):
+        Recipe(learning_rate=rate)
+
+
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(ConfigError, match="pip install no-such-model"):
         PretrainedStart(path="package:no_such_model/model").resolve(BlockStore("unused"))
