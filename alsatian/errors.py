@@ -16,6 +16,10 @@ class StoreError(AlsatianError):
     """A file of the store is missing, damaged or not what its name says."""
 
 
+class LocalDiskError(StoreError):
+    """The fast local path for copies cannot be used. No model is to blame."""
+
+
 class BudgetError(AlsatianError):
     """A memory budget cannot be kept."""
 

@@ -16,17 +16,16 @@ from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
+from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.engine import Engine
-from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.loading import LoaderSettings, open_loader
 from alsatian.runtime.meter import Measurement, Meter
-from alsatian.runtime.storage import Reader, Storage
+from alsatian.runtime.residency import drop
+from alsatian.runtime.storage import Storage
 from alsatian.searching.schedules import Round
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 from alsatian.units import parse_bytes
-
-DEFAULT_BLOCK_BUDGET = 1024**3
-NO_LIMIT = 2**62  # bytes
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ def search(
     preprocessing: Preprocessing | None = None,
     batch_size: int = 128,
     budget: int | str | None = None,
-    block_budget: int | str | None = DEFAULT_BLOCK_BUDGET,
-    read_ahead: bool = True,
+    loader: LoaderSettings | None = None,
     storage: Storage | None = None,
     device: str = "cpu",
     verify: bool = False,
@@ -94,10 +92,9 @@ def search(
         proxy: what scores features; the linear layer by default.
         batch_size: items of a batch, the same for every strategy.
         budget: largest size of the cache of intermediates, in bytes or as ``"64MiB"``; None for no limit.
-        block_budget: largest size of the blocks that stay in memory for later use, if the strategy shares;
-            None for no limit.
-        read_ahead: read the next blocks beside the work on the current ones, if the strategy shares.
-        storage: how the store is read; at its own speed by default.
+        loader: which blocks stay at hand for later use and whether they are read ahead, if the strategy shares;
+            by default up to 1 GiB of them, read ahead.
+        storage: how the store and the data are read; at their own speed by default.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
         progress: called after every step of a plan.
@@ -113,9 +110,8 @@ def search(
     strategy = strategy or Strategy()
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
     cache_budget = parse_bytes(budget, "cache.budget")
-    resident = (parse_bytes(block_budget, "block_budget") or NO_LIMIT) if strategy.shares else 0
+    settings, regime = loader or LoaderSettings(), storage or Storage()
     scorer: Proxy = proxy or Linear()
-    ahead = read_ahead and strategy.shares
     meter = Meter(resolve_device(device))
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
@@ -123,9 +119,12 @@ def search(
                 raise ConfigError("search: models given as modules need a preprocessing")
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
-        loader = BlockLoader(models.store, Reader(storage or Storage()), meter, resident)
+        blocks = stack.enter_context(open_loader(settings, models.store, regime, strategy.shares, meter))
         cache = Cache(strategy.cache.fresh(), cache_budget, meter)
-        engine = Engine(models.segments, dataset, loader, cache, scorer, meter, ahead, verify, progress)
+        items = DataReader(regime, meter)
+        engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
+        if regime.cold:
+            drop({models.store.block_path(b.identity) for c in models.candidates for b in c.blocks})
         return _run(models, strategy, dataset.batches(batch_size), engine, meter, cache_budget)
 
 
