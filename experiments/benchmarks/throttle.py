@@ -140,8 +140,9 @@ def rows(found: Sequence[Accuracy]) -> Iterator[str]:
         shares = [share for one in group for share in one.shares]
         within = sum(one.within * len(one.windows) for one in group) / len(errors)
         yield (
-            f"| {format_bytes(rate)}/s | {readers} | {beside} | {len(group)} | {len(errors)} | {median(errors):+.2%} "
-            f"| {min(errors):+.2%} to {max(errors):+.2%} | {within:.2%} | {min(shares):.3f}–{max(shares):.3f} |"
+            f"| {format_bytes(rate)}/s | {readers} | {beside} | {len(group)} | {len(errors)} "
+            f"| {median(errors):+.2%} | {min(errors):+.2%} to {max(errors):+.2%} | {within:.2%} "
+            f"| {min(shares):.3f}–{max(shares):.3f} |"
         )
 
 
@@ -160,10 +161,10 @@ def page(found: Sequence[Accuracy], seconds: float, load: tuple[float, float]) -
             "python -m experiments.benchmarks.throttle --write",
             "```",
             "",
-            f"Threads read files of the page cache through one throttle for {seconds:g} s a repeat: beside nothing, "
-            "beside a convolution on all cores, or beside a thread that computes in Python and never gives the "
-            "interpreter away. Every window of one second that begins with the end of a piece counts, so windows "
-            "overlap. The error is that of the bytes read in a window; a reader's share is over what it would get "
+            f"Threads read files of the page cache through one throttle for {seconds:g} s a repeat: beside "
+            "nothing, beside a convolution on all cores, or beside a thread that computes in Python and never "
+            "gives the interpreter away. Every window of one second that begins with the end of a piece counts, "
+            "so windows overlap. The error is that of the bytes read in a window; a reader's share is over what it would get "
             "if all got the same.",
             "",
             *rows(found),
