@@ -16,6 +16,10 @@ class StoreError(AlsatianError):
     """A file of the store is missing, damaged or not what its name says."""
 
 
+class LocalDiskError(StoreError):
+    """The fast local path for copies cannot be used. No model is to blame."""
+
+
 class BudgetError(AlsatianError):
     """A memory budget cannot be kept."""
 
@@ -30,10 +34,6 @@ class BadModelError(AlsatianError):
     def __init__(self, message: str, models: Iterable[str]) -> None:
         super().__init__(message)
         self.models = tuple(models)
-
-
-class ScratchError(AlsatianError):
-    """A fast local folder for intermediates or blocks cannot be used."""
 
 
 class OutOfMemoryError(AlsatianError):
