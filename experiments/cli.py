@@ -1,6 +1,7 @@
 """The command ``alsatian``. Each of its commands is a module in :mod:`experiments.commands`."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,13 +13,15 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage")
+COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage", "validate")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
   alsatian run strategy=shift batch_size=32
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
   alsatian list strategies
   alsatian figures results/quickstart
+  alsatian validate results
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints
 """
@@ -40,6 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the output has left; nothing that is still to be written has a reader.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        line = f"{what}{error.strerror}; what was there before is intact: make space, then do it again"
+        Console(stderr=True, soft_wrap=True).print(f"alsatian: {line}", markup=False, highlight=False)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,3 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         module.configure(command)
         command.set_defaults(handle=module.handle)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

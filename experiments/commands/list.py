@@ -18,6 +18,7 @@ LISTS = {
     "model_sets": "model_set",
     "storages": "storage",
     "devices": "device",
+    "trackers": "tracker",
     "scales": "scale",
 }
 

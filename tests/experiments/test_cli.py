@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from alsatian.searching import api
-from experiments import runner
+from experiments import measure
 from experiments.config import choices
 from experiments.environment import code
 
@@ -79,11 +79,11 @@ def test_finished_runs_are_skipped_and_can_be_forced(
 ) -> None:
     assert alsatian("run", "strategy=shift") == 0
     before = [path.read_bytes() for path in tmp_path.rglob("run.json")]
-    monkeypatch.setattr(runner, "search", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(measure, "search", lambda *_, **__: pytest.fail("measured again"))
     assert alsatian("run", "strategy=shift") == 0
     assert "skipped" in capsys.readouterr().out
     assert [path.read_bytes() for path in tmp_path.rglob("run.json")] == before
-    monkeypatch.setattr(runner, "search", api.search)
+    monkeypatch.setattr(measure, "search", api.search)
     assert alsatian("run", "strategy=shift", "force=true") == 0
     assert [path.read_bytes() for path in tmp_path.rglob("run.json")] != before
 
@@ -217,5 +217,6 @@ def test_the_wheel_carries_configuration_and_report(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = {str(p.relative_to(ROOT)) for p in (ROOT / "conf").rglob("*.yaml")}
-    assert shipped
+    shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "experiments").glob("*.schema.json")}
+    assert len(shipped) > 2
     assert shipped | {"analysis/report.html"} <= names
