@@ -1,10 +1,12 @@
 """The table at the end of a run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
 from alsatian.errors import AlsatianError
+from alsatian.files import claimed, remove_temporaries
 from analysis import report
 from analysis.records import ResultsError
 from experiments import saving
@@ -18,7 +20,9 @@ def show(folder: Path, console: Console, tracker: Tracker | None = None) -> int:
         AlsatianError: there is no usable record, or the disk is full; the records are intact.
     """
     try:
-        built = report.build(folder)
+        with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
+            remove_temporaries(folder / "figures")
+            built = report.build(folder)
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     except OSError as error:
