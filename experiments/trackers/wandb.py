@@ -112,7 +112,7 @@ class WandbTracker(Tracker):
             name=name,
             job_type=kind,
             config=config,
-            dir=str(folder),
+            dir=str(folder.resolve()),  # W&B's own process may have been started elsewhere
             mode=self._mode(),
             settings=wandb.Settings(
                 silent=True,

@@ -88,7 +88,7 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(
     failed = record(tmp_path, "alsatian")
     assert failed["status"] == "failed"
     assert failed["error"].splitlines()[-1] == "RuntimeError: broken here"
-    assert 'in search\n    raise error' in failed["error"]
+    assert "in search\n    raise error" in failed["error"]
     assert record(tmp_path, "shift")["status"] == "ok"
     assert statuses(tmp_path) == ["failed", "ok"]
     assert manifest(tmp_path)["runs"][0]["error"] == "RuntimeError: broken here"
