@@ -72,4 +72,5 @@ def _table(one: Path, other: Path) -> list[str]:
 def _facts(table: Path) -> pd.DataFrame:
     """A summary table without its times, every cell as the text it is."""
     read = pd.read_csv(table, dtype=str, keep_default_na=False)
-    return read[[name for name in read if name not in TIMES and not name.endswith("_s")]]
+    columns = [str(name) for name in read.columns]
+    return read[[name for name in columns if name not in TIMES and not name.endswith("_s")]]
