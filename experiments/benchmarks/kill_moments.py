@@ -1,0 +1,131 @@
+"""When to kill a sweep: an attempt at it, what can be seen of it from outside, and random moments."""
+
+import random
+import shlex
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alsatian.errors import AlsatianError
+from experiments.benchmarks.kill_comparison import finished, records
+
+MOMENTS = {
+    "set-up": "training the models, or before",
+    "start": "start-up, opening the model set",
+    "run": "a run: measuring, writing its record",
+    "report": "writing tables, figures and the report",
+}
+_LOOK_S = 0.01
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Seconds from the start of an undisturbed sweep, and with everything finished before.
+
+    Attributes:
+        first_run: until the first run starts.
+        all_runs: until the last run is finished.
+        end: until the process ends.
+        runs: number of runs.
+        short_start: with all models there, until the first run would start.
+        short_end: with all runs there, until the process ends.
+    """
+
+    first_run: float
+    all_runs: float
+    end: float
+    runs: int
+    short_start: float
+    short_end: float
+
+    @classmethod
+    def of(cls, first: "Watched", again: "Watched") -> "Moments":
+        """From a sweep and its repetition."""
+        report = first.end - first.all_runs
+        return cls(first.first_run, first.all_runs, first.end, first.runs, max(0.1, again.end - report), again.end)
+
+    @property
+    def one_run(self) -> float:
+        """Seconds of one run, on average."""
+        return (self.all_runs - self.first_run) / self.runs
+
+    @property
+    def report(self) -> float:
+        """Seconds of the report."""
+        return self.end - self.all_runs
+
+
+@dataclass(frozen=True)
+class Watched:
+    """When things happened in an attempt that was left alone, in seconds from its start."""
+
+    first_run: float
+    all_runs: float
+    end: float
+    runs: int
+
+
+class Attempt:
+    """The sweep ``command``, started now, whose results lie in ``folder``."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._results = folder / "results"
+        self._before = set(finished(self._results))
+        self._command = command
+        self._start = time.monotonic()
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def watched(self) -> Watched:
+        """Wait until it ends.
+
+        Raises:
+            AlsatianError: it failed.
+        """
+        first = last = 0.0
+        seen = len(self._before)
+        while self._process.poll() is None:
+            first = first or (self._passed() if self._running() else 0.0)
+            if (now := len(finished(self._results))) > seen:
+                seen, last = now, self._passed()
+            time.sleep(_LOOK_S)
+        end = self._passed()
+        if self._process.returncode != 0:
+            raise AlsatianError(f"the undisturbed sweep failed: {shlex.join(self._command)}")
+        return Watched(first, last, end, seen)
+
+    def kill(self, moment: str, moments: Moments, rng: random.Random) -> float | None:
+        """Kill it at a random time of ``moment``; return the seconds since its start, None if it had ended."""
+        if moment == "set-up":
+            self._sleep(rng.uniform(0, moments.first_run))
+        elif moment == "start":
+            self._sleep(rng.uniform(0, moments.short_start))
+        else:
+            while self._process.poll() is None and not self._reached(moment, moments):
+                time.sleep(_LOOK_S)
+            self._sleep(rng.uniform(0, moments.one_run if moment == "run" else moments.report))
+        after = self._passed()
+        self._process.kill()
+        return after if self._process.wait() < 0 else None
+
+    def _reached(self, moment: str, moments: Moments) -> bool:
+        if moment == "run":
+            return self._running()
+        # With all runs finished before, the report begins once they are skipped.
+        done = len(finished(self._results)) >= moments.runs
+        return done and (len(self._before) < moments.runs or self._passed() >= moments.short_start)
+
+    def _running(self) -> bool:
+        """Whether a run has started in this attempt."""
+        began = time.time() - self._passed()
+        return any(path.stat().st_mtime >= began and path not in self._before for path in records(self._results))
+
+    def _sleep(self, seconds: float) -> None:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+
+    def _passed(self) -> float:
+        return time.monotonic() - self._start
