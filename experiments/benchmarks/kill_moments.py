@@ -46,6 +46,12 @@ class Moments:
         report = first.end - first.all_runs
         return cls(first.first_run, first.all_runs, first.end, first.runs, max(0.1, again.end - report), again.end)
 
+    def at_pace(self, short_end: float) -> "Moments":
+        """These moments on a machine that is now faster or slower: the process ended after ``short_end`` s."""
+        pace = short_end / self.short_end
+        times = {name: value * pace for name, value in vars(self).items() if name != "runs"}
+        return Moments(**times, runs=self.runs)
+
     @property
     def one_run(self) -> float:
         """Seconds of one run, on average."""
@@ -68,11 +74,16 @@ class Watched:
 
 
 class Attempt:
-    """The sweep ``command``, started now, whose results lie in ``folder``."""
+    """The sweep ``command``, started now, whose results lie in ``folder``.
+
+    Attributes:
+        seconds: from the start to the end, once it has ended.
+    """
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         self._results = folder / "results"
         self._before = set(finished(self._results))
+        self.seconds = 0.0
         self._command = command
         self._start = time.monotonic()
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -95,8 +106,8 @@ class Attempt:
             raise AlsatianError(f"the undisturbed sweep failed: {shlex.join(self._command)}")
         return Watched(first, last, end, seen)
 
-    def kill(self, moment: str, moments: Moments, rng: random.Random) -> float | None:
-        """Kill it at a random time of ``moment``; return the seconds since its start, None if it had ended."""
+    def kill(self, moment: str, moments: Moments, rng: random.Random) -> bool:
+        """Kill it at a random time of ``moment``; False if it had ended by then. See :attr:`seconds`."""
         if moment == "set-up":
             self._sleep(rng.uniform(0, moments.first_run))
         elif moment == "start":
@@ -104,10 +115,11 @@ class Attempt:
         else:
             while self._process.poll() is None and not self._reached(moment, moments):
                 time.sleep(_LOOK_S)
-            self._sleep(rng.uniform(0, moments.one_run if moment == "run" else moments.report))
-        after = self._passed()
+            # Two runs, so that kills meet the sweep at every length.
+            self._sleep(rng.uniform(0, 2 * moments.one_run if moment == "run" else moments.report))
+        self.seconds = self._passed()
         self._process.kill()
-        return after if self._process.wait() < 0 else None
+        return self._process.wait() < 0
 
     def _reached(self, moment: str, moments: Moments) -> bool:
         if moment == "run":
