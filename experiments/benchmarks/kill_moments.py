@@ -29,6 +29,7 @@ class Moments:
         all_runs: until the last run is finished.
         end: until the process ends.
         runs: number of runs.
+        longest: of the longest run, from the end of the one before.
         short_start: with all models there, until the first run would start.
         short_end: with all runs there, until the process ends.
     """
@@ -37,6 +38,7 @@ class Moments:
     all_runs: float
     end: float
     runs: int
+    longest: float
     short_start: float
     short_end: float
 
@@ -44,18 +46,13 @@ class Moments:
     def of(cls, first: "Watched", again: "Watched") -> "Moments":
         """From a sweep and its repetition."""
         report = first.end - first.all_runs
-        return cls(first.first_run, first.all_runs, first.end, first.runs, max(0.1, again.end - report), again.end)
+        return cls(**vars(first), short_start=max(0.1, again.end - report), short_end=again.end)
 
     def at_pace(self, short_end: float) -> "Moments":
         """These moments on a machine that is now faster or slower: the process ended after ``short_end`` s."""
         pace = short_end / self.short_end
         times = {name: value * pace for name, value in vars(self).items() if name != "runs"}
         return Moments(**times, runs=self.runs)
-
-    @property
-    def one_run(self) -> float:
-        """Seconds of one run, on average."""
-        return (self.all_runs - self.first_run) / self.runs
 
     @property
     def report(self) -> float:
@@ -71,6 +68,7 @@ class Watched:
     all_runs: float
     end: float
     runs: int
+    longest: float
 
 
 class Attempt:
@@ -94,17 +92,18 @@ class Attempt:
         Raises:
             AlsatianError: it failed.
         """
-        first = last = 0.0
+        first = last = longest = 0.0
         seen = len(self._before)
         while self._process.poll() is None:
             first = first or (self._passed() if self._running() else 0.0)
             if (now := len(finished(self._results))) > seen:
+                longest = max(longest, self._passed() - (last or first))
                 seen, last = now, self._passed()
             time.sleep(_LOOK_S)
         end = self._passed()
         if self._process.returncode != 0:
             raise AlsatianError(f"the undisturbed sweep failed: {shlex.join(self._command)}")
-        return Watched(first, last, end, seen)
+        return Watched(first, last, end, seen, longest)
 
     def kill(self, moment: str, moments: Moments, rng: random.Random) -> bool:
         """Kill it at a random time of ``moment``; False if it had ended by then. See :attr:`seconds`."""
@@ -115,8 +114,8 @@ class Attempt:
         else:
             while self._process.poll() is None and not self._reached(moment, moments):
                 time.sleep(_LOOK_S)
-            # Two runs, so that kills meet the sweep at every length.
-            self._sleep(rng.uniform(0, 2 * moments.one_run if moment == "run" else moments.report))
+            # Beyond the longest run, or the sweep would hardly get past it.
+            self._sleep(rng.uniform(0, 2 * moments.longest if moment == "run" else moments.report))
         self.seconds = self._passed()
         self._process.kill()
         return self._process.wait() < 0
