@@ -105,38 +105,42 @@ class Attempt:
             raise AlsatianError(f"the undisturbed sweep failed: {shlex.join(self._command)}")
         return Watched(first, last, end, seen, longest)
 
-    def kill(self, moment: str, moments: Moments, rng: random.Random) -> bool:
-        """Kill it at a random time of ``moment``; False if it had ended by then. See :attr:`seconds`."""
+    def kill(self, moment: str, moments: Moments, rng: random.Random, least: int, most: int) -> bool:
+        """Kill it at a random time of ``moment``; False if it had ended by then. See :attr:`seconds`.
+
+        At the moment ``"run"`` the time begins with a run once ``least`` runs are finished. With ``most``
+        finished the kill comes at once, so that the sweep lasts for all kills on a machine of any pace.
+        """
         if moment == "set-up":
-            self._sleep(rng.uniform(0, moments.first_run))
+            self._wait(rng.uniform(0, moments.first_run), most)
         elif moment == "start":
-            self._sleep(rng.uniform(0, moments.short_start))
+            self._wait(rng.uniform(0, moments.short_start), most)
         else:
-            while self._process.poll() is None and not self._reached(moment, moments):
+            while self._process.poll() is None and not self._reached(moment, moments, least):
                 time.sleep(_LOOK_S)
-            # Beyond the longest run, or the sweep would hardly get past it.
-            self._sleep(rng.uniform(0, 2 * moments.longest if moment == "run" else moments.report))
+            # Beyond the longest run, so that some kills come between runs.
+            self._wait(rng.uniform(0, 2 * moments.longest if moment == "run" else moments.report), most)
         self.seconds = self._passed()
         self._process.kill()
         return self._process.wait() < 0
 
-    def _reached(self, moment: str, moments: Moments) -> bool:
+    def _reached(self, moment: str, moments: Moments, least: int) -> bool:
+        done = len(finished(self._results))
         if moment == "run":
-            return self._running()
+            return done >= least and self._running()
         # With all runs finished before, the report begins once they are skipped.
-        done = len(finished(self._results)) >= moments.runs
-        return done and (len(self._before) < moments.runs or self._passed() >= moments.short_start)
+        return done >= moments.runs and (len(self._before) < moments.runs or self._passed() >= moments.short_start)
+
+    def _wait(self, seconds: float, most: int) -> None:
+        """Until ``seconds`` are over, ``most`` runs are finished, or it has ended."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self._process.poll() is None and len(finished(self._results)) < most:
+            time.sleep(_LOOK_S)
 
     def _running(self) -> bool:
         """Whether a run has started in this attempt."""
         began = time.time() - self._passed()
         return any(path.stat().st_mtime >= began and path not in self._before for path in records(self._results))
-
-    def _sleep(self, seconds: float) -> None:
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return
 
     def _passed(self) -> float:
         return time.monotonic() - self._start

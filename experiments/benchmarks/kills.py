@@ -64,7 +64,7 @@ def disturbed(folder: Path, words: Sequence[str], kills: int, moments: Moments, 
     while done < kills:
         moment = _moment(done / kills, rng)
         attempt = Attempt(command(folder, words), folder)
-        killed = attempt.kill(moment, moments, rng)
+        killed = attempt.kill(moment, moments, rng, *_between(done / kills, moments.runs))
         now = kill_comparison.finished(folder / "results")
         if lost := [str(path) for path, content in kept.items() if now.get(path) != content]:
             raise AlsatianError(f"finished runs were lost or changed: {', '.join(lost)}")
@@ -86,13 +86,20 @@ def _moment(progress: float, rng: random.Random) -> str:
     return "report" if progress >= 5 / 6 else rng.choice(("start", "run", "run"))
 
 
+def _between(progress: float, runs: int) -> tuple[int, int]:
+    """How many runs are finished at least and at most when the next kill comes: none in set-up, all at last."""
+    share = min(1.0, max(0.0, (progress - 1 / 6) / (4 / 6)))
+    return int(share * (runs - 2)), runs + 1 if share == 1 else int(share * (runs - 2)) + 2
+
+
 def report(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: int) -> str:
     """The result as Markdown."""
     counts = Counter(kill.moment for kill in kills)
     rows = [
-        f"| {MOMENTS[moment]} | {counts[moment]} | {min(times):.1f}–{max(times):.1f} |"
+        f"| {MOMENTS[moment]} | {counts[moment]} | {_range([kill.after_s for kill in kills if kill.moment == moment])} "
+        f"| {', '.join(str(kill.finished) for kill in kills if kill.moment == moment)} |"
         for moment in MOMENTS
-        if (times := [kill.after_s for kill in kills if kill.moment == moment])
+        if counts[moment]
     ]
     verdict = "\n".join(f"- {line}" for line in differences) or (
         "No difference: the same runs; scores, fingerprints and rankings of all rounds equal bit for bit; all "
@@ -106,12 +113,16 @@ A sweep of {runs} runs (`{" ".join((*SWEEP, *SMALL))}`), its process ended with 
 random moments (seed {seed}), the same command started again each time, and compared with an undisturbed sweep.
 Made by `python -m experiments.benchmarks.kills` ({facts}).
 
-| moment | kills | seconds after the start |
-|---|---|---|
+| moment aimed at | kills | seconds after the start | runs finished by then |
+|---|---|---|---|
 {chr(10).join(rows)}
 
 {verdict}
 """
+
+
+def _range(times: Sequence[float]) -> str:
+    return f"{min(times):.1f}–{max(times):.1f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
