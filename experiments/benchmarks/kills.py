@@ -11,7 +11,6 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,13 +93,12 @@ def _between(progress: float, runs: int) -> tuple[int, int]:
 
 def report(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: int) -> str:
     """The result as Markdown."""
-    counts = Counter(kill.moment for kill in kills)
-    rows = [
-        f"| {MOMENTS[moment]} | {counts[moment]} | {_range([kill.after_s for kill in kills if kill.moment == moment])} "
-        f"| {', '.join(str(kill.finished) for kill in kills if kill.moment == moment)} |"
-        for moment in MOMENTS
-        if counts[moment]
-    ]
+    rows = []
+    for moment, meaning in MOMENTS.items():
+        if some := [kill for kill in kills if kill.moment == moment]:
+            times = [kill.after_s for kill in some]
+            done = ", ".join(str(kill.finished) for kill in some)
+            rows.append(f"| {meaning} | {len(some)} | {min(times):.1f}–{max(times):.1f} | {done} |")
     verdict = "\n".join(f"- {line}" for line in differences) or (
         "No difference: the same runs; scores, fingerprints and rankings of all rounds equal bit for bit; all "
         "columns of `summary.csv` equal that are not times; every record and manifest valid; no finished run "
@@ -119,10 +117,6 @@ Made by `python -m experiments.benchmarks.kills` ({facts}).
 
 {verdict}
 """
-
-
-def _range(times: Sequence[float]) -> str:
-    return f"{min(times):.1f}–{max(times):.1f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
