@@ -11,7 +11,6 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,14 +63,16 @@ def disturbed(folder: Path, words: Sequence[str], kills: int, moments: Moments, 
     while done < kills:
         moment = _moment(done / kills, rng)
         attempt = Attempt(command(folder, words), folder)
-        after = attempt.kill(moment, moments, rng)
+        killed = attempt.kill(moment, moments, rng, *_between(done / kills, moments.runs))
         now = kill_comparison.finished(folder / "results")
         if lost := [str(path) for path, content in kept.items() if now.get(path) != content]:
             raise AlsatianError(f"finished runs were lost or changed: {', '.join(lost)}")
         kept = now
-        if after is not None:  # else it was faster than its killer
+        if killed:
             done += 1
-            yield Kill(moment, after, len(now))
+            yield Kill(moment, attempt.seconds, len(now))
+        elif moment == "report":  # with all runs there it was faster than its killer, who learns from that
+            moments = moments.at_pace(attempt.seconds)
     last = subprocess.run(command(folder, words), capture_output=True, text=True)
     if last.returncode != 0:
         raise AlsatianError(f"the sweep failed after the kills: {last.stderr[-2000:].strip()}")
@@ -84,14 +85,20 @@ def _moment(progress: float, rng: random.Random) -> str:
     return "report" if progress >= 5 / 6 else rng.choice(("start", "run", "run"))
 
 
+def _between(progress: float, runs: int) -> tuple[int, int]:
+    """How many runs are finished at least and at most when the next kill comes: none in set-up, all at last."""
+    share = min(1.0, max(0.0, (progress - 1 / 6) / (4 / 6)))
+    return int(share * (runs - 2)), runs + 1 if share == 1 else int(share * (runs - 2)) + 2
+
+
 def report(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: int) -> str:
     """The result as Markdown."""
-    counts = Counter(kill.moment for kill in kills)
-    rows = [
-        f"| {MOMENTS[moment]} | {counts[moment]} | {min(times):.1f}–{max(times):.1f} |"
-        for moment in MOMENTS
-        if (times := [kill.after_s for kill in kills if kill.moment == moment])
-    ]
+    rows = []
+    for moment, meaning in MOMENTS.items():
+        if some := [kill for kill in kills if kill.moment == moment]:
+            times = [kill.after_s for kill in some]
+            done = ", ".join(str(kill.finished) for kill in some)
+            rows.append(f"| {meaning} | {len(some)} | {min(times):.1f}–{max(times):.1f} | {done} |")
     verdict = "\n".join(f"- {line}" for line in differences) or (
         "No difference: the same runs; scores, fingerprints and rankings of all rounds equal bit for bit; all "
         "columns of `summary.csv` equal that are not times; every record and manifest valid; no finished run "
@@ -104,8 +111,8 @@ A sweep of {runs} runs (`{" ".join((*SWEEP, *SMALL))}`), its process ended with 
 random moments (seed {seed}), the same command started again each time, and compared with an undisturbed sweep.
 Made by `python -m experiments.benchmarks.kills` ({facts}).
 
-| moment | kills | seconds after the start |
-|---|---|---|
+| moment aimed at | kills | seconds after the start | runs finished by then |
+|---|---|---|---|
 {chr(10).join(rows)}
 
 {verdict}
