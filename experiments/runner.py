@@ -14,9 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.errors import AlsatianError, ConfigError
+from alsatian.files import write_bytes
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
+from alsatian.runtime.meter import check_settings
 from alsatian.runtime.storage import Storage
+from alsatian.runtime.timeline import trace_bytes
 from alsatian.searching.api import SearchResult, resolve_device, search
 from alsatian.searching.strategy import Strategy
 from alsatian.units import parse_bytes
@@ -85,6 +88,7 @@ def _setup(cell: Cell) -> Setup:
         raise ConfigError(f"batch_size={config['batch_size']}: must be a whole number of at least 1")
     parse_bytes(config["cache"]["budget"], "cache.budget")
     parse_bytes(config["cache"]["block_budget"], "cache.block_budget")
+    check_settings(config["meter"]["level"], config["meter"]["timeline"])
     resolve_device(config["device"]["name"])
     strategy = _build(
         cell.config.strategy,
@@ -136,6 +140,8 @@ def _carry_out(
             raise AlsatianError("repeats of one run differ in their scores; the device is not deterministic")
         run_record |= record.findings(results[0])
         run_record["repeats"] = [record.repeat(result.measurement) for result in results]
+        if (trace := results[0].measurement.timeline) is not None:
+            write_bytes(path.with_name("timeline.json"), trace_bytes(trace))
         run_record["status"] = "ok" if all(r.measurement.valid for r in results) else "invalid"
         if run_record["status"] == "invalid":
             run_record["error"] = "the parts of a repeat do not add up to its wall time"
@@ -170,6 +176,8 @@ def _measure(setup: Setup, models: ModelSet, progress: Progress, repeat: int) ->
         storage=setup.storage,
         device=setup.config["device"]["name"],
         verify=setup.config["verify"],
+        meter_level=setup.config["meter"]["level"],
+        timeline=setup.config["meter"]["timeline"] and repeat == 0,
         progress=tick,
     )
     progress.advance()

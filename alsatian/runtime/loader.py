@@ -55,7 +55,9 @@ class BlockLoader:
         identity = need.block.identity
         with self._meter.part("prepare_model"):
             with self._change:
-                self._change.wait_for(lambda: identity not in self._fetching)
+                if identity in self._fetching:
+                    with self._meter.stalled("prepare_model"):
+                        self._change.wait_for(lambda: identity not in self._fetching)
                 parameters = self._resident.get(identity)
                 if self._ahead.pop(identity, None) is not None:
                     self._change.notify_all()
@@ -68,7 +70,7 @@ class BlockLoader:
         """Read what is not resident of ``needs``, in order, beside the caller's work."""
         self.stop()
         self._stop.clear()
-        self._thread = threading.Thread(target=self._run_ahead, args=(list(needs),), daemon=True)
+        self._thread = threading.Thread(target=self._run_ahead, args=(list(needs),), name="read-ahead", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -77,7 +79,8 @@ class BlockLoader:
             self._stop.set()
             self._change.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            with self._meter.stalled("prepare_model"):
+                self._thread.join()
             self._thread = None
         self._ahead.clear()
 
@@ -96,7 +99,8 @@ class BlockLoader:
                     continue  # it is here, or the caller is reading it
                 self._fetching.add(identity)
             try:
-                self._fetch(need, ahead=True)
+                with self._meter.background("prepare_model"):
+                    self._fetch(need, ahead=True)
             except Exception:
                 return  # the caller meets the same error when it needs the block, in its own thread
 

@@ -81,6 +81,8 @@ def search(
     storage: Storage | None = None,
     device: str = "cpu",
     verify: bool = False,
+    meter_level: str = "parts",
+    timeline: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> SearchResult:
     """Rank candidate models by how well their features suit labelled data.
@@ -100,6 +102,8 @@ def search(
         storage: how the store is read; at its own speed by default.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
+        meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
+        timeline: collect what every thread does when, in ``measurement.timeline``.
         progress: called after every step of a plan.
 
     Returns:
@@ -116,7 +120,7 @@ def search(
     resident = (parse_bytes(block_budget, "block_budget") or NO_LIMIT) if strategy.shares else 0
     scorer: Proxy = proxy or Linear()
     ahead = read_ahead and strategy.shares
-    meter = Meter(resolve_device(device))
+    meter = Meter(resolve_device(device), meter_level, timeline, dataset.in_files)
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
             if preprocessing is None:
