@@ -111,6 +111,10 @@ def _repeat(fields: Fields) -> Repeat:
         counters=_counts(fields, "counters"),
         peaks=_counts(fields, "peaks"),
         valid=fields.flag("valid"),
+        busy_s=_optional_numbers(fields, "busy_s"),
+        stalled_s=_optional_numbers(fields, "stalled_s"),
+        process=_process(fields),
+        level=fields.optional_text("level") or "parts",
     )
 
 
@@ -132,6 +136,17 @@ def _round(fields: Fields) -> Round:
 
 def _numbers(fields: Fields) -> dict[str, float]:
     return {name: fields.number(name) for name in fields.values}
+
+
+def _optional_numbers(fields: Fields, name: str) -> dict[str, float]:
+    return {} if fields.values.get(name) is None else _numbers(fields.object(name))
+
+
+def _process(fields: Fields) -> dict[str, float | None]:
+    if fields.values.get("process") is None:
+        return {}
+    found = fields.object("process")
+    return {name: found.optional_number(name) for name in found.values}
 
 
 def _counts(fields: Fields, name: str) -> dict[str, int]:

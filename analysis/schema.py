@@ -61,13 +61,24 @@ class Storage:
 
 @dataclass(frozen=True)
 class Repeat:
-    """One measurement: wall time and its parts in seconds, counters, and peaks in bytes."""
+    """One measurement: wall time and its parts in seconds, counters, and peaks in bytes.
+
+    Attributes:
+        parts_s: empty at ``level`` ``"total"``, where only the wall time was measured.
+        busy_s: work on each part in all threads together; empty where it was not measured.
+        stalled_s: the share of ``parts_s`` spent waiting for another thread; likewise.
+        process: bytes as the operating system counts them, None where it does not tell; likewise.
+    """
 
     wall_s: float
     parts_s: Mapping[str, float]
     counters: Mapping[str, int]
     peaks: Mapping[str, int]
     valid: bool
+    busy_s: Mapping[str, float]
+    stalled_s: Mapping[str, float]
+    process: Mapping[str, float | None]
+    level: str
 
 
 @dataclass(frozen=True)

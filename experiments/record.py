@@ -94,6 +94,11 @@ def repeat(measurement: Measurement) -> dict[str, Any]:
         "parts_s": measurement.parts_s,
         "counters": measurement.counters,
         "peaks": measurement.peaks,
+        "busy_s": measurement.busy_s,
+        "stalled_s": measurement.stalled_s,
+        "events": measurement.events,
+        "process": measurement.process,
+        "level": measurement.level,
         "valid": measurement.valid,
     }
 

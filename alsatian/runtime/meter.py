@@ -53,7 +53,7 @@ class Measurement:
     busy_s: dict[str, float] = field(default_factory=dict)
     stalled_s: dict[str, float] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
-    process: dict[str, int | bool | None] = field(default_factory=dict)
+    process: dict[str, int | None] = field(default_factory=dict)
     timeline: list[dict[str, Any]] | None = None
     level: str = "parts"
 
@@ -218,7 +218,7 @@ class Meter:
         return outer
 
     def _busy(self) -> dict[str, float]:
-        busy = {part: self._seconds[part] - self._stalled[part] for part in PARTS}
+        busy = {part: max(0.0, self._seconds[part] - self._stalled[part]) for part in PARTS}
         for part, seconds in self._lanes.busy().items():
             busy[part] += seconds
         return busy

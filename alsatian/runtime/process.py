@@ -23,28 +23,28 @@ class ProcessUse:
         self._reset = _reset_peak_rss()
         self._io = _io()
 
-    def until_now(self, counted: int) -> dict[str, int | bool | None]:
-        """Bytes since this object was made.
+    def until_now(self, counted: int) -> dict[str, int | None]:
+        """Bytes since this object was made, by name.
 
-        ``peak_rss_bytes`` is the largest resident memory; ``peak_rss_whole_process`` says that it covers
-        the life of the process, since the system refused to start anew. ``start_rss_bytes`` was resident
-        at the start. ``peak_device_bytes`` is the largest sum of tensors on a GPU. ``os_read_bytes`` and
-        ``os_write_bytes`` went from and to the disk; ``os_rchar_bytes`` is what was asked of the system by
-        read calls, also where the page cache answered. ``counted_read_bytes`` is ``counted``, our own
-        count of bytes read from files, and ``read_difference_bytes`` what the disk gave beyond it, below
-        0 where the page cache answered.
+        ``peak_rss_bytes`` is the largest resident memory since then; where the system does not let the
+        peak start anew, it is None and ``lifetime_peak_rss_bytes`` covers the whole life of the process
+        instead. ``start_rss_bytes`` was resident at the start. ``peak_device_bytes`` is the largest sum of
+        tensors on a GPU. ``os_read_bytes`` and ``os_write_bytes`` went from and to the disk;
+        ``os_rchar_bytes`` is what read calls asked for, also where the page cache answered.
+        ``counted_read_bytes`` is ``counted``, our own count of bytes read from files, and
+        ``read_difference_bytes`` what the disk gave beyond it, below 0 where the page cache answered.
         """
         now = _io()
 
         def spent(name: str) -> int | None:
             return now[name] - self._io[name] if name in now and name in self._io else None
 
-        high = _memory("VmHWM")
+        peak = _memory("VmHWM") if self._reset else None
         gpu = self._device.type == "cuda"
         read = spent("read_bytes")
         return {
-            "peak_rss_bytes": _largest_rss() if high is None else high,
-            "peak_rss_whole_process": high is None or not self._reset,
+            "peak_rss_bytes": peak,
+            "lifetime_peak_rss_bytes": _largest_rss() if peak is None else None,
             "start_rss_bytes": self._start_rss,
             "peak_device_bytes": torch.cuda.max_memory_allocated(self._device) if gpu else None,
             "os_read_bytes": read,
