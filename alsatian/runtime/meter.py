@@ -20,6 +20,8 @@ PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scorin
 LEVELS = ("parts", "total")
 # A run whose parts miss more of its wall time than this is invalid.
 TOLERANCE = 0.05
+# Counters of bytes read from files.
+_READ = ("bytes_read", "ssd_bytes_read")
 # Marks kept before they are turned into seconds.
 _MARKS = 100_000
 
@@ -181,7 +183,7 @@ class Meter:
         self.settle()
         self._synchronise()
         wall = self._now()
-        counted = self.counters["bytes_read"] + (self.counters["data_bytes"] if self.data_in_files else 0)
+        counted = sum(self.counters[name] for name in (*_READ, *(["data_bytes"] if self.data_in_files else [])))
         measured = self.level == "parts"
         return Measurement(
             wall_s=wall,
