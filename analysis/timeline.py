@@ -73,16 +73,17 @@ def draw_timeline(trace: Trace, title: str, caption: str) -> Figure:
     _draw_slices(axes[-1], trace.between(start, end), trace.lanes)
     axes[-1].set_xlim(start, end)
     for one in axes:
-        one.set_yticks(range(lanes), [lane if len(lane) < 24 else f"{lane[:22]}…" for lane in trace.lanes])
+        one.set_yticks(range(lanes), [lane if len(lane) <= 16 else f"{lane[:15]}…" for lane in trace.lanes])
         one.set_ylim(lanes - 0.5, -0.5)
         one.tick_params(axis="y", length=0)
         one.spines["left"].set_visible(False)
     axes[-1].set_xlabel("time (s)" + ", what is framed above" * (panels - 1), fontsize=style.SMALL)
+    entries = [Patch(facecolor=colour, label=label) for label, colour in _legend(trace)]
     axes[0].legend(
-        handles=[Patch(facecolor=colour, label=label) for label, colour in _legend(trace)],
+        handles=entries,
         loc="lower left",
         bbox_to_anchor=(-0.01, 1),
-        ncols=4,
+        ncols=4 if len(entries) <= 6 else 3,
         frameon=False,
         fontsize=style.SMALL,
     )
@@ -129,7 +130,12 @@ def _kinds() -> Iterator[tuple[str, bool, str]]:
     """Every part with and without waiting, and its colour; waiting is paler."""
     for part, colour in style.PARTS.items():
         yield part, False, colour
-        yield part, True, to_hex(tuple(0.35 * channel + 0.65 for channel in to_rgb(colour)))
+        yield part, True, _pale(colour)
+
+
+def _pale(colour: str) -> str:
+    red, green, blue = (0.35 * channel + 0.65 for channel in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def _drawn_as(parts: pd.Series) -> pd.Series:

@@ -1,14 +1,39 @@
 """What threads beside the main one do: busy seconds of each part, and a lane of the timeline for each."""
 
-import contextlib
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, TypeVar
 
 from alsatian.runtime.timeline import Timeline
 
 _UNNAMED = re.compile(r"Thread-\d+ \(_*(.+)\)")
+
+
+T = TypeVar("T")
+
+
+class Inside(Generic[T]):
+    """Switches to a state, and on leaving back to the one before. A generator would cost twice as much.
+
+    ``switch`` takes the new state and returns the old one.
+    """
+
+    __slots__ = ("_other", "_switch")
+
+    def __init__(self, switch: Callable[[T], T], state: T) -> None:
+        self._switch = switch
+        self._other = state
+
+    def __enter__(self) -> None:
+        self._other = self._switch(self._other)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._switch(self._other)
 
 
 class _Here(threading.local):
@@ -30,14 +55,9 @@ class Lanes:
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
 
-    @contextlib.contextmanager
-    def working(self, part: str | None) -> Iterator[None]:
+    def working(self, part: str | None) -> Inside[str | None]:
         """Count the time inside as the current thread's work on ``part``; None for a pause."""
-        outer = self._switch(part)
-        try:
-            yield
-        finally:
-            self._switch(outer)
+        return Inside(self._switch, part)
 
     def busy(self) -> dict[str, float]:
         """Seconds of work on each part until now, all threads together; work in progress comes when it ends."""

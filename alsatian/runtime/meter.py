@@ -5,14 +5,13 @@ import itertools
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import torch
 
 from alsatian.errors import ConfigError, nearest
 from alsatian.runtime.clock import Clock, CudaClock, HostClock
-from alsatian.runtime.lanes import Lanes
+from alsatian.runtime.lanes import Inside, Lanes
 from alsatian.runtime.process import ProcessUse
 from alsatian.runtime.timeline import MAIN, Timeline
 
@@ -210,7 +209,8 @@ class Meter:
             return _NOTHING
         if threading.get_ident() != self._thread:
             return self._lanes.working(None if stalled else name)
-        return _Inside(self, (name, stalled))
+        inside: Inside[State] = Inside(self._switch, (name, stalled))
+        return inside
 
     def _switch(self, state: State) -> State:
         outer, self._state = self._state, state
@@ -235,22 +235,3 @@ class Meter:
 
 
 _NOTHING = contextlib.nullcontext()
-
-
-class _Inside:
-    """The time between entering and leaving belongs to ``state``. A generator would cost twice as much."""
-
-    __slots__ = ("_meter", "_outer", "_state")
-
-    def __init__(self, meter: Meter, state: State) -> None:
-        self._meter = meter
-        self._state = state
-        self._outer: State = None
-
-    def __enter__(self) -> None:
-        self._outer = self._meter._switch(self._state)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._meter._switch(self._outer)
