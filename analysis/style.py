@@ -116,10 +116,18 @@ def bars(labels: Sequence[str], printed: Sequence[str], title: str, caption: str
     if slanted:
         for tick in axes.get_xticklabels():
             tick.set(rotation=ANGLE, ha="right", va="top", rotation_mode="anchor")
-    if head:
-        figure.suptitle(head, x=0.01, ha="left", fontsize=FONT + 2, fontweight="bold")
-    if foot:
-        figure.supxlabel(foot, x=0.01, ha="left", fontsize=SMALL, color="#444444")
+    _write_around(figure, head, foot)
+    return figure, axes
+
+
+def panels(count: int, width: float, height: float, title: str, caption: str) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels, one above the other, ``width`` and each ``height`` inches; texts as above."""
+    head, foot = _fill(title, width, (FONT + 2) * BOLD), _fill(caption, width, SMALL)
+    texts = (head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH
+    figure = Figure(figsize=(width, count * height + texts + 0.9), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = [figure.add_subplot(count, 1, i + 1) for i in range(count)]
+    _write_around(figure, head, foot)
     return figure, axes
 
 
@@ -141,6 +149,13 @@ def svg(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
     return content.getvalue()
+
+
+def _write_around(figure: Figure, head: str, foot: str) -> None:
+    if head:
+        figure.suptitle(head, x=0.01, ha="left", fontsize=FONT + 2, fontweight="bold")
+    if foot:
+        figure.supxlabel(foot, x=0.01, ha="left", fontsize=SMALL, color="#444444")
 
 
 def _one_setting_a_line(label: str) -> list[str]:

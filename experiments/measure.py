@@ -37,16 +37,21 @@ class Measured:
     Attributes:
         repeat: the measurement; see ``repeats`` in ``run.schema.json``.
         findings: rounds, ranking, winner and so on; equal for all repeats of a run.
+        timeline: trace events, if asked for.
     """
 
     repeat: dict[str, Any]
     findings: dict[str, Any]
+    timeline: list[dict[str, Any]] | None = None
 
 
-def measure(setup: Setup, models: ModelSet, tick: Callable[[], None], checkpoint: Path | None = None) -> Measured:
+def measure(
+    setup: Setup, models: ModelSet, tick: Callable[[], None], checkpoint: Path | None = None, timeline: bool = False
+) -> Measured:
     """Search once in this process. ``tick`` is called after every step of a plan.
 
-    Finished rounds are kept in the folder ``checkpoint``, if there is one, and not done again.
+    Finished rounds are kept in the folder ``checkpoint``, if there is one, and not done again. With ``timeline``
+    the result has trace events.
 
     Raises:
         RunFailed: anything went wrong.
@@ -75,13 +80,16 @@ def measure(setup: Setup, models: ModelSet, tick: Callable[[], None], checkpoint
             verify=config["verify"],
             on_bad_model=config["on_bad_model"],
             checkpoint=checkpoint,
+            meter_level=config["meter"]["level"],
+            timeline=timeline,
             progress=step,
         )
     except RunFailed:
         raise
     except Exception as error:
         raise failure(error) from error
-    return Measured(record.repeat(result.measurement), record.findings(result))
+    measurement = result.measurement
+    return Measured(record.repeat(measurement), record.findings(result), measurement.timeline)
 
 
 def timed_out(limit: float) -> RunFailed:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import AlsatianError
+from alsatian.files import write_bytes
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.residency import WARM
+from alsatian.runtime.timeline import trace_bytes
 from experiments import record, saving
 from experiments.environment import environment
 from experiments.measure import Measured, RunFailed, failure, measure
@@ -62,9 +64,18 @@ def _measure(run: Run, index: int, progress: Progress) -> Measured:
     assert isinstance(run.models, ModelSet)
     tick = progress.repeat(run.label, index, config["repeats"])
     checkpoint = _rounds(run) / str(index) if config["checkpoint"] else None
+    timeline = config["meter"]["timeline"] and index == 0  # one repeat says enough
     if config["fresh_process"]:
-        return measure_apart(config, checkpoint)
-    return measure(run.setup, run.models, tick, checkpoint)
+        measured = measure_apart(config, checkpoint, timeline)
+    else:
+        measured = measure(run.setup, run.models, tick, checkpoint, timeline)
+    if measured.timeline is not None:
+        path = run.path.with_name("timeline.json")
+        try:
+            write_bytes(path, trace_bytes(measured.timeline))
+        except OSError as error:
+            raise saving.SavingError(saving.cannot_write(path, error)) from None
+    return measured
 
 
 def _rounds(run: Run) -> Path:
@@ -76,8 +87,8 @@ def _verdict(repeats: list[dict[str, Any]]) -> dict[str, Any]:
     """Status and error of a run whose search ended."""
     if not all(repeat["valid"] for repeat in repeats):
         return {"status": "invalid", "error": "the parts of a repeat do not add up to its wall time"}
-    if any(repeat["counters"].get("warm_reads") for repeat in repeats):
-        return {"status": "invalid", "error": WARM}
+    if warm := sum(repeat["counters"].get("warm_reads", 0) for repeat in repeats):
+        return {"status": "invalid", "error": WARM.format(count=warm)}
     return {"status": "ok", "error": None}
 
 

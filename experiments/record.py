@@ -88,8 +88,10 @@ def opening(
 
 
 def repeat(measurement: Measurement) -> dict[str, Any]:
-    """One repeat's raw values: everything that the measurement holds."""
-    return {**_fields(measurement), "valid": measurement.valid}
+    """One repeat's raw values: everything that the measurement holds but the timeline, a file of its own."""
+    found = {**_fields(measurement), "valid": measurement.valid}
+    del found["timeline"]
+    return found
 
 
 def findings(result: SearchResult) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading import LoaderSettings
+from alsatian.runtime.meter import check_settings
 from alsatian.runtime.storage import Storage
 from alsatian.searching.api import resolve_device
 from alsatian.searching.budgets import Spill
@@ -58,6 +59,7 @@ class Parts:
         assert isinstance(plain, dict)
         values = {str(key): value for key, value in plain.items()}
         check_run(values)
+        check_settings(values["meter"]["level"], values["meter"]["timeline"])
         resolve_device(values["device"]["name"])
         key = digest_json(values["dataset"])
         if key not in self._datasets:

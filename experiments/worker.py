@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ from experiments.setup import Parts, use_threads
 _TAIL = 2000  # characters of a dead process's last words
 
 
-def measure_apart(config: dict[str, Any], checkpoint: Path | None = None) -> Measured:
+def measure_apart(config: dict[str, Any], checkpoint: Path | None = None, timeline: bool = False) -> Measured:
     """As :func:`~experiments.measure.measure`, in a fresh process.
 
     Raises:
@@ -45,7 +46,7 @@ def measure_apart(config: dict[str, Any], checkpoint: Path | None = None) -> Mea
         try:
             if timer is not None:
                 timer.start()
-            job = {"config": config, "checkpoint": str(checkpoint) if checkpoint else None}
+            job = {"config": config, "checkpoint": str(checkpoint) if checkpoint else None, "timeline": timeline}
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
             answer = process.stdout.read()
@@ -91,7 +92,7 @@ def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:
         raise RunFailed("failed", f"the process of a repeat ended with status {status}\n{last}".strip()) from None
     if "status" in said:
         raise RunFailed(said["status"], said["error"])
-    return Measured(said["repeat"], said["findings"])
+    return Measured(**said)
 
 
 def main() -> int:
@@ -102,8 +103,8 @@ def main() -> int:
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     try:
-        measured = _measure(job["config"], Path(job["checkpoint"]) if job["checkpoint"] else None)
-        answer: dict[str, Any] = {"repeat": measured.repeat, "findings": measured.findings}
+        measured = _measure(job["config"], Path(job["checkpoint"]) if job["checkpoint"] else None, job["timeline"])
+        answer: dict[str, Any] = asdict(measured)
     except RunFailed as error:
         answer = {"status": error.status, "error": error.error}
     except KeyboardInterrupt:
@@ -113,7 +114,7 @@ def main() -> int:
     return 0
 
 
-def _measure(config: dict[str, Any], checkpoint: Path | None) -> Measured:
+def _measure(config: dict[str, Any], checkpoint: Path | None, timeline: bool) -> Measured:
     try:
         use_threads(config)
         parts = Parts()
@@ -121,7 +122,7 @@ def _measure(config: dict[str, Any], checkpoint: Path | None) -> Measured:
         models = parts.model_set(config, lambda what, done, total: None)
     except Exception as error:
         raise failure(error) from error
-    return measure(setup, models, lambda: None, checkpoint)
+    return measure(setup, models, lambda: None, checkpoint, timeline)
 
 
 def _end_with_the_parent() -> None:

@@ -76,6 +76,8 @@ def search(
     verify: bool = False,
     on_bad_model: str = "raise",
     checkpoint: Path | None = None,
+    meter_level: str = "parts",
+    timeline: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> SearchResult:
     """Rank candidate models by how well their features suit labelled data.
@@ -99,6 +101,8 @@ def search(
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
             other or features that are not finite; ``"exclude"`` goes on without it and ranks it last.
         checkpoint: a folder that keeps finished rounds; the same search called again goes on behind them.
+        meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
+        timeline: collect what every thread does when, in ``measurement.timeline``.
         progress: called after every step of a plan.
 
     Returns:
@@ -114,7 +118,7 @@ def search(
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
     settings, regime = loader or LoaderSettings(), storage or Storage()
     scorer: Proxy = proxy or Linear()
-    meter = Meter(resolve_device(device))
+    meter = Meter(resolve_device(device), meter_level, timeline, dataset.in_files)
     resolve(budget, spill)  # what cannot be read is refused before anything is done
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
