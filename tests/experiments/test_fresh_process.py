@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -131,8 +132,15 @@ def test_a_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_interrupt_ends_the_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
     started = impostor(monkeypatch, "import time; time.sleep(1000)")
-    timer = threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    timer.start()
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        while not started:
+            time.sleep(0.01)
+        time.sleep(0.3)  # by then the job was handed over and the answer is waited for
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         worker.measure_apart(config())
     assert started[0].returncode == -signal.SIGKILL
