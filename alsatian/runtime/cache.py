@@ -25,16 +25,20 @@ class Cache:
     def __contains__(self, vertex: int) -> bool:
         return vertex in self._states
 
-    def reserve(self, vertex: int, nbytes: int, pinned: frozenset[int]) -> bool:
+    def reserve(self, vertex: int, nbytes: int, pinned: frozenset[int], cost: float = 1.0) -> bool:
         """Make room for ``nbytes`` of ``vertex``, evicting by policy but nothing ``pinned``.
 
-        Returns whether it may be stored. Raises :class:`BudgetError` if a planned intermediate does not
-        fit, which a correct plan never causes.
+        ``cost`` is the work to compute the vertex again from its parent, in any unit, for policies that look
+        at it. Returns whether it may be stored. Raises :class:`BudgetError` if a planned intermediate does
+        not fit, which a correct plan never causes.
         """
         if not self.policy.keeps:
             return False
         if self._budget is not None:
             if nbytes > self._budget and not self.policy.planned:
+                return False
+            short = self._used + nbytes - self._budget
+            if short > 0 and not self.policy.admits(vertex, short, pinned):
                 return False
             while self._used + nbytes > self._budget:
                 victim = self.policy.victim(pinned)
@@ -51,7 +55,7 @@ class Cache:
         self._stored[vertex] = 0
         self._used += nbytes
         self._meter.peak("cache_bytes", self._used)
-        self.policy.inserted(vertex, nbytes)
+        self.policy.inserted(vertex, nbytes, cost)
         return True
 
     def put(self, vertex: int, state: State) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from alsatian.errors import ConfigError
 from alsatian.searching.strategy import Strategy
-from experiments.config import cells, choices
+from experiments.config import cells, choices, descriptions
 from experiments.runner import _setup
 
 STRATEGIES = choices("strategy")
@@ -61,6 +61,13 @@ def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: P
     for name in names:
         (cell,) = cells([f"{group}={name}", *needed.get(name, [])])
         _setup(cell)
+
+
+@pytest.mark.parametrize("name", choices("cache"))
+def test_a_cache_policy_is_called_as_its_yaml(name: str) -> None:
+    (cell,) = cells([f"cache={name}"])
+    assert _setup(cell).strategy.cache.name == name
+    assert dict(descriptions("cache"))[name]
 
 
 def test_a_value_that_has_to_be_given_is_asked_for() -> None:

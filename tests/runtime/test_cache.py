@@ -147,7 +147,7 @@ def test_no_cache_keeps_nothing() -> None:
 
 def test_a_fresh_policy_has_no_history() -> None:
     old = Lru()
-    old.inserted(1, 1)
+    old.inserted(1, 1, 1.0)
     new = old.fresh()
     assert isinstance(new, Lru)
     assert new.victim(FREE) is None

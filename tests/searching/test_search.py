@@ -33,6 +33,10 @@ from alsatian.proxies.linear import Linear
 from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.meter import Measurement
 from alsatian.runtime.policies.base import CachePolicy
+from alsatian.runtime.policies.belady import Belady
+from alsatian.runtime.policies.fifo import Fifo
+from alsatian.runtime.policies.gdsf import Gdsf
+from alsatian.runtime.policies.lfu import Lfu
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
 from alsatian.runtime.policies.planned import Planned
@@ -52,6 +56,7 @@ SHIFT = Strategy(name="shift", sharing="none", order=Given(), cache=NoCache())
 SHARED_PREFIX = Strategy(name="shared_prefix", order=Given(), cache=Lru())
 ALSATIAN = Strategy()
 STRATEGIES = [BASE, SHIFT, SHARED_PREFIX, ALSATIAN]
+POLICIES = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady(), Planned()]
 by_name = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
 
 Modules = Mapping[str, torch.nn.Module]
@@ -154,7 +159,7 @@ def smallest_budget(family: ModelSet, order: Order) -> int:
     return int(re.findall(r"cache\.budget=(\d+)", str(error.value))[0])
 
 
-@pytest.mark.parametrize("cache", [NoCache(), Lru(), Planned()], ids=lambda c: c.name)
+@pytest.mark.parametrize("cache", POLICIES, ids=lambda c: c.name)
 @pytest.mark.parametrize("order", [Given(), Random(3), Dfs(), DfsPlus()], ids=lambda o: o.name)
 def test_every_order_and_policy_with_and_without_a_tight_budget(
     family: ModelSet, truth: Known, order: Order, cache: CachePolicy

@@ -16,7 +16,7 @@ class Lru(CachePolicy):
     def fresh(self) -> "Lru":
         return Lru()
 
-    def inserted(self, vertex: int, nbytes: int) -> None:
+    def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         self._age[vertex] = None
 
     def used(self, vertex: int) -> None:
