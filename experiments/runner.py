@@ -19,11 +19,11 @@ from alsatian.proxies.base import Proxy
 from alsatian.runtime.storage import Storage
 from alsatian.searching.api import SearchResult, resolve_device, search
 from alsatian.searching.strategy import Strategy
-from alsatian.units import parse_bytes
 from experiments import record
 from experiments.config import Cell
 from experiments.environment import environment
 from experiments.progress import Progress
+from experiments.settings import check_run
 
 
 @dataclass
@@ -79,12 +79,7 @@ def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outc
 def _setup(cell: Cell) -> Setup:
     config = OmegaConf.to_container(cell.config, resolve=True)
     assert isinstance(config, dict)
-    if not isinstance(config["repeats"], int) or config["repeats"] < 1:
-        raise ConfigError(f"repeats={config['repeats']}: must be a whole number of at least 1")
-    if not isinstance(config["batch_size"], int) or config["batch_size"] < 1:
-        raise ConfigError(f"batch_size={config['batch_size']}: must be a whole number of at least 1")
-    parse_bytes(config["cache"]["budget"], "cache.budget")
-    parse_bytes(config["cache"]["block_budget"], "cache.block_budget")
+    check_run({str(key): value for key, value in config.items()})
     resolve_device(config["device"]["name"])
     strategy = _build(
         cell.config.strategy,

@@ -11,8 +11,9 @@ import torch
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Batch, Dataset, make_dataset
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import BudgetError, ConfigError, nearest
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.plan import Plan
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
@@ -157,13 +158,14 @@ def _run(
     meter.start()
     with meter.part("planning"):
         whole = TaskTree.of(models.candidates, strategy.shares)
+        branches = whole.compress()
         pending = strategy.rounds(ids, len(train))
         upcoming: Round | None = next(pending)
     while upcoming is not None:
         seen = train[: upcoming.train_batches]
         with meter.part("planning"):
             plans = [
-                strategy.plan(whole.prune(group).compress(), group, missing, budget)
+                _plan(strategy, whole, branches, group, missing, budget)
                 for missing, group in _by_missing(engine, upcoming.models, (*test, *seen)).items()
             ]
         scores: dict[str, float] = {}
@@ -185,6 +187,26 @@ def _run(
                 upcoming = None
             engine.features.keep_only(upcoming.models if upcoming else ())
     return SearchResult(_ranking(ids, rounds), tuple(rounds), meter.finish())
+
+
+def _plan(
+    strategy: Strategy,
+    whole: TaskTree,
+    branches: TaskTree,
+    models: Sequence[str],
+    batches: Sequence[Batch],
+    budget: int | None,
+) -> Plan:
+    """The plan of ``models`` on the tree of just these models.
+
+    Compressing it joins two intermediates that lay on both sides of a branch that is gone, and both are
+    held at once. A small one between them lets the first go earlier: keeping the branches of all models
+    (``branches``) never needs more cache than the first round did.
+    """
+    try:
+        return strategy.plan(whole.prune(models).compress(), models, batches, budget)
+    except BudgetError:
+        return strategy.plan(branches.prune(models), models, batches, budget)
 
 
 def _by_missing(

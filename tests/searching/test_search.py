@@ -176,6 +176,36 @@ def test_every_order_and_policy_with_and_without_a_tight_budget(
             assert limit is None or result.measurement.peaks["cache_bytes"] == limit
 
 
+def narrow(letters: str) -> torch.nn.Module:
+    """Convolutions that are wide, narrow (``n``), wide again; a letter and its place decide one."""
+    layers: list[torch.nn.Module] = []
+    channels = 3
+    for i, letter in enumerate(letters):
+        width = 1 if letter == "n" else 16
+        layer = torch.nn.Conv2d(channels, width, 3, padding=1)
+        with torch.no_grad():
+            for tensor in layer.parameters():
+                tensor.uniform_(-0.3, 0.3, generator=torch.Generator().manual_seed(100 * i + ord(letter)))
+        layers.append(layer)
+        channels = width
+    return torch.nn.Sequential(*layers).eval()
+
+
+def test_the_budget_of_the_first_round_does_for_later_ones(tmp_path: Path) -> None:
+    """Without ``other`` the narrow intermediate is no branch any more, but both wide ones beside it are."""
+    letters = {"one": "anba", "two": "anbb", "other": "anc", "early": "ad"}
+    models = {model: narrow(text) for model, text in letters.items()}
+    family = ModelSet.from_modules(BlockStore(tmp_path), models, PREPROCESSING)
+    schedule = Comeback(((tuple(models), 1), (("one", "two", "early"), 5)))
+    strategy = dataclasses.replace(ALSATIAN, schedule=schedule)
+    with pytest.raises(BudgetError, match=r"cache\.budget=34816 or") as error:  # 8 items of 8 x 8 x 17 numbers
+        search(family, strategy=strategy, budget=1)
+    assert "\n" not in str(error.value)
+    result = search(family, strategy=strategy, budget=34816)
+    check(result, eager(models, digits(FEW)))
+    assert result.measurement.peaks["cache_bytes"] == 34816
+
+
 def test_modules_in_labels_out(modules: Modules, truth: Known) -> None:
     """The call of the documentation, on raw images and labels of any kind."""
     data = digits(FEW)
