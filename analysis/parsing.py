@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.fields import FieldError, Fields
-from analysis.schema import STATUSES, Dataset, Environment, ModelSet, Repeat, Round, Run, Storage
+from analysis.schema import STATUSES, Budget, Dataset, Environment, ModelSet, Repeat, Round, Run, Storage
 
 
 def parse_run(record: Fields) -> Run:
@@ -31,6 +31,7 @@ def parse_run(record: Fields) -> Run:
         dataset=_dataset(record.object("dataset")),
         environment=_environment(record.object("environment")),
         storage=_storage(record.object("storage")) if status == "ok" or "storage" in record.values else _UNKNOWN,
+        resolved=_budgets(record.object("resolved")) if "resolved" in record.values else {},
         repeats=tuple(_repeat(fields) for fields in record.objects("repeats")),
         rounds=tuple(_round(fields) for fields in record.objects("rounds")),
         ranking=record.texts("ranking"),
@@ -99,6 +100,17 @@ def _environment(fields: Fields) -> Environment:
 
 def _storage(fields: Fields) -> Storage:
     return Storage(bandwidth=fields.optional_number("bandwidth"), cold=fields.flag("cold"))
+
+
+def _budgets(fields: Fields) -> dict[str, Budget]:
+    budgets = {}
+    for name in fields.values:
+        budget = fields.object(name)
+        requested = budget.values.get("requested")
+        if requested is not None and not isinstance(requested, str):
+            requested = budget.number("requested")
+        budgets[name] = Budget(requested, budget.optional_count("bytes"))
+    return budgets
 
 
 def _repeat(fields: Fields) -> Repeat:

@@ -2,21 +2,21 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
-from analysis import captions, checks, figures, findings, grid, labels, records, sections, tables
+from analysis import captions, checks, curves, figures, findings, grid, labels, records, sections, sweeps, tables
 from analysis.comparable import workload
 from analysis.files import write
 from analysis.records import Run
 
 TEMPLATE = "report.html"
-# Figures of workloads beyond the first; the name of the first has no digest.
-_EXTRA_FIGURE = re.compile(r"(speedup|breakdown)-[0-9a-f]{12}\.(png|pdf|csv)")
+# The name of the first workload's figures has no digest.
+_FIGURE = re.compile(r"(speedup|breakdown|sweep)(-[0-9a-f]{12})?\.(png|pdf|csv)")
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def build(folder: Path) -> Report:
         write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])),
     ]
     drawn: list[Figure] = []
+    names = {run.run_id: label for label, run in labels.in_order(runs)}
     for part in _by_workload(runs):
-        written, shown = _figures(folder / "figures", part, summary, first=not drawn)
+        written, shown = _figures(folder / "figures", part, summary, names, first=not drawn)
         files += written
         drawn += shown
     _remove_stale(folder / "figures", files)
@@ -115,33 +116,55 @@ def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _figures(
-    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, first: bool
+    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, names: Mapping[str, str], first: bool
 ) -> tuple[list[Path], list[Figure]]:
-    """Write the figures of one workload; return their files and what the page shows of them."""
+    """Write the figures of one workload; return their files and what the page shows of them.
+
+    A sweep over the cache budget is drawn as lines, and as bars at one budget only.
+    """
     key = workload(runs[0])
     rows = summary[summary["workload"] == key].reset_index(drop=True)
     suffix = "" if first else f"-{key}"
+    of_what = f": {runs[0].model_set.name}"
     files: list[Path] = []
+    swept: list[Figure] = []
+    note = ""
+    if sweep := sweeps.find(runs):
+        title, caption = f"Over the cache budget{of_what}", captions.sweep(sweep)
+        files += curves.save(sweep, folder / f"sweep{suffix}", title, caption)
+        svg, inches = curves.page_image(sweep)
+        swept.append(Figure(title, caption, _data_uri(svg), inches, True))
+        beside = sweep.beside(sweep.middle)
+        runs = [run for run in runs if run.run_id not in beside]
+        rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
+        of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
     shown: list[Figure] = []
     for stem, title, caption, save, draw in (
         ("speedup", "Speed-up over base", captions.speedup(runs), figures.speedup, figures.draw_speedup),
         ("breakdown", "Where the time goes", captions.breakdown(runs), figures.breakdown, figures.draw_breakdown),
     ):
-        files += save(rows, folder / f"{stem}{suffix}", f"{title}: {runs[0].model_set.name}", caption)
-        if stem == "speedup" and rows["speedup"].isna().all():
-            continue  # without base there is nothing to see
+        without_base = stem == "speedup" and rows["speedup"].isna().all()
+        if without_base and sweep:
+            continue
+        title, caption = f"{title}{of_what}", caption + note
+        files += save(rows, folder / f"{stem}{suffix}", title, caption)
+        if without_base:
+            continue  # there is nothing to see
         svg, inches = figures.page_image(draw, rows)
-        image = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-        shown.append(Figure(f"{title}: {runs[0].model_set.name}", caption, image, inches, False))
+        shown.append(Figure(title, caption, _data_uri(svg), inches, False))
     # Figures of one workload stand side by side or one below the other, whatever each alone would need.
     wide = max(figure.inches for figure in shown) > 6
-    return files, [replace(figure, wide=wide) for figure in shown]
+    return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
+
+
+def _data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
-    """Remove figures of workloads that are no longer among the records."""
+    """Remove figures of what is no longer among the records."""
     for path in folder.iterdir():
-        if _EXTRA_FIGURE.fullmatch(path.name) and path not in files:
+        if _FIGURE.fullmatch(path.name) and path not in files:
             path.unlink()
 
 

@@ -60,6 +60,14 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """A memory budget as asked for, and in bytes (None for no limit)."""
+
+    requested: str | int | float | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
 class Repeat:
     """One measurement: wall time and its parts in seconds, counters, and peaks in bytes."""
 
@@ -82,7 +90,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Run:
-    """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner."""
+    """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner.
+
+    ``resolved`` are the budgets by name.
+    """
 
     run_id: str
     experiment: str
@@ -96,6 +107,7 @@ class Run:
     dataset: Dataset
     environment: Environment
     storage: Storage
+    resolved: Mapping[str, Budget]
     repeats: tuple[Repeat, ...]
     rounds: tuple[Round, ...]
     ranking: tuple[str, ...]
