@@ -50,11 +50,15 @@ def sweep(found: Sweep) -> str:
         )
     elif {"dfs", "dfs_plus"} & lines and {"given", "random"} & lines:
         claim = "depth-first orders need less cache than others for the same number of block executions."
-    marks = f"Markers are medians of {_repeats(found.runs)} at the measured budgets, bands the fastest to the slowest."
+    marks = (
+        f"Markers are medians of {_repeats(found.runs)} at the measured budgets, bands the fastest to the slowest."
+    )
     if _once(found.runs):
         marks = "Markers are the measured budgets, each measured once."
     ratio = "Hits are computations that start from a cached intermediate, out of all"
-    ratio += "; planned counts those of intermediates too, the others of features only." if "planned" in lines else "."
+    ratio += (
+        "; planned counts those of intermediates too, the others of features only." if "planned" in lines else "."
+    )
     return f"Claim to look for: {claim} {crossing(found)}. {marks} {ratio} {_measured(found.runs)}"
 
 

@@ -115,7 +115,9 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
         # As it was written and in the decimal units of everything else.
         budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {bytes_text(limit.bytes)}"
         over = limit.bytes is not None and peaks[label] > limit.bytes
-        lines.setdefault(budget, []).append(f"{without_budget(label)} {bytes_text(peaks[label])}{' OVER BUDGET' if over else ''}")
+        lines.setdefault(budget, []).append(
+            f"{without_budget(label)} {bytes_text(peaks[label])}{' OVER BUDGET' if over else ''}"
+        )
     return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
 
 

@@ -75,9 +75,7 @@ def rankings(runs: Sequence[Run]) -> list[Ranking]:
         last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
         models = tuple((model, last.get(model, "–")) for model in run.ranking)
         groups.setdefault((workload(run), models), []).append(label)
-    return [
-        Ranking(_who(labels, runs), ranked[:SHOWN], ranked[SHOWN:]) for (_, ranked), labels in groups.items()
-    ]
+    return [Ranking(_who(labels, runs), ranked[:SHOWN], ranked[SHOWN:]) for (_, ranked), labels in groups.items()]
 
 
 def score_checks(checks: Sequence[ScoreCheck]) -> Table:

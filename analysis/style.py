@@ -26,8 +26,17 @@ _STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": 
 _OTHERS = (BLUE, VERMILLION, PURPLE, YELLOW)
 # Of lines; what belongs together in one figure differs.
 _LINES = _STRATEGIES | {
-    **{"none": GREY, "fifo": ORANGE, "lru": SKY, "lfu": PURPLE, "gdsf": BLUE, "belady": VERMILLION, "planned": GREEN},
-    **{"given": GREY, "random": ORANGE, "bfs": PURPLE, "dfs": BLUE, "dfs_plus": GREEN, "optimal": VERMILLION},
+    **{
+        "none": GREY,
+        "fifo": ORANGE,
+        "lru": SKY,
+        "lfu": PURPLE,
+        "gdsf": BLUE,
+        "belady": VERMILLION,
+        "planned": GREEN,
+    },
+    **{"given": GREY, "random": ORANGE, "bfs": PURPLE, "dfs": BLUE, "dfs_min": SKY},
+    **{"dfs_plus": GREEN, "optimal": VERMILLION},
 }
 _SHADES = (BLUE, VERMILLION, PURPLE, GREEN, ORANGE, SKY, GREY, "#000000")
 _MARKERS = "osD^vPX*<>hd"
@@ -158,7 +167,8 @@ def line_looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         own = _LINES.get(name.partition(" ")[0])
         free = [shade for shade in _SHADES if shade not in taken and shade not in _reserved(names[i + 1 :])]
         shade = own if own and own not in taken else (free or [_SHADES[i % len(_SHADES)]])[0]
-        looks[name] = (shade, _MARKERS[i % len(_MARKERS)])
+        in_turn = _MARKERS[i % len(_MARKERS) :] + _MARKERS
+        looks[name] = shade, next((m for m in in_turn if (shade, m) not in looks.values()), in_turn[0])
     return looks
 
 

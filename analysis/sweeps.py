@@ -25,10 +25,11 @@ class Sweep:
 
     Attributes:
         points: a row for each run, by line and rising budget; the line with the most block executions
-            comes first. Columns: ``line`` (what the runs have in common), ``budget_bytes``, ``budget_share`` of the working set
-            (NaN unless all budgets were asked for as shares), ``wall_s``, ``wall_min``, ``wall_max`` (median
-            and spread over the repeats, seconds), ``repeats`` (their number), and the medians of
-            ``block_executions``, ``hits``, ``misses`` and ``hit_ratio`` (NaN where nothing was asked for).
+            comes first. Columns: ``line`` (what the runs have in common), ``budget_bytes``,
+            ``budget_share`` of the working set (NaN unless all budgets were asked for as shares), ``wall_s``,
+            ``wall_min``, ``wall_max`` (median and spread over the repeats, seconds), ``repeats`` (their
+            number), medians of ``block_executions``, ``hits`` and ``misses``, and ``hit_ratio`` (NaN where
+            nothing was asked for).
         runs: in the order of ``points``.
     """
 
@@ -63,8 +64,9 @@ class Sweep:
     def text(self, budget: float) -> str:
         """A budget of ``axis`` for people, as it was asked for: ``"25%"``, ``"8MiB"``, or ``"8.39 MB"``."""
         points = zip(self.points[self.axis], self.runs, strict=True)
-        written = {str(cache_budget(run).requested) for place, run in points if place == budget}
-        return written.pop() if len(written) == 1 and not min(written).isdigit() else bytes_text(budget)
+        written = {cache_budget(run).requested for place, run in points if place == budget}
+        only = written.pop() if len(written) == 1 else None
+        return only if isinstance(only, str) and not only.isdigit() else bytes_text(budget)
 
 
 def find(runs: Sequence[Run]) -> Sweep | None:
@@ -102,7 +104,8 @@ def crossing(sweep: Sweep) -> str:
         enough = own.loc[~(own[sweep.axis] <= above), sweep.axis]
         (never if enough.empty else reached.setdefault(enough.min(), [])).append(line)
     told = [f"{_names(who)} from {sweep.text(budget)} on" for budget, who in sorted(reached.items())]
-    told += [f"never: {_names(never) if len(never) <= MANY or not told else f'the other {len(never)}'}"] if never else []
+    if never:
+        told.append(f"never: {_names(never) if len(never) <= MANY else f'the other {len(never)}'}")
     by = "share of the working set" if sweep.axis == "budget_share" else "bytes"
     return f"Fewest block executions ({fewest:,}) by cache budget ({by}): {'; '.join(told)}"
 
