@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 from analysis.findings import storage_lines
 from analysis.records import Run
+from analysis.sweeps import Sweep, crossing
 from analysis.timeline import SHORT_S
 from analysis.trace import Trace
 from analysis.units import seconds_text
+
+# Cache policies that make room by evicting.
+EVICTING = frozenset({"fifo", "lru", "lfu", "gdsf", "belady"})
 
 
 def speedup(runs: Sequence[Run]) -> str:
@@ -54,6 +58,35 @@ def timeline(trace: Trace, run: Run) -> str:
         )
     notes = "".join(f" Not shown: {note}." for note in trace.notes)
     return f"Claim to look for: {claim} {marks}{notes} {_measured([run])}"
+
+
+def sweep(found: Sweep) -> str:
+    """For wall time, block executions and hit ratio over the cache budget."""
+    lines = set(found.lines)
+    claim = "where lines cross, another choice becomes the better one."
+    if "planned" in lines and lines & EVICTING:
+        claim = (
+            "planned runs every block once at any budget, for it cuts the data until a pass fits; "
+            f"policies that evict{', an oracle included,' if 'belady' in lines else ''} need room for whole "
+            "intermediates, and meet it only at the largest budgets."
+        )
+    elif {"dfs", "dfs_plus"} & lines and {"given", "random"} & lines:
+        claim = "depth-first orders need less cache than others for the same number of block executions."
+    marks = (
+        f"Markers are medians of {_repeats(found.runs)} at the measured budgets, bands the fastest to the slowest."
+    )
+    if _once(found.runs):
+        marks = "Markers are the measured budgets, each measured once."
+    ratio = "Hits are computations that start from a cached intermediate, out of all"
+    ratio += (
+        "; planned counts those of intermediates too, the others of features only." if "planned" in lines else "."
+    )
+    return f"Claim to look for: {claim} {crossing(found)}. {marks} {ratio} {_measured(found.runs)}"
+
+
+def at_budget(found: Sweep) -> str:
+    """For bars, which show one budget of several."""
+    return f"Shown at the middle one of {len(found.budgets)} cache budgets, {found.text(found.middle)}."
 
 
 def _has(runs: Sequence[Run], *names: str) -> bool:

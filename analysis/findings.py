@@ -5,12 +5,14 @@ from statistics import median
 
 import pandas as pd
 
+from analysis import sweeps
+from analysis.budgets import cache_budget, without_budget
 from analysis.checks import ScoreCheck
-from analysis.comparable import reference
+from analysis.comparable import reference, workload
 from analysis.labels import in_order
 from analysis.records import Run
 from analysis.schema import Storage
-from analysis.units import bytes_text, count_text, factor_text, parse_bytes, printable, seconds_text
+from analysis.units import bytes_text, count_text, factor_text, printable, seconds_text
 
 
 def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
@@ -25,7 +27,8 @@ def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
         subject = min(pairs, key=lambda pair: _wall(pair[0]) / _wall(pair[1]))[0].strategy
     pairs = [(run, base) for run, base in pairs if run.strategy == subject]
     if not pairs:
-        return _without_base(labelled)
+        swept = sweeps.find(runs) if len({workload(run) for run in runs}) == 1 else None
+        return sweeps.headline(swept, checks) if swept else _without_base(labelled)
     compared = [c for run, base in pairs for c in checks if {c.a, c.b} == {names[run.run_id], names[base.run_id]}]
     return f"{_speed(pairs, names)}; {_scores(compared, len(pairs), checks)}{_winners(pairs)}."
 
@@ -108,13 +111,13 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
     peaks = dict(zip(summary["strategy"], summary["cache_peak_bytes"], strict=True))
     lines: dict[str, list[str]] = {}
     for label, run in in_order(runs):
-        cache = run.config.get("cache")
-        written = cache.get("budget") if isinstance(cache, dict) else None
-        limit = parse_bytes(written)
+        limit = cache_budget(run)
         # As it was written and in the decimal units of everything else.
-        budget = "no budget" if limit is None else f"budget {written} = {bytes_text(limit)}"
-        over = limit is not None and peaks[label] > limit
-        lines.setdefault(budget, []).append(f"{label} {bytes_text(peaks[label])}{' OVER BUDGET' if over else ''}")
+        budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {bytes_text(limit.bytes)}"
+        over = limit.bytes is not None and peaks[label] > limit.bytes
+        lines.setdefault(budget, []).append(
+            f"{without_budget(label)} {bytes_text(peaks[label])}{' OVER BUDGET' if over else ''}"
+        )
     return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
 
 

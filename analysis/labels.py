@@ -84,9 +84,9 @@ def _key_rank(key: str) -> tuple[bool, bool, bool, bool, str]:
 
 
 def _value_rank(value: str) -> tuple[int, float, str]:
-    """Sorts numbers and sizes by value, before texts."""
+    """Sorts numbers, shares and sizes by value, before texts."""
     try:
-        return 0, float(value), ""
+        return 0, float(value.removesuffix("%")), ""
     except ValueError:
         size = parse_bytes(value)
         return (1, 0.0, value) if size is None else (0, float(size), "")

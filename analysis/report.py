@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pandas as pd
 from analysis import (
     captions,
     checks,
+    curves,
     figures,
     findings,
     grid,
@@ -19,6 +20,7 @@ from analysis import (
     processes,
     records,
     sections,
+    sweeps,
     tables,
     timelines,
 )
@@ -27,8 +29,8 @@ from analysis.files import write
 from analysis.records import Run
 
 TEMPLATE = "report.html"
-# Figures of workloads beyond the first, whose name has no digest, and timelines of runs.
-_EXTRA_FIGURE = re.compile(r"((speedup|breakdown)-[0-9a-f]{12}|timeline-[0-9a-f]{16})\.(png|pdf|csv)")
+# Of all figures; the name of the first workload's has no digest.
+_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9a-f]{12})?|timeline-[0-9a-f]{16})\.(png|pdf|csv)")
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ def build(folder: Path) -> Report:
     problems = [*found.unfinished, *found.problems]
     files = [write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
     drawn: list[Figure] = []
+    names = {run.run_id: label for label, run in labels.in_order(runs)}
     for i, part in enumerate(_by_workload(runs)):
-        written, shown = _figures(folder / "figures", part, summary, first=i == 0)
+        written, shown = _figures(folder / "figures", part, summary, names, first=i == 0)
         files += written
         drawn += shown
     written, lanes, unread = timelines.figures(folder, runs)
@@ -129,13 +132,28 @@ def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _figures(
-    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, first: bool
+    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, names: Mapping[str, str], first: bool
 ) -> tuple[list[Path], list[Figure]]:
-    """Write the figures of one workload; return their files and what the page shows of them."""
+    """Write the figures of one workload; return their files and what the page shows of them.
+
+    A sweep over the cache budget is drawn as lines, and as bars at one budget only.
+    """
     key = workload(runs[0])
     rows = summary[summary["workload"] == key].reset_index(drop=True)
     suffix = "" if first else f"-{key}"
+    of_what = f": {runs[0].model_set.name}"
     files: list[Path] = []
+    swept: list[Figure] = []
+    note = ""
+    if sweep := sweeps.find(runs):
+        title, caption = f"Over the cache budget{of_what}", captions.sweep(sweep)
+        files += curves.save(sweep, folder / f"sweep{suffix}", title, caption)
+        svg, inches = curves.page_image(sweep)
+        swept.append(Figure(title, caption, _data_uri(svg), inches, True))
+        beside = sweep.beside(sweep.middle)
+        runs = [run for run in runs if run.run_id not in beside]
+        rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
+        of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
     shown: list[Figure] = []
     for stem, title, caption, save, draw in (
         ("speedup", "Speed-up over base", captions.speedup(runs), figures.speedup, figures.draw_speedup),
@@ -143,14 +161,18 @@ def _figures(
     ):
         if stem == "breakdown" and rows["inference_s"].isna().all():
             continue  # only wall times were measured
-        files += save(rows, folder / f"{stem}{suffix}", f"{title}: {runs[0].model_set.name}", caption)
-        if stem == "speedup" and rows["speedup"].isna().all():
-            continue  # without base there is nothing to see
+        without_base = stem == "speedup" and rows["speedup"].isna().all()
+        if without_base and sweep:
+            continue
+        title, caption = f"{title}{of_what}", caption + note
+        files += save(rows, folder / f"{stem}{suffix}", title, caption)
+        if without_base:
+            continue  # there is nothing to see
         svg, inches = figures.page_image(draw, rows)
-        shown.append(Figure(f"{title}: {runs[0].model_set.name}", caption, _data_uri(svg), inches, False))
+        shown.append(Figure(title, caption, _data_uri(svg), inches, False))
     # Figures of one workload stand side by side or one below the other, whatever each alone would need.
     wide = any(figure.inches > 6 for figure in shown)
-    return files, [replace(figure, wide=wide) for figure in shown]
+    return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
 
 
 def _data_uri(svg: bytes) -> str:
@@ -158,9 +180,9 @@ def _data_uri(svg: bytes) -> str:
 
 
 def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
-    """Remove figures of workloads and runs that are no longer among the records."""
+    """Remove figures of what is no longer among the records."""
     for path in folder.iterdir():
-        if _EXTRA_FIGURE.fullmatch(path.name) and path not in files:
+        if _FIGURE.fullmatch(path.name) and path not in files:
             path.unlink()
 
 

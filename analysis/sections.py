@@ -16,6 +16,8 @@ from analysis.units import bytes_text, count_text, seconds_text
 
 # Longer lists are folded.
 SHOWN = 20
+# All of more runs than this are not listed by name.
+MANY = 6
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,20 @@ def summary(frame: pd.DataFrame) -> list[Table]:
 
 
 def rounds(runs: Sequence[Run]) -> list[Table]:
-    """For each run its rounds: training items, models scored, chunks, the best model and its score."""
+    """Rounds of each run: training items, models scored, chunks, the best model and its score.
+
+    Runs that agree share a table.
+    """
     header = ("train items", "models", "chunks", "top score", "best model")
-    found = []
+    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for label, run in in_order(runs):
         rows = []
         for result in run.rounds:
             best = max(result.scores, key=lambda model: result.scores[model])
             numbers = (result.train_items, len(result.scores), result.chunks)
             rows.append((*(f"{n:,}" for n in numbers), f"{result.scores[best]:.4f}", best))
-        found.append(Table(label, header, rows, numeric=(0, 1, 2, 3)))
-    return found
+        groups.setdefault(tuple(rows), []).append(label)
+    return [Table(_who(labels, runs), header, rows, numeric=(0, 1, 2, 3)) for rows, labels in groups.items()]
 
 
 def rankings(runs: Sequence[Run]) -> list[Ranking]:
@@ -70,7 +75,7 @@ def rankings(runs: Sequence[Run]) -> list[Ranking]:
         last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
         models = tuple((model, last.get(model, "–")) for model in run.ranking)
         groups.setdefault((workload(run), models), []).append(label)
-    return [Ranking(", ".join(who), ranked[:SHOWN], ranked[SHOWN:]) for (_, ranked), who in groups.items()]
+    return [Ranking(_who(labels, runs), ranked[:SHOWN], ranked[SHOWN:]) for (_, ranked), labels in groups.items()]
 
 
 def score_checks(checks: Sequence[ScoreCheck]) -> Table:
@@ -134,7 +139,12 @@ def commands(runs: Sequence[Run]) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for label, run in in_order(runs):
         found.setdefault(run.command, []).append(label)
-    return [(command, ", ".join(labels)) for command, labels in found.items()]
+    return [(command, _who(labels, runs)) for command, labels in found.items()]
+
+
+def _who(labels: Sequence[str], runs: Sequence[Run]) -> str:
+    """The runs called ``labels``, in few words if they are many and all that there are."""
+    return f"all {len(labels)} runs" if len(labels) == len(runs) > MANY else ", ".join(labels)
 
 
 def _verdict(check: ScoreCheck) -> str:

@@ -24,6 +24,22 @@ GREY, ORANGE, SKY, GREEN = "#999999", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 _STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": GREEN}
 _OTHERS = (BLUE, VERMILLION, PURPLE, YELLOW)
+# Of lines; what belongs together in one figure differs.
+_LINES = _STRATEGIES | {
+    **{
+        "none": GREY,
+        "fifo": ORANGE,
+        "lru": SKY,
+        "lfu": PURPLE,
+        "gdsf": BLUE,
+        "belady": VERMILLION,
+        "planned": GREEN,
+    },
+    **{"given": GREY, "random": ORANGE, "bfs": PURPLE, "dfs": BLUE, "dfs_min": SKY},
+    **{"dfs_plus": GREEN, "optimal": VERMILLION},
+}
+_SHADES = (BLUE, VERMILLION, PURPLE, GREEN, ORANGE, SKY, GREY, "#000000")
+_MARKERS = "osD^vPX*<>hd"
 PARTS = {
     "prepare model": BLUE,
     "prepare data": YELLOW,
@@ -42,6 +58,8 @@ LINE = SMALL * 1.25
 # Of labels that do not fit side by side.
 ANGLE = 40
 INCH = 72
+# Width and height of one of several panels, in inches.
+PANEL = (3.3, 2.9)
 
 _SETTINGS: Any = {  # matplotlib's type for the keys is new in 3.11
     "font.size": FONT,
@@ -129,6 +147,45 @@ def panels(count: int, width: float, height: float, title: str, caption: str) ->
     axes = [figure.add_subplot(count, 1, i + 1) for i in range(count)]
     _write_around(figure, head, foot)
     return figure, axes
+
+
+def row(count: int, names: Sequence[str], title: str, caption: str) -> tuple[Figure, list[Axes], Axes, int]:
+    """A figure of ``count`` panels side by side, texts as above, and room between for a legend of ``names``.
+
+    Returns the panels, the axes for the legend, which show nothing else, and the legend's columns.
+    """
+    width = count * PANEL[0]
+    # Wide lines average out less than they add up: a little is kept free.
+    head, foot = (_fill(text, 0.93 * width, size) for text, size in ((title, (FONT + 2) * BOLD), (caption, SMALL)))
+    # A name, its line and the gap behind it.
+    columns = max(1, int((width - 0.4) * INCH / (max(map(len, names)) * SMALL * 0.6 + 48)))
+    legend = -(-len(names) // columns) * SMALL * 1.9 / INCH + 0.05
+    texts = (head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH + (0.3 if head else 0)
+    figure = Figure(figsize=(width, PANEL[1] + legend + texts), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(2, count, height_ratios=(legend, PANEL[1]))
+    above = figure.add_subplot(grid[0, :])
+    above.axis("off")
+    _write_around(figure, head, foot)
+    return figure, [figure.add_subplot(grid[1, i]) for i in range(count)], above, columns
+
+
+def line_looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each line of a figure; no two lines share both, and few the colour."""
+    looks: dict[str, tuple[str, str]] = {}
+    for i, name in enumerate(names):
+        taken = [shade for shade, _ in looks.values()]
+        own = _LINES.get(name.partition(" ")[0])
+        free = [shade for shade in _SHADES if shade not in taken and shade not in _reserved(names[i + 1 :])]
+        shade = own if own and own not in taken else (free or [_SHADES[i % len(_SHADES)]])[0]
+        in_turn = _MARKERS[i % len(_MARKERS) :] + _MARKERS
+        looks[name] = shade, next((m for m in in_turn if (shade, m) not in looks.values()), in_turn[0])
+    return looks
+
+
+def _reserved(names: Sequence[str]) -> set[str | None]:
+    """Colours that names to come have of their own."""
+    return {_LINES.get(name.partition(" ")[0]) for name in names}
 
 
 def save(figure: Figure, data: pd.DataFrame, stem: Path) -> list[Path]:

@@ -26,10 +26,18 @@ def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
     """``${at_scale:{laptop:16,ci:4}}``: the value for the chosen scale."""
     if _root_.scale not in values:
         raise ConfigError(f"scale={_root_.scale} is not among {', '.join(values)} here; choose one of these")
-    return values[_root_.scale]
+    value = values[_root_.scale]
+    # A bare list would be taken for a single value that is of no valid kind.
+    return OmegaConf.create(value) if isinstance(value, list) else value
+
+
+def _name_of(target: str) -> str:
+    """``${name_of:${order._target_}}``: the choice that a class stands for, which its file is called after."""
+    return target.split(".")[-2]
 
 
 OmegaConf.register_new_resolver("at_scale", _at_scale, replace=True)
+OmegaConf.register_new_resolver("name_of", _name_of, replace=True)
 MAIN = "config"
 
 

@@ -61,7 +61,7 @@ class Cache:
         """
         if not self.policy.keeps:
             return False
-        level = next((i for i in range(len(self._tiers)) if self._make_room(i, nbytes, pinned)), None)
+        level = next((i for i in range(len(self._tiers)) if self._make_room(i, vertex, nbytes, pinned)), None)
         if level is None:
             if self.policy.planned:
                 held = ", ".join(f"{t.used} of {t.budget} bytes on {t.name}" for t in self._tiers)
@@ -114,13 +114,16 @@ class Cache:
         """Bytes held or reserved in the device's memory."""
         return self._tiers[0].used
 
-    def _make_room(self, level: int, nbytes: int, pinned: frozenset[int]) -> bool:
-        """Evict from the tier at ``level`` until ``nbytes`` fit; False if they cannot."""
-        tier = self._tiers[level]
+    def _make_room(self, level: int, vertex: int, nbytes: int, pinned: frozenset[int]) -> bool:
+        """Evict from the tier at ``level`` until ``nbytes`` of ``vertex`` fit; False if that may not be."""
+        tier, policy = self._tiers[level], self._policies[level]
+        short = 0 if tier.budget is None else tier.used + nbytes - tier.budget
         if tier.budget is not None and nbytes > tier.budget:
             return False
+        if short > 0 and not policy.admits(vertex, short, pinned):
+            return False
         while not tier.has_room(nbytes):
-            victim = self._policies[level].victim(pinned)
+            victim = policy.victim(pinned)
             if victim is None:
                 return False
             self._evict(victim, pinned)
@@ -131,7 +134,8 @@ class Cache:
         entry = self._entries[vertex]
         above = entry.level
         level = next(
-            (i for i in range(above + 1, len(self._tiers)) if self._make_room(i, entry.reserved, pinned)), None
+            (i for i in range(above + 1, len(self._tiers)) if self._make_room(i, vertex, entry.reserved, pinned)),
+            None,
         )
         if level is None:
             self._meter.counters["evictions"] += 1

@@ -125,8 +125,12 @@ class Engine:
                 if step.chunk != chunk:
                     self._end_chunk()
                     chunk, emitted = step.chunk, set()
+                    if self._cache.policy.foresees:
+                        with self._meter.part("planning"):
+                            self._cache.expect(_needs_of_steps(plan, chunk))
                 with self._meter.part("prepare_model"):
                     self._loader.advance()
+                self._cache.advance()
                 self._infer(plan.tree, step.vertex, plan.chunks[chunk], emitted)
                 self._tick()
             elif isinstance(step, Release):
@@ -214,7 +218,9 @@ class Engine:
         for vertex in path:
             if nbytes := tree.cache_bytes(vertex) * items:
                 pinned = frozenset({source, *held})
-                if self._cache.reserve(vertex, nbytes, pinned):
+                # Preparing data counts as one block: it is work, though no block does it.
+                cost = max(1, len(tree.blocks[vertex])) * items
+                if self._cache.reserve(vertex, nbytes, pinned, cost=cost):
                     held.add(vertex)
         return held
 
@@ -269,3 +275,18 @@ class Engine:
             if self._cache.policy.planned and self._cache.used:
                 raise AlsatianError(f"internal: the plan left {self._cache.used} bytes in the cache")
             self._cache.clear()
+
+
+def _needs_of_steps(plan: Plan, chunk: int) -> list[tuple[int, ...]]:
+    """For each inference of ``chunk`` the vertices that may serve it, nearest first.
+
+    Nothing serves a vertex on the path of an earlier one: it will have been computed on the way.
+    """
+    passed = set[int]()
+    needs: list[tuple[int, ...]] = []
+    for step in plan.steps:
+        if isinstance(step, Infer) and step.chunk == chunk:
+            path = tuple(plan.tree.path(step.vertex))
+            needs.append(() if step.vertex in passed else path)
+            passed.update(path)
+    return needs

@@ -151,3 +151,44 @@ def load_runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 def four_records() -> list[Any]:
     """The four strategies; base needs 16 s, alsatian 4 s."""
     return [made_up_record(name, (wall, wall + 1, wall * 0.5)) for name, wall in EVERY_STRATEGY.items()]
+
+
+WORKING_SET = 4_000_000
+# Of every line its block executions at each budget; the same numbers of hits, of 30 requests, are made up.
+EXECUTIONS = {
+    "none": {"2%": 9000, "10%": 9000, "50%": 9000, "100%": 9000},
+    "lru": {"2%": 9000, "10%": 8000, "50%": 3000, "100%": 2000},
+    "belady": {"2%": 9000, "10%": 6000, "50%": 2000, "100%": 2000},
+    "planned": {"2%": 2000, "10%": 2000, "50%": 2000, "100%": 2000},
+}
+
+
+def budget_bytes(budget: str | int) -> int:
+    """Bytes of a share of the made-up working set, or of what is bytes already."""
+    return int(WORKING_SET * float(budget.rstrip("%")) / 100) if isinstance(budget, str) else budget
+
+
+def made_up_sweep(executions: Any = None, **changes: Any) -> list[Any]:
+    """A record for each line and budget of ``executions``."""
+    made_up = []
+    for line, points in (executions or EXECUTIONS).items():
+        for budget, count in points.items():
+            wall = count / 1000
+            record = made_up_record(
+                line, (wall, wall * 1.25, wall * 0.75), run_id=f"{line}-{budget}",
+                config__cache={"policy": {"_target_": f"policies.{line}.{line.title()}"}, "budget": budget},
+                config__schedule={"_target_": "schedules.Halving"}, config__sharing="prefix", **changes,
+            )  # fmt: skip
+            record["resolved"] = {"cache.budget": {"requested": budget, "bytes": budget_bytes(budget)}}
+            for repeat in record["repeats"]:
+                hits = 30 - count // 300
+                repeat["counters"] |= {"block_executions": count, "hits": hits, "misses": 30 - hits}
+                repeat["peaks"] = {"cache_bytes": min(1_000, budget_bytes(budget))}
+            made_up.append(record)
+    return made_up
+
+
+@pytest.fixture(scope="session")
+def sweep_records() -> Callable[..., list[Any]]:
+    """The factory of a made-up sweep's records."""
+    return made_up_sweep

@@ -8,7 +8,7 @@ from PIL import Image
 
 from alsatian.errors import ConfigError
 from alsatian.searching.strategy import Strategy
-from experiments.config import Cell, cells, choices
+from experiments.config import Cell, cells, choices, descriptions
 from experiments.setup import Parts, Setup
 
 STRATEGIES = choices("strategy")
@@ -68,6 +68,37 @@ def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: P
     for name in names:
         (cell,) = cells([f"{group}={name}", *needed.get(name, [])])
         _setup(cell)
+
+
+def test_sweeps_cover_every_policy_and_every_order() -> None:
+    for experiment, axis in (("cache_sweep", "cache"), ("order_sweep", "order")):
+        found = cells([f"experiment={experiment}"])
+        names = [cell.config.strategy.name for cell in found]
+        budgets = [cell.config.cache.budget for cell in found]
+        assert set(names) == set(choices(axis))
+        assert set(budgets) == {"2%", "5%", "10%", "25%", "50%", "100%"}
+        assert len(set(zip(names, budgets, strict=True))) == len(found) == len(choices(axis)) * 6
+        assert {cell.config.schedule._target_.split(".")[-1] for cell in found} == {"Halving"}
+        assert {cell.config.sharing for cell in found} == {"prefix"}
+        small = cells([f"experiment={experiment}", "scale=ci"])
+        assert {cell.config.cache.budget for cell in small} == {"10%", "50%", "100%"}
+        assert {cell.config.strategy.name for cell in small} == set(choices(axis))
+
+
+@pytest.mark.parametrize("group", ["cache", "order"])
+def test_a_component_is_called_after_its_file(group: str) -> None:
+    for name in choices(group):
+        (cell,) = cells([f"{group}={name}"])
+        node = cell.config[group].policy if group == "cache" else cell.config[group]
+        (named,) = cells([f"{group}={name}", f"strategy.name=${{name_of:{node._target_}}}"])
+        assert named.config.strategy.name == name
+
+
+@pytest.mark.parametrize("name", choices("cache"))
+def test_a_cache_policy_is_called_as_its_yaml(name: str) -> None:
+    (cell,) = cells([f"cache={name}"])
+    assert _setup(cell).strategy.cache.name == name
+    assert dict(descriptions("cache"))[name]
 
 
 def test_a_value_that_has_to_be_given_is_asked_for() -> None:

@@ -50,12 +50,18 @@ from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.meter import Measurement
 from alsatian.runtime.policies.base import CachePolicy
+from alsatian.runtime.policies.belady import Belady
+from alsatian.runtime.policies.fifo import Fifo
+from alsatian.runtime.policies.gdsf import Gdsf
+from alsatian.runtime.policies.lfu import Lfu
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
 from alsatian.runtime.policies.planned import Planned
 from alsatian.searching.api import SearchResult
 from alsatian.searching.schedules import Round, Rounds, Schedule
 from alsatian.searching.strategy import Strategy
+
+POLICIES = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady(), Planned()]
 
 
 @by_name
@@ -95,7 +101,7 @@ def smallest_budget(family: ModelSet, order: Order) -> int:
     return int(re.findall(r"cache\.budget=(\d+)", str(error.value))[0])
 
 
-@pytest.mark.parametrize("cache", [NoCache(), Lru(), Planned()], ids=lambda c: c.name)
+@pytest.mark.parametrize("cache", POLICIES, ids=lambda c: c.name)
 @pytest.mark.parametrize("order", [Given(), Random(3), Dfs(), DfsPlus()], ids=lambda o: o.name)
 def test_every_order_and_policy_with_and_without_a_tight_budget(
     family: ModelSet, truth: Known, order: Order, cache: CachePolicy

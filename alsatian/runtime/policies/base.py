@@ -15,25 +15,39 @@ class CachePolicy(ABC):
         planned: the plan lists every intermediate and says when it is released, so that nothing is
             evicted; otherwise the plan lists features only and intermediates are kept as they come along.
         keeps: whether anything is kept at all.
+        foresees: whether ``expect`` is of use, which costs the engine a walk over the plan.
     """
 
     name: ClassVar[str]
     planned: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
+    foresees: ClassVar[bool] = False
 
     @abstractmethod
     def fresh(self) -> "CachePolicy":
         """A policy with the same settings and no history, for one search."""
 
     def expect(self, needs: Sequence[Sequence[int]]) -> None:  # noqa: B027
-        """Learn the steps of a chunk that begins: for each the vertices of which any serves it, nearest first."""
+        """A chunk starts; ``needs[i]`` is what its step ``i`` will look for in the cache.
+
+        These are the vertices any of which would serve the step, the one that serves it best first; none if
+        the step computes nothing. ``advance`` says when a step begins.
+        """
 
     def advance(self) -> None:  # noqa: B027
-        """The next of the expected steps begins."""
+        """The next step of what ``expect`` was told begins."""
+
+    def admits(self, vertex: int, short: int, pinned: frozenset[int]) -> bool:
+        """Whether ``vertex`` is worth the ``short`` bytes that have to be evicted for it, none of ``pinned``."""
+        return True
 
     @abstractmethod
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
-        """``vertex``, which it takes ``cost`` to compute again, entered the cache with ``nbytes``."""
+        """``vertex`` entered the cache with ``nbytes``.
+
+        ``cost`` is the work to compute it again from its parent, in any unit that is the same for all
+        vertices.
+        """
 
     @abstractmethod
     def used(self, vertex: int) -> None:
