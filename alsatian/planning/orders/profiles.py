@@ -54,7 +54,14 @@ class Profile:
         return bisect_right(self.needs, budget) - 1
 
     def residue(self, level: int) -> int:
+        """What the subtree holds at record ``level``."""
         return self.records[level].residue
+
+    def coarse(self) -> "Profile":
+        """With the first and the last record only: once computed, the subtree does not pause."""
+        last = self.records[-1]
+        steps = tuple(step for record in self.records[1:] for step in record.steps)
+        return Profile([self.records[0], Record(last.need, last.residue, steps)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +82,22 @@ def profile_of(
     """
     if not children:
         return Profile([Record(held, 0, (vertex,))]), True
-    records = [Record(held, held, (vertex,))]
     need, release, exact = _least_release(held, children, allowance, deadline)
     levels = [-1] * len(children)
     steps: list[int | Record] = []
     for child, level in release.steps:
         steps.extend(children[child].records[levels[child] + 1 : level + 1])
         levels[child] = level
-    records.append(Record(need, release.residue, tuple(steps)))
-    for least, child, level, residue in _advance(children, levels):
-        step = children[child].records[level]
-        if least <= records[-1].need:
-            last = records.pop()
-            records.append(Record(last.need, residue, (*last.steps, step)))
-        else:
-            records.append(Record(least, residue, (step,)))
+    records = [Record(held, held, (vertex,))]
+    residue = release.residue
+    for least, child, level, left in _advance(children, levels):
+        if least > need:
+            records.append(Record(need, residue, tuple(steps)))
+            need, steps = least, []
+        # Steps and not the record: deep trees would hold a record for every pair of a vertex and one above it.
+        steps.extend(children[child].records[level].steps)
+        residue = left
+    records.append(Record(need, residue, tuple(steps)))
     return Profile(records), exact
 
 
