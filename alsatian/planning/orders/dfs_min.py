@@ -62,5 +62,5 @@ def _arranged(shape: Shape, vertex: int, peak: Sequence[int], residue: Sequence[
         own = below[-1] - residue[child] + max(held + shape.entering(child), peak[child])
         return max(before[i], after[i + 1] - residue[child], own)
 
-    last = min(range(len(ordered)), key=with_last)
+    last = min(reversed(range(len(ordered))), key=with_last)
     return [*ordered[:last], *ordered[last + 1 :], ordered[last]], with_last(last)

@@ -43,7 +43,7 @@ class DownSets:
         popped = 0
         while queue:
             popped += 1
-            if popped % 256 == 0 and time.monotonic() > deadline:
+            if popped % 256 == 1 and time.monotonic() > deadline:
                 return None, False
             peak, left, done, content = heapq.heappop(queue)
             if peak > came[done][0]:

@@ -175,7 +175,7 @@ def _release(
     looked = 0
     while stack:
         looked += 1
-        if looked > allowance or (looked % 256 == 0 and time.monotonic() > deadline):
+        if looked > allowance or (looked % 256 == 1 and time.monotonic() > deadline):
             return None, False
         state, content, steps = stack.pop()
         levels = list(state)
