@@ -67,8 +67,8 @@ class Optimal:
         exact = True
         for vertex in reversed(range(len(shape.parent))):
             children = [profiles.pop(child) for child in shape.children[vertex]]
-            if time.monotonic() > deadline and any(len(child.records) > 2 for child in children):
-                children, exact = [child.coarse() if len(child.records) > 2 else child for child in children], False
+            if time.monotonic() > deadline:  # quick from here on; whatever would be searched is not certain
+                children = [child.coarse() for child in children]
             profiles[vertex], proved = profile_of(shape.size[vertex], vertex, children, self.states, deadline)
             exact = exact and proved
         return flatten([record for found in profiles.values() for record in found.records]), exact

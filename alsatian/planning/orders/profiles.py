@@ -59,6 +59,8 @@ class Profile:
 
     def coarse(self) -> "Profile":
         """With the first and the last record only: once computed, the subtree does not pause."""
+        if len(self.records) <= 2:
+            return self
         last = self.records[-1]
         steps = tuple(step for record in self.records[1:] for step in record.steps)
         return Profile([self.records[0], Record(last.need, last.residue, steps)])
