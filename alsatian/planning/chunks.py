@@ -13,11 +13,11 @@ def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
     """C_min of ``order``: the largest cache content over all its steps, in the unit of ``shape.size``.
 
     A vertex enters when it is computed. It leaves when its last child has been computed; one without
-    children leaves once it is scored, before the next vertex enters.
+    children leaves once it is scored, before the next vertex enters. What ``shape.kept`` says stays.
     """
     content = peak = 0
     for vertex, done in releases(shape, order):
-        content += shape.size[vertex]
+        content += shape.entering(vertex)
         peak = max(peak, content)
         content -= sum(shape.size[v] for v in done)
     return peak
@@ -41,7 +41,8 @@ def tier_peaks(
 ) -> tuple[int, ...] | None:
     """Largest content of each tier for a chunk of ``items``, in bytes; None if a vertex fits nowhere.
 
-    The rule is the cache's: a vertex goes, whole, to the first tier that has room for it, and stays there.
+    The rule is the cache's: a vertex goes, whole, to the first tier that has room for it, and stays there
+    until it is released. ``shape.kept`` does not count: features are no part of the cache.
     """
     used, peaks, tier_of = [0] * len(budgets), [0] * len(budgets), {}
     for vertex, done in releases(shape, order):

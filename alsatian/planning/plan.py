@@ -43,9 +43,11 @@ class Plan:
         peaks: largest content of each tier of the cache over all steps, in bytes, if releases are planned
             (with one tier C_min times the items of the largest chunk); None if a reactive policy decides
             at run time.
+        note: what the order has to say about itself, such as that it is not what its name promises.
     """
 
     tree: TaskTree
     chunks: tuple[tuple[Batch, ...], ...]
     steps: tuple[Step, ...]
     peaks: tuple[int, ...] | None
+    note: str | None = None

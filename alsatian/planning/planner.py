@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alsatian.data.dataset import Batch
 from alsatian.planning.chunks import cut, releases
 from alsatian.planning.limits import Limits
-from alsatian.planning.orders.base import Order, Shape
+from alsatian.planning.orders.base import Order, Shape, arrange
 from alsatian.planning.plan import Infer, Plan, Release, Score, Step
 from alsatian.tree import TaskTree
 
@@ -32,15 +32,16 @@ def make_plan(
         BudgetError: not even one batch fits; names the smallest budget that would do.
     """
     shape = Shape.of(tree, models)
-    sequence = order(shape)
+    arrangement = arrange(order, shape)
+    sequence, note = arrangement.order, arrangement.note
     if not batches:  # all features are there already
-        return Plan(tree, (), tuple(Score(vertex) for vertex in sequence if tree.models[vertex]), (0,))
+        return Plan(tree, (), tuple(Score(vertex) for vertex in sequence if tree.models[vertex]), (0,), note)
     if planned_releases:
         chunks, peaks = cut(batches, shape, sequence, limits)
-        return Plan(tree, chunks, tuple(_planned(tree, shape, sequence, len(chunks))), peaks)
+        return Plan(tree, chunks, tuple(_planned(tree, shape, sequence, len(chunks))), peaks, note)
     most = limits.chunk_batches or len(batches)
     pieces = tuple(tuple(batches[i : i + most]) for i in range(0, len(batches), most))
-    return Plan(tree, pieces, tuple(_listed(tree, sequence, len(pieces))), None)
+    return Plan(tree, pieces, tuple(_listed(tree, sequence, len(pieces))), None, note)
 
 
 def _planned(tree: TaskTree, shape: Shape, sequence: Sequence[int], chunks: int) -> list[Step]:
