@@ -34,7 +34,7 @@ class Shape:
     def of(cls, tree: TaskTree, models: Sequence[str]) -> "Shape":
         """The shape of ``tree`` in bytes per item, with ``models`` in their given order."""
         outputs = dict.fromkeys(tree.vertex_of(model) for model in models)
-        return cls(tree.parent, [tree.cache_bytes(v) for v in range(len(tree))], list(outputs))
+        return cls(tree.parent, tree.all_cache_bytes(), list(outputs))
 
     def roots(self) -> list[int]:
         """Vertices without a parent."""
