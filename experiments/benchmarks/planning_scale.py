@@ -132,9 +132,9 @@ Seconds that the process had its core, medians of N; of sums also the range.
     yield f"""
 Peak memory is the whole process's through all stages of both tables; {start / 1e9:.2f} GB of it are the \
 interpreter and its libraries. Models are generated one at a time while the tree is built, and timed apart; \
-garbage collections in that time count for the tree, whose objects they look at. *Load* is the mean number of processes \
-that wanted one of the machine's cores: above their number the wall clock says little, and shared caches slow \
-the core as well."""
+garbage collections in that time count for the tree, whose objects they look at. *Load* is the mean number of \
+processes that wanted one of the machine's cores: above their number the wall clock says little, and shared caches \
+slow the core as well."""
 
 
 def _head(cells: Sequence[str]) -> Iterator[str]:
