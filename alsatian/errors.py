@@ -16,6 +16,10 @@ class StoreError(AlsatianError):
     """A file of the store is missing, damaged or not what its name says."""
 
 
+class LocalDiskError(StoreError):
+    """The fast local path for copies cannot be used. No model is to blame."""
+
+
 class BudgetError(AlsatianError):
     """A memory budget cannot be kept."""
 
@@ -32,10 +36,6 @@ class BadModelError(AlsatianError):
         self.models = tuple(models)
 
 
-class ScratchError(AlsatianError):
-    """A fast local folder for intermediates or blocks cannot be used."""
-
-
 class OutOfMemoryError(AlsatianError):
     """The memory of the device or of the host does not hold what a step of a search needs."""
 
@@ -44,9 +44,14 @@ class SplitError(AlsatianError):
     """A model cannot be turned into a chain of blocks."""
 
 
+# More names than this are no help in one line.
+_SHOWN = 60
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The end of an error message about an unknown ``name``: the nearest valid name, or all of them."""
+    """How an error about an unknown ``name`` ends: the nearest valid name, all of them, or the first of many."""
     names = sorted(valid)
     if close := get_close_matches(name, names, n=1, cutoff=0.5):
         return f"did you mean '{close[0]}'?"
-    return f"valid are: {', '.join(names) or 'none'}"
+    shown = [*names[:_SHOWN], *([f"… ({len(names)} in all)"] if len(names) > _SHOWN else [])]
+    return f"valid are: {', '.join(shown) or 'none'}"

@@ -25,6 +25,8 @@ def parse_bytes(size: int | float | str | None, name: str) -> int | None:
     """
     if size is None:
         return None
+    if isinstance(size, bool) or not isinstance(size, int | float | str):
+        raise ConfigError(f"{name}={size}: not a size; write a positive number of bytes or e.g. '64MiB'")
     if isinstance(size, str):
         match = _SIZE.fullmatch(size)
         if match is None or match[2].lower() not in _FACTOR:

@@ -40,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the output has left; nothing that is still to be written has a reader.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A folder for output that is none, a full disk: what the system says is what there is to say.
+        if error.filename is None:
+            raise
+        line = f"alsatian: {error.filename}: {error.strerror}"
+        Console(stderr=True, soft_wrap=True).print(line, markup=False, highlight=False)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,3 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         module.configure(command)
         command.set_defaults(handle=module.handle)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,8 +1,10 @@
 """Hydra's side: from the words of a command line to one resolved configuration per run."""
 
 import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from importlib import resources
 from typing import Any
 
@@ -15,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alsatian.errors import ConfigError, nearest
+from experiments.settings import check_kind
 
 MODULE = "conf"
 
@@ -54,7 +57,7 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
     """
     with _initialised():
         overrides = _parse(words)
-        _check_names(overrides)
+        usual = _check_names(overrides)
         fixed, axes = _split_sweeps(overrides, multirun)
         first = _compose([*fixed, *(values[0] for values in axes.values())])
         own: dict[str, list[Any]] = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))  # type: ignore
@@ -69,6 +72,9 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
     for cell in found:
         if missing := sorted(OmegaConf.missing_keys(cell.config)):
             raise ConfigError(f"{missing[0]}: needs a value here; write {missing[0]}=…")
+        plain: Any = OmegaConf.to_container(cell.config)
+        for key, value in usual.items():
+            check_kind(key, reduce(operator.getitem, key.split("."), plain), value)
     return found
 
 
@@ -90,13 +96,19 @@ def _parse(words: Sequence[str]) -> list[Override]:
         raise ConfigError(f"cannot read '{' '.join(words)}': {_first_line(error)}; write key=value") from None
 
 
-def _check_names(overrides: Sequence[Override]) -> None:
-    """Refuse unknown groups' choices and unknown keys, with the nearest valid name."""
+def _check_names(overrides: Sequence[Override]) -> dict[str, Any]:
+    """Refuse unknown groups' choices and unknown keys, with the nearest valid name.
+
+    Returns what the keys would be if they were not set.
+    """
     loader = GlobalHydra.instance().config_loader()
     groups = set(loader.list_groups(""))
-    keys: set[str] | None = None
+    keys: dict[str, Any] | None = None
+    usual: dict[str, Any] = {}
     for override in overrides:
         key = override.key_or_group
+        if override.is_delete():
+            raise ConfigError(f"{override.input_line}: nothing can be left out; write key=value")
         if key in groups:
             valid = loader.get_group_options(key)
             for name in _values(override):
@@ -108,7 +120,9 @@ def _check_names(overrides: Sequence[Override]) -> None:
             # Keys may come with a choice made in the same words, so they are looked up in that composition.
             keys = keys if keys is not None else _all_keys(overrides, groups)
             if key not in keys:
-                raise ConfigError(f"{key}: there is no such key; {nearest(key, keys | groups)}")
+                raise ConfigError(f"{key}: there is no such key; {nearest(key, {*keys, *groups})}")
+            usual[key] = keys[key]
+    return usual
 
 
 def _values(override: Override) -> list[str]:
@@ -117,14 +131,14 @@ def _values(override: Override) -> list[str]:
     return [str(override.value())]
 
 
-def _all_keys(overrides: Sequence[Override], groups: set[str]) -> set[str]:
-    """Dotted keys of the composition that the group choices among ``overrides`` make, nested ones too."""
-    found: set[str] = set()
+def _all_keys(overrides: Sequence[Override], groups: set[str]) -> dict[str, Any]:
+    """Dotted keys, with values, of the composition that the group choices among ``overrides`` make."""
+    found: dict[str, Any] = {}
     picked = [f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups]
 
     def walk(node: Any, prefix: str) -> None:
         for key, value in node.items() if isinstance(node, dict) else ():
-            found.add(f"{prefix}{key}")
+            found[f"{prefix}{key}"] = value
             walk(value, f"{prefix}{key}.")
 
     walk(OmegaConf.to_container(_compose(picked), resolve=False), "")

@@ -8,6 +8,7 @@ from typing import Any
 
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.data.dataset import Dataset
+from alsatian.errors import ConfigError
 from alsatian.files import write_json
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.meter import Measurement
@@ -109,8 +110,15 @@ def findings(result: SearchResult) -> dict[str, Any]:
 
 
 def save(path: Path, record: Mapping[str, Any]) -> None:
-    """Write ``record``; what was there before stays until the new one is whole."""
-    write_json(path, record)
+    """Write ``record``; what was there before stays until the new one is whole.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        write_json(path, record)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another results_dir") from None
 
 
 def _round(result: RoundResult) -> dict[str, Any]:

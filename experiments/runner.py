@@ -16,14 +16,15 @@ from alsatian.data.dataset import Dataset
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
+from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.storage import Storage
 from alsatian.searching.api import SearchResult, resolve_device, search
 from alsatian.searching.strategy import Strategy
-from alsatian.units import parse_bytes
 from experiments import record
 from experiments.config import Cell
 from experiments.environment import environment
 from experiments.progress import Progress
+from experiments.settings import check_run
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Setup:
     strategy: Strategy
     proxy: Proxy
     storage: Storage
+    loader: LoaderSettings
     dataset: Dataset
 
 
@@ -79,12 +81,7 @@ def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outc
 def _setup(cell: Cell) -> Setup:
     config = OmegaConf.to_container(cell.config, resolve=True)
     assert isinstance(config, dict)
-    if not isinstance(config["repeats"], int) or config["repeats"] < 1:
-        raise ConfigError(f"repeats={config['repeats']}: must be a whole number of at least 1")
-    if not isinstance(config["batch_size"], int) or config["batch_size"] < 1:
-        raise ConfigError(f"batch_size={config['batch_size']}: must be a whole number of at least 1")
-    parse_bytes(config["cache"]["budget"], "cache.budget")
-    parse_bytes(config["cache"]["block_budget"], "cache.block_budget")
+    check_run({str(key): value for key, value in config.items()})
     resolve_device(config["device"]["name"])
     strategy = _build(
         cell.config.strategy,
@@ -93,10 +90,13 @@ def _setup(cell: Cell) -> Setup:
         order=_build(cell.config.order),
         cache=_build(cell.config.cache.policy),
     )
+    copies = ("block_budget", "block_host_budget", "block_ssd_budget", "ssd_dir")
+    loader = _build(cell.config.loader, **{key: config["cache"][key] for key in copies})
+    loader.check_device(config["device"]["name"])
     label = " ".join(cell.overrides) or strategy.name
     return Setup(
         label, {str(k): v for k, v in config.items()}, strategy,
-        _build(cell.config.proxy), _build(cell.config.storage), _build(cell.config.dataset),
+        _build(cell.config.proxy), _build(cell.config.storage), loader, _build(cell.config.dataset),
     )  # fmt: skip
 
 
@@ -165,8 +165,7 @@ def _measure(setup: Setup, models: ModelSet, progress: Progress, repeat: int) ->
         proxy=setup.proxy,
         batch_size=setup.config["batch_size"],
         budget=setup.config["cache"]["budget"],
-        block_budget=setup.config["cache"]["block_budget"],
-        read_ahead=setup.config["cache"]["read_ahead"],
+        loader=setup.loader,
         storage=setup.storage,
         device=setup.config["device"]["name"],
         verify=setup.config["verify"],

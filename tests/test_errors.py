@@ -18,6 +18,11 @@ def test_every_error_is_caught_as_one() -> None:
         ("dfs+", ["given", "dfs_plus", "dfs"], "did you mean 'dfs'?"),
         ("xyz", ["shift", "base"], "valid are: base, shift"),
         ("anything", [], "valid are: none"),
+        (
+            ".",
+            [f"n{i:03}" for i in range(99)],
+            f"valid are: {', '.join(f'n{i:03}' for i in range(60))}, … (99 in all)",
+        ),
     ],
 )
 def test_the_nearest_name_is_offered_or_all_names(name: str, valid: list[str], expected: str) -> None:

@@ -1,5 +1,7 @@
 """Sizes as people write them."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,12 @@ def test_what_is_no_size_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigError, match=r"cache\.budget=.*not a size.*64MiB") as error:
         parse_bytes(text, "cache.budget")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [True, [1], {"a": 1}])
+def test_what_is_neither_number_nor_text_is_refused(size: Any) -> None:
+    with pytest.raises(ConfigError, match=r"cache\.budget=.*not a size"):
+        parse_bytes(size, "cache.budget")
 
 
 @pytest.mark.parametrize("size", [0, -1, 0.5, "0", "0MB", "0.5", float("nan"), float("-inf")])

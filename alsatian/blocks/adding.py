@@ -6,7 +6,6 @@ them reachable, follows when they are there.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +14,15 @@ from blake3 import blake3
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from alsatian.blocks import manifest
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.fingerprint import block_identity, parameter_fingerprint
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
-from alsatian.files import Batch, json_bytes
+from alsatian.files import Batch
 
 if TYPE_CHECKING:
     from alsatian.blocks.store import BlockStore
-
-MANIFEST_SCHEMA = 1
 
 
 class Adding:
@@ -54,15 +52,7 @@ class Adding:
     def add_model(self, candidate: Candidate) -> None:
         """As :meth:`BlockStore.add_model`; blocks added here before are on disk when the manifest appears."""
         root, what = self._store.root, f"model '{candidate.id}'"
-        value = {
-            "schema": MANIFEST_SCHEMA,
-            "id": candidate.id,
-            "blocks": [asdict(block) for block in candidate.blocks],
-            "architecture": asdict(candidate.architecture) if candidate.architecture else None,
-            "preprocessing": candidate.preprocessing.as_dict(),
-            "metadata": dict(candidate.metadata),
-        }
-        content = json_bytes(value)
+        content = manifest.content(candidate)
         if isinstance(candidate.preprocessing, TextPreprocessing) and candidate.preprocessing.file is not None:
             self._add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.file, what)
         self.commit()

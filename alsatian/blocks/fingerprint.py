@@ -5,6 +5,7 @@ function.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from blake3 import blake3
 
 DIGEST_LENGTH = 64  # hexadecimal digits of a 256-bit digest
+DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
 
 
 def digest_json(value: Any) -> str:

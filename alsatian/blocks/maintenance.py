@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
 
 from blake3 import blake3
 
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.store import IDENTITY, BlockStore
+from alsatian.blocks.fingerprint import DIGEST
+from alsatian.blocks.store import BlockStore
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.files import locked
@@ -81,7 +81,7 @@ def open_store(folder: Path) -> BlockStore:
 
 def candidates(store: BlockStore) -> list[Candidate]:
     """All models, by id; a manifest that is not valid is a StoreError."""
-    return [store.model(model_id) for model_id in _stored_ids(store)]
+    return [store.model(model_id) for model_id in store.model_ids()]
 
 
 def verify(store: BlockStore) -> list[str]:
@@ -97,7 +97,7 @@ def verify(store: BlockStore) -> list[str]:
         problems: list[str] = []
         # Sets first: a set that is added meanwhile may name models that were not there yet.
         sets = {name: _tried(problems, store.model_set, name) for name in store.set_names()}
-        ids = _stored_ids(store)
+        ids = store.model_ids()
         models = [m for i in ids if (m := _tried(problems, store.model, i)) is not None]
         problems += _blocks(store, models)
         problems += _assets(store, models)
@@ -207,18 +207,13 @@ def _asset(store: BlockStore, model: Candidate) -> Path | None:
     return None
 
 
-def _stored_ids(store: BlockStore) -> list[str]:
-    """Ids by the names of manifests, which need not be valid."""
-    return sorted(unquote(path.stem) for path in (store.root / "models").glob("*.json"))
-
-
 def _block_files(store: BlockStore) -> list[Path]:
-    named = (path for path in _files(store, "blocks") if IDENTITY.fullmatch(path.stem))
+    named = (path for path in _files(store, "blocks") if DIGEST.fullmatch(path.stem))
     return [path for path in named if path == store.block_path(path.stem)]
 
 
 def _asset_files(store: BlockStore) -> list[Path]:
-    return [path for path in _files(store, "assets") if IDENTITY.fullmatch(path.name)]
+    return [path for path in _files(store, "assets") if DIGEST.fullmatch(path.name)]
 
 
 def _files(store: BlockStore, *folders: str) -> list[Path]:

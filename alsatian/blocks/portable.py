@@ -138,14 +138,17 @@ def _target(name: str) -> Any:
     if name in _FUNCTIONS:
         return _FUNCTIONS[name]
     parts = name.split(".")
-    # aten.from_file is the one tensor operator that reaches outside of memory.
-    if len(parts) != 3 or parts[0] not in _NAMESPACES or parts[1] == "from_file":
+    if len(parts) != 3 or parts[0] not in _NAMESPACES:
         raise NotPortable(name)
     try:
         found = getattr(getattr(getattr(torch.ops, parts[0]), parts[1]), parts[2])
     except AttributeError:
         raise NotPortable(name) from None
-    if not isinstance(found, torch._ops.OpOverload):
+    # Of what these namespaces hold, some reach outside of memory: operators on files (aten.from_file), and
+    # functions of the scripting language (aten.save, aten.warn), which the dispatcher of tensor operators lacks.
+    if not isinstance(found, torch._ops.OpOverload) or not torch._C._dispatch_has_kernel(found.name()):
+        raise NotPortable(name)
+    if any(argument.name == "filename" for argument in found._schema.arguments):
         raise NotPortable(name)
     return found
 

@@ -11,7 +11,6 @@ that a block is found to be there already and the manifest that refers to it, no
 
 import contextlib
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,15 +20,12 @@ from urllib.parse import quote, unquote
 import torch
 from safetensors import SafetensorError, safe_open
 
-from alsatian.blocks.adding import MANIFEST_SCHEMA, Adding, writing
-from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
-from alsatian.blocks.fingerprint import DIGEST_LENGTH, block_identity, parameter_fingerprint
-from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
-from alsatian.data.text import TextPreprocessing
+from alsatian.blocks import manifest
+from alsatian.blocks.adding import Adding, writing
+from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.fingerprint import DIGEST, block_identity, parameter_fingerprint
 from alsatian.errors import StoreError, nearest
 from alsatian.files import Batch, locked, make_folder, write_json
-
-IDENTITY = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
 
 # A file system may give two writes within this time the same time stamp (a clock tick, ten times over).
 _SAME_STAMP_NS = 100_000_000
@@ -66,7 +62,7 @@ class BlockStore:
         Raises:
             StoreError: ``identity`` is no digest, so it could point outside the store.
         """
-        if not IDENTITY.fullmatch(identity):
+        if not DIGEST.fullmatch(identity):
             raise StoreError(f"{self.root}: '{identity[:80]}' is not a block identity")
         return self.root / "blocks" / identity[:2] / f"{identity}.safetensors"
 
@@ -156,30 +152,13 @@ class BlockStore:
         path = self.manifest_path(model_id)
         value = self._read_json(path, f"model '{model_id}'", self.model_ids)
         try:
-            if value["schema"] != MANIFEST_SCHEMA or value["id"] != model_id:
-                raise ValueError("another schema or model id")
-            blocks = tuple(Block(**block) for block in value["blocks"])
-            for block in blocks:
-                self.block_path(block.identity)
-                if not all(type(n) is int and n >= 0 for n in (block.parameter_bytes, block.output_bytes)):
-                    raise ValueError(f"the sizes of block {block.identity} are not numbers of bytes")
-            spec = value["architecture"]
-            return Candidate(
-                id=model_id,
-                blocks=blocks,
-                architecture=ArchitectureSpec(**spec) if spec else None,
-                preprocessing=self._preprocessing(value["preprocessing"]),
-                metadata=value["metadata"],
-            )
-        except (KeyError, TypeError, ValueError, StoreError) as error:
+            return manifest.candidate_of(value, model_id, self.assets)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"{path}: not a valid manifest of model '{model_id}' ({error})") from None
 
     def model_ids(self) -> list[str]:
-        """Ids of all models, sorted."""
-        ids = []
-        for path in (self.root / "models").glob("*.json"):
-            ids.append(str(self._read_json(path, "a model", list).get("id")))
-        return sorted(ids)
+        """Ids of all models, sorted, by the names of manifests, which need not be valid."""
+        return sorted(unquote(path.name.removesuffix(".json")) for path in (self.root / "models").glob("*.json"))
 
     def add_set(self, name: str, model_ids: Sequence[str], metadata: dict[str, Any]) -> None:
         """Write down a model set. Its models come first, so that a listed set is complete."""
@@ -196,16 +175,10 @@ class BlockStore:
         path = self._set(name)
         if not path.exists():
             return None
-        return [str(model) for model in self._read_json(path, f"set '{name}'", list).get("models", [])]
-
-    def _preprocessing(self, value: dict[str, Any]) -> Preprocessing:
-        if value["kind"] == "image":
-            return ImagePreprocessing.from_settings(value)
-        if value["kind"] == "text":
-            if not IDENTITY.fullmatch(value["tokenizer"]):
-                raise ValueError("the tokenizer is not named by a digest")
-            return TextPreprocessing.from_settings(value, self.assets)
-        raise ValueError(f"preprocessing of kind '{value['kind']}'")
+        members = self._read_json(path, f"set '{name}'", list).get("models")
+        if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+            raise StoreError(f"{path}: set '{name}' has no list of models; delete the file and make the set again")
+        return members
 
     def manifest_path(self, model_id: str) -> Path:
         """The file of a model's manifest. Any id stays inside the store."""

@@ -36,7 +36,7 @@ def digits(items: int = 1797 - SOURCE_ITEMS, test_share: float = 0.2, seed: int 
         ConfigError: more items asked for than there are, or fewer than classes.
     """
     images, labels = digit_pool(target=True)
-    if not 0 < items <= len(images):
+    if not isinstance(items, int) or not 0 < items <= len(images):
         raise ConfigError(f"dataset.items={items}: the target pool of digits has 1 to {len(images)} items")
     if items < 10:
         raise ConfigError(f"dataset.items={items}: fewer items than the 10 classes; ask for at least 10")

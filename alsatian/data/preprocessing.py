@@ -1,5 +1,6 @@
 """What turns raw items into a model's input. It belongs to the model, not to the data."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -68,6 +69,16 @@ class ImagePreprocessing(Preprocessing):
     size: int
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        if type(self.size) is not int or self.size < 1:
+            raise ConfigError(f"an image size of {self.size!r} pixels; use a number, at least 1")
+        numbers = (*self.mean, *self.std)
+        if len(numbers) != 2 * CHANNELS or not all(math.isfinite(n) for n in numbers) or min(self.std) <= 0:
+            raise ConfigError(
+                f"images cannot be normalised with mean={self.mean} and std={self.std}: {CHANNELS} finite numbers "
+                "each, std above 0"
+            )
 
     @classmethod
     def from_settings(cls, value: Mapping[str, Any]) -> "ImagePreprocessing":

@@ -1,5 +1,6 @@
 """Architectures by name, and their segments, each exported once a process."""
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 
 from alsatian.blocks import portable
+from alsatian.blocks.adding import writing
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Architecture
@@ -16,6 +18,13 @@ from alsatian.errors import ConfigError, nearest
 from alsatian.models.extractor import FeatureExtractor, feature_extractor
 
 SOURCES = ("torchvision", "transformers")
+# Options of transformers with which it would fetch code or weights and run what it got.
+REFUSED_OPTIONS = frozenset(
+    {
+        "auto_map", "attn_implementation", "_attn_implementation", "use_kernels", "experts_implementation",
+        "_experts_implementation", "fusion_config", "distributed_config", "quantization_config",
+    }
+)  # fmt: skip
 
 _library: dict[str, Architecture] = {}
 
@@ -43,6 +52,9 @@ def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
     valid = [*models.list_models(module=models), "VisionTransformer"]
     if spec.name not in valid:
         raise ConfigError(f"torchvision has no model '{spec.name}'; {nearest(spec.name, valid)}")
+    for option in ("weights", "weights_backbone", "pretrained"):
+        if spec.options.get(option):
+            raise ConfigError(f"torchvision's {spec.name}: the option {option} is refused: it would fetch them")
     builder: Any = getattr(models, spec.name)
     try:
         module: torch.nn.Module = builder(**spec.options)
@@ -57,10 +69,23 @@ def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
     model_class: Any = getattr(transformers, spec.name, None)
     if getattr(model_class, "config_class", None) is None:
         raise ConfigError(f"transformers has no model class '{spec.name}'")
-    config = model_class.config_class.from_dict(dict(spec.options))
-    config.use_cache = False
-    module: torch.nn.Module = model_class(config)
+    if refused := sorted(_keys(spec.options) & REFUSED_OPTIONS):
+        raise ConfigError(f"transformers' {spec.name}: the option {refused[0]} is refused: it may fetch code")
+    try:
+        config = model_class.config_class.from_dict(dict(spec.options))
+        config.use_cache = False
+        module: torch.nn.Module = model_class(config)
+    except Exception as error:  # configurations raise many types; the first line says why
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"transformers' {spec.name} does not take {dict(spec.options)}: {reason}") from None
     return module
+
+
+def _keys(value: Any) -> set[str]:
+    """The keys of ``value`` at every level."""
+    if isinstance(value, Mapping):
+        return {str(key) for key in value}.union(*(_keys(item) for item in value.values()))
+    return set().union(*(_keys(item) for item in value)) if isinstance(value, list | tuple) else set()
 
 
 def architecture(
@@ -93,7 +118,8 @@ def architecture(
             with torch.random.fork_rng(devices=[]):
                 built = split(build(spec, preprocessing), preprocessing.example(), device)
             if folder:
-                portable.write(folder / key, built)
+                with writing(folder.parent, "an architecture"):
+                    portable.write(folder / key, built)
         _library[key] = built
     return _library[key]
 

@@ -50,6 +50,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         raise ConfigError(f"{path}: is refused: weights are read from {', '.join(SUFFIXES)} only")
     if not state:
         raise ConfigError(f"{path}: holds no parameters by name; save the model's state_dict()")
+    for name, tensor in state.items():
+        if name.endswith("weight") and (not tensor.is_floating_point() or tensor.element_size() < 2):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ConfigError(f"{path}: is refused: '{name}' is quantized ({kind}); use weights in full precision")
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}

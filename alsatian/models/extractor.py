@@ -157,6 +157,11 @@ def transformers_body(module: nn.Module, text: bool) -> nn.Module:
     if hasattr(body.config, "mask_ratio") and hasattr(getattr(body, "embeddings", None), "random_masking"):
         # A masked autoencoder hides patches at random, in evaluation as well; features are made of all.
         body.embeddings.random_masking = _hide_nothing
+    for part in body.modules():
+        # Longformer and LED look into the mask for tokens that all others attend to; a mask of padding has
+        # none, and a look at values is what no export can follow.
+        if "is_global_attn" in signature(part.forward).parameters:
+            part.register_forward_pre_hook(_no_global_attention, with_kwargs=True)
     assert isinstance(body, nn.Module)
     return body
 
@@ -164,6 +169,11 @@ def transformers_body(module: nn.Module, text: bool) -> nn.Module:
 def _hide_nothing(patches: torch.Tensor, noise: object = None) -> tuple[torch.Tensor, None, None]:
     """All ``patches`` in their order; takes the place of ``random_masking`` in embeddings of patches."""
     return patches, None, None
+
+
+def _no_global_attention(part: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Arguments that say that no token is global, whatever the caller found in the mask."""
+    return args, {**kwargs, "is_global_attn": False}
 
 
 @contextmanager

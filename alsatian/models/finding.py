@@ -84,7 +84,9 @@ def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) ->
         path = folder / name
         if name.startswith("."):
             continue
-        if path.suffix in SUFFIXES:
+        if path.suffix in SUFFIXES and not path.is_file():
+            refused.append(f"{path}: is no file: a link to nothing, or a pipe")
+        elif path.suffix in SUFFIXES:
             model_id = path.relative_to(root).with_suffix("").as_posix()
             here.append(Found(model_id, "weights", path, _statement(path, root)))
         elif path.suffix in REFUSED_SUFFIXES:

@@ -5,11 +5,12 @@ architecture a JSON file states. Its id is its path below the folder, without su
 """
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreError
@@ -99,6 +100,8 @@ def add_path(
             added.append(model.id)
         except AlsatianError as error:
             lines.append(str(error))
+        except OSError as error:  # a file that has just gone, or that is not for this user
+            lines.append(f"{model.path}: cannot be read ({error.strerror})")
     progress(f"reading {root.name}", len(models), len(models))
     if lines and refused is None:
         more = (
@@ -111,6 +114,23 @@ def add_path(
     return added
 
 
+def add_one(
+    store: BlockStore, path: Path, model_id: str, *, length: int = DEFAULT_LENGTH, metadata: Mapping[str, Any]
+) -> Candidate:
+    """Read the only model at or below ``path`` and store it as ``model_id``, whatever was stored so before.
+
+    Raises:
+        AlsatianError: there is none or more than one, or it cannot be used.
+    """
+    lines: list[str] = []
+    models = find(path, lines)
+    if len(models) != 1:
+        raise ConfigError(lines[0] if lines else f"{path}: holds {len(models)} models where one is expected")
+    (model,) = models
+    base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
+    return _read(store, model, base, length, model_id, metadata)
+
+
 def _add(
     store: BlockStore, model: Found, models: Sequence[Found], root: Path, length: int, stored: set[str]
 ) -> None:
@@ -118,8 +138,8 @@ def _add(
     base = _base(store, model, models, stored) if model.kind == "adapter" else None
     place = str(model.path.resolve())
     key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version()])
-    if model.id in stored:
-        known = store.model(model.id)
+    known = _known(store, model.id) if model.id in stored else None
+    if known is not None:
         origin: Any = known.metadata.get("folder")
         blocks = (store.block_path(block.identity) for block in known.blocks)
         if origin and origin["key"] == key and all(path.exists() for path in blocks):
@@ -129,18 +149,32 @@ def _add(
                 f"{model.path}: the store has another model '{model.id}'"
                 f"{', from ' + origin['path'] if origin else ''}; rename one, or use another store"
             )
+    statement = str(model.statement.resolve()) if model.statement else None
+    origin = {"path": place, "kind": model.kind, "key": key, "statement": statement}
+    _read(store, model, base, length, model.id, {"folder": origin})
+
+
+def _read(
+    store: BlockStore, model: Found, base: Found | None, length: int, model_id: str, metadata: Mapping[str, Any]
+) -> Candidate:
+    """Read ``model``, an adapter of ``base`` if that is given, and store it as ``model_id``."""
     adapter = lora.read_adapter(model.path) if base else None
     source = base or model
     if source.kind == "saved":
         loaded = saved.open_folder(source.path, store.architectures, length, adapter)
     else:
         loaded = saved.open_state(source.path, source.statement, store.architectures, adapter)
-    origin = {"path": place, "kind": model.kind, "key": key}
-    origin["statement"] = str(model.statement.resolve()) if model.statement else None
-    metadata: dict[str, Any] = {"folder": origin}
     if base and adapter:
-        metadata |= {"base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
-    add_module(store, model.id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+        metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
+    return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+
+
+def _known(store: BlockStore, model_id: str) -> Candidate | None:
+    """What the store says about a model; None if it is damaged, so that the model is made again."""
+    try:
+        return store.model(model_id)
+    except StoreError:
+        return None
 
 
 def _base(store: BlockStore, adapter: Found, models: Sequence[Found], stored: set[str]) -> Found:
@@ -170,7 +204,8 @@ def _added_before(store: BlockStore, stored: set[str]) -> list[Found]:
     """Models of other folders whose files are still there."""
     found = []
     for model_id in sorted(stored):
-        origin: Any = store.model(model_id).metadata.get("folder")
+        known = _known(store, model_id)
+        origin: Any = known.metadata.get("folder") if known else None
         if origin and origin["kind"] != "adapter" and Path(origin["path"]).exists():
             statement = Path(origin["statement"]) if origin["statement"] else None
             found.append(Found(model_id, origin["kind"], Path(origin["path"]), statement))

@@ -7,7 +7,7 @@ all of them alike.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +135,10 @@ class HubSet:
         return self.offline or constants.HF_HUB_OFFLINE
 
     def _is_stored(self, store: BlockStore, model_id: str) -> bool:
-        if not store.manifest_path(model_id).exists():
-            return False
-        known = store.model(model_id)
+        try:
+            known = store.model(model_id)
+        except StoreError:
+            return False  # not there, or damaged
         settings = {"code": code_version(), "length": self.length}
         blocks = (store.block_path(block.identity) for block in known.blocks)
         return all(known.metadata.get(k) == v for k, v in settings.items()) and all(
@@ -146,23 +147,16 @@ class HubSet:
 
     def _add(self, store: BlockStore, model_id: str, entry: Entry) -> None:
         """Download a model and store it as ``model_id``."""
-        from alsatian.models.folder import add_path
+        from alsatian.models.folder import add_one
 
         folder = self._download(entry)
+        origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
-            found = add_path(store, folder, length=self.length)
+            add_one(store, folder, model_id, length=self.length, metadata={"hub": origin, "length": self.length})
         except AlsatianError as error:
             if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
                 raise  # trouble with the store is no property of the model
             raise _LeftOut(_first_line(error).replace(str(folder), entry.id)) from error
-        if len(found) != 1:
-            raise _LeftOut(f"holds {len(found)} models where one is expected")
-        candidate = store.model(found[0])
-        metadata = {key: value for key, value in candidate.metadata.items() if key != "folder"}
-        origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
-        store.add_model(
-            replace(candidate, id=model_id, metadata={**metadata, "hub": origin, "length": self.length})
-        )
 
     def _download(self, entry: Entry) -> Path:
         """The folder with the model's files, in the library's cache, which also resumes what was broken off."""

@@ -65,7 +65,10 @@ def stated_image(path: Path, stated: Mapping[str, Any]) -> ImagePreprocessing:
         ):
             raise ConfigError(f"{path}: {key}={value}: one number for each of {CHANNELS} channels is needed")
         channels[key] = (float(value[0]), float(value[1]), float(value[2]))
-    return ImagePreprocessing(size, **channels)
+    try:
+        return ImagePreprocessing(size, **channels)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def text_of(folder: Path, config: Any, length: int) -> TextPreprocessing:

@@ -61,8 +61,8 @@ def base_name(folder: Path) -> str:
     if kind.upper() != "LORA":
         raise ConfigError(f"{path}: adapters of peft_type {kind} are not supported; only LORA can be merged")
     base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
-        raise ConfigError(f"{path}: base_model_name_or_path is empty; write the base's folder there")
+    if not isinstance(base, str) or not base or "\0" in base:
+        raise ConfigError(f"{path}: base_model_name_or_path is empty or no path; write the base's folder there")
     return base
 
 
@@ -174,19 +174,23 @@ def _delta(layer: str, pair: Mapping[str, torch.Tensor], config: Mapping[str, An
             f"{file}: '{layer}' has factors {list(up.shape)} and {list(down.shape)}, which do not fit"
         )
     rank = down.shape[0]
-    alpha = float(_by_pattern(config.get("alpha_pattern"), layer, config.get("lora_alpha", 8)))
+    alpha = _by_pattern(config.get("alpha_pattern"), layer, config.get("lora_alpha", 8), file.parent / CONFIG)
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+        raise ConfigError(f"{file.parent / CONFIG}: the alpha of '{layer}' is {alpha!r}; a number is needed")
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     delta = scale * (up @ down)
     # An embedding's factors are those of its transpose; Conv1D keeps its weight as (inputs, outputs).
     return delta.T if embedding or config.get("fan_in_fan_out") else delta
 
 
-def _by_pattern(patterns: Any, layer: str, default: Any) -> Any:
+def _by_pattern(patterns: Any, layer: str, default: Any, path: Path) -> Any:
     """The value whose pattern fits ``layer``: peft compares with the end of the name, from a dot on."""
+    if patterns and not isinstance(patterns, Mapping):
+        raise ConfigError(f"{path}: alpha_pattern={patterns!r} gives no alpha by layer")
     for pattern, value in (patterns or {}).items():
         try:
             if re.fullmatch(rf"(.*\.)?({pattern})", layer):
                 return value
         except re.error as error:
-            raise ConfigError(f"alpha_pattern: '{pattern}' is no regular expression ({error})") from None
+            raise ConfigError(f"{path}: alpha_pattern: '{pattern}' is no regular expression ({error})") from None
     return default

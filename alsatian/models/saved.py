@@ -16,11 +16,11 @@ import torch
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import AlsatianError, ConfigError, nearest
+from alsatian.errors import ConfigError, StoreError, nearest
 from alsatian.models.architectures import architecture, build
 from alsatian.models.checkpoints import INDEX, load_into, mismatched, missing, read_json, read_state
 from alsatian.models.extractor import FeatureExtractor, feature_extractor
-from alsatian.models.inputs import STATED, image_of, stated_image, text_of
+from alsatian.models.inputs import DEFAULT_LENGTH, STATED, image_of, stated_image, text_of
 from alsatian.models.lora import Adapter, merge
 
 CONFIG = "config.json"
@@ -58,7 +58,7 @@ class Loaded:
 
 def weights_file(folder: Path) -> Path | None:
     """The weights, or the index of their shards, in a ``save_pretrained`` folder; None if there are none."""
-    return next((folder / name for name in WEIGHTS if (folder / name).exists()), None)
+    return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
 
 
 def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter | None = None) -> Loaded:
@@ -83,7 +83,7 @@ def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter
     if model_class.main_input_name == "pixel_values":
         preprocessing = image_of(folder, stated)
     elif model_class.main_input_name == "input_ids":
-        preprocessing = text_of(folder, settings, int(stated.get("length", length)))
+        preprocessing = text_of(folder, settings, stated.get("length", length))
     else:
         raise ConfigError(
             f"{folder}: the model takes {model_class.main_input_name}; only images and texts are read"
@@ -98,7 +98,8 @@ def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter
         names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
         extractor = feature_extractor(module.eval(), preprocessing.example(), stated.get("pooling"))
     spec = ArchitectureSpec("transformers", model_class.__name__, options, extractor.pooling)
-    built = architecture(spec, preprocessing, folder=architectures)
+    with _one_line(f"{folder}: cannot be split"):
+        built = architecture(spec, preprocessing, folder=architectures)
     used = {names[id(t)]: t for t in _used(extractor, built).values() if id(t) in names}
     for name in sorted(report["missing_keys"]):
         if name in used:
@@ -130,7 +131,8 @@ def open_state(file: Path, statement: Path | None, architectures: Path, adapter:
     spec = ArchitectureSpec("torchvision", name, dict(stated.get("options") or {}), stated.get("pooling"))
     with torch.random.fork_rng(devices=[]), _one_line(f"{statement}: torchvision cannot build {name}"):
         extractor = build(spec, preprocessing)
-    built = architecture(spec, preprocessing, folder=architectures)
+    with _one_line(f"{file}: cannot be split"):
+        built = architecture(spec, preprocessing, folder=architectures)
     state = read_state(file)
     rest = merge(adapter, state) if adapter else None
     used = _used(extractor, built)
@@ -181,6 +183,7 @@ def _model_class(folder: Path, config: Mapping[str, Any]) -> Any:
     found = getattr(transformers, str(names[0]), None)
     if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) and found.config_class):
         valid = [name for name in dir(transformers) if name.endswith(("Model", "Classification", "LM"))]
+        valid = [name for name in valid if not name.endswith("PreTrainedModel")]
         raise ConfigError(f"{path}: transformers has no model class '{names[0]}'; {nearest(str(names[0]), valid)}")
     return found
 
@@ -209,6 +212,11 @@ def _stated(path: Path, more: tuple[str, ...]) -> dict[str, Any]:
         # What is stated for a whole folder may hold more than one of its models needs.
         if key not in (*valid, *_STATED_ARCHITECTURE):
             raise ConfigError(f"{path}: '{key}' is unknown; {nearest(key, valid)}")
+    length = value.get("length", DEFAULT_LENGTH)
+    if type(length) is not int or length < 2:
+        raise ConfigError(f"{path}: length={length!r}: a number of tokens is needed, at least 2")
+    if not isinstance(value.get("options") or {}, Mapping):
+        raise ConfigError(f"{path}: options={value['options']!r}: arguments by name are needed, e.g. {{}}")
     return value
 
 
@@ -217,8 +225,8 @@ def _one_line(what: str) -> Iterator[None]:
     """Errors of a library, which are of many types and lines, as one line after ``what``."""
     try:
         yield
-    except AlsatianError:
-        raise
+    except StoreError:
+        raise  # a full disk is no property of the model
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"{what}: {reason}") from error

@@ -37,6 +37,10 @@ class RandomStart:
     options: Mapping[str, Any] = field(default_factory=dict)
     size: int = 224
 
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"model_set.start.size={self.size}: must be at least 1 pixel")
+
     def resolve(self, store: BlockStore) -> Resolved:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
         return spec, ImagePreprocessing(self.size), None
@@ -55,12 +59,11 @@ class PretrainedStart:
     length: int = 128
 
     def resolve(self, store: BlockStore) -> Resolved:
-        from alsatian.models.folder import add_path
+        from alsatian.models.folder import add_one
 
-        ids = add_path(store, self._folder(), length=self.length)
-        if len(ids) != 1:
-            raise ConfigError(f"model_set.start.path={self.path}: holds {len(ids)} models; name the folder of one")
-        model = store.model(ids[0])
+        # Not by the folder's name, which other models may have as well.
+        name = f"{self.path}@{self.length}"
+        model = add_one(store, self._folder(), name, length=self.length, metadata={"start": self.path})
         assert model.architecture is not None
         return model.architecture, model.preprocessing, model.id
 

@@ -73,6 +73,8 @@ class SyntheticSet:
             raise ConfigError(f"model_set.count={self.count}: the model set is empty; ask for at least 1 model")
         if (self.size is None) == (self.length is None):
             raise ConfigError("model_set: set either size (images) or length (text), and the other to null")
+        if (self.size or self.length or 0) < 1 or self.seed < 0:
+            raise ConfigError("model_set: size and length must be at least 1, seed at least 0")
         if self.distribution not in DISTRIBUTIONS:
             valid = nearest(self.distribution, DISTRIBUTIONS)
             raise ConfigError(f"model_set.distribution={self.distribution} is unknown; {valid}")

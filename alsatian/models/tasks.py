@@ -138,7 +138,7 @@ class ImageTasks:
     def random_task(self, rng: np.random.Generator) -> Task:
         part = str(rng.choice(list(self.datasets)))
         classes = int(labelled_images(part, Path(self.root))[1].max()) + 1
-        return Task(_some_classes(rng, classes, 2)[: self.largest], part=part)
+        return Task(_some_classes(rng, classes, 2, self.largest), part=part)
 
     def items(self, task: Task, limit: int, seed: int) -> Items:
         paths, labels = labelled_images(task.part, Path(self.root))
@@ -148,9 +148,10 @@ class ImageTasks:
         return paths[chosen], labels[chosen]
 
 
-def _some_classes(rng: np.random.Generator, count: int, fewest: int) -> tuple[int, ...]:
-    """A random subset of ``range(count)`` with at least ``fewest`` members, ascending."""
-    size = int(rng.integers(min(fewest, count), count + 1))
+def _some_classes(rng: np.random.Generator, count: int, fewest: int, most: int | None = None) -> tuple[int, ...]:
+    """A random subset of ``range(count)`` with at least ``fewest`` and at most ``most`` members, ascending."""
+    largest = count if most is None else min(most, count)
+    size = int(rng.integers(min(fewest, largest), largest + 1))
     return tuple(sorted(int(c) for c in rng.choice(count, size, replace=False)))
 
 

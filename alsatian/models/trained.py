@@ -57,6 +57,8 @@ class TrainedSet:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ConfigError(f"model_set.count={self.count}: the model set is empty; ask for at least 1 model")
+        if self.seed < 0:
+            raise ConfigError(f"model_set.seed={self.seed}: must be at least 0")
         if self.items < 40:
             raise ConfigError(f"model_set.items={self.items}: at least 40 are needed to train on")
         if self.base_epochs < 0 or self.epochs < 1:

@@ -1,5 +1,6 @@
 """Fine-tuning with frozen first blocks."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ class Recipe:
     freeze_statistics: bool = True
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or self.batch_size < 2:
+        if not 0 < self.learning_rate < math.inf or self.batch_size < 2:
             raise ConfigError("model_set.recipe: learning_rate must be positive and batch_size at least 2")
 
 

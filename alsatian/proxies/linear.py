@@ -1,6 +1,7 @@
 """The linear layer: how well do the classes separate linearly?"""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -39,7 +40,7 @@ class Linear:
     name: ClassVar[str] = "linear"
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or self.epochs < 1 or self.batch_size < 1:
+        if not 0 < self.learning_rate < math.inf or self.epochs < 1 or self.batch_size < 1:
             raise ConfigError("proxy: learning_rate, epochs and batch_size must be positive")
 
     def score(

@@ -8,15 +8,18 @@ import torch
 
 from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
-from alsatian.data.dataset import Batch, Dataset, raw_bytes
-from alsatian.errors import AlsatianError, BadModelError, OutOfMemoryError, StoreError
+from alsatian.data.dataset import Batch, Dataset
+from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
+from alsatian.runtime.block_source import Need
 from alsatian.runtime.cache import Cache
+from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.features import FeatureStore
-from alsatian.runtime.loader import BlockLoader, Need, Parameters
+from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter import Meter
+from alsatian.runtime.transfer import Parameters
 from alsatian.tree import NO_VERTEX, TaskTree
 
 Stage = tuple[int, list[tuple[Segment, Parameters]]]
@@ -39,11 +42,11 @@ class Engine:
         self,
         segments: Mapping[str, Segment],
         dataset: Dataset,
+        data: DataReader,
         loader: BlockLoader,
         cache: Cache,
         proxy: Proxy,
         meter: Meter,
-        read_ahead: bool = False,
         verify: bool = False,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
@@ -53,11 +56,11 @@ class Engine:
         self._at: tuple[TaskTree, int, Batch] | None = None  # the step under way, if it is one on a batch
         self._segments = segments
         self._dataset = dataset
+        self._data = data
         self._loader = loader
         self._cache = cache
         self._proxy = proxy
         self._meter = meter
-        self._read_ahead = read_ahead
         self._verify = verify
         self._tick = tick
 
@@ -72,9 +75,8 @@ class Engine:
             OutOfMemoryError: a step needs more memory than there is; :meth:`give_up` makes some.
         """
         full = False
-        if self._read_ahead:
-            with self._meter.part("prepare_model"):
-                self._loader.read_ahead(self._needs_in_order(plan))
+        with self._meter.part("prepare_model"):
+            self._loader.follow(self._needs_by_step(plan))
         try:
             self._run_steps(plan, test, train, scores)
         except Exception as error:
@@ -123,6 +125,8 @@ class Engine:
                 if step.chunk != chunk:
                     self._end_chunk()
                     chunk, emitted = step.chunk, set()
+                with self._meter.part("prepare_model"):
+                    self._loader.advance()
                 self._infer(plan.tree, step.vertex, plan.chunks[chunk], emitted)
                 self._tick()
             elif isinstance(step, Release):
@@ -174,6 +178,8 @@ class Engine:
         for vertex in path:
             try:
                 edge = [(need.segment, self._loader.load(need)) for need in self._needs(tree, vertex)]
+            except LocalDiskError:
+                raise
             except StoreError as error:
                 raise BadModelError(str(error), tree.models_below(vertex)) from error
             stages.append((vertex, edge))
@@ -220,21 +226,24 @@ class Engine:
         model = tree.models[below][0]  # one of those that need the vertex, for error messages
         return [Need(block, self._segments[block.identity], model) for block in tree.blocks[vertex]]
 
-    def _needs_in_order(self, plan: Plan) -> list[Need]:
-        """Every block of ``plan``, where it is needed first."""
-        seen: set[int] = set()
-        needs: list[Need] = []
+    def _needs_by_step(self, plan: Plan) -> Iterator[list[Need]]:
+        """The blocks that each inference step of ``plan`` needs, if the cache holds all that it may."""
+        needs: dict[int, list[Need]] = {}
+        chunk, seen = -1, set[int]()
         for step in plan.steps:
             if isinstance(step, Infer):
+                if step.chunk != chunk or not (self.keeps and self._cache.policy.keeps):
+                    chunk, seen = step.chunk, set()
                 path = [v for v in plan.tree.path(step.vertex) if v not in seen]
                 seen.update(path)
-                needs.extend(need for v in reversed(path) for need in self._needs(plan.tree, v))
-        return needs
+                for vertex in path:
+                    needs.setdefault(vertex, self._needs(plan.tree, vertex))
+                yield [need for vertex in reversed(path) for need in needs[vertex]]
 
     def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
         with self._meter.part("prepare_data"):
             items = self._dataset.items(batch)
-            self._meter.counters["data_bytes"] += raw_bytes(items)
+            self._meter.count("data_bytes", self._data.read(items))
             return tuple(t.to(self._meter.device) for t in tree.preprocessing[target](items))
 
     def _score(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> dict[str, float]:

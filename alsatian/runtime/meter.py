@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -89,6 +90,7 @@ class Meter:
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._lock = threading.Lock()
         self._clock: Clock = CudaClock() if self.device.type == "cuda" else HostClock()
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._marks: list[tuple[str | None, Any]] = []
@@ -109,6 +111,22 @@ class Meter:
             yield
         finally:
             self._switch(outer)
+
+    @contextlib.contextmanager
+    def background(self, name: str) -> Iterator[None]:
+        """Charge the time inside, in another thread, to the busy time of part ``name``."""
+        yield
+
+    @contextlib.contextmanager
+    def stalled(self, name: str) -> Iterator[None]:
+        """Like :meth:`part`, for time spent waiting for another thread."""
+        with self.part(name):
+            yield
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add ``n`` to a counter; from any thread."""
+        with self._lock:
+            self.counters[name] += n
 
     def peak(self, name: str, value: int) -> None:
         """Note ``value`` if it is the largest so far."""

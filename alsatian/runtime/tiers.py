@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from alsatian.blocks.segment import State
-from alsatian.errors import ScratchError
+from alsatian.errors import LocalDiskError
 
 Fetch = Callable[[], State]
 """Waits for a state that is on its way to the device and returns it."""
@@ -99,7 +99,7 @@ class DiskTier(Tier):
         """See :class:`Tier`.
 
         Raises:
-            ScratchError: the disk failed or is full.
+            LocalDiskError: the disk failed or is full.
         """
         self._settle()  # at most one state waits in memory for the disk
         self._count += 1
@@ -148,14 +148,14 @@ class _File:
                     while rest:
                         rest = rest[file.write(rest) :]
         except OSError as error:
-            raise ScratchError(_trouble(self.path.parent, "write", error)) from None
+            raise LocalDiskError(_trouble(self.path.parent, "write", error)) from None
 
     def read(self, pin: bool) -> State:
         try:
             with self.path.open("rb", buffering=0) as file:
                 return tuple(self._tensor(file, *like, pin) for like in self._likes)
         except OSError as error:
-            raise ScratchError(_trouble(self.path.parent, "read", error)) from None
+            raise LocalDiskError(_trouble(self.path.parent, "read", error)) from None
 
     def _tensor(
         self, file: Any, dtype: torch.dtype, shape: torch.Size, stride: tuple[int, ...], nbytes: int, pin: bool
@@ -164,7 +164,7 @@ class _File:
         rest = memoryview(memory.numpy().data)
         while rest:
             if not (count := file.readinto(rest)):
-                raise ScratchError(f"{self.path}: an intermediate was cut short by somebody else")
+                raise LocalDiskError(f"{self.path}: an intermediate was cut short by somebody else")
             rest = rest[count:]
         return memory.view(dtype).as_strided(shape, stride)
 

@@ -21,19 +21,17 @@ from alsatian.planning.limits import Limits
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
+from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.engine import Engine
-from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.loading import LoaderSettings, open_loader
 from alsatian.runtime.meter import Measurement, Meter
-from alsatian.runtime.storage import Reader, Storage
+from alsatian.runtime.residency import drop
+from alsatian.runtime.storage import Storage
 from alsatian.searching.budgets import Spill, lower_tiers, resolve, working_set
 from alsatian.searching.checkpoint import Checkpoint, Progress, joined
 from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.schedules import Round
 from alsatian.searching.strategy import Strategy
-from alsatian.units import parse_bytes
-
-DEFAULT_BLOCK_BUDGET = 1024**3
-NO_LIMIT = 2**62  # bytes
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,7 @@ def search(
     batch_size: int = 128,
     budget: int | float | str | None = None,
     spill: Spill | None = None,
-    block_budget: int | str | None = DEFAULT_BLOCK_BUDGET,
-    read_ahead: bool = True,
+    loader: LoaderSettings | None = None,
     storage: Storage | None = None,
     device: str = "cpu",
     verify: bool = False,
@@ -93,10 +90,9 @@ def search(
         budget: largest size of the cache of intermediates in the device's memory: bytes, ``"64MiB"``, or
             ``"25%"`` of the working set; None for no limit.
         spill: where intermediates go that do not fit there; nowhere by default.
-        block_budget: largest size of the blocks that stay in memory for later use, if the strategy shares;
-            None for no limit.
-        read_ahead: read the next blocks beside the work on the current ones, if the strategy shares.
-        storage: how the store is read; at its own speed by default.
+        loader: which blocks stay at hand for later use and whether they are read ahead, if the strategy shares;
+            by default up to 1 GiB of them, read ahead.
+        storage: how the store and the data are read; at their own speed by default.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
@@ -115,9 +111,8 @@ def search(
     strategy = strategy or Strategy()
     spill = spill or Spill()
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
-    resident = (parse_bytes(block_budget, "block_budget") or NO_LIMIT) if strategy.shares else 0
+    settings, regime = loader or LoaderSettings(), storage or Storage()
     scorer: Proxy = proxy or Linear()
-    ahead = read_ahead and strategy.shares
     meter = Meter(resolve_device(device))
     resolve(budget, spill)  # what cannot be read is refused before anything is done
     with contextlib.ExitStack() as stack:
@@ -128,10 +123,13 @@ def search(
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
         batches = dataset.batches(batch_size)
         resolved = resolve(budget, spill, partial(working_set, models, strategy, batches))
-        loader = BlockLoader(models.store, Reader(storage or Storage()), meter, resident)
+        blocks = stack.enter_context(open_loader(settings, models.store, regime, strategy.shares, meter))
         lower = lower_tiers(resolved, spill, meter.device, stack)
         cache = Cache(strategy.cache.fresh(), resolved["cache.budget"], meter, lower)
-        engine = Engine(models.segments, dataset, loader, cache, scorer, meter, ahead, verify, progress)
+        items = DataReader(regime, meter)
+        engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
+        if regime.cold:
+            drop({models.store.block_path(b.identity) for c in models.candidates for b in c.blocks})
         kept = None
         if checkpoint is not None:
             parts = [

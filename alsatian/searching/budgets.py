@@ -10,7 +10,7 @@ import torch
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
-from alsatian.runtime.scratch import scratch_folder
+from alsatian.runtime.private_folder import private_folder
 from alsatian.runtime.tiers import DiskTier, HostTier, Tier
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
@@ -65,7 +65,7 @@ def lower_tiers(
 
     Raises:
         ConfigError: pinned host memory without a GPU.
-        ScratchError: the folder cannot be written.
+        LocalDiskError: the folder cannot be written.
     """
     host, ssd = resolved["cache.host_budget"], resolved["cache.ssd_budget"]
     tiers: list[Tier] = []
@@ -74,7 +74,9 @@ def lower_tiers(
             raise ConfigError("cache.host_budget: on a CPU this is the memory that cache.budget is for; set that")
         tiers.append(HostTier(host, device))
     if ssd is not None:
-        disk = DiskTier(ssd, device, stack.enter_context(scratch_folder(spill.folder)))
+        disk = DiskTier(
+            ssd, device, stack.enter_context(private_folder(spill.folder, "alsatian-cache-", "cache.ssd_dir"))
+        )
         stack.callback(disk.close)
         tiers.append(disk)
     return tiers

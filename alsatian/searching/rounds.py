@@ -6,8 +6,9 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
-from alsatian.errors import BadModelError, ConfigError, OutOfMemoryError, nearest
+from alsatian.errors import BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
 from alsatian.planning.limits import Limits
+from alsatian.planning.plan import Plan
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.meter import Meter
 from alsatian.searching.schedules import Rounds
@@ -58,7 +59,7 @@ class RoundRunner:
         self.failed: dict[str, str] = {}
         self.limits = limits
         self._candidates = candidates
-        self._tree = TaskTree()
+        self._tree = self._branches = TaskTree()
         self._strategy = strategy
         self._engine = engine
         self._meter = meter
@@ -68,6 +69,7 @@ class RoundRunner:
     def start(self, train_batches: int) -> Rounds:
         """Build the task tree of all candidates and begin the schedule over so many training batches."""
         self._tree = TaskTree.of(self._candidates, self._strategy.shares)
+        self._branches = self._tree.compress()
         return self._strategy.rounds([candidate.id for candidate in self._candidates], train_batches)
 
     def run(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> RoundResult:
@@ -85,7 +87,7 @@ class RoundRunner:
             full = 0
             with self._meter.part("planning"):
                 plans = [
-                    self._strategy.plan(self._tree.prune(group).compress(), group, missing, self.limits)
+                    self._plan(group, missing)
                     for missing, group in self._by_missing(pending, (*test, *train)).items()
                 ]
             try:
@@ -105,6 +107,18 @@ class RoundRunner:
             chunks=chunks,
             failed={m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
         )
+
+    def _plan(self, models: Sequence[str], batches: Sequence[Batch]) -> Plan:
+        """The plan of ``models`` on the tree of just these models.
+
+        Compressing it joins two intermediates that lay on both sides of a branch that is gone, and both are
+        held at once. A small one between them lets the first go earlier: keeping the branches of all models
+        never needs more cache than the first round did.
+        """
+        try:
+            return self._strategy.plan(self._tree.prune(models).compress(), models, batches, self.limits)
+        except BudgetError:
+            return self._strategy.plan(self._branches.prune(models), models, batches, self.limits)
 
     def _by_missing(self, models: Sequence[str], batches: Sequence[Batch]) -> Mapping[tuple[Batch, ...], list[str]]:
         """``models`` by the batches of which they lack features. With halving all lack the same."""

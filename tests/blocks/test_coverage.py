@@ -248,12 +248,19 @@ def test_the_command_writes_the_table_and_says_whether_all_are_exact(
     assert ("- torchvision/resnet18: differs, much" in text) == (not exact)
 
 
-def test_the_command_refuses_bad_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_bad_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert command(["resnet81"], monkeypatch) == 1
     assert "no architecture 'resnet81' is covered; did you mean 'resnet18'?" in capsys.readouterr().err
     with pytest.raises(SystemExit) as bad:
         command(["--sample", "0"], monkeypatch)
     assert bad.value.code == 2
+    assert "--sample: '0' is no number of at least 1" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(coverage, "check", lambda case: CoverageRow(case.name, case.input))
+    assert command(["resnet18", "--out", str(tmp_path / "file")], monkeypatch) == 1
+    assert capsys.readouterr().err == f"alsatian: {tmp_path / 'file'}: File exists\n"
 
 
 def test_a_table_without_rows_is_a_table() -> None:

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alsatian.blocks import manifest
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.maintenance import Garbage, gc, open_store, stats, verify
 from alsatian.blocks.store import BlockStore
@@ -53,7 +54,7 @@ def block(store: BlockStore, model_id: str, position: int) -> Path:
 def edit(path: Path, change: Callable[[Any], object]) -> None:
     value = json.loads(path.read_text())
     change(value)
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(manifest.sealed(value) if "digest" in value else value))
 
 
 def flip(path: Path, at: int) -> None:

@@ -228,7 +228,14 @@ def test_a_manifest_that_is_no_json_object_is_named(
         ("blocks", [{"identity": 5, "parameter_bytes": 1, "output_bytes": 1}]),
         ("preprocessing", {"size": 8}),
         ("preprocessing", None),
+        ("preprocessing", {"kind": "image", "size": 8, "mean": [0, 0, 0], "std": [1, 0, 1]}),
+        ("preprocessing", {"kind": "image", "size": "8", "mean": [0, 0, 0], "std": [1, 1, 1]}),
+        ("preprocessing", {"kind": "text", "tokenizer": "0" * 64, "length": 1}),
         ("architecture", {"source": "torchvision"}),
+        ("architecture", {"source": "torchvision", "name": 5}),
+        ("architecture", {"source": "torchvision", "name": "resnet18", "options": [1]}),
+        ("metadata", [1]),
+        ("metadata", {"note": "of another model"}),
     ],
 )
 def test_a_manifest_with_a_wrong_entry_is_named(
@@ -244,6 +251,40 @@ def test_a_manifest_without_an_entry_is_named(store: BlockStore, candidate: Cand
     path = manifest(store)
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != key}))
     assert "'org/model'" in refused_manifest(store)
+
+
+def test_no_flipped_bit_of_a_manifest_changes_the_model(store: BlockStore, candidate: Candidate) -> None:
+    path = manifest(store)
+    content = path.read_bytes()
+    noticed = 0
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            found = store.model("org/model")
+        except StoreError:
+            noticed += 1
+        else:
+            assert found == candidate  # a blank, or the name of the digest
+    assert noticed > 7 * len(content)
+
+
+def test_a_damaged_manifest_does_not_hide_the_other_models(store: BlockStore, candidate: Candidate) -> None:
+    manifest(store).write_bytes(b"{")
+    assert store.model_ids() == ["org/model"]
+    store.add_model(candidate)
+    assert store.model("org/model") == candidate
+
+
+@pytest.mark.parametrize("members", [None, 5, "ab", [1]])
+def test_a_set_without_a_list_of_models_is_named(store: BlockStore, candidate: Candidate, members: object) -> None:
+    store.add_set("s", ["org/model"], {})
+    (path,) = (store.root / "sets").iterdir()
+    path.write_text(json.dumps({"models": members}))
+    with pytest.raises(StoreError, match="set 's' has no list of models") as error:
+        store.model_set("s")
+    assert str(path) in str(error.value)
 
 
 def test_an_identity_that_leaves_the_store_is_named(store: BlockStore, candidate: Candidate) -> None:

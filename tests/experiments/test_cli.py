@@ -1,6 +1,7 @@
 """The command line from end to end, at the smallest scale."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,11 @@ def test_scores_that_differ_between_strategies_fail_the_command(
         (["cache.budget=0"], "cache.budget=0"),
         (["model_set.count=0"], "the model set is empty"),
         (["dataset.items=9"], "fewer items than the 10 classes"),
+        (["model_set.seed=-3"], "model_set.seed=-3"),
+        (["model_set.start.size=0"], "model_set.start.size=0"),
+        (["proxy.learning_rate=inf"], "proxy.learning_rate=inf"),
+        (["results_dir=/dev/null"], "results_dir=/dev/null"),
+        (["store_dir=/dev/null"], "/dev/null: cannot write"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
@@ -187,6 +193,53 @@ def test_one_failed_run_does_not_stop_the_others(
     assert alsatian("run", "-m", "strategy=alsatian,shift", "cache.budget=1000") == 1
     assert "failed: strategy=alsatian" in capsys.readouterr().err
     assert records(tmp_path)["shift"]["status"] == "ok"
+
+
+def test_a_report_that_cannot_be_written_is_one_line(
+    alsatian: Alsatian, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alsatian("run", "strategy=shift") == 0
+    folder = tmp_path / "results" / "single"
+    shutil.rmtree(folder / "figures")
+    (folder / "figures").write_text("in the way")
+    capsys.readouterr()
+    assert alsatian("figures", "results/single") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("alsatian: results/single: tables and figures cannot be written")
+
+
+def test_a_record_that_cannot_be_written_is_one_line(
+    alsatian: Alsatian, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "single").write_text("in the way")
+    assert alsatian("run", "strategy=shift") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("alsatian: results/single/")
+    assert "choose another results_dir" in line
+
+
+def test_the_baseline_of_the_readme_takes_two_files_and_no_other_edit(tmp_path: Path, store: Path) -> None:
+    source = tmp_path / "source"
+    leave = shutil.ignore_patterns(".*", "build", "store", "results", "tests", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=leave)
+    section = (ROOT / "README.md").read_text().partition("## Add a baseline")[2]
+    for file, kind in (("baselines/patient.py", "python"), ("conf/strategy/patient.yaml", "yaml")):
+        assert f"`{file}`" in section
+        (source / file).write_text(section.partition(f"```{kind}\n")[2].partition("```")[0])
+    program = "import sys; from experiments.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["run", "scale=ci", f"store_dir={store}", "strategy=patient"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = records(tmp_path / "results")["patient"]
+    assert [len(result["scores"]) for result in record["rounds"]] == [4]
+    assert record["status"] == "ok"
 
 
 def test_list_names_every_choice(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:

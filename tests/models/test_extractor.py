@@ -10,6 +10,7 @@ from torch import nn
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.errors import ConfigError
 from alsatian.models.architectures import build
+from alsatian.models.coverage import check
 from alsatian.models.coverage_cases import select
 from alsatian.models.coverage_configs import TEXT, TOKENS, VISION
 from alsatian.models.extractor import ImageExtractor, TextExtractor, feature_extractor
@@ -164,6 +165,22 @@ def test_a_masked_autoencoder_sees_the_whole_image() -> None:
     pixels = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(found(pixels), found(pixels))
+
+
+@pytest.mark.parametrize("name", ["LongformerModel", "LEDModel"])
+def test_of_sparse_attention_only_windows_are_left_and_that_can_be_exported(name: str) -> None:
+    row = check(*select([name]))
+    assert row.error == ""
+    assert row.exact
+    assert row.blocks > 4
+    found = extractor(name).eval()
+    ids = torch.arange(6, 6 + TOKENS).expand(2, -1)
+    mask = (torch.arange(TOKENS) < torch.tensor([[TOKENS], [TOKENS - 3]])).to(torch.int64)
+    with torch.no_grad():
+        expected = found(ids, mask)
+        for part in found.modules():
+            part._forward_pre_hooks.clear()
+        assert torch.equal(found(ids, mask), expected)
 
 
 class Timm(nn.Module):

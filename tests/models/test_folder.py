@@ -144,6 +144,15 @@ def test_a_block_that_was_lost_is_made_again(root, store):
     assert path.exists()
 
 
+def test_a_manifest_that_was_damaged_is_made_again(root, store):
+    save_vit(vit(), root / "a")
+    add_path(store, root)
+    before = store.model("a")
+    store.manifest_path("a").write_bytes(b"{")
+    add_path(store, root)
+    assert store.model("a") == before
+
+
 def test_a_moved_folder_is_known_and_another_model_of_one_id_is_refused(root, store, tmp_path):
     save_vit(vit(), root / "a")
     add_path(store, root)

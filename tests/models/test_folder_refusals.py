@@ -1,6 +1,7 @@
 """What cannot be read from a folder is refused by name, one line each, and nothing of it is run."""
 
 import json
+import os
 import pickle
 import shutil
 
@@ -10,7 +11,8 @@ from checkpoint_files import RESNET, Malicious, resnet, save_vit, vit, write_lor
 from safetensors.torch import load_file, save_file
 
 from alsatian.blocks.store import BlockStore
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, SplitError
+from alsatian.models import saved
 from alsatian.models.folder import FolderSet, add_path
 
 
@@ -106,6 +108,10 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
         ({"name": "resnet18"}, "size=None is no input size"),
         ({"name": "resnet18", "size": 32, "mean": [1]}, "mean=[1]"),
         ({"size": 32}, "states no architecture of torchvision"),
+        ({"name": "resnet18", "size": 32, "options": [1]}, "a.json: options=[1]"),
+        ({"name": "resnet18", "size": 32, "std": [0, 1, 1]}, "a.json: images cannot be normalised"),
+        ({"name": "resnet18", "size": 32, "length": "long"}, "a.json: length='long'"),
+        ({"name": "resnet18", "size": 32, "pooling": "most"}, "pooling 'most' is unknown"),
     ],
 )
 def test_bad_statements_end_in_one_line(root, store, statement, message):
@@ -114,7 +120,47 @@ def test_bad_statements_end_in_one_line(root, store, statement, message):
     with pytest.raises(ConfigError) as caught:
         add_path(store, root)
     assert message in str(caught.value)
+    assert str(caught.value).startswith(str(root / "a."))
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_file_is_refused_and_never_waited_for(root, store):
+    save_vit(vit(), root / "good")
+    (root / "link.safetensors").symlink_to(root / "nothing")
+    os.mkfifo(root / "pipe.pt")
+    for name in ("linked", "piped"):
+        shutil.copytree(root / "good", root / name)
+        (root / name / "model.safetensors").unlink()
+    (root / "linked" / "model.safetensors").symlink_to(root / "nothing")
+    os.mkfifo(root / "piped" / "model.safetensors")
+    lines: list[str] = []
+    assert add_path(store, root, refused=lines.append) == ["good"]
+    found = {line.partition(": ")[0].removeprefix(f"{root}/") for line in lines}
+    assert found == {"link.safetensors", "pipe.pt", "linked", "piped"}
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int32, torch.float8_e4m3fn])
+def test_quantized_weights_are_refused_since_their_scales_would_be_lost(root, store, dtype):
+    path = save_vit(vit(), root / "a") / "model.safetensors"
+    name = "vit.embeddings.patch_embeddings.projection.weight"
+    state = load_file(path)
+    save_file({**state, name: state[name].to(dtype)}, path)
+    with pytest.raises(ConfigError, match=rf"model\.safetensors: is refused: '{name}' is quantized"):
+        add_path(store, root)
+
+
+def test_a_model_that_cannot_be_split_is_named(root, store, monkeypatch):
+    def refuse(*_, **__):
+        raise SplitError("TextExtractor cannot be exported: no\nreason")
+
+    save_vit(vit(), root / "a")
+    torch.save(resnet().state_dict(), root / "b.pt")
+    (root / "b.json").write_text(json.dumps(RESNET))
+    monkeypatch.setattr(saved, "architecture", refuse)
+    lines: list[str] = []
+    add_path(store, root, refused=lines.append)
+    expected = [f"{root / name}: cannot be split: TextExtractor cannot be exported: no" for name in ("a", "b.pt")]
+    assert lines == expected
 
 
 @pytest.mark.parametrize(

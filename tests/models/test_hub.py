@@ -198,6 +198,8 @@ def test_models_are_downloaded_once(hub: Hub, store: BlockStore) -> None:
         "revision": revision("ann/more"),
         "base": BASE,
     }
+    # Nothing else is in the store: it would count twice in its totals.
+    assert store.model_ids() == sorted(c.id for c in models.candidates)
     hub.downloads.clear()
     hub.asked.clear()
     assert HubSet(base=BASE, name="lab").open(store).digest == models.digest
@@ -300,7 +302,7 @@ def test_trouble_with_the_store_is_not_blamed_on_models(
     def full(*_: Any, **__: Any) -> None:
         raise StoreError(f"{store.root}: cannot write a block (No space left on device)")
 
-    monkeypatch.setattr(folder, "add_path", full)
+    monkeypatch.setattr(folder, "add_one", full)
     with pytest.raises(StoreError, match="No space left"):
         HubSet(base=BASE).open(store)
 

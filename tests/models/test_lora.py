@@ -103,7 +103,12 @@ def test_alpha_pattern(tmp_path):
         ({"use_dora": True}, "use_dora=True is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa changes the base"),
         ({"base_model_name_or_path": None}, "base_model_name_or_path is empty"),
-        ({"alpha_pattern": {"(": 1}}, "no regular expression"),
+        ({"base_model_name_or_path": "a\0b"}, "base_model_name_or_path is empty or no path"),
+        ({"alpha_pattern": {"(": 1}}, "adapter_config.json: alpha_pattern: .* no regular expression"),
+        ({"alpha_pattern": [1]}, r"adapter_config.json: alpha_pattern=\[1\] gives no alpha"),
+        ({"alpha_pattern": {"x": None}}, "adapter_config.json: the alpha of 'x' is None; a number"),
+        ({"lora_alpha": "8"}, "the alpha of 'x' is '8'; a number"),
+        ({"lora_alpha": float("inf")}, "the alpha of 'x' is inf; a number"),
     ],
 )
 def test_other_adapters_are_refused_by_name(tmp_path, config, message):

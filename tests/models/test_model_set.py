@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from alsatian.blocks import manifest
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -39,7 +40,7 @@ def edit(store: BlockStore, target: Path, **changes: object) -> BlockStore:
     other = BlockStore(target)
     (target / "models").mkdir(parents=True)
     value = json.loads((store.root / "models" / "one.json").read_text())
-    (target / "models" / "one.json").write_text(json.dumps({**value, **changes}))
+    (target / "models" / "one.json").write_text(json.dumps(manifest.sealed({**value, **changes})))
     return other
 
 
@@ -119,12 +120,24 @@ def test_modules_are_split_and_stored(tmp_path: Path) -> None:
         (ArchitectureSpec("torchvision", "resnet81"), "torchvision has no model 'resnet81'; did you mean 'resnet"),
         (ArchitectureSpec("torchvision", "resnet18", {"sice": 3}), "resnet18 does not take .*sice"),
         (ArchitectureSpec("torchvision", "VisionTransformer", {**OPTIONS, "num_heads": 3}), "num_heads|divi"),
+        (ArchitectureSpec("torchvision", "resnet18", {"weights": "DEFAULT"}), "option weights is refused"),
+        (ArchitectureSpec("transformers", "ViTModel", {"num_attention_heads": 0}), "ViTModel does not take .*zero"),
+        (ArchitectureSpec("transformers", "ViTModel", {"hidden_act": "evil"}), "ViTModel does not take .*evil"),
+        (ArchitectureSpec("transformers", "ViTModel", {"attn_implementation": "a/b"}), "attn_impl.* is refused"),
+        (ArchitectureSpec("transformers", "ViTModel", {"x": [{"auto_map": {}}]}), "auto_map is refused"),
     ],
 )
 def test_an_architecture_that_does_not_exist_is_refused(spec: ArchitectureSpec, message: str) -> None:
     with pytest.raises(AlsatianError, match=message) as error:
         build(spec, PREPROCESSING)
     assert "\n" not in str(error.value)
+
+
+def test_an_architecture_that_cannot_be_kept_is_trouble_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    spec = ArchitectureSpec("torchvision", "VisionTransformer", {**OPTIONS, "mlp_dim": 20})
+    with pytest.raises(StoreError, match="store: cannot write an architecture"):
+        architecture(spec, PREPROCESSING, folder=tmp_path / "store" / "architectures")
 
 
 def test_exporting_leaves_the_random_state_alone() -> None:

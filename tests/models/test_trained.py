@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_files import save_vit, vit
 
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
@@ -104,9 +105,29 @@ def test_bad_settings(change: dict[str, object], message: str, tmp_path: Path) -
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("rate", [0, -0.1, float("nan"), float("inf")])
+def test_bad_learning_rates(rate: float) -> None:
+    with pytest.raises(ConfigError, match="learning_rate must be positive"):
+        Recipe(learning_rate=rate)
+
+
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(ConfigError, match="pip install no-such-model"):
         PretrainedStart(path="package:no_such_model/model").resolve(BlockStore("unused"))
+
+
+def test_starts_from_folders_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path / "store")
+    blocks = []
+    for seed, place in enumerate(("a", "b")):
+        folder = save_vit(vit(seed), tmp_path / "models" / place / "model")
+        _, _, name = PretrainedStart(path=str(folder)).resolve(store)
+        assert name is not None
+        blocks.append(store.model(name).blocks)
+    assert blocks[0] != blocks[1]
+    assert len(store.model_ids()) == 2
+    with pytest.raises(ConfigError, match="holds 2 models where one is expected"):
+        PretrainedStart(path=str(tmp_path / "models")).resolve(store)
 
 
 @pytest.mark.parametrize("pool", [DigitTasks(), DocstringTasks()])
@@ -137,6 +158,9 @@ def test_image_tasks_draw_classes_of_folders(tmp_path: Path) -> None:
     paths, labels = pool.items(task, 100, 0)
     assert len(paths) == 4 * len(task.classes)
     assert set(labels) == set(range(len(task.classes)))
+    few = ImageTasks(datasets=(str(tmp_path),), largest=2)
+    drawn = {few.random_task(np.random.default_rng(seed)).classes for seed in range(40)}
+    assert drawn == {(0, 1), (0, 2), (1, 2)}  # never more, and not only the first ones
     with pytest.raises(ConfigError, match="datasets is empty"):
         ImageTasks(datasets=())
 

@@ -226,6 +226,19 @@ def test_plans_keep_their_promises(
     assert plan.peaks[0] <= budget
 
 
+@given(trees(), st.data())
+def test_fewer_models_on_the_same_branches_never_need_more(
+    drawn: tuple[TaskTree, list[str]], data: st.DataObject
+) -> None:
+    tree, models = drawn
+    kept = data.draw(st.lists(st.sampled_from(models), min_size=1, unique=True))
+    needs = []
+    for part, names in ((tree, models), (tree.prune(kept), kept)):
+        shape = Shape.of(part, names)
+        needs.append(min_cache_size(shape, DfsPlus()(shape)))
+    assert needs[1] <= needs[0]
+
+
 @given(trees(), items, st.sampled_from(ORDERS))
 def test_without_a_budget_there_is_one_chunk(
     drawn: tuple[TaskTree, list[str]], counts: list[int], order: Order

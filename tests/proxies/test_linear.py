@@ -144,7 +144,13 @@ def test_any_shape_gives_a_share_of_the_test_items(train: int, test: int, width:
 
 
 @pytest.mark.parametrize(
-    "settings_", [{"learning_rate": 0}, {"learning_rate": -1}, {"epochs": 0}, {"batch_size": 0}, {"batch_size": -1}]
+    "settings_",
+    [
+        *({"learning_rate": rate} for rate in (0, -1, float("nan"), float("inf"))),
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"batch_size": -1},
+    ],
 )
 def test_settings_that_train_nothing_are_refused(settings_: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="must be positive"):

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsatian.blocks.segment import State
-from alsatian.errors import BudgetError, ScratchError
+from alsatian.errors import BudgetError, LocalDiskError
 from alsatian.runtime import tiers
 from alsatian.runtime.cache import Cache
 from alsatian.runtime.meter import Meter
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.planned import Planned
-from alsatian.runtime.scratch import scratch_folder
 from alsatian.runtime.tiers import DiskTier, HostTier
 
 CPU = torch.device("cpu")
@@ -138,21 +137,5 @@ def test_a_full_disk_is_one_line(disk: DiskTier, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(tiers, "_memory", full)
     disk.store(state(1))
-    with pytest.raises(ScratchError, match=r"cannot write intermediates \(No space left on device\)"):
+    with pytest.raises(LocalDiskError, match=r"cannot write intermediates \(No space left on device\)"):
         disk.store(state(2))
-
-
-def test_scratch_folders_go_and_those_of_killed_processes_too(tmp_path: Path) -> None:
-    dead = tmp_path / "alsatian-scratch-dead"
-    dead.mkdir()
-    (dead / ".lock").touch()
-    with scratch_folder(tmp_path) as one, scratch_folder(tmp_path) as two:
-        assert not dead.exists()
-        assert {path.name for path in tmp_path.iterdir()} == {one.name, two.name}
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ScratchError, match="cannot be written"), scratch_folder(tmp_path / "file"):
-        pass

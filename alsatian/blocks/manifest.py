@@ -1,0 +1,104 @@
+"""A model's manifest: which blocks it consists of and how to run it, as JSON that proves itself.
+
+A flipped bit in a mean or in a size would be a wrong result and no error, so a manifest holds a digest of all
+else that is in it. That guards against damage; nothing in a manifest can name code, whoever wrote it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
+from alsatian.blocks.fingerprint import DIGEST, digest_json
+from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
+from alsatian.data.text import TextPreprocessing
+from alsatian.errors import ConfigError
+from alsatian.files import json_bytes
+
+SCHEMA = 1
+
+
+def content(candidate: Candidate) -> bytes:
+    """The manifest of ``candidate``.
+
+    Raises:
+        ValueError: its settings or metadata are no JSON.
+    """
+    value = {
+        "schema": SCHEMA,
+        "id": candidate.id,
+        "blocks": [asdict(block) for block in candidate.blocks],
+        "architecture": asdict(candidate.architecture) if candidate.architecture else None,
+        "preprocessing": candidate.preprocessing.as_dict(),
+        "metadata": dict(candidate.metadata),
+    }
+    return json_bytes(sealed(value))
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """``value`` with the digest of what it holds besides."""
+    rest = {key: item for key, item in value.items() if key != "digest"}
+    # As it will be read: JSON knows neither tuples nor numbers as keys.
+    return {**rest, "digest": digest_json(json.loads(json_bytes(rest)))}
+
+
+def candidate_of(value: dict[str, Any], model_id: str, assets: Path) -> Candidate:
+    """The model ``model_id``, from its manifest; ``assets`` is the store's folder of files by digest.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is not the manifest of this model, or damaged.
+    """
+    if value["schema"] != SCHEMA or value["id"] != model_id:
+        raise ValueError("another schema or model id")
+    blocks = tuple(_block(block) for block in value["blocks"])
+    spec = value["architecture"]
+    try:
+        preprocessing = _preprocessing(value["preprocessing"], assets)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    candidate = Candidate(
+        id=model_id,
+        blocks=blocks,
+        architecture=_architecture(spec) if spec else None,
+        preprocessing=preprocessing,
+        metadata=_typed("metadata", value["metadata"], dict),
+    )
+    # Manifests of earlier versions have no digest.
+    if "digest" in value and value["digest"] != sealed(value)["digest"]:
+        raise ValueError("its content has changed; add the model again")
+    return candidate
+
+
+def _block(value: Any) -> Block:
+    block = Block(**value)
+    if not isinstance(block.identity, str) or not DIGEST.fullmatch(block.identity):
+        raise ValueError(f"'{str(block.identity)[:80]}' is not a block identity")
+    if not all(type(n) is int and n >= 0 for n in (block.parameter_bytes, block.output_bytes)):
+        raise ValueError(f"the sizes of block {block.identity} are not numbers of bytes")
+    return block
+
+
+def _architecture(value: Any) -> ArchitectureSpec:
+    spec = ArchitectureSpec(**value)
+    for name in ("source", "name"):
+        _typed(name, getattr(spec, name), str)
+    _typed("options", spec.options, dict)
+    return spec
+
+
+def _preprocessing(value: dict[str, Any], assets: Path) -> Preprocessing:
+    if value["kind"] == "image":
+        return ImagePreprocessing.from_settings(value)
+    if value["kind"] == "text":
+        if not DIGEST.fullmatch(value["tokenizer"]):
+            raise ValueError("the tokenizer is not named by a digest")
+        return TextPreprocessing.from_settings(value, assets)
+    raise ValueError(f"preprocessing of kind '{value['kind']}'")
+
+
+def _typed(name: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is no {kind.__name__}")
+    return value
