@@ -68,15 +68,18 @@ def cut(
     Raises:
         BudgetError: not even one batch fits; names the smallest budget that would do.
     """
+    need = min_cache_size(shape, order)
+    fastest, *slower = limits.cache
     known: dict[int, tuple[int, ...] | None] = {}
 
     def peaks(chunk: Sequence[Batch]) -> tuple[int, ...] | None:
         items = _items(chunk)
+        if fastest is None or need * items <= fastest:
+            return (need * items, *(0 for _ in slower))
         if items not in known:
-            known[items] = tier_peaks(shape, order, items, limits.cache)
+            known[items] = tier_peaks(shape, order, items, limits.cache) if slower else None
         return known[items]
 
-    need = min_cache_size(shape, order)
     if any(peaks([batch]) is None for batch in batches):
         largest = max(batch.items for batch in batches)
         raise BudgetError(

@@ -41,8 +41,10 @@ class Shape:
         With ``keep_features`` the features of all models count from when they are computed to the end.
         """
         outputs = dict.fromkeys(tree.vertex_of(model) for model in models)
-        kept = [tree.output_bytes[v] if keep_features and v in outputs else 0 for v in range(len(tree))]
-        return cls(tree.parent, [tree.cache_bytes(v) for v in range(len(tree))], list(outputs), kept)
+        if not keep_features:
+            return cls(tree.parent, tree.all_cache_bytes(), list(outputs))
+        kept = [tree.output_bytes[v] if v in outputs else 0 for v in range(len(tree))]
+        return cls(tree.parent, tree.all_cache_bytes(), list(outputs), kept)
 
     def roots(self) -> list[int]:
         """Vertices without a parent."""
