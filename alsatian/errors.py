@@ -16,8 +16,28 @@ class StoreError(AlsatianError):
     """A file of the store is missing, damaged or not what its name says."""
 
 
+class LocalDiskError(StoreError):
+    """The fast local path for copies cannot be used. No model is to blame."""
+
+
 class BudgetError(AlsatianError):
     """A memory budget cannot be kept."""
+
+
+class BadModelError(AlsatianError):
+    """Candidate models cannot be used: a damaged block, shapes that do not fit, features that are no numbers.
+
+    Attributes:
+        models: the ids of all candidates that share the fault.
+    """
+
+    def __init__(self, message: str, models: Iterable[str]) -> None:
+        super().__init__(message)
+        self.models = tuple(models)
+
+
+class OutOfMemoryError(AlsatianError):
+    """The memory of the device or of the host does not hold what a step of a search needs."""
 
 
 class SplitError(AlsatianError):

@@ -124,6 +124,15 @@ class TaskTree:
             yield vertex
             vertex = self.parent[vertex]
 
+    def models_below(self, vertex: int) -> list[str]:
+        """Ids of the models whose chains lead through ``vertex``."""
+        found, stack = [], [vertex]
+        while stack:
+            below = stack.pop()
+            found.extend(self.models[below])
+            stack.extend(self.children[below])
+        return found
+
     def cache_bytes(self, vertex: int) -> int:
         """Bytes per item while the vertex waits in the cache: none if only scoring follows.
 

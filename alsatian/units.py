@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 from alsatian.errors import ConfigError
 
@@ -38,6 +39,25 @@ def parse_bytes(size: int | float | str | None, name: str) -> int | None:
             f"{name}={size}: must be at least one byte and finite; write e.g. '64MiB', or null for no limit"
         )
     return int(value)
+
+
+def parse_budget(size: int | float | str | None, name: str, whole: Callable[[], int] = lambda: 0) -> int | None:
+    """As :func:`parse_bytes`; a text such as ``"25%"`` is that share of ``whole()`` bytes, at least one byte.
+
+    Raises:
+        ConfigError: the text is neither a size nor a share, or it is not positive.
+    """
+    if not isinstance(size, str) or not size.strip().endswith("%"):
+        return parse_bytes(size, name)
+    try:
+        share = float(size.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = math.nan
+    if not 0 < share < math.inf:
+        raise ConfigError(
+            f"{name}={size}: not a share of the working set; write e.g. '25%', or a size like '64MiB'"
+        )
+    return max(1, math.ceil(share * whole()))
 
 
 def format_bytes(size: float) -> str:

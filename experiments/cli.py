@@ -63,3 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         module.configure(command)
         command.set_defaults(handle=module.handle)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,8 @@ from alsatian.errors import ConfigError
 from alsatian.files import write_json
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.meter import Measurement
-from alsatian.searching.api import RoundResult, SearchResult
+from alsatian.searching.api import SearchResult
+from alsatian.searching.rounds import RoundResult
 
 SCHEMA = 1
 # Settings that say where or how a run is carried out, not what it measures.

@@ -16,6 +16,7 @@ from alsatian.data.dataset import Dataset
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
+from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.storage import Storage
 from alsatian.searching.api import SearchResult, resolve_device, search
 from alsatian.searching.strategy import Strategy
@@ -50,6 +51,7 @@ class Setup:
     strategy: Strategy
     proxy: Proxy
     storage: Storage
+    loader: LoaderSettings
     dataset: Dataset
 
 
@@ -88,10 +90,13 @@ def _setup(cell: Cell) -> Setup:
         order=_build(cell.config.order),
         cache=_build(cell.config.cache.policy),
     )
+    copies = ("block_budget", "block_host_budget", "block_ssd_budget", "ssd_dir")
+    loader = _build(cell.config.loader, **{key: config["cache"][key] for key in copies})
+    loader.check_device(config["device"]["name"])
     label = " ".join(cell.overrides) or strategy.name
     return Setup(
         label, {str(k): v for k, v in config.items()}, strategy,
-        _build(cell.config.proxy), _build(cell.config.storage), _build(cell.config.dataset),
+        _build(cell.config.proxy), _build(cell.config.storage), loader, _build(cell.config.dataset),
     )  # fmt: skip
 
 
@@ -160,8 +165,7 @@ def _measure(setup: Setup, models: ModelSet, progress: Progress, repeat: int) ->
         proxy=setup.proxy,
         batch_size=setup.config["batch_size"],
         budget=setup.config["cache"]["budget"],
-        block_budget=setup.config["cache"]["block_budget"],
-        read_ahead=setup.config["cache"]["read_ahead"],
+        loader=setup.loader,
         storage=setup.storage,
         device=setup.config["device"]["name"],
         verify=setup.config["verify"],

@@ -14,6 +14,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
+from alsatian.searching.budgets import Spill
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 
@@ -42,9 +43,18 @@ class Rows(torch.nn.Module):
         return x.transpose(1, 2).flatten(2)
 
 
-def run(models: ModelSet, strategy: Strategy, budget: str | None = None) -> alsatian.SearchResult:
+def run(
+    models: ModelSet, strategy: Strategy, budget: str | None = None, spill: Spill | None = None
+) -> alsatian.SearchResult:
     return alsatian.search(
-        models, digits(400), strategy=strategy, batch_size=32, budget=budget, device="cuda", verify=True
+        models,
+        digits(400),
+        strategy=strategy,
+        batch_size=32,
+        budget=budget,
+        spill=spill,
+        device="cuda",
+        verify=True,
     )
 
 
@@ -63,6 +73,8 @@ def test_all_strategies_agree_and_their_parts_add_up(
         run(models, Strategy(order=Given(), cache=Lru()), budget="256KiB"),
         run(models, Strategy()),
         run(models, Strategy(), budget="256KiB"),
+        run(models, Strategy(), budget="10%", spill=Spill(host="40%", ssd="100%", folder=tmp_path / "ssd")),
+        run(models, Strategy(order=Given(), cache=Lru()), budget="10%", spill=Spill(host="100%")),
     ]
     known: dict[tuple[int, str], tuple[float, str]] = {}
     for result in results:

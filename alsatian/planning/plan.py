@@ -40,11 +40,12 @@ class Plan:
         tree: the compressed task tree that vertices refer to.
         chunks: the round's new batches, divided so that the budget holds.
         steps: in execution order.
-        min_cache_bytes: largest cache content over all steps if releases are planned (C_min times the
-            items of the largest chunk); None if a reactive policy decides at run time.
+        peaks: largest content of each tier of the cache over all steps, in bytes, if releases are planned
+            (with one tier C_min times the items of the largest chunk); None if a reactive policy decides
+            at run time.
     """
 
     tree: TaskTree
     chunks: tuple[tuple[Batch, ...], ...]
     steps: tuple[Step, ...]
-    min_cache_bytes: int | None
+    peaks: tuple[int, ...] | None

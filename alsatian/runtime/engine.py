@@ -1,20 +1,25 @@
 """Runs plans: the same kernels for every strategy, so that comparisons are fair."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite, nan
 
 import torch
 
 from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
-from alsatian.data.dataset import Batch, Dataset, raw_bytes
-from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import AlsatianError
+from alsatian.data.dataset import Batch, Dataset
+from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
+from alsatian.runtime.block_source import Need
 from alsatian.runtime.cache import Cache
+from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.features import FeatureStore
-from alsatian.runtime.loader import BlockLoader, Need, Parameters
+from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter import Meter
+from alsatian.runtime.transfer import Parameters
 from alsatian.tree import NO_VERTEX, TaskTree
 
 Stage = tuple[int, list[tuple[Segment, Parameters]]]
@@ -26,45 +31,90 @@ class Engine:
     Counters: ``block_executions`` (a block run on a batch), ``block_items`` (the same in items),
     ``data_bytes`` (raw bytes of the data prepared), ``hits`` and ``misses`` (features computed from a
     cached intermediate, or from the data).
+
+    Attributes:
+        features: of all models, by batch.
+        fingerprints: digest of the features behind a model's last score, with ``verify``.
+        keeps: whether intermediates are kept at all; without, every model starts from the data.
     """
 
     def __init__(
         self,
         segments: Mapping[str, Segment],
         dataset: Dataset,
+        data: DataReader,
         loader: BlockLoader,
         cache: Cache,
         proxy: Proxy,
         meter: Meter,
-        read_ahead: bool = False,
         verify: bool = False,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.features = FeatureStore(meter)
         self.fingerprints: dict[str, str] = {}
+        self.keeps = True
+        self._at: tuple[TaskTree, int, Batch] | None = None  # the step under way, if it is one on a batch
         self._segments = segments
         self._dataset = dataset
+        self._data = data
         self._loader = loader
         self._cache = cache
         self._proxy = proxy
         self._meter = meter
-        self._read_ahead = read_ahead
         self._verify = verify
         self._tick = tick
 
     @torch.no_grad()
-    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch]) -> dict[str, float]:
-        """Run ``plan`` and return the score of every model, trained on ``train``, tested on ``test``."""
-        scores: dict[str, float] = {}
-        if self._read_ahead:
-            with self._meter.part("prepare_model"):
-                self._loader.read_ahead(self._needs_in_order(plan))
+    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
+        """Run ``plan`` and enter the score of every model, trained on ``train``, tested on ``test``.
+
+        Features and scores found before an error stay; intermediates do not.
+
+        Raises:
+            BadModelError: a block is damaged or does not fit, or features are not finite.
+            OutOfMemoryError: a step needs more memory than there is; :meth:`give_up` makes some.
+        """
+        full = False
+        with self._meter.part("prepare_model"):
+            self._loader.follow(self._needs_by_step(plan))
         try:
             self._run_steps(plan, test, train, scores)
+        except Exception as error:
+            self._cache.clear()
+            if not is_out_of_memory(error):
+                raise
+            full = True
         finally:
             with self._meter.part("prepare_model"):
                 self._loader.stop()
-        return scores
+        if full:  # raised here, since the handler's traceback keeps tensors alive
+            raise OutOfMemoryError("the memory is full")
+
+    def give_up(self) -> None:
+        """Drop resident blocks and intermediates, to make room in the memory."""
+        self._cache.clear()
+        self._loader.give_up()
+        empty_device_cache(self._meter.device)
+
+    @torch.no_grad()
+    def fitting_batch(self) -> int:
+        """Items of a batch for which the step that failed last has memory, found by trying; 0 for none."""
+        if self._at is None:
+            return 0
+        tree, target, batch = self._at
+        while batch.items > 1:
+            batch = replace(batch, stop=batch.start + batch.items // 2)
+            self.give_up()
+            try:
+                stages = self._stages(tree, [*tree.path(target)][::-1])
+                for _ in self._pass(tree, stages, self._prepare(tree, target, batch), batch.items):
+                    pass
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                return batch.items
+        return 0
 
     def _run_steps(
         self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]
@@ -77,23 +127,25 @@ class Engine:
                     chunk, emitted = step.chunk, set()
                     if self._cache.policy.foresees:
                         with self._meter.part("planning"):
-                            self._cache.policy.expect(_needs_of_steps(plan, chunk))
-                self._cache.policy.advance()
+                            self._cache.expect(_needs_of_steps(plan, chunk))
+                self._cache.advance()
+                with self._meter.part("prepare_model"):
+                    self._loader.advance()
                 self._infer(plan.tree, step.vertex, plan.chunks[chunk], emitted)
                 self._tick()
             elif isinstance(step, Release):
                 with self._meter.part("cache_io"):
-                    self._cache.release(step.vertex)
+                    if self.keeps:
+                        self._cache.release(step.vertex)
             elif isinstance(step, Score):
-                score = self._score(plan.tree.models[step.vertex], test, train)
-                scores.update(score)
+                scores.update(self._score(plan.tree.models[step.vertex], test, train))
                 self._tick()
         self._end_chunk()
 
     def _infer(self, tree: TaskTree, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
         """Compute ``target`` for all batches of ``chunk``, storing and emitting what lies on the way."""
-        if target in emitted:
-            return  # it lay on the way to another model
+        if target in emitted or not (self.keeps or tree.models[target]):
+            return  # it lay on the way to another model, or nobody would keep it
         path, source = [], NO_VERTEX
         for vertex in tree.path(target):
             if vertex in self._cache:
@@ -101,22 +153,21 @@ class Engine:
                 break
             path.append(vertex)
         path.reverse()
+        self._at = tree, target, chunk[0]
         self._meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
-        stages: list[Stage] = [
-            (v, [(need.segment, self._loader.load(need)) for need in self._needs(tree, v)]) for v in path
-        ]
+        stages = self._stages(tree, path)
         with self._meter.part("cache_io"):
             held = self._reserve(tree, path, source, sum(batch.items for batch in chunk))
-            cached = self._cache.get(source) if source != NO_VERTEX else []
+            cached = self._cache.read(source) if source != NO_VERTEX else None
         fresh = {v for v in path if tree.models[v] and v not in emitted}
-        for i, batch in enumerate(chunk):
-            state = cached[i] if cached else self._prepare(batch, tree.preprocessing[target])
-            for vertex, stage in stages:
-                with self._meter.part("inference"):
-                    for segment, parameters in stage:
-                        state = segment(state, parameters)
-                self._meter.counters["block_executions"] += len(stage)
-                self._meter.counters["block_items"] += len(stage) * batch.items
+        for batch in chunk:
+            self._at = tree, target, batch
+            if cached is None:
+                start = self._prepare(tree, target, batch)
+            else:
+                with self._meter.part("cache_io"):
+                    start = next(cached)
+            for vertex, state in self._pass(tree, stages, start, batch.items):
                 if vertex in held:
                     with self._meter.part("cache_io"):
                         self._cache.put(vertex, state)
@@ -125,9 +176,45 @@ class Engine:
                         self.features.add(tree.models[vertex], batch, state)
         emitted.update(fresh)
 
+    def _stages(self, tree: TaskTree, path: Sequence[int]) -> list[Stage]:
+        """The vertices of ``path``, each with the code and the parameters of its edge."""
+        stages = []
+        for vertex in path:
+            try:
+                edge = [(need.segment, self._loader.load(need)) for need in self._needs(tree, vertex)]
+            except LocalDiskError:
+                raise
+            except StoreError as error:
+                raise BadModelError(str(error), tree.models_below(vertex)) from error
+            stages.append((vertex, edge))
+        return stages
+
+    def _pass(
+        self, tree: TaskTree, stages: Sequence[Stage], state: State, items: int
+    ) -> Iterator[tuple[int, State]]:
+        """Run the blocks of ``stages`` on one batch; yields every vertex with its state."""
+        for vertex, edge in stages:
+            with self._meter.part("inference"):
+                try:
+                    for segment, parameters in edge:
+                        state = segment(state, parameters)
+                except RuntimeError as error:
+                    if is_out_of_memory(error):
+                        raise
+                    models = tree.models_below(vertex)
+                    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                    raise BadModelError(
+                        f"model '{models[0]}': a block cannot process what comes before it ({reason})", models
+                    ) from None
+            self._meter.counters["block_executions"] += len(edge)
+            self._meter.counters["block_items"] += len(edge) * items
+            yield vertex, state
+
     def _reserve(self, tree: TaskTree, path: Sequence[int], source: int, items: int) -> set[int]:
         """Which vertices of ``path`` may be kept, with room made for them."""
         held: set[int] = set()
+        if not self.keeps:
+            return held
         for vertex in path:
             if nbytes := tree.cache_bytes(vertex) * items:
                 pinned = frozenset({source, *held})
@@ -145,29 +232,39 @@ class Engine:
         model = tree.models[below][0]  # one of those that need the vertex, for error messages
         return [Need(block, self._segments[block.identity], model) for block in tree.blocks[vertex]]
 
-    def _needs_in_order(self, plan: Plan) -> list[Need]:
-        """Every block of ``plan``, where it is needed first."""
-        seen: set[int] = set()
-        needs: list[Need] = []
+    def _needs_by_step(self, plan: Plan) -> Iterator[list[Need]]:
+        """The blocks that each inference step of ``plan`` needs, if the cache holds all that it may."""
+        needs: dict[int, list[Need]] = {}
+        chunk, seen = -1, set[int]()
         for step in plan.steps:
             if isinstance(step, Infer):
+                if step.chunk != chunk or not (self.keeps and self._cache.policy.keeps):
+                    chunk, seen = step.chunk, set()
                 path = [v for v in plan.tree.path(step.vertex) if v not in seen]
                 seen.update(path)
-                needs.extend(need for v in reversed(path) for need in self._needs(plan.tree, v))
-        return needs
+                for vertex in path:
+                    needs.setdefault(vertex, self._needs(plan.tree, vertex))
+                yield [need for vertex in reversed(path) for need in needs[vertex]]
 
-    def _prepare(self, batch: Batch, preprocessing: Preprocessing) -> State:
+    def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
         with self._meter.part("prepare_data"):
             items = self._dataset.items(batch)
-            self._meter.counters["data_bytes"] += raw_bytes(items)
-            return tuple(t.to(self._meter.device) for t in preprocessing(items))
+            self._meter.count("data_bytes", self._data.read(items))
+            return tuple(t.to(self._meter.device) for t in tree.preprocessing[target](items))
 
     def _score(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> dict[str, float]:
         """One score for models that share their features."""
+        self._at = None
         with self._meter.part("proxy_scoring"):
             train_x, test_x = self.features.get(models[0], train), self.features.get(models[0], test)
             labels = [torch.from_numpy(self._dataset.labels(part)).to(train_x.device) for part in (train, test)]
-            score = self._proxy.score(train_x, labels[0], test_x, labels[1], self._dataset.classes)
+            finite = all(bool(torch.isfinite(x).all()) for x in (train_x, test_x))
+            score = (
+                self._proxy.score(train_x, labels[0], test_x, labels[1], self._dataset.classes) if finite else nan
+            )
+            if not isfinite(score):
+                what = "its score is" if finite else "its features are"
+                raise BadModelError(f"model '{models[0]}': {what} not finite (NaN or infinite)", models)
         if self._verify:
             with self._meter.part("other"):
                 self.fingerprints.update(dict.fromkeys(models, features_fingerprint([train_x, test_x])))

@@ -8,6 +8,9 @@ from alsatian.blocks.segment import State
 from alsatian.data.dataset import Batch
 from alsatian.runtime.meter import Meter
 
+Features = dict[str, dict[int, torch.Tensor]]
+"""Features (items, D) by model and index of the batch."""
+
 
 class FeatureStore:
     """Features of every model by batch, kept over the rounds until the model is dropped.
@@ -17,7 +20,7 @@ class FeatureStore:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._features: dict[str, dict[int, torch.Tensor]] = {}
+        self._features: Features = {}
 
     def add(self, models: Iterable[str], batch: Batch, state: State) -> None:
         """Keep the features of one batch: the first tensor of ``state``, flattened to (items, D)."""
@@ -33,6 +36,16 @@ class FeatureStore:
     def get(self, model: str, batches: Sequence[Batch]) -> torch.Tensor:
         """Features (items, D) of ``batches``, in order."""
         return torch.cat([self._features[model][batch.index] for batch in batches])
+
+    @property
+    def held(self) -> Features:
+        """All features; models with the same ones hold the same tensors."""
+        return self._features
+
+    def restore(self, features: Features, device: torch.device) -> None:
+        """Hold ``features`` again, found by an earlier attempt."""
+        moved = {id(t): t.to(device) for found in features.values() for t in found.values()}
+        self._features = {m: {b: moved[id(t)] for b, t in found.items()} for m, found in features.items()}
 
     def keep_only(self, models: Iterable[str]) -> None:
         """Note the peak, then drop the features of all other models."""

@@ -1,50 +1,90 @@
 """Brings the parameters of blocks to the device, keeps some of them there, and reads ahead."""
 
 import threading
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
-from cachetools import LRUCache
 
-from alsatian.blocks.candidate import Block
-from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
 from alsatian.errors import StoreError
+from alsatian.runtime.block_source import BlockSource, Need
+from alsatian.runtime.foresight import Foresight
 from alsatian.runtime.meter import Meter
-from alsatian.runtime.storage import Reader
-
-Parameters = list[torch.Tensor]
-
-
-class Need(NamedTuple):
-    """A block that will be needed, the code that it belongs to, and a model for error messages."""
-
-    block: Block
-    segment: Segment
-    model: str
+from alsatian.runtime.residents import Residents
+from alsatian.runtime.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
 
 
 class BlockLoader:
-    """Reads blocks from ``store`` through ``reader``, one at a time.
+    """Reads blocks from ``source`` and keeps them on the device while they fit ``budget`` bytes.
 
-    Blocks stay resident, least recently used first to go, while their parameters fit ``budget`` bytes.
-    A budget of 0 keeps nothing: every use reads from the store, as from separate model files.
+    A budget of 0 keeps nothing: every use reads from the source, as from separate model files. What does
+    not fit is read for the step that needs it and is no resident block; a block that the current step uses
+    stays until the step is over, since its memory would not be free any earlier.
 
-    Blocks read ahead are resident blocks: they take at most half of the budget until they are used, so
-    that they neither break it nor drive each other out.
+    With ``ahead`` a thread reads the blocks of coming steps in order. It takes room that is free, or that
+    blocks hold which are needed later than what it reads, so that reading ahead never reads a block twice.
+    Bytes are reserved before they are allocated, on either way, so the budget holds at every moment.
+
+    ``host_budget`` bytes of pinned copies spare a GPU reading again what its own budget could not keep.
     """
 
-    def __init__(self, store: BlockStore, reader: Reader, meter: Meter, budget: int) -> None:
-        self._store = store
-        self._reader = reader
+    def __init__(
+        self,
+        source: BlockSource,
+        meter: Meter,
+        budget: int,
+        *,
+        host_budget: int = 0,
+        ahead: bool = False,
+        transfer: Transfer | None = None,
+    ) -> None:
+        self._source = source
         self._meter = meter
-        self._resident: LRUCache[str, Parameters] = LRUCache(budget, getsizeof=_nbytes)
-        self._ahead: dict[str, int] = {}
+        self._ahead = ahead
+        self._transfer = transfer or transfer_to(meter.device)
+        self._foresight = Foresight()
+        self._device = Residents(
+            budget,
+            lambda name: self._foresight.next_use(name),
+            lambda name: self._foresight.go_back(self._foresight.next_use(name)),
+            lambda used: meter.peak("resident_block_bytes", used),
+        )
+        self._host = Residents(
+            host_budget,
+            lambda name: self._foresight.next_use(name),
+            lambda _: None,
+            lambda used: meter.peak("host_block_bytes", used),
+        )
+        self._change = threading.Condition()  # guards everything below and the two tiers
         self._fetching: set[str] = set()
-        self._change = threading.Condition()
-        self._stop = threading.Event()
+        self._in_use: set[str] = set()
+        self._unreadable: set[str] = set()
+        self._paused = False
+        self._stopping = False
         self._thread: threading.Thread | None = None
+
+    def follow(self, steps: Iterable[Sequence[Need]]) -> None:
+        """Expect a plan whose steps need these blocks, and begin to read ahead.
+
+        Every step has to be announced with :meth:`advance`. ``steps`` are left alone if nothing is kept.
+        """
+        self.stop()
+        if not (self._device.budget or self._host.budget):
+            return
+        with self._change:
+            self._foresight = Foresight(steps)
+            self._stopping = self._paused = False
+        if self._ahead:
+            self._thread = threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True)
+            self._thread.start()
+
+    def advance(self) -> None:
+        """The next step of the plan begins; the blocks of the last one are not in use any more."""
+        with self._change:
+            self._end_step()
+            self._paused = False
+            self._foresight.advance()
+            self._change.notify_all()
 
     def load(self, need: Need) -> Parameters:
         """The parameters of a block on the device, ready to call its segment. Waits if it is on its way.
@@ -52,86 +92,154 @@ class BlockLoader:
         Raises:
             StoreError: its file is missing, damaged or made from other code; names the model.
         """
-        identity = need.block.identity
         with self._meter.part("prepare_model"):
+            identity, size = need.block.identity, need.block.parameter_bytes
             with self._change:
-                self._change.wait_for(lambda: identity not in self._fetching)
-                parameters = self._resident.get(identity)
-                if self._ahead.pop(identity, None) is not None:
-                    self._change.notify_all()
-                if parameters is not None:
-                    return parameters
-                self._fetching.add(identity)
-            return self._fetch(need)
-
-    def read_ahead(self, needs: Iterable[Need]) -> None:
-        """Read what is not resident of ``needs``, in order, beside the caller's work."""
-        self.stop()
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run_ahead, args=(list(needs),), daemon=True)
-        self._thread.start()
+                if identity in self._fetching:
+                    with self._meter.stalled("prepare_model"):
+                        self._change.wait_for(lambda: identity not in self._fetching)
+                self._foresight.used(identity)
+                if self._foresight.follows:
+                    self._in_use.add(identity)
+                loaded, room = self._device.get(identity), None
+                if loaded is None:
+                    self._fetching.add(identity)
+                    if not self._paused:
+                        later = self._foresight.next_use(identity)
+                        room = self._device.reserve(identity, size, later, self._in_use, equal=True)
+            if loaded is None:
+                loaded = self._fetch(need, room)
+            self._transfer.hand_over(loaded)
+            return loaded.parameters
 
     def stop(self) -> None:
-        """End reading ahead. Waits for the block being read."""
+        """End the plan. Waits for the block being read; what is resident stays."""
         with self._change:
-            self._stop.set()
+            self._stopping = True
             self._change.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            with self._meter.stalled("prepare_model"):
+                self._thread.join()
             self._thread = None
-        self._ahead.clear()
+        with self._change:
+            self._end_step()
+            self._foresight = Foresight()
+            self._unreadable.clear()
 
-    def _run_ahead(self, needs: list[Need]) -> None:
-        room = int(self._resident.maxsize) // 2
-        for need in needs:
-            size, identity = need.block.parameter_bytes, need.block.identity
-            with self._change:
-                if size > room:
-                    continue
-                while not self._stop.is_set() and sum(self._ahead.values()) + size > room:
-                    self._change.wait()
-                if self._stop.is_set():
-                    return
-                if identity in self._resident or identity in self._fetching:
-                    continue  # it is here, or the caller is reading it
-                self._fetching.add(identity)
+    def give_up(self) -> int:
+        """Drop all blocks on the device, for when memory runs out, and return their bytes.
+
+        Nothing is kept or read ahead before the next step, and from then on at most half as much: what was
+        held was too much. The caller drops what it holds of the current step itself.
+        """
+        with self._change:
+            self._paused = True
+            with self._meter.stalled("prepare_model"):
+                self._change.wait_for(lambda: not self._fetching)
+            freed = self._device.clear()
+            if freed:
+                self._device.budget = freed // 2
+        return freed
+
+    def _run_ahead(self) -> None:
+        while (order := self._next_order()) is not None:
+            need, room = order
             try:
-                self._fetch(need, ahead=True)
+                with self._meter.background("prepare_model"):
+                    self._fetch(need, room)
+            except StoreError:
+                with self._change:  # the caller meets the same error in its own thread, if it comes to that
+                    self._unreadable.add(need.block.identity)
+            except (MemoryError, torch.OutOfMemoryError):
+                with self._change:
+                    self._paused = True  # reading ahead is not worth an error; the next step tries again
             except Exception:
-                return  # the caller meets the same error when it needs the block, in its own thread
+                return
 
-    def _fetch(self, need: Need, ahead: bool = False) -> Parameters:
-        """Read a block that is marked as being fetched, and take the mark away."""
+    def _next_order(self) -> tuple[Need, list[Any]] | None:
+        """The next block to read ahead and what its room waits for; None when the plan ends."""
+        with self._change:
+            while not self._stopping:
+                upcoming = None if self._paused else self._upcoming()
+                if upcoming is not None:
+                    step, need = upcoming
+                    identity, size = need.block.identity, need.block.parameter_bytes
+                    room = self._device.reserve(identity, size, step, self._in_use, equal=False)
+                    if room is not None:
+                        self._fetching.add(identity)
+                        return need, room
+                self._change.wait()
+            return None
+
+    def _upcoming(self) -> tuple[int, Need] | None:
+        """The next use of a block that is neither here nor on its way, and could be."""
+        while (upcoming := self._foresight.upcoming()) is not None:
+            step, need = upcoming
+            identity = need.block.identity
+            if (
+                identity not in self._device
+                and identity not in self._fetching
+                and identity not in self._unreadable
+                and need.block.parameter_bytes <= self._device.budget
+                and self._foresight.next_use(identity) <= step  # the step may have used it already
+            ):
+                return upcoming
+            self._foresight.pass_on()
+        return None
+
+    def _fetch(self, need: Need, room: list[Any] | None) -> Loaded:
+        """Read a block that is marked as being fetched into the room reserved for it, if any."""
+        identity, loaded = need.block.identity, None
         try:
-            return self._read(need, ahead)
+            self._transfer.wait(room or ())
+            loaded = self._bring(need)
+            return loaded
         finally:
             with self._change:
-                self._fetching.discard(need.block.identity)
+                self._fetching.discard(identity)
+                if room is not None and loaded is not None:
+                    self._device.fill(identity, loaded)
+                else:
+                    if room is not None:
+                        self._device.cancel(identity)
+                    # Reading ahead may have passed by a later use, since the block was on its way.
+                    self._foresight.go_back(self._foresight.next_use(identity))
                 self._change.notify_all()
 
-    def _read(self, need: Need, ahead: bool) -> Parameters:
-        block, segment, model = need
-        size = self._reader.fetch(self._store.block_path(block.identity), f"a block of model '{model}'")
-        tensors = self._store.load_block(block.identity, model, segment.fingerprint)
-        if len(tensors) != len(segment.parameter_names):
-            raise StoreError(f"{self._store.root}: a block of model '{model}' does not fit its architecture")
-        parameters = segment.prepare([self._to_device(t) for t in tensors])
+    def _bring(self, need: Need) -> Loaded:
         with self._change:
-            self._meter.counters["bytes_read"] += size
-            self._meter.counters["blocks_read"] += 1
-            if 0 < self._resident.maxsize >= _nbytes(parameters):
-                self._resident[block.identity] = parameters
-                self._meter.peak("resident_block_bytes", int(self._resident.currsize))
-                if ahead:
-                    self._ahead[block.identity] = _nbytes(parameters)
-        return parameters
+            copy = self._host.get(need.block.identity)
+        if copy is None:
+            staged = self._stage(need)
+        else:
+            staged = copy.parameters
+            self._meter.count("host_block_hits")
+        parameters, ready = self._transfer.bring(staged)
+        with self._change:
+            self._host.mark([need.block.identity], ready)
+        return Loaded(need.segment.prepare(parameters), ready)
 
-    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A copy in memory of its own: kernels choose their code by alignment, which a view may lack."""
-        if self._meter.device.type == "cpu":
-            return tensor.clone()
-        return tensor.pin_memory().to(self._meter.device, non_blocking=True)
+    def _stage(self, need: Need) -> Parameters:
+        """Copies in the host's memory, kept there if the host's budget has room."""
+        identity = need.block.identity
+        with self._source.opened(need) as mapped:
+            with self._change:
+                size, later = pinned_bytes([t.nbytes for t in mapped]), self._foresight.next_use(identity)
+                room = self._host.reserve(identity, size, later, equal=True)
+            try:
+                self._transfer.wait(room or ())
+                staged = self._transfer.stage(mapped)
+            except BaseException:
+                if room is not None:
+                    with self._change:
+                        self._host.cancel(identity)
+                raise
+        if room is not None:
+            with self._change:
+                self._host.fill(identity, Loaded(staged))
+        return staged
 
-
-def _nbytes(parameters: Parameters) -> int:
-    return sum(t.nbytes for t in parameters)
+    def _end_step(self) -> None:
+        if self._in_use:
+            self._device.mark(self._in_use, self._transfer.mark())
+            self._in_use.clear()

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ class Measurement:
     parts_s: dict[str, float]
     counters: dict[str, int]
     peaks: dict[str, int]
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def unattributed_s(self) -> float:
@@ -85,8 +87,10 @@ class Meter:
     device: torch.device
     counters: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, int] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._lock = threading.Lock()
         self._clock: Clock = CudaClock() if self.device.type == "cuda" else HostClock()
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._marks: list[tuple[str | None, Any]] = []
@@ -108,9 +112,29 @@ class Meter:
         finally:
             self._switch(outer)
 
+    @contextlib.contextmanager
+    def background(self, name: str) -> Iterator[None]:
+        """Charge the time inside, in another thread, to the busy time of part ``name``."""
+        yield
+
+    @contextlib.contextmanager
+    def stalled(self, name: str) -> Iterator[None]:
+        """Like :meth:`part`, for time spent waiting for another thread."""
+        with self.part(name):
+            yield
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add ``n`` to a counter; from any thread."""
+        with self._lock:
+            self.counters[name] += n
+
     def peak(self, name: str, value: int) -> None:
         """Note ``value`` if it is the largest so far."""
         self.peaks[name] = max(value, self.peaks.get(name, 0))
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Note something out of the ordinary that a reader of the measurement has to know."""
+        self.events.append({"kind": kind, **facts})
 
     def settle(self) -> None:
         """Turn marks into seconds. Waits for the device, so it belongs to the end of a round."""
@@ -122,11 +146,19 @@ class Meter:
 
     def finish(self) -> Measurement:
         """Stop the clock."""
+        return self.so_far()
+
+    def so_far(self) -> Measurement:
+        """The measurement up to now. Waits for the device."""
         self.settle()
         self._synchronise()
         wall = time.perf_counter() - self._start
         return Measurement(
-            wall, dict(self._seconds), dict(sorted(self.counters.items())), dict(sorted(self.peaks.items()))
+            wall,
+            dict(self._seconds),
+            dict(sorted(self.counters.items())),
+            dict(sorted(self.peaks.items())),
+            list(self.events),
         )
 
     def _switch(self, part: str | None) -> str | None:

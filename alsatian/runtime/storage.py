@@ -1,15 +1,15 @@
-"""The storage regime: how fast, and how cold, the model store is read."""
+"""The storage regime: how fast, and how cold, the model store and the data are read."""
 
 import os
-import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from alsatian.errors import ConfigError, StoreError
+from alsatian.errors import ConfigError
+from alsatian.runtime.residency import drop_pages
+from alsatian.runtime.throttle import Throttle
 from alsatian.units import format_bytes, parse_bytes
-
-_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -17,65 +17,79 @@ class Storage:
     """How files are read.
 
     Attributes:
-        bandwidth: bytes per second that reading never exceeds (a number or e.g. ``"200MB"``); None for
-            the disk's own speed.
-        cold: drop a file from the operating system's page cache before reading it.
+        bandwidth: bytes per second that reading the model store never exceeds (a number or e.g. ``"200MB"``);
+            None for the disk's own speed.
+        cold: drop every file of the store from the operating system's page cache before it is read, and
+            every file of the data before it is read first.
+        data_bandwidth: like ``bandwidth``, for the data.
     """
 
     bandwidth: int | str | None = None
     cold: bool = False
+    data_bandwidth: int | str | None = None
 
     def __post_init__(self) -> None:
         parse_bytes(self.bandwidth, "storage.bandwidth")
+        parse_bytes(self.data_bandwidth, "storage.data_bandwidth")
         if self.cold and not hasattr(os, "posix_fadvise"):
             raise ConfigError("storage.cold=true needs posix_fadvise, which this system lacks; set it to false")
 
     @property
     def bytes_per_second(self) -> int | None:
-        """The bandwidth in bytes per second."""
+        """The store's bandwidth in bytes per second."""
         return parse_bytes(self.bandwidth, "storage.bandwidth")
 
+    @property
+    def data_bytes_per_second(self) -> int | None:
+        """The data's bandwidth in bytes per second."""
+        return parse_bytes(self.data_bandwidth, "storage.data_bandwidth")
+
     def __str__(self) -> str:
-        speed = "own speed" if self.bytes_per_second is None else f"{format_bytes(self.bytes_per_second)}/s"
-        return f"{speed}, {'cold' if self.cold else 'warm'} cache"
+        text = f"{_speed(self.bytes_per_second)}, {'cold' if self.cold else 'warm'} cache"
+        if self.data_bytes_per_second is not None:
+            text += f"; data {_speed(self.data_bytes_per_second)}"
+        return text
+
+
+def _speed(rate: int | None) -> str:
+    return "own speed" if rate is None else f"{format_bytes(rate)}/s"
+
+
+class Fetched(NamedTuple):
+    """A file that was read: its size in bytes, and whether it should have been cold but was not shown to be."""
+
+    size: int
+    warm: bool
 
 
 class Reader:
-    """Reads whole files under a storage regime. Files are read one at a time, also from several threads."""
+    """Reads whole files through ``throttle``, several at once if several threads do.
 
-    def __init__(self, storage: Storage) -> None:
-        self._cold = storage.cold
-        self._rate = storage.bytes_per_second
-        self._free_at = 0.0
-        self._turn = threading.Lock()
-        self._scratch = memoryview(bytearray(_PIECE))
+    With ``cold`` a file's pages are dropped before; ``drop`` does that to an open file and says whether they
+    are gone.
+    """
 
-    def fetch(self, path: Path, what: str) -> int:
-        """Bring the content of ``path`` into memory (the page cache) and return its size in bytes.
+    def __init__(self, throttle: Throttle, cold: bool = False, drop: Callable[[int], bool] = drop_pages) -> None:
+        self._throttle = throttle
+        self._cold = cold
+        self._drop = drop
+
+    def fetch(self, path: Path) -> Fetched:
+        """Bring the content of ``path`` into memory (the page cache).
 
         Raises:
-            StoreError: it cannot be read; names the file and ``what`` it is.
+            OSError: it cannot be read.
         """
-        size = 0
-        try:
-            with self._turn, path.open("rb", buffering=0) as file:
-                start = max(self._free_at, time.perf_counter())
-                if self._cold:
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                while count := file.readinto(self._scratch):
+        with path.open("rb", buffering=0) as file:
+            warm = self._cold and not self._drop(file.fileno())
+            size, end = 0, os.fstat(file.fileno()).st_size
+            scratch = memoryview(bytearray(min(self._throttle.largest_piece, end)))
+            with self._throttle.stream():
+                while size < end:
+                    piece = scratch[: end - size]
+                    with self._throttle.piece(len(piece)):
+                        count = file.readinto(piece)
+                    if not count:
+                        break  # somebody made it shorter; what it holds is checked elsewhere
                     size += count
-                    self._wait_until(start, size)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot read {what} ({error.strerror}); add the model again") from None
-        return size
-
-    def _wait_until(self, start: float, size: int) -> None:
-        """Sleep until ``size`` bytes, begun at ``start``, may be over at the declared rate.
-
-        The schedule is absolute within a file, so that a slow piece or a late wake-up is caught up with.
-        """
-        if self._rate is None:
-            return
-        self._free_at = start + size / self._rate
-        if (wait := self._free_at - time.perf_counter()) > 0:
-            time.sleep(wait)
+        return Fetched(size, warm)

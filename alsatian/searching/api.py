@@ -1,50 +1,37 @@
 """``alsatian.search``: from candidate models and labelled data to a ranking."""
 
 import contextlib
+import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Batch, Dataset, make_dataset
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import BudgetError, ConfigError, nearest
+from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.plan import Plan
+from alsatian.planning.limits import Limits
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
+from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.engine import Engine
-from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.loading import LoaderSettings, open_loader
 from alsatian.runtime.meter import Measurement, Meter
-from alsatian.runtime.storage import Reader, Storage
+from alsatian.runtime.residency import drop
+from alsatian.runtime.storage import Storage
+from alsatian.searching.budgets import Spill, lower_tiers, resolve, working_set
+from alsatian.searching.checkpoint import Checkpoint, Progress, joined
+from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.schedules import Round
 from alsatian.searching.strategy import Strategy
-from alsatian.tree import TaskTree
-from alsatian.units import parse_bytes
-
-DEFAULT_BLOCK_BUDGET = 1024**3
-NO_LIMIT = 2**62  # bytes
-
-
-@dataclass(frozen=True)
-class RoundResult:
-    """One round of a search.
-
-    Attributes:
-        train_items: training items that the scores are based on.
-        scores: of every model of the round, in the round's order.
-        fingerprints: digest of every model's features, if asked for with ``verify``.
-        chunks: into how many chunks the budget divided the round's new data.
-    """
-
-    train_items: int
-    scores: dict[str, float]
-    fingerprints: dict[str, str]
-    chunks: int
 
 
 @dataclass(frozen=True)
@@ -56,11 +43,15 @@ class SearchResult:
             ties in the given order.
         rounds: every round with its scores.
         measurement: wall time, its parts, counters and peaks.
+        failed: models that could not be used, with the reason; they rank last.
+        resolved: the budgets in bytes, by their setting; None for no limit.
     """
 
     ranking: tuple[str, ...]
     rounds: tuple[RoundResult, ...]
     measurement: Measurement
+    failed: dict[str, str] = field(default_factory=dict)
+    resolved: dict[str, int | None] = field(default_factory=dict)
 
     @property
     def winner(self) -> str:
@@ -76,12 +67,14 @@ def search(
     proxy: Proxy | None = None,
     preprocessing: Preprocessing | None = None,
     batch_size: int = 128,
-    budget: int | str | None = None,
-    block_budget: int | str | None = DEFAULT_BLOCK_BUDGET,
-    read_ahead: bool = True,
+    budget: int | float | str | None = None,
+    spill: Spill | None = None,
+    loader: LoaderSettings | None = None,
     storage: Storage | None = None,
     device: str = "cpu",
     verify: bool = False,
+    on_bad_model: str = "raise",
+    checkpoint: Path | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> SearchResult:
     """Rank candidate models by how well their features suit labelled data.
@@ -94,13 +87,17 @@ def search(
         strategy: schedule, sharing, order and cache policy; Alsatian's by default.
         proxy: what scores features; the linear layer by default.
         batch_size: items of a batch, the same for every strategy.
-        budget: largest size of the cache of intermediates, in bytes or as ``"64MiB"``; None for no limit.
-        block_budget: largest size of the blocks that stay in memory for later use, if the strategy shares;
-            None for no limit.
-        read_ahead: read the next blocks beside the work on the current ones, if the strategy shares.
-        storage: how the store is read; at its own speed by default.
+        budget: largest size of the cache of intermediates in the device's memory: bytes, ``"64MiB"``, or
+            ``"25%"`` of the working set; None for no limit.
+        spill: where intermediates go that do not fit there; nowhere by default.
+        loader: which blocks stay at hand for later use and whether they are read ahead, if the strategy shares;
+            by default up to 1 GiB of them, read ahead.
+        storage: how the store and the data are read; at their own speed by default.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
+        on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
+            other or features that are not finite; ``"exclude"`` goes on without it and ranks it last.
+        checkpoint: a folder that keeps finished rounds; the same search called again goes on behind them.
         progress: called after every step of a plan.
 
     Returns:
@@ -112,22 +109,45 @@ def search(
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size}: must be at least 1")
     strategy = strategy or Strategy()
+    spill = spill or Spill()
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
-    cache_budget = parse_bytes(budget, "cache.budget")
-    resident = (parse_bytes(block_budget, "block_budget") or NO_LIMIT) if strategy.shares else 0
+    settings, regime = loader or LoaderSettings(), storage or Storage()
     scorer: Proxy = proxy or Linear()
-    ahead = read_ahead and strategy.shares
     meter = Meter(resolve_device(device))
+    resolve(budget, spill)  # what cannot be read is refused before anything is done
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
             if preprocessing is None:
                 raise ConfigError("search: models given as modules need a preprocessing")
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
-        loader = BlockLoader(models.store, Reader(storage or Storage()), meter, resident)
-        cache = Cache(strategy.cache.fresh(), cache_budget, meter)
-        engine = Engine(models.segments, dataset, loader, cache, scorer, meter, ahead, verify, progress)
-        return _run(models, strategy, dataset.batches(batch_size), engine, meter, cache_budget)
+        batches = dataset.batches(batch_size)
+        resolved = resolve(budget, spill, partial(working_set, models, strategy, batches))
+        blocks = stack.enter_context(open_loader(settings, models.store, regime, strategy.shares, meter))
+        lower = lower_tiers(resolved, spill, meter.device, stack)
+        cache = Cache(strategy.cache.fresh(), resolved["cache.budget"], meter, lower)
+        items = DataReader(regime, meter)
+        engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
+        if regime.cold:
+            drop({models.store.block_path(b.identity) for c in models.candidates for b in c.blocks})
+        kept = None
+        if checkpoint is not None:
+            parts = [
+                models.digest,
+                dataset.digest,
+                batch_size,
+                repr(scorer),
+                repr(strategy.schedule),
+                device,
+                verify,
+            ]
+            kept = Checkpoint(checkpoint, digest_json(parts))
+        limits = Limits((resolved["cache.budget"], *(tier.budget for tier in lower)))
+        runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
+        rounds, measurement = _run(runner, batches, engine, meter, kept)
+    ids = [candidate.id for candidate in models.candidates]
+    ranking = _ranking(ids, rounds, runner.failed)
+    return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -144,83 +164,57 @@ def resolve_device(name: str) -> torch.device:
 
 
 def _run(
-    models: ModelSet,
-    strategy: Strategy,
+    runner: RoundRunner,
     batches: tuple[list[Batch], list[Batch]],
     engine: Engine,
     meter: Meter,
-    budget: int | None,
-) -> SearchResult:
+    checkpoint: Checkpoint | None,
+) -> tuple[list[RoundResult], Measurement]:
     """All rounds, on the clock."""
     test, train = batches
-    ids = [candidate.id for candidate in models.candidates]
     rounds: list[RoundResult] = []
+    before = checkpoint.load() if checkpoint else None
+    if before is not None:
+        runner.failed.update(before.failed)
+        engine.features.restore(before.features, meter.device)
+        meter.event("resumed", rounds=len(before.rounds))
+
+    def measured(measurement: Measurement) -> Measurement:
+        return joined(before.measurement, measurement) if before else measurement
+
     meter.start()
     with meter.part("planning"):
-        whole = TaskTree.of(models.candidates, strategy.shares)
-        branches = whole.compress()
-        pending = strategy.rounds(ids, len(train))
+        pending = runner.start(len(train))
         upcoming: Round | None = next(pending)
     while upcoming is not None:
-        seen = train[: upcoming.train_batches]
-        with meter.part("planning"):
-            plans = [
-                _plan(strategy, whole, branches, group, missing, budget)
-                for missing, group in _by_missing(engine, upcoming.models, (*test, *seen)).items()
-            ]
-        scores: dict[str, float] = {}
-        for plan in plans:
-            scores.update(engine.execute(plan, test, seen))
+        done = before is not None and len(rounds) < len(before.rounds)
+        if before is not None and done:
+            result = before.rounds[len(rounds)]
+        else:
+            result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
         meter.settle()
         with meter.part("other"):
-            rounds.append(
-                RoundResult(
-                    train_items=sum(batch.items for batch in seen),
-                    scores={model: scores[model] for model in upcoming.models},
-                    fingerprints={m: engine.fingerprints[m] for m in upcoming.models if m in engine.fingerprints},
-                    chunks=max(len(plan.chunks) for plan in plans),
-                )
-            )
+            rounds.append(result)
+            # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
+            scores = {model: result.scores.get(model, -math.inf) for model in upcoming.models}
             try:
-                upcoming = pending.send(rounds[-1].scores)
+                upcoming = pending.send(scores)
             except StopIteration:
                 upcoming = None
             engine.features.keep_only(upcoming.models if upcoming else ())
-    return SearchResult(_ranking(ids, rounds), tuple(rounds), meter.finish())
+            if checkpoint and not done:
+                found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
+                checkpoint.save(found)
+    return rounds, measured(meter.finish())
 
 
-def _plan(
-    strategy: Strategy,
-    whole: TaskTree,
-    branches: TaskTree,
-    models: Sequence[str],
-    batches: Sequence[Batch],
-    budget: int | None,
-) -> Plan:
-    """The plan of ``models`` on the tree of just these models.
-
-    Compressing it joins two intermediates that lay on both sides of a branch that is gone, and both are
-    held at once. A small one between them lets the first go earlier: keeping the branches of all models
-    (``branches``) never needs more cache than the first round did.
-    """
-    try:
-        return strategy.plan(whole.prune(models).compress(), models, batches, budget)
-    except BudgetError:
-        return strategy.plan(branches.prune(models), models, batches, budget)
-
-
-def _by_missing(
-    engine: Engine, models: Sequence[str], batches: Sequence[Batch]
-) -> dict[tuple[Batch, ...], list[str]]:
-    """``models`` by the batches of which they lack features. With halving all lack the same."""
-    groups: dict[tuple[Batch, ...], list[str]] = {}
-    for model in models:
-        groups.setdefault(engine.features.missing(model, batches), []).append(model)
-    return groups
-
-
-def _ranking(ids: Sequence[str], rounds: Sequence[RoundResult]) -> tuple[str, ...]:
-    """Models by the last round they were in, then by their score in it, then as given."""
+def _ranking(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:
+    """Models by the last round they were in, then by their score in it, then as given; failed ones last."""
     last = {model: (i, result.scores[model]) for i, result in enumerate(rounds) for model in result.scores}
     never = (-1, 0.0)  # a schedule may leave a model out altogether
-    return tuple(sorted(ids, key=lambda model: tuple(-value for value in last.get(model, never))))
+
+    def key(model: str) -> tuple[bool, float, float]:
+        reached, score = last.get(model, never)
+        return model in failed, -reached, -score
+
+    return tuple(sorted(ids, key=key))

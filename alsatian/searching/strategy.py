@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest
+from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.plan import Plan
@@ -51,6 +52,6 @@ class Strategy:
         """See :class:`~alsatian.searching.schedules.Schedule`."""
         return self.schedule.rounds(models, train_batches)
 
-    def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], budget: int | None) -> Plan:
+    def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> Plan:
         """Plan the features of ``models`` for ``batches`` on the compressed ``tree`` of just these models."""
-        return make_plan(tree, models, batches, self.order, planned_releases=self.cache.planned, budget=budget)
+        return make_plan(tree, models, batches, self.order, planned_releases=self.cache.planned, limits=limits)

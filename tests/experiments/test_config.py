@@ -50,7 +50,10 @@ def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
     assert type(composed.cache) is type(plain.cache)
 
 
-@pytest.mark.parametrize("group", ["schedule", "sharing", "order", "cache", "storage", "proxy", "dataset", "scale"])
+GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "scale"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
 def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: Path) -> None:
     names = choices(group)
     assert names
@@ -106,6 +109,8 @@ def test_a_value_that_has_to_be_given_is_asked_for() -> None:
         (["strategy=alsation"], "strategy=alsation: there is no such strategy; did you mean 'alsatian'?"),
         (["-m", "strategy=base,alsation"], "strategy=alsation"),
         (["cache.bugdet=3"], "cache.bugdet: there is no such key; did you mean 'cache.budget'?"),
+        (["cache.read_ahead=false"], "cache.read_ahead: there is no such key; did you mean 'loader.read_ahead'?"),
+        (["loader=sequentially"], "loader=sequentially: there is no such loader; did you mean 'sequential'?"),
         (["batchsize=3"], "batchsize: there is no such key; did you mean 'batch_size'?"),
         (["strategy=base,shift"], "several values need -m"),
         (["quickstart"], "write key=value"),
@@ -127,12 +132,16 @@ def test_bad_words_end_in_one_line(words: list[str], message: str) -> None:
         (["cache.budget=-5"], "cache.budget=-5"),
         (["cache.budget=many"], "cache.budget=many: not a size"),
         (["cache.block_budget=-1"], "cache.block_budget=-1"),
+        (["cache.block_host_budget=1GiB"], "cache.block_host_budget=1GiB: pinned copies serve a GPU"),
+        (["cache.block_ssd_budget=x"], "cache.block_ssd_budget=x: not a size"),
+        (["loader.keep=false"], "write loader=read_ahead or loader=sequential"),
         (["batch_size=0"], "batch_size=0"),
         (["repeats=0"], "repeats=0"),
         (["repeats=two"], "repeats=two"),
         (["dataset.items=5"], "fewer items than the 10 classes"),
         (["dataset.items=99999"], "dataset.items=99999"),
         (["storage.bandwidth=0"], "storage.bandwidth=0"),
+        (["storage.data_bandwidth=slow"], "storage.data_bandwidth=slow"),
         (["schedule.eta=1"], "eta=1"),
         (["proxy.epochs=0"], "proxy"),
         (["device.name=tpu"], "device=tpu"),

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alsatian.planning.chunks import min_cache_size
 from alsatian.planning.orders.base import Order, Shape
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.dfs_plus import DfsPlus, requirements
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
-from alsatian.planning.planner import min_cache_size
 
 # The paper's tree: edges 0→1, 1→2, 1→3, 2→4, 2→5, 3→6, 3→7.
 PARENT = [-1, 0, 1, 1, 2, 2, 3, 3]

@@ -12,13 +12,15 @@ from alsatian.blocks.candidate import Block, Candidate
 from alsatian.data.dataset import Batch
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BudgetError
+from alsatian.planning.chunks import min_cache_size
+from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.planning.plan import Infer, Plan, Release, Score
-from alsatian.planning.planner import make_plan, min_cache_size
+from alsatian.planning.planner import make_plan
 from alsatian.tree import NO_VERTEX, TaskTree
 
 PREPROCESSING = ImagePreprocessing(1)  # 12 bytes an item
@@ -91,7 +93,7 @@ def execute(plan: Plan, budget: int | None) -> int:
 def planned(
     tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], order: Order, budget: int | None
 ) -> Plan:
-    return make_plan(tree, models, batches, order, planned_releases=True, budget=budget)
+    return make_plan(tree, models, batches, order, planned_releases=True, limits=Limits((budget,)))
 
 
 SMALL = TaskTree.of(
@@ -120,7 +122,7 @@ def test_golden_plan() -> None:
         Score(3),
         Release(1, 0),
     )
-    assert plan.min_cache_bytes == 16 * 8
+    assert plan.peaks == (16 * 8,)
 
 
 def test_golden_plan_in_chunks() -> None:
@@ -147,23 +149,23 @@ def test_golden_plan_in_chunks() -> None:
         Score(3),
         Release(1, 1),
     )
-    assert plan.min_cache_bytes == 16 * 5
+    assert plan.peaks == (16 * 5,)
 
 
 def test_golden_reactive_plan() -> None:
     """Features only, in the models' order: the policy decides what is kept on the way."""
     models = ["three", "two", "one"]
-    plan = make_plan(SMALL, models, batches_of(4, 4), Given(), planned_releases=False, budget=1)
+    plan = make_plan(SMALL, models, batches_of(4, 4), Given(), planned_releases=False, limits=Limits((1,)))
     assert plan.chunks == (tuple(batches_of(4, 4)),)
     assert plan.steps == (Infer(4, 0), Score(4), Infer(3, 0), Score(3), Infer(2, 0), Score(2))
-    assert plan.min_cache_bytes is None
+    assert plan.peaks is None
 
 
 def test_a_prefix_model_is_scored_and_still_kept_for_its_reader() -> None:
     tree = TaskTree.of([model("long", ("a", 5), ("b", 3)), model("short", ("a", 5))]).compress()
     plan = planned(tree, ["long", "short"], batches_of(2), DfsPlus(), None)
     assert plan.steps == (Infer(0, 0), Score(0), Infer(1, 0), Score(1), Release(0, 0))
-    assert plan.min_cache_bytes == 10
+    assert plan.peaks == (10,)
 
 
 def test_a_single_model_needs_no_cache() -> None:
@@ -171,7 +173,7 @@ def test_a_single_model_needs_no_cache() -> None:
     plan = planned(tree, ["one"], batches_of(2, 2), DfsPlus(), 1)
     assert plan.steps == (Infer(0, 0), Score(0))
     assert len(plan.chunks) == 1
-    assert plan.min_cache_bytes == 0
+    assert plan.peaks == (0,)
 
 
 @pytest.mark.parametrize(
@@ -217,10 +219,11 @@ def test_plans_keep_their_promises(
         plan = planned(tree, models, batches, order, budget)
     assert [batch for chunk in plan.chunks for batch in chunk] == batches
     assert all(plan.chunks)
-    assert execute(plan, budget) == plan.min_cache_bytes
+    assert (execute(plan, budget),) == plan.peaks
     shape = Shape.of(tree, models)
     largest = max(sum(batch.items for batch in chunk) for chunk in plan.chunks)
-    assert plan.min_cache_bytes == min_cache_size(shape, order(shape)) * largest <= budget
+    assert plan.peaks == (min_cache_size(shape, order(shape)) * largest,)
+    assert plan.peaks[0] <= budget
 
 
 @given(trees(), st.data())
@@ -243,7 +246,7 @@ def test_without_a_budget_there_is_one_chunk(
     tree, models = drawn
     plan = planned(tree, models, batches_of(*counts), order, None)
     assert plan.chunks == (tuple(batches_of(*counts)),)
-    assert execute(plan, None) == plan.min_cache_bytes
+    assert (execute(plan, None),) == plan.peaks
 
 
 @given(trees(), items, st.sampled_from(ORDERS))
@@ -264,23 +267,21 @@ def test_reactive_plans_list_every_feature_once(
     drawn: tuple[TaskTree, list[str]], counts: list[int], order: Order, budget: int
 ) -> None:
     tree, models = drawn
-    plan = make_plan(tree, models, batches_of(*counts), order, planned_releases=False, budget=budget)
+    plan = make_plan(tree, models, batches_of(*counts), order, planned_releases=False, limits=Limits((budget,)))
     sequence = [v for v in order(Shape.of(tree, models)) if tree.models[v]]
     assert plan.steps == tuple(step for v in sequence for step in (Infer(v, 0), Score(v)))
-    assert plan.min_cache_bytes is None
+    assert plan.peaks is None
 
 
 @given(trees(), items)
 def test_dfs_plus_never_makes_more_chunks_than_dfs(drawn: tuple[TaskTree, list[str]], counts: list[int]) -> None:
     tree, models = drawn
-    whole = [
-        planned(tree, models, batches_of(*counts), order, None).min_cache_bytes for order in (Dfs(), DfsPlus())
-    ]
-    assume(whole[0])
+    whole = [planned(tree, models, batches_of(*counts), order, None).peaks or (0,) for order in (Dfs(), DfsPlus())]
+    assume(whole[0][0])
     plans = []
     for order in (Dfs(), DfsPlus()):
         try:
-            plans.append(len(planned(tree, models, batches_of(*counts), order, (whole[0] or 0) // 2).chunks))
+            plans.append(len(planned(tree, models, batches_of(*counts), order, whole[0][0] // 2).chunks))
         except BudgetError:
             plans.append(len(counts) + 1)
     assert plans[1] <= plans[0]
@@ -291,4 +292,4 @@ def test_no_new_data_is_a_plan_that_only_scores(budget: int | None) -> None:
     """A schedule may ask for another score on the same data; there is nothing to hold and to release."""
     plan = planned(SMALL, ["one", "two", "three"], [], DfsPlus(), budget)
     assert sorted(s.vertex for s in plan.steps if isinstance(s, Score)) == [2, 3, 4]
-    assert plan.min_cache_bytes == 0
+    assert plan.peaks == (0,)

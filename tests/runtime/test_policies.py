@@ -85,7 +85,7 @@ class Replay:
             self.policy.advance()
             if key in self.cache:
                 self.hits += 1
-                self.cache.get(key)
+                self.cache.read(key)
             else:
                 self.misses += 1
                 self.cache.reserve(key, sizes[key], FREE, cost=costs[key])
@@ -174,7 +174,7 @@ def test_budgets_hold_and_pinned_vertices_stay(
         replay.policy.advance()
         before = {v for v in range(10) if v in cache}
         if key in cache:
-            cache.get(key)
+            cache.read(key)
             continue
         stored = cache.reserve(key, sizes[key], pinned, cost=sizes[-1 - key])
         after = {v for v in range(10) if v in cache}

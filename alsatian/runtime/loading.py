@@ -1,0 +1,100 @@
+"""How blocks are loaded: the settings, and the loader built from them."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import ConfigError
+from alsatian.runtime.block_cache import BlockCache
+from alsatian.runtime.block_source import BlockSource
+from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.meter import Meter
+from alsatian.runtime.private_folder import private_folder
+from alsatian.runtime.storage import Reader, Storage
+from alsatian.runtime.throttle import Throttle
+from alsatian.units import parse_bytes
+
+DEFAULT_BLOCK_BUDGET = 1024**3
+NO_LIMIT = 2**62  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderSettings:
+    """How blocks are loaded by strategies that share; the others read every block whenever they use it.
+
+    Budgets are in bytes, as a number or e.g. ``"64MiB"``.
+
+    Attributes:
+        keep: keep blocks in memory for later use. Without, a block is read when it is needed and dropped
+            after, and neither ``block_budget`` nor ``block_host_budget`` is used.
+        read_ahead: read the blocks of coming steps beside the work on the current one; needs ``keep``.
+        block_budget: largest size of the blocks kept on the device; None for no limit.
+        block_host_budget: the same for pinned copies in the host's memory, if the device is a GPU; None or
+            0 for none.
+        block_ssd_budget: the same for copies of block files on a fast local path; None or 0 for none.
+        ssd_dir: that path; None for the system's folder for temporary files.
+    """
+
+    keep: bool = True
+    read_ahead: bool = True
+    block_budget: int | str | None = DEFAULT_BLOCK_BUDGET
+    block_host_budget: int | str | None = None
+    block_ssd_budget: int | str | None = None
+    ssd_dir: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        parse_bytes(self.block_budget, "cache.block_budget")
+        _or_none(self.block_host_budget, "cache.block_host_budget")
+        _or_none(self.block_ssd_budget, "cache.block_ssd_budget")
+        if self.read_ahead and not self.keep:
+            raise ConfigError(
+                "loader.read_ahead=true needs loader.keep=true: what is read ahead is kept until it is used; "
+                "write loader=read_ahead or loader=sequential"
+            )
+
+    def check_device(self, device: str) -> None:
+        """Refuse a setting that ``device`` cannot follow.
+
+        Raises:
+            ConfigError: pinned copies are asked for without a GPU.
+        """
+        if device == "cpu" and _or_none(self.block_host_budget, "cache.block_host_budget"):
+            raise ConfigError(
+                f"cache.block_host_budget={self.block_host_budget}: pinned copies serve a GPU; on a CPU blocks "
+                "are in the host's memory already, so set it to null and use cache.block_budget"
+            )
+
+
+@contextlib.contextmanager
+def open_loader(
+    settings: LoaderSettings, store: BlockStore, storage: Storage, shares: bool, meter: Meter
+) -> Iterator[BlockLoader]:
+    """The loader of one search whose strategy ``shares`` or not. Local copies are removed at the end.
+
+    Raises:
+        ConfigError: the device cannot follow the settings.
+        LocalDiskError: there is no usable folder for local copies.
+    """
+    settings.check_device(meter.device.type)
+    reader = Reader(Throttle(storage.bytes_per_second), storage.cold)
+    ssd_budget = _or_none(settings.block_ssd_budget, "cache.block_ssd_budget") if shares else 0
+    budget = host_budget = 0
+    if shares and settings.keep:
+        budget = parse_bytes(settings.block_budget, "cache.block_budget") or NO_LIMIT
+        host_budget = _or_none(settings.block_host_budget, "cache.block_host_budget")
+    with contextlib.ExitStack() as stack:
+        copies = None
+        if ssd_budget:
+            folder = stack.enter_context(private_folder(settings.ssd_dir, "alsatian-blocks-", "cache.ssd_dir"))
+            copies = BlockCache(folder, ssd_budget, storage.cold, meter)
+        source = BlockSource(store, reader, meter, copies)
+        loader = BlockLoader(source, meter, budget, host_budget=host_budget, ahead=settings.read_ahead)
+        stack.callback(loader.stop)
+        yield loader
+
+
+def _or_none(size: int | str | None, name: str) -> int:
+    """``size`` in bytes, 0 for none at all."""
+    return 0 if size in (None, 0, "0") else parse_bytes(size, name) or 0

@@ -1,0 +1,20 @@
+"""Telling a full memory from other failures."""
+
+import torch
+
+# What PyTorch's CPU allocator says, as a plain RuntimeError.
+_FULL = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that the memory of the device or of the host is full."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _FULL)
+
+
+def empty_device_cache(device: torch.device) -> None:
+    """Return what PyTorch holds back of ``device``'s memory, so that larger pieces fit again."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()

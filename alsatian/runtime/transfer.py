@@ -1,0 +1,110 @@
+"""How parameters get from a mapped file to the device's memory, and from another thread to this one."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+
+Parameters = list[torch.Tensor]
+
+
+class Loaded(NamedTuple):
+    """Parameters in the device's memory, there once ``ready`` has happened (None: already)."""
+
+    parameters: Parameters
+    ready: torch.cuda.Event | None = None
+
+
+class Transfer(Protocol):
+    """Copies to one device. Every copy has memory of its own, which it fills and which is aligned: kernels
+    choose their code by that, and a view of a file may lack it."""
+
+    def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
+        """Copies in the host's memory that :meth:`bring` can take."""
+        ...
+
+    def bring(self, staged: Parameters) -> Loaded:
+        """Copies on the device. May return before they are there."""
+        ...
+
+    def hand_over(self, loaded: Loaded) -> None:
+        """Have the calling thread's work on the device wait for ``loaded``, which it is going to use."""
+        ...
+
+    def mark(self) -> Any:
+        """The point that the calling thread's work on the device has come to."""
+        ...
+
+    def wait(self, marks: Sequence[Any]) -> None:
+        """Wait until the device has passed all ``marks``."""
+        ...
+
+
+class HostTransfer:
+    """To the host's own memory."""
+
+    def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
+        return [tensor.clone() for tensor in mapped]
+
+    def bring(self, staged: Parameters) -> Loaded:
+        return Loaded(staged)
+
+    def hand_over(self, loaded: Loaded) -> None:
+        pass
+
+    def mark(self) -> None:
+        return None
+
+    def wait(self, marks: Sequence[Any]) -> None:
+        pass
+
+
+class CudaTransfer:
+    """To a GPU, through pinned memory, in a stream of its own beside the work on batches.
+
+    The caching allocator ties memory to the stream it was allocated in. Two things follow: the stream that
+    uses a block waits for the event behind its copy, and the block's memory is recorded as in use there, so
+    that dropping it does not hand it to the next copy while kernels still read it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        # A new thread starts on device 0, so the index is fixed here.
+        self._device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
+        self._stream = torch.cuda.Stream(self._device)
+
+    def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
+        return [tensor.pin_memory() for tensor in mapped]
+
+    def bring(self, staged: Parameters) -> Loaded:
+        # The allocator of pinned memory keeps a buffer that is dropped until the copies from it are done.
+        with torch.cuda.stream(self._stream):
+            copies = [tensor.to(self._device, non_blocking=True) for tensor in staged]
+            ready = torch.cuda.Event()
+            ready.record(self._stream)
+        return Loaded(copies, ready)
+
+    def hand_over(self, loaded: Loaded) -> None:
+        stream = torch.cuda.current_stream(self._device)
+        if loaded.ready is not None:
+            stream.wait_event(loaded.ready)
+        for tensor in loaded.parameters:
+            tensor.record_stream(stream)
+
+    def mark(self) -> torch.cuda.Event:
+        event = torch.cuda.Event()
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+    def wait(self, marks: Sequence[torch.cuda.Event]) -> None:
+        for event in marks:
+            event.synchronize()
+
+
+def transfer_to(device: torch.device) -> Transfer:
+    """The way to ``device``."""
+    return CudaTransfer(device) if device.type == "cuda" else HostTransfer()
+
+
+def pinned_bytes(block_bytes: Sequence[int]) -> int:
+    """What pinned copies of tensors of these sizes take: the allocator rounds each up to a power of two."""
+    return sum(1 << (size - 1).bit_length() for size in block_bytes if size)

@@ -1,0 +1,119 @@
+"""Finished rounds of a search on disk, so that the same search goes on behind them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from alsatian.errors import ConfigError, StoreError
+from alsatian.files import atomic_write, write_json
+from alsatian.runtime.features import Features
+from alsatian.runtime.meter import Measurement
+from alsatian.searching.rounds import RoundResult
+
+_STATE = "rounds.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a search had when its last finished round was written down.
+
+    Attributes:
+        rounds: the finished rounds.
+        failed: excluded models with the reason.
+        features: of the models that are still in the search, on the CPU.
+        measurement: of the finished rounds, over all attempts; what an attempt lost is not in it.
+    """
+
+    rounds: list[RoundResult]
+    failed: dict[str, str]
+    features: Features
+    measurement: Measurement
+
+
+class Checkpoint:
+    """Progress of the search ``key`` (a digest of all that its results depend on) in ``folder``."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder = folder
+        self._key = key
+
+    def save(self, progress: Progress) -> None:
+        """Write ``progress``; until it is whole, what was there before counts.
+
+        Raises:
+            StoreError: the disk failed or is full.
+        """
+        tensors: dict[str, torch.Tensor] = {}
+        index: dict[str, dict[str, str]] = {}
+        names: dict[int, str] = {}
+        for model, batches in progress.features.items():
+            for batch, tensor in batches.items():
+                name = names.setdefault(id(tensor), str(len(names)))
+                tensors[name] = tensor.cpu().contiguous()
+                index.setdefault(model, {})[str(batch)] = name
+        file = f"features-{len(progress.rounds)}.safetensors"
+        state = {
+            "key": self._key,
+            "rounds": [asdict(finished) for finished in progress.rounds],
+            "failed": progress.failed,
+            "measurement": asdict(progress.measurement),
+            "features": {"file": file, "of": index},
+        }
+        try:
+            with atomic_write(self._folder / file) as temporary:
+                save_file(tensors, temporary)
+            write_json(self._folder / _STATE, state)
+            for old in self._folder.glob("features-*.safetensors"):
+                if old.name != file:
+                    old.unlink()
+        except (OSError, SafetensorError) as error:
+            raise StoreError(f"{self._folder}: cannot write the finished rounds ({error})") from None
+
+    def load(self) -> Progress | None:
+        """What was saved last; None if nothing was.
+
+        Raises:
+            ConfigError: it belongs to another search.
+            StoreError: it is damaged.
+        """
+        path = self._folder / _STATE
+        if not path.exists():
+            return None
+        try:
+            state = json.loads(path.read_bytes())
+            if state["key"] != self._key:
+                raise ConfigError(f"{self._folder}: finished rounds of another search; remove the folder")
+            tensors = load_file(self._folder / state["features"]["file"])
+            return Progress(
+                rounds=[RoundResult(**finished) for finished in state["rounds"]],
+                failed=state["failed"],
+                features={
+                    model: {int(batch): tensors[name] for batch, name in batches.items()}
+                    for model, batches in state["features"]["of"].items()
+                },
+                measurement=Measurement(**state["measurement"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise StoreError(f"{self._folder}: damaged finished rounds ({error}); remove the folder") from None
+
+
+def joined(before: Measurement, after: Measurement) -> Measurement:
+    """Two stretches of one search as one measurement: times and counters add up, peaks are the larger ones."""
+    peaks = {key: max(m.get(key, 0) for m in (before.peaks, after.peaks)) for key in before.peaks | after.peaks}
+    return Measurement(
+        wall_s=before.wall_s + after.wall_s,
+        parts_s=_sum(before.parts_s, after.parts_s),
+        counters=dict(Counter(before.counters) + Counter(after.counters)),
+        peaks=peaks,
+        events=[*before.events, *after.events],
+    )
+
+
+def _sum(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+    return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in (*a, *(k for k in b if k not in a))}

@@ -1,0 +1,158 @@
+"""One round of a search: plan, execute, and go on without a bad model or with less memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.data.dataset import Batch
+from alsatian.errors import BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
+from alsatian.planning.limits import Limits
+from alsatian.planning.plan import Plan
+from alsatian.runtime.engine import Engine
+from alsatian.runtime.meter import Meter
+from alsatian.searching.schedules import Rounds
+from alsatian.searching.strategy import Strategy
+from alsatian.tree import TaskTree
+
+ON_BAD_MODEL = ("raise", "exclude")
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """One round of a search.
+
+    Attributes:
+        train_items: training items that the scores are based on.
+        scores: of every model of the round, in the round's order.
+        fingerprints: digest of every model's features, if asked for with ``verify``.
+        chunks: into how many chunks the budgets divided the round's new data.
+        failed: models that could not be scored in this round, with the reason.
+    """
+
+    train_items: int
+    scores: dict[str, float]
+    fingerprints: dict[str, str]
+    chunks: int
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class RoundRunner:
+    """Scores models on batches. What goes wrong is handled the same way for every strategy.
+
+    Attributes:
+        failed: excluded models with the reason.
+        limits: what plans have to keep to; smaller after the memory was full.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        strategy: Strategy,
+        engine: Engine,
+        meter: Meter,
+        limits: Limits,
+        on_bad_model: str,
+    ) -> None:
+        if on_bad_model not in ON_BAD_MODEL:
+            raise ConfigError(f"on_bad_model={on_bad_model}: {nearest(on_bad_model, ON_BAD_MODEL)}")
+        self.failed: dict[str, str] = {}
+        self.limits = limits
+        self._candidates = candidates
+        self._tree = self._branches = TaskTree()
+        self._strategy = strategy
+        self._engine = engine
+        self._meter = meter
+        self._excludes = on_bad_model == "exclude"
+        self._gave_up = False
+
+    def start(self, train_batches: int) -> Rounds:
+        """Build the task tree of all candidates and begin the schedule over so many training batches."""
+        self._tree = TaskTree.of(self._candidates, self._strategy.shares)
+        self._branches = self._tree.compress()
+        return self._strategy.rounds([candidate.id for candidate in self._candidates], train_batches)
+
+    def run(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> RoundResult:
+        """Extract what features ``models`` lack for the batches, and score them.
+
+        Raises:
+            BadModelError or its cause: a model cannot be used, and such models are not to be excluded; or none
+                is left.
+            OutOfMemoryError: not even one batch fits the memory; names the batch size that would.
+        """
+        scores: dict[str, float] = {}
+        failed_before = set(self.failed)
+        chunks = 0
+        while pending := [m for m in models if m not in scores and m not in self.failed]:
+            full = 0
+            with self._meter.part("planning"):
+                plans = [
+                    self._plan(group, missing)
+                    for missing, group in self._by_missing(pending, (*test, *train)).items()
+                ]
+            try:
+                for plan in plans:
+                    chunks = max(chunks, len(plan.chunks))
+                    self._engine.execute(plan, test, train, scores)
+            except BadModelError as error:
+                self._exclude(error)
+            except OutOfMemoryError:
+                full = max(len(chunk) for plan in plans for chunk in (*plan.chunks, ()))
+            if full:  # outside of the handler, whose traceback keeps tensors alive
+                self._make_room(full)
+        return RoundResult(
+            train_items=sum(batch.items for batch in train),
+            scores={m: scores[m] for m in models if m in scores},
+            fingerprints={m: self._engine.fingerprints[m] for m in models if m in self._engine.fingerprints},
+            chunks=chunks,
+            failed={m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
+        )
+
+    def _plan(self, models: Sequence[str], batches: Sequence[Batch]) -> Plan:
+        """The plan of ``models`` on the tree of just these models.
+
+        Compressing it joins two intermediates that lay on both sides of a branch that is gone, and both are
+        held at once. A small one between them lets the first go earlier: keeping the branches of all models
+        never needs more cache than the first round did.
+        """
+        try:
+            return self._strategy.plan(self._tree.prune(models).compress(), models, batches, self.limits)
+        except BudgetError:
+            return self._strategy.plan(self._branches.prune(models), models, batches, self.limits)
+
+    def _by_missing(self, models: Sequence[str], batches: Sequence[Batch]) -> Mapping[tuple[Batch, ...], list[str]]:
+        """``models`` by the batches of which they lack features. With halving all lack the same."""
+        groups: dict[tuple[Batch, ...], list[str]] = {}
+        for model in models:
+            groups.setdefault(self._engine.features.missing(model, batches), []).append(model)
+        return groups
+
+    def _exclude(self, error: BadModelError) -> None:
+        if not self._excludes:
+            raise error.__cause__ or error
+        for model in error.models:
+            self.failed[model] = str(error)
+            self._meter.event("bad_model", model=model, reason=str(error))
+        if len(self.failed) == len(self._candidates):
+            raise BadModelError(f"no candidate model can be used; the last one: {error}", error.models)
+
+    def _make_room(self, chunk: int) -> None:
+        """Give up resident blocks and intermediates, then shrink the chunk of ``chunk`` batches, then keep none."""
+        self._engine.give_up()
+        facts: dict[str, Any] = {"action": "gave up resident blocks and intermediates"}
+        if not self._gave_up:
+            self._gave_up = True
+        elif chunk > 1:
+            self.limits = replace(self.limits, chunk_batches=chunk // 2)
+            facts = {"action": "smaller chunks", "chunk_batches": chunk // 2}
+        elif self._engine.keeps:
+            self._engine.keeps = False
+            facts = {"action": "keeps no intermediates"}
+        else:
+            fitting = self._engine.fitting_batch()
+            raise OutOfMemoryError(
+                f"the memory does not hold one batch; batch_size={fitting} fits"
+                if fitting
+                else "the memory does not hold a single item and its model, or the features of all items"
+            )
+        self._meter.event("out_of_memory", **facts)

@@ -1,0 +1,90 @@
+"""Searches over a family of tiny models, and what their results have to be."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+import alsatian
+from alsatian.blocks.fingerprint import features_fingerprint
+from alsatian.data.dataset import Batch, Dataset
+from alsatian.data.digits import digits
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.models.model_set import ModelSet
+from alsatian.planning.orders.given import Given
+from alsatian.proxies.linear import Linear
+from alsatian.runtime.policies.base import CachePolicy
+from alsatian.runtime.policies.belady import Belady
+from alsatian.runtime.policies.fifo import Fifo
+from alsatian.runtime.policies.gdsf import Gdsf
+from alsatian.runtime.policies.lfu import Lfu
+from alsatian.runtime.policies.lru import Lru
+from alsatian.runtime.policies.none import NoCache
+from alsatian.runtime.policies.planned import Planned
+from alsatian.searching.api import SearchResult
+from alsatian.searching.schedules import Exhaustive
+from alsatian.searching.strategy import Strategy
+
+PREPROCESSING = ImagePreprocessing(8)
+PROXY = Linear(epochs=5)
+# A tiny model's letters name its blocks; the twin is another model under another id.
+MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "twin": "aaab", "alone": "dddd"}
+BATCH = 8
+FEW = 41  # items: one batch to test with, and five to train with, the last of a single item
+
+BASE = Strategy(name="base", schedule=Exhaustive(), sharing="none", order=Given(), cache=NoCache())
+SHIFT = Strategy(name="shift", sharing="none", order=Given(), cache=NoCache())
+SHARED_PREFIX = Strategy(name="shared_prefix", order=Given(), cache=Lru())
+ALSATIAN = Strategy()
+STRATEGIES = [BASE, SHIFT, SHARED_PREFIX, ALSATIAN]
+POLICIES: list[CachePolicy] = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady(), Planned()]
+by_name = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
+
+Modules = Mapping[str, torch.nn.Module]
+Known = dict[tuple[int, str], tuple[float, str]]
+
+
+def first(models: ModelSet, count: int) -> ModelSet:
+    return dataclasses.replace(models, candidates=models.candidates[:count])
+
+
+def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
+    settings: dict[str, Any] = {"proxy": PROXY, "batch_size": BATCH, "verify": True, **changes}
+    return alsatian.search(models, data or digits(FEW), strategy=strategy, **settings)
+
+
+def features(module: torch.nn.Module, data: Dataset, batches: Sequence[Batch]) -> torch.Tensor:
+    """What the module itself returns, batch by batch, without any of the library's machinery."""
+    with torch.no_grad():
+        return torch.cat([module(PREPROCESSING(data.items(batch))[0]).flatten(1) for batch in batches])
+
+
+def eager(modules: Modules, data: Dataset, batch_size: int = BATCH) -> Known:
+    """Score and feature digest of every model alone on every number of training batches."""
+    test, train = data.batches(batch_size)
+    known: Known = {}
+    for model, module in modules.items():
+        test_x = features(module, data, test)
+        for count in range(1, len(train) + 1):
+            train_x = features(module, data, train[:count])
+            train_y, test_y = (torch.from_numpy(data.labels(part)) for part in (train[:count], test))
+            score = PROXY.score(train_x, train_y, test_x, test_y, data.classes)
+            known[len(train_x), model] = (score, features_fingerprint([train_x, test_x]))
+    return known
+
+
+def outcomes(result: SearchResult) -> Known:
+    """Score and feature digest of every model of every round."""
+    found: Known = {}
+    for finished in result.rounds:
+        assert finished.scores.keys() == finished.fingerprints.keys()
+        for model, score in finished.scores.items():
+            found[finished.train_items, model] = (score, finished.fingerprints[model])
+    return found
+
+
+def check(result: SearchResult, truth: Known) -> None:
+    found = outcomes(result)
+    assert found == {key: truth[key] for key in found}
