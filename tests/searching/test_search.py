@@ -18,6 +18,7 @@ from tiny_search import (
     BATCH,
     FEW,
     MODELS,
+    POLICIES,
     PREPROCESSING,
     STRATEGIES,
     Known,
@@ -50,18 +51,9 @@ from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.meter import Measurement
 from alsatian.runtime.policies.base import CachePolicy
-from alsatian.runtime.policies.belady import Belady
-from alsatian.runtime.policies.fifo import Fifo
-from alsatian.runtime.policies.gdsf import Gdsf
-from alsatian.runtime.policies.lfu import Lfu
-from alsatian.runtime.policies.lru import Lru
-from alsatian.runtime.policies.none import NoCache
-from alsatian.runtime.policies.planned import Planned
 from alsatian.searching.api import SearchResult
 from alsatian.searching.schedules import Round, Rounds, Schedule
 from alsatian.searching.strategy import Strategy
-
-POLICIES = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady(), Planned()]
 
 
 @by_name

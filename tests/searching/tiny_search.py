@@ -15,8 +15,14 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.proxies.linear import Linear
+from alsatian.runtime.policies.base import CachePolicy
+from alsatian.runtime.policies.belady import Belady
+from alsatian.runtime.policies.fifo import Fifo
+from alsatian.runtime.policies.gdsf import Gdsf
+from alsatian.runtime.policies.lfu import Lfu
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
+from alsatian.runtime.policies.planned import Planned
 from alsatian.searching.api import SearchResult
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
@@ -33,6 +39,7 @@ SHIFT = Strategy(name="shift", sharing="none", order=Given(), cache=NoCache())
 SHARED_PREFIX = Strategy(name="shared_prefix", order=Given(), cache=Lru())
 ALSATIAN = Strategy()
 STRATEGIES = [BASE, SHIFT, SHARED_PREFIX, ALSATIAN]
+POLICIES: list[CachePolicy] = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady(), Planned()]
 by_name = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
 
 Modules = Mapping[str, torch.nn.Module]

@@ -1,0 +1,54 @@
+"""Every cache policy at budgets below and above what it needs: the bits stay those of base."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from tiny_search import BASE, POLICIES, PREPROCESSING, Known, outcomes, search
+
+from alsatian.blocks.store import BlockStore
+from alsatian.models.model_set import ModelSet
+from alsatian.planning.orders.base import Order
+from alsatian.planning.orders.given import Given
+from alsatian.planning.orders.random import Random
+from alsatian.runtime.policies.base import CachePolicy
+from alsatian.searching.schedules import Exhaustive
+from alsatian.searching.strategy import Strategy
+
+# Two prefixes take turns, so that there is something to evict and something to come back to.
+MODELS = ("aaaa", "bbbb", "aaab", "bbba", "aacc", "bacc", "aacb")
+SHARES = ("20%", "35%", "50%", "65%", "80%", "100%")
+# One batch takes a plan more than a fifth of a working set of so few items.
+PLANNED_SHARES = ("50%", "75%", "100%")
+
+
+@pytest.fixture(scope="module")
+def rivals(tiny: Callable[[str], torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    modules = {letters: tiny(letters) for letters in MODELS}
+    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, PREPROCESSING)
+
+
+@pytest.fixture(scope="module")
+def base(rivals: ModelSet) -> Known:
+    return outcomes(search(rivals, strategy=BASE))
+
+
+@pytest.mark.parametrize("order", [Given(), Random(0)], ids=lambda o: o.name)
+@pytest.mark.parametrize("cache", POLICIES, ids=lambda c: c.name)
+def test_scores_and_features_are_those_of_base(
+    rivals: ModelSet, base: Known, cache: CachePolicy, order: Order
+) -> None:
+    evictions = hits = 0
+    for share in PLANNED_SHARES if cache.planned else SHARES:
+        result = search(rivals, strategy=Strategy(schedule=Exhaustive(), order=order, cache=cache), budget=share)
+        assert outcomes(result) == base
+        limit = result.resolved["cache.budget"]
+        assert limit is not None
+        assert result.measurement.peaks.get("cache_bytes", 0) <= limit
+        evictions += result.measurement.counters.get("evictions", 0)
+        hits += result.measurement.counters.get("hits", 0)
+        halving = outcomes(search(rivals, strategy=Strategy(order=order, cache=cache), budget=share))
+        both = halving.keys() & base.keys()
+        assert {key: halving[key] for key in both} == {key: base[key] for key in both} != {}
+    assert (hits > 0) == cache.keeps
+    assert (evictions > 0) == (cache.keeps and not cache.planned)
