@@ -34,9 +34,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     except OSError as error:
         # Most calls on an open file name none, and nobody knows the temporary one.
-        if error.filename in (None, str(temporary), temporary):
-            error.filename, error.filename2 = str(path), None
-        raise
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -25,8 +25,9 @@ def write(path: Path, content: str | bytes) -> Path:
         temporary.chmod(0o644)  # mkstemp makes files private
         os.replace(temporary, path)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
