@@ -13,6 +13,9 @@ class Foresight:
 
     The plan may turn out to use less (an intermediate was still there) or more (it was not); steps keep both
     in step with each other.
+
+    Attributes:
+        now: the current step, -1 before the first.
     """
 
     def __init__(self, steps: Iterable[Sequence[Need]] = ()) -> None:
@@ -21,7 +24,7 @@ class Foresight:
         for i, needs in enumerate(self._steps):
             for need in needs:
                 self._uses[need.block.identity].append(i)
-        self._now = -1
+        self.now = -1
         self._at = (0, 0)  # step and position in it that reading ahead has come to
 
     @property
@@ -31,25 +34,25 @@ class Foresight:
 
     def advance(self) -> None:
         """The next step begins."""
-        self._now += 1
+        self.now += 1
 
     def used(self, identity: str) -> None:
         """A block is used in the current step."""
-        if self.next_use(identity) <= self._now:
+        if self.next_use(identity) <= self.now:
             self._uses[identity].popleft()
 
     def next_use(self, identity: str) -> float:
         """The step that uses the block next, the current one included; ``NEVER`` if none does."""
         uses = self._uses.get(identity)
-        while uses and uses[0] < self._now:
+        while uses and uses[0] < self.now:
             uses.popleft()
         return uses[0] if uses else NEVER
 
     def upcoming(self) -> tuple[int, Need] | None:
         """The use that reading ahead has come to, with its step; None at the end."""
         step, position = self._at
-        if step < self._now:
-            step, position = self._now, 0
+        if step < self.now:
+            step, position = self.now, 0
         while step < len(self._steps) and position >= len(self._steps[step]):
             step, position = step + 1, 0
         self._at = (step, position)

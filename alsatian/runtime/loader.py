@@ -8,7 +8,7 @@ import torch
 
 from alsatian.errors import StoreError
 from alsatian.runtime.block_source import BlockSource, Need
-from alsatian.runtime.foresight import Foresight
+from alsatian.runtime.foresight import NEVER, Foresight
 from alsatian.runtime.meter import Meter
 from alsatian.runtime.residents import Residents
 from alsatian.runtime.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
@@ -21,8 +21,9 @@ class BlockLoader:
     not fit is read for the step that needs it and is no resident block; a block that the current step uses
     stays until the step is over, since its memory would not be free any earlier.
 
-    With ``ahead`` a thread reads the blocks of coming steps in order. It takes room that is free, or that
-    blocks hold which are needed later than what it reads, so that reading ahead never reads a block twice.
+    With ``ahead`` a thread reads the blocks of coming steps in order, into room that is free or that holds
+    blocks which the plan does not need any more. Blocks that are needed again give way to those of the next
+    step only, and only if they are needed later: further ahead, reading early would mean reading more often.
     Bytes are reserved before they are allocated, on either way, so the budget holds at every moment.
 
     ``host_budget`` bytes of pinned copies spare a GPU reading again what its own budget could not keep.
@@ -164,7 +165,10 @@ class BlockLoader:
                 if upcoming is not None:
                     step, need = upcoming
                     identity, size = need.block.identity, need.block.parameter_bytes
-                    room = self._device.reserve(identity, size, step, self._in_use, equal=False)
+                    near = step <= self._foresight.now + 1
+                    room = self._device.reserve(
+                        identity, size, step if near else NEVER, self._in_use, equal=not near
+                    )
                     if room is not None:
                         self._fetching.add(identity)
                         return need, room
