@@ -11,6 +11,7 @@ import torch
 
 from alsatian.errors import AlsatianError
 from alsatian.models.model_set import ModelSet
+from alsatian.runtime.memory import return_unused
 from alsatian.searching.api import search
 from experiments import record
 from experiments.setup import Setup
@@ -88,6 +89,7 @@ def measure(
         raise
     except Exception as error:
         raise failure(error) from error
+    return_unused()
     measurement = result.measurement
     return Measured(record.repeat(measurement), record.findings(result), measurement.timeline)
 
