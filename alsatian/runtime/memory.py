@@ -1,5 +1,6 @@
 """Telling a full memory from other failures."""
 
+import contextlib
 import ctypes
 import gc
 import sys
@@ -25,10 +26,8 @@ def return_unused() -> None:
     """
     gc.collect()
     if sys.platform == "linux":
-        try:
+        with contextlib.suppress(AttributeError):  # another C library than glibc, which has its own ways
             ctypes.CDLL(None).malloc_trim(0)
-        except AttributeError:
-            pass  # another C library than glibc, which has its own ways
 
 
 def empty_device_cache(device: torch.device) -> None:
