@@ -20,16 +20,26 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; on success it is flushed to disk and becomes ``path``.
 
     After an error, or a kill at any point, ``path`` is what it was before.
+
+    Raises:
+        OSError: the disk failed or is full; its ``filename`` is ``path``, not the temporary name.
     """
-    temporary = _temporary(path)
+    temporary: Path | None = None
     try:
+        temporary = _temporary(path)
         yield temporary
         os.chmod(temporary, 0o644)  # mkstemp makes files private
         _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
+    except OSError as error:
+        # Most calls on an open file name none, and nobody knows the temporary one.
+        if error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, *parts: bytes) -> None:
@@ -135,6 +145,40 @@ def locked(folder: Path, *, alone: bool) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Claim ``folder`` (made if need be) for this process; yields whether that went well.
+
+    If another process holds the claim, ``wait`` for it, or yield False. What killed writers left there is
+    removed, since nobody else can be writing. The operating system takes the claim of a process that dies
+    back. On a file system without locks everybody's claim goes well, and nothing is removed.
+
+    Raises:
+        OSError: the folder cannot be made or read.
+    """
+    make_folder(folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        alone = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_temporaries(folder)
+        except BlockingIOError:
+            alone = False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left in ``folder``. The caller makes sure that nobody is writing there."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

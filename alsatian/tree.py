@@ -2,14 +2,20 @@
 
 A vertex is an intermediate result, the edge into it the blocks that compute it from its parent. A vertex
 without a parent starts from prepared data. Everything is near-linear in the number of blocks and
-iterative, so depth costs no stack.
+iterative, so depth costs no stack; what belongs to a vertex lies in flat lists, so that trees of millions
+of models fit the memory.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import compress
+
+import numpy as np
 
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.groups import Groups
 
 NO_VERTEX = -1
 
@@ -19,23 +25,19 @@ class TaskTree:
 
     Attributes:
         parent: parent of each vertex, or ``NO_VERTEX``.
-        children: children of each vertex, in the order in which they were added.
         blocks: the blocks between parent and vertex; empty only for prepared data itself.
         output_bytes: bytes of the intermediate result, per item.
-        models: ids of the models whose features the vertex is.
         preprocessing: how the data above the first blocks is prepared, for each vertex.
     """
 
     def __init__(self) -> None:
         self.parent: list[int] = []
-        self.children: list[list[int]] = []
-        self.blocks: list[tuple[Block, ...]] = []
+        self.blocks: Groups[Block] = Groups()
         self.output_bytes: list[int] = []
-        self.models: list[list[str]] = []
         self.preprocessing: list[Preprocessing] = []
         self._vertex_of: dict[str, int] = {}
-        self._root_of: dict[str, int] = {}
-        self._child_by_block: dict[tuple[int, str], int] = {}
+        self._root_of: dict[object, int] = {}
+        self._later_children: dict[tuple[int, str], int] = {}
 
     @classmethod
     def of(cls, candidates: Iterable[Candidate], share: bool = True) -> "TaskTree":
@@ -48,6 +50,18 @@ class TaskTree:
     def __len__(self) -> int:
         return len(self.parent)
 
+    @cached_property
+    def children(self) -> Groups[int]:
+        """Children of each vertex, in the order in which they were added."""
+        parent = np.array(self.parent, np.int64)
+        below = np.flatnonzero(parent != NO_VERTEX)
+        return Groups.by(parent[below], below.tolist(), len(self))
+
+    @cached_property
+    def models(self) -> Groups[str]:
+        """Ids of the models whose features each vertex is, in the order in which they were added."""
+        return Groups.by(self._features(), list(self._vertex_of), len(self))
+
     def add(self, candidate: Candidate, share: bool = True) -> int:
         """Add a model's chain along what is there already and return the vertex of its features.
 
@@ -58,53 +72,65 @@ class TaskTree:
         """
         if candidate.id in self._vertex_of:
             raise ConfigError(f"two models have the id '{candidate.id}'; every model needs an id of its own")
-        preprocessing = candidate.preprocessing
-        root_key = preprocessing.fingerprint if share else f"{preprocessing.fingerprint}/{candidate.id}"
-        vertex = self._root_of.get(root_key, NO_VERTEX)
-        if vertex == NO_VERTEX:
-            vertex = self._new(NO_VERTEX, (), preprocessing.output_bytes, preprocessing)
-            self._root_of[root_key] = vertex
-        for block in candidate.blocks:
-            key = (vertex, block.identity)
-            child = self._child_by_block.get(key, NO_VERTEX)
-            if child == NO_VERTEX:
-                child = self._new(vertex, (block,), block.output_bytes, preprocessing)
-                self._child_by_block[key] = child
+        for derived in ("children", "models"):
+            self.__dict__.pop(derived, None)
+        vertex = self._root(candidate, share)
+        known, starts = self.blocks.items, self.blocks.starts
+        for depth, block in enumerate(candidate.blocks):
+            # The first chain through a vertex goes on with the next number; only later children are looked up.
+            child = vertex + 1
+            if (
+                child == len(self.parent)
+                or self.parent[child] != vertex
+                or known[starts[child]].identity != block.identity
+            ):
+                child = self._later_children.get((vertex, block.identity), NO_VERTEX)
+                if child == NO_VERTEX:
+                    vertex = self._grow(vertex, candidate.blocks[depth:], candidate.preprocessing)
+                    break
             vertex = child
-        self._own(vertex, candidate.id)
+        self._vertex_of[candidate.id] = vertex
         return vertex
 
     def prune(self, keep: Collection[str]) -> "TaskTree":
         """The tree of the models in ``keep`` only."""
-        needed = [False] * len(self)
+        needed = bytearray(len(self))
         for model in keep:
             vertex = self.vertex_of(model)
             while vertex != NO_VERTEX and not needed[vertex]:
                 needed[vertex] = True
                 vertex = self.parent[vertex]
-        kept = set(keep)
-        tree, new = TaskTree(), {NO_VERTEX: NO_VERTEX}
-        for vertex in (v for v in range(len(self)) if needed[v]):
-            new[vertex] = tree._copy(self, vertex, new[self.parent[vertex]], self.blocks[vertex], kept)
-        return tree._listed_like(self)
+        kept, sizes = np.frombuffer(needed, bool), self.blocks.sizes
+        blocks = Groups(compress(self.blocks.items, np.repeat(kept, sizes).tobytes()), sizes[kept])
+        chosen = set(keep)
+        models = {model: vertex for model, vertex in self._vertex_of.items() if model in chosen}
+        return self._part(kept, np.array(self.parent, np.int64)[kept], blocks, models)
 
     def compress(self) -> "TaskTree":
         """The same tree without vertices that have one child and are no model's features.
 
         What remains is where something is decided: branches, features, and data with several readers.
         """
-        tree, new = TaskTree(), {NO_VERTEX: NO_VERTEX}
-        pending: dict[int, list[Block]] = {}
-        for vertex in range(len(self)):
-            parent = self.parent[vertex]
-            edge = pending.pop(parent, [])
-            edge.extend(self.blocks[vertex])
-            if len(self.children[vertex]) == 1 and not self.models[vertex]:
-                pending[vertex] = edge
-                new[vertex] = new[parent]
-            else:
-                new[vertex] = tree._copy(self, vertex, new[parent], tuple(edge), None)
-        return tree._listed_like(self)
+        parent = np.array(self.parent, np.int64)
+        vertices = np.arange(len(self))
+        below = np.flatnonzero(parent != NO_VERTEX)
+        kept = np.bincount(parent[below], minlength=len(self)) != 1
+        kept[self._features()] = True
+        # Where the edge through each vertex ends: its only child, or that one's, and so on. Each turn doubles
+        # the distance, so that long chains take few.
+        end = vertices.copy()
+        inner = below[~kept[parent[below]]]
+        end[parent[inner]] = inner
+        while not np.array_equal(further := end[end], end):
+            end = further
+        first = np.ones(len(self), bool)
+        first[inner] = False  # the others are where an edge begins
+        above = np.empty_like(parent)
+        above[end[first]] = parent[first]
+        number = np.cumsum(kept) - 1
+        owner = np.repeat(number[end], self.blocks.sizes)
+        blocks = Groups.by(owner, self.blocks.items, int(kept.sum()))
+        return self._part(kept, above[kept], blocks, self._vertex_of)
 
     def vertex_of(self, model: str) -> int:
         """The vertex of a model's features."""
@@ -126,7 +152,8 @@ class TaskTree:
 
     def models_below(self, vertex: int) -> list[str]:
         """Ids of the models whose chains lead through ``vertex``."""
-        found, stack = [], [vertex]
+        found: list[str] = []
+        stack = [vertex]
         while stack:
             below = stack.pop()
             found.extend(self.models[below])
@@ -140,36 +167,57 @@ class TaskTree:
         """
         return self.output_bytes[vertex] if self.children[vertex] else 0
 
+    def all_cache_bytes(self) -> list[int]:
+        """The same of every vertex."""
+        counts = self.children.sizes.tolist()
+        return [size if count else 0 for size, count in zip(self.output_bytes, counts, strict=True)]
+
     def block_count(self) -> int:
         """Number of distinct (prefix, block) pairs: block executions a full sharing needs, per batch."""
-        return sum(len(blocks) for blocks in self.blocks)
+        return len(self.blocks.items)
 
-    def _new(self, parent: int, blocks: tuple[Block, ...], output_bytes: int, preprocessing: Preprocessing) -> int:
-        vertex = len(self.parent)
-        self.parent.append(parent)
-        self.children.append([])
-        self.blocks.append(blocks)
-        self.output_bytes.append(output_bytes)
-        self.models.append([])
-        self.preprocessing.append(preprocessing)
-        if parent != NO_VERTEX:
-            self.children[parent].append(vertex)
+    def _root(self, candidate: Candidate, share: bool) -> int:
+        """The vertex of the data prepared for ``candidate``."""
+        preprocessing = candidate.preprocessing
+        # Equal preprocessing means an equal fingerprint, and is cheaper to compare.
+        key = preprocessing if share else (preprocessing, candidate.id)
+        vertex = self._root_of.get(key, NO_VERTEX)
+        if vertex == NO_VERTEX:
+            vertex = self._root_of[key] = len(self.parent)
+            self.parent.append(NO_VERTEX)
+            self.blocks.starts.append(len(self.blocks.items))
+            self.output_bytes.append(preprocessing.output_bytes)
+            self.preprocessing.append(preprocessing)
         return vertex
 
-    def _own(self, vertex: int, model: str) -> None:
-        self.models[vertex].append(model)
-        self._vertex_of[model] = vertex
+    def _grow(self, vertex: int, blocks: Sequence[Block], preprocessing: Preprocessing) -> int:
+        """Add a new chain of ``blocks`` below ``vertex``; returns the last vertex of it."""
+        first = len(self.parent)
+        if vertex != first - 1:
+            self._later_children[vertex, blocks[0].identity] = first
+        self.parent.append(vertex)
+        self.parent.extend(range(first, first + len(blocks) - 1))
+        start = len(self.blocks.items) + 1
+        self.blocks.items.extend(blocks)
+        self.blocks.starts.extend(range(start, start + len(blocks)))
+        self.output_bytes.extend([block.output_bytes for block in blocks])
+        self.preprocessing.extend([preprocessing] * len(blocks))
+        return len(self.parent) - 1
 
-    def _listed_like(self, source: "TaskTree") -> "TaskTree":
-        """Put the models in the order of ``source``."""
-        self._vertex_of = {model: self._vertex_of[model] for model in source._vertex_of if model in self._vertex_of}
-        return self
+    def _features(self) -> np.ndarray:
+        """The vertex of each model's features, in the order in which the models were added."""
+        return np.fromiter(self._vertex_of.values(), np.int64, len(self._vertex_of))
 
-    def _copy(
-        self, source: "TaskTree", vertex: int, parent: int, blocks: tuple[Block, ...], keep: set[str] | None
-    ) -> int:
-        copy = self._new(parent, blocks, source.output_bytes[vertex], source.preprocessing[vertex])
-        for model in source.models[vertex]:
-            if keep is None or model in keep:
-                self._own(copy, model)
-        return copy
+    def _part(
+        self, kept: np.ndarray, parent: np.ndarray, blocks: Groups[Block], models: dict[str, int]
+    ) -> "TaskTree":
+        """A tree of the vertices ``kept`` (N,), numbered anew, below the ``parent`` of each, by its old number."""
+        number = np.append(np.cumsum(kept) - 1, NO_VERTEX)  # so that NO_VERTEX, the last, stays what it is
+        mask = kept.tobytes()
+        tree = TaskTree()
+        tree.parent = number[parent].tolist()
+        tree.blocks = blocks
+        tree.output_bytes = list(compress(self.output_bytes, mask))
+        tree.preprocessing = list(compress(self.preprocessing, mask))
+        tree._vertex_of = {model: int(number[vertex]) for model, vertex in models.items()}
+        return tree

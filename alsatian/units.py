@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from alsatian.errors import ConfigError
 
@@ -58,6 +59,19 @@ def parse_budget(size: int | float | str | None, name: str, whole: Callable[[], 
             f"{name}={size}: not a share of the working set; write e.g. '25%', or a size like '64MiB'"
         )
     return max(1, math.ceil(share * whole()))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A budget as it was asked for, and what it came to.
+
+    Attributes:
+        requested: bytes, a text with a unit, a share of the working set, or None.
+        bytes: the same in bytes; None for no limit, or for none at all where that is what None asks for.
+    """
+
+    requested: int | float | str | None
+    bytes: int | None
 
 
 def format_bytes(size: float) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from analysis.findings import storage_lines
 from analysis.records import Run
 from analysis.sweeps import Sweep, crossing
+from analysis.timeline import SHORT_S
+from analysis.trace import Trace
+from analysis.units import seconds_text
 
 # Cache policies that make room by evicting.
 EVICTING = frozenset({"fifo", "lru", "lfu", "gdsf", "belady"})
@@ -36,6 +39,25 @@ def breakdown(runs: Sequence[Run]) -> str:
     if _once(runs):
         marks = "Parts were measured once; the number above a bar is the wall time."
     return f"Claim to look for: {claim} {marks} {_measured(runs)}"
+
+
+def timeline(trace: Trace, run: Run) -> str:
+    """For what every thread of one search did when."""
+    rows = trace.slices
+    seconds = rows["end_s"] - rows["start_s"]
+    beside = seconds[(rows["lane"] != trace.lanes[0]) & ~rows["stalled"]].sum()
+    waiting = seconds[(rows["lane"] == trace.lanes[0]) & rows["stalled"]].sum()
+    claim = "one thread does one thing after the other; nothing overlaps."
+    if beside:
+        claim = f"{seconds_text(beside)} of work run beside the search, which waits for it {seconds_text(waiting)}"
+        claim += " (pale)." if waiting else "."
+    marks = "A lane is a thread, from the first repeat."
+    if trace.end_s > SHORT_S:
+        marks += (
+            " In the upper panel a step of time is filled with the shares of its parts; below are single slices."
+        )
+    notes = "".join(f" Not shown: {note}." for note in trace.notes)
+    return f"Claim to look for: {claim} {marks}{notes} {_measured([run])}"
 
 
 def sweep(found: Sweep) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 from analysis.records import Run
 
 # Settings that say where or how a run is carried out, not what it measures.
-NOT_MEASURED = ("results_dir", "store_dir", "force", "name", "title", "sweep", "targets")
+NOT_MEASURED = (
+    "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "name", "title",
+    "sweep", "targets",
+)  # fmt: skip
 
 
 def workload(run: Run) -> str:
@@ -19,7 +22,7 @@ def workload(run: Run) -> str:
 def conditions(run: Run) -> str:
     """Digest of all that must be equal before two wall times are compared.
 
-    That is the workload, the storage regime, batch size, proxy, device and hardware.
+    That is the workload, the storage regime, batch size, proxy, device and hardware, and how it was measured.
     """
     config, machine = run.config, run.environment
     return _digest(
@@ -27,6 +30,7 @@ def conditions(run: Run) -> str:
         [run.storage.bandwidth, run.storage.cold],
         [config.get("batch_size"), config.get("proxy"), config.get("device")],
         [machine.cpu, machine.cores, machine.threads, machine.gpu],
+        [config.get("fresh_process", False), config.get("meter"), config.get("checkpoint", False)],
     )
 
 
@@ -34,13 +38,14 @@ def arithmetic(run: Run) -> str:
     """Digest of all that must be equal before scores are expected to agree bit for bit.
 
     That is the workload, the data's configuration, seed, batch size, proxy, and what does the arithmetic:
-    device, hardware, threads and the version of PyTorch.
+    device, hardware, threads, the version of PyTorch and its settings.
     """
     config, machine = run.config, run.environment
     return _digest(
         workload(run),
         [config.get("dataset"), config.get("seed"), config.get("batch_size"), config.get("proxy")],
         [config.get("device"), machine.cpu, machine.threads, machine.gpu, machine.libraries.get("torch")],
+        machine.determinism,
     )
 
 
@@ -69,6 +74,8 @@ def settings(run: Run) -> dict[str, str]:
 
     def walk(node: Mapping[str, Any], prefix: str) -> None:
         for key, value in node.items():
+            if f"{prefix}{key}" in NOT_MEASURED:
+                continue
             if isinstance(value, Mapping) and value:
                 walk(value, f"{prefix}{key}.")
             elif key == "_target_" and prefix:
@@ -76,7 +83,7 @@ def settings(run: Run) -> dict[str, str]:
             else:
                 found[f"{prefix}{key}"] = value if isinstance(value, str) else _compact(value)
 
-    walk({key: value for key, value in run.config.items() if key not in NOT_MEASURED}, "")
+    walk(run.config, "")
     return found
 
 

@@ -63,7 +63,11 @@ def speedup_data(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def breakdown_data(summary: pd.DataFrame) -> pd.DataFrame:
-    """Columns ``strategy``, seconds of each part, and ``wall_s``: the number above the bar."""
+    """Columns ``strategy``, seconds of each part, and ``wall_s``: the number above the bar.
+
+    Rows whose parts were not measured are left out.
+    """
+    summary = summary[summary["inference_s"].notna()].reset_index(drop=True)
     parts = {f"{name.replace(' ', '_')}_s": summary[f"{name.replace(' ', '_')}_s"] for name in MEASURED_PARTS}
     rest = summary[["planning_s", "cache_io_s", "other_s"]].sum(axis=1)
     return pd.DataFrame(

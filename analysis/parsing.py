@@ -8,7 +8,7 @@ from analysis.schema import STATUSES, Budget, Dataset, Environment, ModelSet, Re
 
 
 def parse_run(record: Fields) -> Run:
-    """The run that a record of schema 1 describes.
+    """The run that a record of schema 2 describes.
 
     Raises:
         FieldError: a field is missing or not what the schema says.
@@ -30,8 +30,9 @@ def parse_run(record: Fields) -> Run:
         model_set=_model_set(record.object("model_set")),
         dataset=_dataset(record.object("dataset")),
         environment=_environment(record.object("environment")),
-        storage=_storage(record.object("storage")) if status == "ok" or "storage" in record.values else _UNKNOWN,
-        resolved=_budgets(record.object("resolved")) if "resolved" in record.values else {},
+        storage=_storage(record.object("storage")),
+        resolved=_budgets(record.object("resolved")),
+        excluded=_texts(record.object("excluded")),
         repeats=tuple(_repeat(fields) for fields in record.objects("repeats")),
         rounds=tuple(_round(fields) for fields in record.objects("rounds")),
         ranking=record.texts("ranking"),
@@ -40,9 +41,6 @@ def parse_run(record: Fields) -> Run:
     if run.ok:
         _check_finished(record, run)
     return run
-
-
-_UNKNOWN = Storage(bandwidth=None, cold=False)
 
 
 def _check_finished(record: Fields, run: Run) -> None:
@@ -95,6 +93,7 @@ def _environment(fields: Fields) -> Environment:
         gpu=fields.optional_text("gpu"),
         cuda=fields.optional_text("cuda"),
         driver=fields.optional_text("driver"),
+        determinism=dict(fields.object("determinism").values),
     )
 
 
@@ -114,6 +113,7 @@ def _budgets(fields: Fields) -> dict[str, Budget]:
 
 
 def _repeat(fields: Fields) -> Repeat:
+    process = _optional(fields, "process")
     wall = fields.number("wall_s")
     if wall <= 0:
         raise fields.error("wall_s", "a positive number of seconds")
@@ -123,6 +123,12 @@ def _repeat(fields: Fields) -> Repeat:
         counters=_counts(fields, "counters"),
         peaks=_counts(fields, "peaks"),
         valid=fields.flag("valid"),
+        busy_s=_numbers(_optional(fields, "busy_s")),
+        stalled_s=_numbers(_optional(fields, "stalled_s")),
+        process={name: process.optional_number(name) for name in process.values},
+        events=_objects(fields, "events") or (),
+        timeline=_objects(fields, "timeline"),
+        level=fields.optional_text("level") or "parts",
     )
 
 
@@ -130,16 +136,27 @@ def _round(fields: Fields) -> Round:
     scores = fields.object("scores")
     if not scores.values:
         raise fields.error("scores", "at least one model's score")
-    fingerprints: Mapping[str, Any] = {}
-    if fields.values.get("fingerprints"):
-        digests = fields.object("fingerprints")
-        fingerprints = {model: digests.text(model) for model in digests.values}
     return Round(
         train_items=fields.count("train_items"),
         chunks=fields.count("chunks"),
         scores=_numbers(scores),
-        fingerprints=fingerprints,
+        fingerprints=_texts(_optional(fields, "fingerprints")),
+        failed=_texts(_optional(fields, "failed")),
     )
+
+
+def _optional(fields: Fields, name: str) -> Fields:
+    """A nested object; an empty one if it is absent."""
+    return Fields({}) if fields.values.get(name) is None else fields.object(name)
+
+
+def _objects(fields: Fields, name: str) -> tuple[Mapping[str, Any], ...] | None:
+    """A list of objects as they are; None if it is absent."""
+    return None if fields.values.get(name) is None else tuple(item.values for item in fields.objects(name))
+
+
+def _texts(fields: Fields) -> dict[str, str]:
+    return {name: fields.text(name) for name in fields.values}
 
 
 def _numbers(fields: Fields) -> dict[str, float]:
@@ -148,7 +165,5 @@ def _numbers(fields: Fields) -> dict[str, float]:
 
 def _counts(fields: Fields, name: str) -> dict[str, int]:
     """Counters that never counted may be absent, all of them too."""
-    if fields.values.get(name) is None:
-        return {}
-    counts = fields.object(name)
+    counts = _optional(fields, name)
     return {key: counts.count(key) for key in counts.values}

@@ -9,14 +9,28 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from analysis import captions, checks, curves, figures, findings, grid, labels, records, sections, sweeps, tables
+from analysis import (
+    captions,
+    checks,
+    curves,
+    figures,
+    findings,
+    grid,
+    labels,
+    processes,
+    records,
+    sections,
+    sweeps,
+    tables,
+    timelines,
+)
 from analysis.comparable import workload
 from analysis.files import write
 from analysis.records import Run
 
 TEMPLATE = "report.html"
-# The name of the first workload's figures has no digest.
-_FIGURE = re.compile(r"(speedup|breakdown|sweep)(-[0-9a-f]{12})?\.(png|pdf|csv)")
+# Of all figures; the name of the first workload's has no digest.
+_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9a-f]{12})?|timeline-[0-9a-f]{16})\.(png|pdf|csv)")
 
 
 @dataclass(frozen=True)
@@ -63,19 +77,21 @@ def build(folder: Path) -> Report:
     score_checks = checks.compare_scores(runs)
     lines = _lines(runs, summary, score_checks)
     problems = [*found.unfinished, *found.problems]
-    unused = [f"Not used: {line}" for line in problems]
-    files = [
-        write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n")),
-        write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])),
-    ]
+    files = [write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
     drawn: list[Figure] = []
     names = {run.run_id: label for label, run in labels.in_order(runs)}
-    for part in _by_workload(runs):
-        written, shown = _figures(folder / "figures", part, summary, names, first=not drawn)
+    for i, part in enumerate(_by_workload(runs)):
+        written, shown = _figures(folder / "figures", part, summary, names, first=i == 0)
         files += written
         drawn += shown
+    written, lanes, unread = timelines.figures(folder, runs)
+    files += written
+    over_time = [Figure(one.title, one.caption, _data_uri(one.svg), one.inches, True) for one in lanes]
+    problems += unread
+    unused = [f"Not used: {line}" for line in problems]
+    files.append(write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
     _remove_stale(folder / "figures", files)
-    page = _page(runs, summary, score_checks, drawn, lines, problems)
+    page = _page(runs, summary, score_checks, drawn, over_time, lines, problems)
     files.append(write(folder / TEMPLATE, page))
     pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
     text = [tables.render(summary), "", *lines, *unused, f"Figures: {pictures}", f"Report: {folder / TEMPLATE}"]
@@ -143,6 +159,8 @@ def _figures(
         ("speedup", "Speed-up over base", captions.speedup(runs), figures.speedup, figures.draw_speedup),
         ("breakdown", "Where the time goes", captions.breakdown(runs), figures.breakdown, figures.draw_breakdown),
     ):
+        if stem == "breakdown" and rows["inference_s"].isna().all():
+            continue  # only wall times were measured
         without_base = stem == "speedup" and rows["speedup"].isna().all()
         if without_base and sweep:
             continue
@@ -153,7 +171,7 @@ def _figures(
         svg, inches = figures.page_image(draw, rows)
         shown.append(Figure(title, caption, _data_uri(svg), inches, False))
     # Figures of one workload stand side by side or one below the other, whatever each alone would need.
-    wide = max(figure.inches for figure in shown) > 6
+    wide = any(figure.inches > 6 for figure in shown)
     return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
 
 
@@ -173,6 +191,7 @@ def _page(
     summary: pd.DataFrame,
     score_checks: list[checks.ScoreCheck],
     drawn: Sequence[Figure],
+    over_time: Sequence[Figure],
     lines: Sequence[str],
     problems: Sequence[str],
 ) -> str:
@@ -186,8 +205,11 @@ def _page(
         headline=findings.headline(runs, score_checks),
         doubtful=any(check.mismatches for check in score_checks),
         figures=drawn,
+        timelines=over_time,
         lines=lines,
         summary=sections.summary(summary),
+        overlap=processes.overlap(runs),
+        process=processes.process(runs),
         rounds=sections.rounds(runs),
         rankings=sections.rankings(runs),
         score_checks=sections.score_checks(score_checks),

@@ -1,10 +1,10 @@
-"""What a run record says, as typed data (schema 1)."""
+"""What a run record says, as typed data (schema 2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 STATUSES = ("ok", "running", "failed", "invalid", "oom", "timeout")
 
 
@@ -49,6 +49,7 @@ class Environment:
     gpu: str | None
     cuda: str | None
     driver: str | None
+    determinism: Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True)
@@ -69,30 +70,54 @@ class Budget:
 
 @dataclass(frozen=True)
 class Repeat:
-    """One measurement: wall time and its parts in seconds, counters, and peaks in bytes."""
+    """One measurement. Times in seconds, sizes in bytes.
+
+    Attributes:
+        wall_s: wall time.
+        parts_s: exclusive parts, which add up to the wall time; empty at level ``"total"``.
+        busy_s: time that parts were at work in background threads.
+        stalled_s: time that the search waited for them.
+        counters: bytes, blocks, executions, hits and so on.
+        peaks: largest sizes.
+        process: what the operating system says about the process; None where it does not know.
+        events: what happened on the way, each with its ``"kind"``.
+        timeline: trace events, if asked for.
+        level: ``"parts"`` or ``"total"``.
+        valid: whether the measurement can be trusted.
+    """
 
     wall_s: float
     parts_s: Mapping[str, float]
     counters: Mapping[str, int]
     peaks: Mapping[str, int]
     valid: bool
+    busy_s: Mapping[str, float] = field(default_factory=dict)
+    stalled_s: Mapping[str, float] = field(default_factory=dict)
+    process: Mapping[str, float | None] = field(default_factory=dict)
+    events: tuple[Mapping[str, Any], ...] = ()
+    timeline: tuple[Mapping[str, Any], ...] | None = None
+    level: str = "parts"
 
 
 @dataclass(frozen=True)
 class Round:
-    """Scores on the first ``train_items`` training items; digests of the features where recorded."""
+    """Scores on the first ``train_items`` training items; digests of the features where recorded.
+
+    ``failed`` says why models have no score.
+    """
 
     train_items: int
     chunks: int
     scores: Mapping[str, float]
     fingerprints: Mapping[str, str]
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Run:
     """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner.
 
-    ``resolved`` are the budgets by name.
+    ``resolved`` are the budgets by name, ``excluded`` the models that were ranked last as failed, and why.
     """
 
     run_id: str
@@ -108,6 +133,7 @@ class Run:
     environment: Environment
     storage: Storage
     resolved: Mapping[str, Budget]
+    excluded: Mapping[str, str]
     repeats: tuple[Repeat, ...]
     rounds: tuple[Round, ...]
     ranking: tuple[str, ...]

@@ -138,6 +138,17 @@ def bars(labels: Sequence[str], printed: Sequence[str], title: str, caption: str
     return figure, axes
 
 
+def panels(count: int, width: float, height: float, title: str, caption: str) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels, one above the other, ``width`` and each ``height`` inches; texts as above."""
+    head, foot = _fill(title, width, (FONT + 2) * BOLD), _fill(caption, width, SMALL)
+    texts = (head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH
+    figure = Figure(figsize=(width, count * height + texts + 0.9), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = [figure.add_subplot(count, 1, i + 1) for i in range(count)]
+    _write_around(figure, head, foot)
+    return figure, axes
+
+
 def row(count: int, names: Sequence[str], title: str, caption: str) -> tuple[Figure, list[Axes], Axes, int]:
     """A figure of ``count`` panels side by side, texts as above, and room between for a legend of ``names``.
 

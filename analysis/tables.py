@@ -22,7 +22,8 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
 
     Columns: ``strategy`` (label), ``wall_s``, ``wall_min``, ``wall_max`` (median and spread over the
     repeats, seconds), ``repeats`` (their number), ``speedup`` (median wall time of base over that of the
-    row; NaN without a base run under the same conditions), the median seconds of each part,
+    row; NaN without a base run under the same conditions), the median seconds of each part (NaN where only
+    the wall time was measured),
     ``bytes_read`` from the store and ``block_executions`` (medians), ``cache_peak_bytes`` (largest),
     ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
     ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``).
@@ -40,7 +41,7 @@ def _row(label: str, run: Run, runs: Sequence[Run]) -> dict[str, object]:
         "wall_max": max(walls),
         "repeats": len(walls),
         "speedup": median(r.wall_s for r in base.repeats) / median(walls) if base else math.nan,
-        **{f"{part}_s": median(r.parts_s.get(part, 0.0) for r in run.repeats) for part in PARTS},
+        **{f"{part}_s": _median_part(run, part) for part in PARTS},
         "bytes_read": _median_count(run, "bytes_read"),
         "block_executions": _median_count(run, "block_executions"),
         "cache_peak_bytes": max(r.peaks.get("cache_bytes", 0) for r in run.repeats),
@@ -51,6 +52,12 @@ def _row(label: str, run: Run, runs: Sequence[Run]) -> dict[str, object]:
         "workload": workload(run),
         "conditions": conditions(run),
     }
+
+
+def _median_part(run: Run, part: str) -> float:
+    """Seconds; NaN for a run that measured only its wall time."""
+    found = [repeat.parts_s.get(part, 0.0) for repeat in run.repeats if repeat.level != "total"]
+    return median(found) if found else math.nan
 
 
 def _median_count(run: Run, name: str) -> int:
@@ -85,6 +92,11 @@ def markdown(summary: pd.DataFrame) -> str:
     return parts[0][1] if len(parts) == 1 else "\n\n".join(f"## {heading}\n\n{table}" for heading, table in parts)
 
 
+def part_text(seconds: float) -> str:
+    """Seconds of a part, or that they were not measured."""
+    return "–" if math.isnan(seconds) else f"{seconds:,.2f}"
+
+
 # Title of each column, and whether it holds numbers.
 HEADER = (
     ("strategy", False),
@@ -108,7 +120,7 @@ def cells(summary: pd.DataFrame) -> list[list[str]]:
             printable(str(row["strategy"])),
             wall_text(row["wall_s"], row["wall_min"], row["wall_max"], row["repeats"]),
             factor_text(row["speedup"]),
-            *(f"{row[f'{part}_s']:,.2f}" for part in PARTS[:4]),
+            *(part_text(row[f"{part}_s"]) for part in PARTS[:4]),
             bytes_text(row["bytes_read"]),
             f"{row['block_executions']:,}",
             printable(str(row["winner"])),

@@ -1,6 +1,7 @@
 """The command ``alsatian``. Each of its commands is a module in :mod:`experiments.commands`."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,13 +13,15 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage")
+COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage", "validate")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
   alsatian run strategy=shift batch_size=32
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
   alsatian list strategies
   alsatian figures results/quickstart
+  alsatian validate results
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints
 """
@@ -42,9 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         # A folder for output that is none, a full disk: what the system says is what there is to say.
-        if error.filename is None:
+        full = error.errno in _DISK_FULL
+        if error.filename is None and not full:
             raise
-        line = f"alsatian: {error.filename}: {error.strerror}"
+        what = f"{error.filename}: " if error.filename else ""
+        hint = "; what was there before is intact: make space, then do it again" if full else ""
+        line = f"alsatian: {what}{error.strerror}{hint}"
         Console(stderr=True, soft_wrap=True).print(line, markup=False, highlight=False)
         return 1
 

@@ -1,30 +1,37 @@
-"""What a person sees while runs are under way."""
+"""What a person sees while runs are under way: a bar on a terminal, and a line for every finished run."""
 
+import time
 from collections.abc import Callable
-from statistics import median
+from statistics import mean, median
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 
 class Progress:
-    """A progress bar over the repeats of all runs, with a line for every finished run."""
+    """Progress over the runs of one command. ``clock`` tells the time in seconds."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
+        self._runs = 0
+        self._done = 0
+        self._failed = 0
+        # When the run in flight began, and how long those took that were measured.
+        self._began = clock()
+        self._seconds: list[float] = []
+        # Where nobody watches a bar there is none, and no thread that draws it.
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
             console=console,
+            disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("starting", total=None)
-        self._last_step = ""
+        self._task = self._bar.add_task("starting", total=None, state="")
 
     def __enter__(self) -> Self:
         self._bar.__enter__()
@@ -33,35 +40,67 @@ class Progress:
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
 
-    def total(self, repeats: int) -> None:
-        """Say how many repeats there are in all."""
-        self._bar.update(self._task, total=repeats)
+    @property
+    def state(self) -> str:
+        """``k/n done, f failed, time left``."""
+        return f"{self._done}/{self._runs} done, {self._failed} failed{self._left()}"
+
+    def start(self, runs: int) -> None:
+        """Say how many runs there are; the first one starts."""
+        self._runs = runs
+        self._began = self._clock()
+        self._bar.update(self._task, total=runs, state=self.state)
 
     def step(self, what: str, done: int, total: int) -> None:
         """Show a step of the preparation, ``done`` of ``total``; step 0 and the last also as a line."""
         self._bar.update(self._task, description=f"{what} ({done}/{total})")
         if done in (0, total):
-            self._console.print(f"{what}: {done} of {total} models are there", highlight=False)
+            self._print(f"{what}: {done} of {total} models are there")
 
     def repeat(self, label: str, index: int, count: int) -> Callable[[], None]:
         """Show that a repeat starts; the result is called after every step of it."""
         self._bar.update(self._task, description=f"{label}, repeat {index + 1} of {count}")
         return self._bar.refresh if self._console.is_terminal else lambda: None
 
-    def advance(self) -> None:
-        """A repeat is done."""
-        self._bar.advance(self._task)
-
-    def skip(self, label: str, repeats: int) -> None:
+    def skip(self, label: str) -> None:
         """A run was finished before."""
-        self._bar.advance(self._task, repeats)
-        self._console.print(f"{label}: finished before, skipped (force=true measures again)", highlight=False)
+        self._done += 1
+        self._ended(f"{label}: finished before, skipped (force=true measures again)")
 
     def done(self, label: str, record: dict[str, Any]) -> None:
-        """A run ended."""
-        if record["status"] == "ok":
-            seconds = [repeat["wall_s"] for repeat in record["repeats"]]
-            text = f"{label}: {median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}"
-        else:
-            text = f"{label}: {record['status']}"
-        self._console.print(text, highlight=False)
+        """A run ended well."""
+        self._done += 1
+        self._seconds.append(self._clock() - self._began)
+        seconds = [repeat["wall_s"] for repeat in record["repeats"]]
+        self._ended(f"{label}: {median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}")
+
+    def failed(self, label: str, status: str) -> None:
+        """A run did not end well; why is said at the end of the command."""
+        self._failed += 1
+        self._ended(f"{label}: {status}")
+
+    def warn(self, text: str) -> None:
+        """Say that something beside the runs went wrong."""
+        self._print(f"warning: {text}")
+
+    def _ended(self, line: str) -> None:
+        self._began = self._clock()
+        self._bar.update(self._task, completed=self._done + self._failed, state=self.state)
+        self._print(f"[{self.state}] {line}" if self._runs > 1 else line)
+
+    def _left(self) -> str:
+        """The time that the runs which are left will take if they take as long as those before."""
+        left = self._runs - self._done - self._failed
+        if not left:
+            return ""
+        return f", {duration(left * mean(self._seconds))} left" if self._seconds else ", time left unknown"
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"

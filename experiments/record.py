@@ -1,34 +1,28 @@
-"""Run records: one JSON file a run, written atomically, readable without this code."""
+"""Run records: one JSON file a run, written atomically, readable without this code.
+
+``run.schema.json`` beside this file says what a record holds; every record is checked against it.
+"""
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.data.dataset import Dataset
-from alsatian.errors import ConfigError
-from alsatian.files import write_json
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.meter import Measurement
+from alsatian.runtime.storage import Storage
 from alsatian.searching.api import SearchResult
-from alsatian.searching.rounds import RoundResult
+from experiments import saving, validation
 
-SCHEMA = 1
-# Settings that say where or how a run is carried out, not what it measures.
-NOT_IDENTITY = ("results_dir", "store_dir", "force", "title", "sweep", "targets")
+SCHEMA = 2
 
 
-def run_id(config: Mapping[str, Any], model_set: ModelSet, dataset: Dataset) -> str:
-    """Identity of a run: digest over its configuration, its model set and its data."""
-    measured = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    return digest_json([measured, model_set.digest, dataset.digest])[:16]
-
-
-def path_of(results: Path, experiment: str, identity: str) -> Path:
-    """Where the record of a run lies."""
-    return results / experiment / identity / "run.json"
+def path_of(folder: Path, identity: str) -> Path:
+    """Where the record of a run lies in its experiment's ``folder``."""
+    return folder / identity / "run.json"
 
 
 def finished(path: Path) -> bool:
@@ -47,13 +41,14 @@ def now() -> str:
 
 def opening(
     identity: str,
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     command: str,
     models: ModelSet,
     dataset: Dataset,
-    environment: dict[str, Any],
+    storage: Storage,
+    environment: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The record of a run that starts now."""
+    """The record of a run that starts now. ``config`` and ``command`` hold no secrets any more."""
     blocks = {b.identity for c in models.candidates for b in c.blocks}
     return {
         "schema": SCHEMA,
@@ -82,6 +77,9 @@ def opening(
             "classes": dataset.classes,
         },
         "environment": environment,
+        "storage": {"bandwidth": storage.bytes_per_second, "cold": storage.cold},
+        "resolved": {},
+        "excluded": {},
         "repeats": [],
         "rounds": [],
         "ranking": [],
@@ -90,20 +88,20 @@ def opening(
 
 
 def repeat(measurement: Measurement) -> dict[str, Any]:
-    """One repeat's raw values."""
-    return {
-        "wall_s": measurement.wall_s,
-        "parts_s": measurement.parts_s,
-        "counters": measurement.counters,
-        "peaks": measurement.peaks,
-        "valid": measurement.valid,
-    }
+    """One repeat's raw values: everything that the measurement holds but the timeline, a file of its own."""
+    found = {**_fields(measurement), "valid": measurement.valid}
+    del found["timeline"]
+    return found
 
 
 def findings(result: SearchResult) -> dict[str, Any]:
-    """Rounds, ranking and winner of a search."""
+    """What a search found, beside its measurement: rounds, ranking, winner and so on."""
+    found = _fields(result)
+    del found["measurement"]
     return {
-        "rounds": [_round(r) for r in result.rounds],
+        **found,
+        "resolved": {name: _fields(budget) for name, budget in result.resolved.items()},
+        "rounds": [_fields(round_) for round_ in result.rounds],
         "ranking": list(result.ranking),
         "winner": result.winner,
     }
@@ -113,18 +111,12 @@ def save(path: Path, record: Mapping[str, Any]) -> None:
     """Write ``record``; what was there before stays until the new one is whole.
 
     Raises:
-        ConfigError: it cannot be written.
+        AlsatianError: it does not fit the schema, or cannot be written.
     """
-    try:
-        write_json(path, record)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another results_dir") from None
+    validation.check(record)
+    saving.save(path, record)
 
 
-def _round(result: RoundResult) -> dict[str, Any]:
-    return {
-        "train_items": result.train_items,
-        "chunks": result.chunks,
-        "scores": result.scores,
-        "fingerprints": result.fingerprints,
-    }
+def _fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, their values as they are."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,30 +1,20 @@
-"""Carries out the runs of an experiment and writes their records."""
+"""Carries out the runs of a command, one after the other; one that fails does not stop the others."""
 
-import shlex
-import traceback
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hydra
-import torch
-from omegaconf import DictConfig, OmegaConf
-
-from alsatian.blocks.store import BlockStore
-from alsatian.data.dataset import Dataset
-from alsatian.errors import AlsatianError, ConfigError
-from alsatian.models.model_set import ModelSet
-from alsatian.proxies.base import Proxy
-from alsatian.runtime.loading import LoaderSettings
-from alsatian.runtime.storage import Storage
-from alsatian.searching.api import SearchResult, resolve_device, search
-from alsatian.searching.strategy import Strategy
-from experiments import record
+from alsatian.files import claimed
+from experiments import record, saving
 from experiments.config import Cell
-from experiments.environment import environment
+from experiments.manifest import Manifest
+from experiments.measure import failure
+from experiments.one_run import carry_out
+from experiments.planned import Run, plan
 from experiments.progress import Progress
-from experiments.settings import check_run
+from experiments.trackers.base import Guarded, Tracker
 
 
 @dataclass
@@ -32,148 +22,119 @@ class Outcome:
     """What became of the runs of one command.
 
     Attributes:
-        folders: results folders of the experiments, for the analysis.
-        failed: one line for each failed run.
-        skipped: number of runs that were finished before.
+        runs: how many the command asked for.
+        folders: results folders of the experiments, for the analysis, each with its tracker.
+        measured: how many were measured and ended well.
+        skipped: how many were finished before.
+        failed: one line for each that failed.
     """
 
-    folders: set[Path] = field(default_factory=set)
-    failed: list[str] = field(default_factory=list)
+    runs: int
+    folders: dict[Path, Tracker] = field(default_factory=dict)
+    measured: int = 0
     skipped: int = 0
+    failed: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Setup:
-    """A run's parts, built from its configuration before anything is measured."""
-
-    label: str
-    config: dict[str, Any]
-    strategy: Strategy
-    proxy: Proxy
-    storage: Storage
-    loader: LoaderSettings
-    dataset: Dataset
+    @property
+    def summary(self) -> str:
+        """One line, also about those that were not started since one before them failed."""
+        left = self.runs - self.measured - self.skipped - len(self.failed)
+        parts = [f"{self.measured} measured", f"{self.skipped} finished before", f"{len(self.failed)} failed"]
+        stopped = [f"{left} not started (fail_fast=true)"] if left else []
+        return f"{self.runs} runs: {', '.join([*parts, *stopped])}"
 
 
 def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outcome:
-    """Carry out ``cells``; one that fails is recorded and does not stop the others.
+    """Carry out ``cells``, which ``words`` asked for. Runs that were finished before are skipped.
 
     Raises:
-        AlsatianError: a configuration is not valid or the model set cannot be had. Nothing was measured.
+        AlsatianError: a configuration is not valid or no model set can be had, and nothing was measured; or
+            results cannot be written, and those from before are intact.
+        KeyboardInterrupt: after the run in flight was recorded as interrupted.
     """
-    setups = [_setup(cell) for cell in cells]
-    command = shlex.join(["alsatian", "run", *words])
-    outcome = Outcome()
-    progress.total(sum(setup.config["repeats"] for setup in setups))
-    for setup in setups:
-        models = _open(setup.config, progress)
-        identity = record.run_id(setup.config, models, setup.dataset)
-        path = record.path_of(Path(setup.config["results_dir"]), setup.config["name"], identity)
-        outcome.folders.add(path.parent.parent)
-        if record.finished(path) and not setup.config["force"]:
-            outcome.skipped += 1
-            progress.skip(setup.label, setup.config["repeats"])
-            continue
-        _carry_out(setup, models, path, command, progress, outcome)
-    return outcome
+    return _Sweep(cells, words, progress).carry_out()
 
 
-def _setup(cell: Cell) -> Setup:
-    config = OmegaConf.to_container(cell.config, resolve=True)
-    assert isinstance(config, dict)
-    check_run({str(key): value for key, value in config.items()})
-    resolve_device(config["device"]["name"])
-    strategy = _build(
-        cell.config.strategy,
-        schedule=_build(cell.config.schedule),
-        sharing=cell.config.sharing,
-        order=_build(cell.config.order),
-        cache=_build(cell.config.cache.policy),
-    )
-    copies = ("block_budget", "block_host_budget", "block_ssd_budget", "ssd_dir")
-    loader = _build(cell.config.loader, **{key: config["cache"][key] for key in copies})
-    loader.check_device(config["device"]["name"])
-    label = " ".join(cell.overrides) or strategy.name
-    return Setup(
-        label, {str(k): v for k, v in config.items()}, strategy,
-        _build(cell.config.proxy), _build(cell.config.storage), loader, _build(cell.config.dataset),
-    )  # fmt: skip
+class _Sweep:
+    """The runs of one command and their manifests, one for each experiment among them."""
 
+    def __init__(self, cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> None:
+        self._command = plan(cells, words, progress.step)
+        self._progress = progress
+        self._outcome = Outcome(len(self._command.runs))
+        self._manifests: dict[Path, Manifest] = {}
+        if len(self._command.runs) == 1:
+            return  # its record says it all
+        for folder in dict.fromkeys(run.folder for run in self._command.runs):
+            runs = [run for run in self._command.runs if run.folder == folder]
+            self._manifests[folder] = Manifest(folder, self._command.text, runs)
 
-def _build(config: DictConfig, **parts: Any) -> Any:
-    """Instantiate a component; errors in its settings become one line."""
-    try:
-        # Parts are handed over in a call of their own: Hydra would turn dataclasses back into configuration.
-        return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(**parts)
-    except (hydra.errors.InstantiationException, TypeError, ValueError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ConfigError(f"{config.get('_target_')}: {reason}") from None
+    def carry_out(self) -> Outcome:
+        """See :func:`run`."""
+        for run in self._command.runs:
+            self._note(run, self._before(run))
+        for manifest in self._manifests.values():
+            manifest.save()
+        self._progress.start(len(self._command.runs))
+        for run in self._command.runs:
+            failures = len(self._outcome.failed)
+            self._one(run)
+            if len(self._outcome.failed) > failures and run.setup.config["fail_fast"]:
+                break
+        return self._outcome
 
+    def _one(self, run: Run) -> None:
+        """Carry out a run, unless it cannot be had or was finished before."""
+        if isinstance(run.models, Exception):
+            self._failed(run, self._before(run))
+            return
+        tracker = self._outcome.folders.setdefault(run.folder, Guarded(run.setup.tracker, self._progress.warn))
+        with contextlib.ExitStack() as held:
+            try:
+                ours = held.enter_context(claimed(run.path.parent, wait=False))
+            except OSError as error:
+                raise saving.SavingError(saving.cannot_write(run.path, error)) from None
+            if not ours:
+                self._failed(run, {"status": "running", "error": "another process is measuring this run"})
+            elif self._before(run)["status"] == "ok":
+                self._outcome.skipped += 1
+                self._progress.skip(run.label)
+            else:
+                self._measure(run, tracker)
 
-def _open(config: dict[str, Any], progress: Progress) -> ModelSet:
-    """The model set, made on first use."""
-    if config["device"]["threads"]:
-        torch.set_num_threads(config["device"]["threads"])
-    generator = _build(OmegaConf.create(config["model_set"]))
-    # Every read is verified, so that no strategy pays for what another has checked before.
-    store = BlockStore(config["store_dir"], verify="always")
-    models: ModelSet = generator.open(store, config["device"]["name"], progress.step)
-    return models
+    def _measure(self, run: Run, tracker: Tracker) -> None:
+        self._save(run, {"status": "running", "error": None})
+        try:
+            entry = carry_out(run, self._command, self._progress, tracker)
+        except KeyboardInterrupt:
+            self._save(run, {"status": "failed", "error": "interrupted"})
+            raise
+        if entry["status"] != "ok":
+            self._failed(run, entry)
+            return
+        self._outcome.measured += 1
+        self._save(run, entry)
+        self._progress.done(run.label, entry)
 
+    def _before(self, run: Run) -> dict[str, Any]:
+        """Status and error of a run that has not been started by this command."""
+        if isinstance(run.models, Exception):
+            reason = failure(run.models)
+            return {"status": reason.status, "error": self._command.hide.text(reason.error)}
+        done = record.finished(run.path) and not run.setup.config["force"]
+        return {"status": "ok" if done else "pending", "error": None}
 
-def _carry_out(
-    setup: Setup, models: ModelSet, path: Path, command: str, progress: Progress, outcome: Outcome
-) -> None:
-    """Measure one run and keep its record up to date."""
-    config = setup.config
-    identity = path.parent.name
-    run_record = record.opening(identity, config, command, models, setup.dataset, environment())
-    run_record["storage"] = {"bandwidth": setup.storage.bytes_per_second, "cold": setup.storage.cold}
-    record.save(path, run_record)
-    try:
-        results = [_measure(setup, models, progress, i) for i in range(config["repeats"])]
-        if any(result.rounds != results[0].rounds for result in results):
-            raise AlsatianError("repeats of one run differ in their scores; the device is not deterministic")
-        run_record |= record.findings(results[0])
-        run_record["repeats"] = [record.repeat(result.measurement) for result in results]
-        run_record["status"] = "ok" if all(r.measurement.valid for r in results) else "invalid"
-        if run_record["status"] == "invalid":
-            run_record["error"] = "the parts of a repeat do not add up to its wall time"
-    except KeyboardInterrupt:
-        run_record |= {"status": "failed", "error": "interrupted"}
-        raise
-    except Exception as error:
-        run_record["status"] = "oom" if _out_of_memory(error) else "failed"
-        # What a user can act on is one line; of anything else the end of the traceback is kept.
-        known = isinstance(error, AlsatianError)
-        run_record["error"] = str(error) if known else "".join(traceback.format_exception(error)[-3:])
-    finally:
-        run_record["finished"] = record.now()
-        record.save(path, run_record)
-    if run_record["status"] != "ok":
-        last = str(run_record["error"]).strip().splitlines()[-1]
-        outcome.failed.append(f"{setup.label}: {last}")
-    progress.done(setup.label, run_record)
+    def _failed(self, run: Run, entry: dict[str, Any]) -> None:
+        last = str(entry["error"]).strip().splitlines()[-1]
+        self._outcome.failed.append(f"{run.label}: {last}")
+        self._save(run, {**entry, "error": last})
+        self._progress.failed(run.label, entry["status"])
 
+    def _note(self, run: Run, entry: dict[str, Any]) -> None:
+        if run.folder in self._manifests:
+            self._manifests[run.folder].note(run, entry["status"], entry["error"])
 
-def _measure(setup: Setup, models: ModelSet, progress: Progress, repeat: int) -> SearchResult:
-    tick: Callable[[], None] = progress.repeat(setup.label, repeat, setup.config["repeats"])
-    result = search(
-        models,
-        setup.dataset,
-        strategy=setup.strategy,
-        proxy=setup.proxy,
-        batch_size=setup.config["batch_size"],
-        budget=setup.config["cache"]["budget"],
-        loader=setup.loader,
-        storage=setup.storage,
-        device=setup.config["device"]["name"],
-        verify=setup.config["verify"],
-        progress=tick,
-    )
-    progress.advance()
-    return result
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+    def _save(self, run: Run, entry: dict[str, Any]) -> None:
+        self._note(run, entry)
+        if run.folder in self._manifests:
+            self._manifests[run.folder].save()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError
-from alsatian.units import parse_bytes
+from alsatian.units import parse_budget
 
 # The experiment's name is a folder below results_dir.
 _NAME = re.compile(r"\w[\w.+ -]*")
@@ -71,8 +71,12 @@ def check_run(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={config[key]}: must name a folder")
     if not isinstance(config["name"], str) or not _NAME.fullmatch(config["name"]):
         raise ConfigError(f"name={config['name']}: must be the name of a folder, e.g. name=my_experiment")
-    parse_bytes(config["cache"]["budget"], "cache.budget")
-    parse_bytes(config["cache"]["block_budget"], "cache.block_budget")
+    limit = config["timeout_s"]
+    if limit is not None and (not _number(limit, int | float) or not limit > 0):
+        raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")
+    for key, value in config["cache"].items():
+        if key.endswith("budget"):
+            parse_budget(value, f"cache.{key}")
     _check_writable(Path(config["results_dir"]))
 
 

@@ -1,25 +1,33 @@
 """The table at the end of a run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
 from alsatian.errors import AlsatianError
+from alsatian.files import claimed, remove_temporaries
 from analysis import report
 from analysis.records import ResultsError
+from experiments import saving
+from experiments.trackers.base import Tracker
 
 
-def show(folder: Path, console: Console) -> int:
-    """Rebuild the report of ``folder`` and print its table; 1 if scores differ between strategies.
+def show(folder: Path, console: Console, tracker: Tracker | None = None) -> int:
+    """Rebuild the report of ``folder``, print its table and tell ``tracker``; 1 if scores differ.
 
     Raises:
-        AlsatianError: there is no usable record, or the folder cannot be written.
+        AlsatianError: there is no usable record, or the folder cannot be written; the records are intact.
     """
     try:
-        built = report.build(folder)
+        with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
+            remove_temporaries(folder / "figures")
+            built = report.build(folder)
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     except OSError as error:
-        raise AlsatianError(f"{folder}: tables and figures cannot be written there ({error.strerror})") from None
+        raise saving.SavingError(saving.cannot_write(Path(error.filename or folder), error)) from None
     console.print(built.text, markup=False, highlight=False)
+    if tracker is not None:
+        tracker.figures(folder, built.files)
     return 1 if any(check.mismatches for check in built.checks) else 0

@@ -88,3 +88,15 @@ def test_all_strategies_agree_and_their_parts_add_up(
         assert result.measurement.valid, result.measurement
         assert abs(result.measurement.unattributed_s) <= 0.05 * result.measurement.wall_s
         assert result.measurement.parts_s["inference"] > 0
+
+
+def test_the_timeline_adds_up_to_the_parts(tmp_path: Path, tiny: Callable[[str], torch.nn.Module]) -> None:
+    modules = {model: tiny(letters) for model, letters in MODELS.items()}
+    models = ModelSet.from_modules(BlockStore(tmp_path), modules, PREPROCESSING, device="cuda")
+    measurement = alsatian.search(models, digits(400), batch_size=32, device="cuda", timeline=True).measurement
+    slices = [e for e in measurement.timeline or [] if e["ph"] == "X" and e["tid"] == 1]
+    for part, seconds in measurement.parts_s.items():
+        drawn = sum(e["dur"] for e in slices if e["args"]["part"] == part) / 1e6
+        assert drawn == pytest.approx(seconds, abs=1e-4)
+    assert all(e["dur"] >= 0 for e in slices)
+    assert (measurement.process["peak_device_bytes"] or 0) > 0

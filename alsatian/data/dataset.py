@@ -68,6 +68,11 @@ class Dataset:
             [Batch(len(test) + i, start, stop, False) for i, (start, stop) in enumerate(train)],
         )
 
+    @property
+    def in_files(self) -> bool:
+        """Whether items are paths, of files that are read when they are needed."""
+        return self.train_items.dtype == object and isinstance(self.train_items[0], Path)
+
     def items(self, batch: Batch) -> np.ndarray:
         """The raw items of ``batch``."""
         return (self.test_items if batch.test else self.train_items)[batch.start : batch.stop]

@@ -19,7 +19,7 @@ CHANNELS = 3
 
 
 class Preprocessing(ABC):
-    """A frozen dataclass of plain settings, called with raw items.
+    """A frozen dataclass of plain, hashable settings, called with raw items.
 
     Attributes:
         kind: names the class in manifests.

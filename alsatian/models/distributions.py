@@ -1,5 +1,6 @@
 """How many of a model's last blocks differ from its origin's: the paper's three distributions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,3 +41,15 @@ def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator, lea
         drawn = rng.normal(mean, normal.deviation * mean)
         if 0 <= drawn <= blocks:
             return max(least, round(drawn))
+
+
+def lineage(
+    count: int, blocks: int, distribution: str, seed: int, *, clones: bool = False
+) -> Iterator[tuple[int, int]]:
+    """For each of ``count`` models but the first: the earlier model that it copies, and how many of the last of
+    ``blocks`` blocks it changes. With ``clones`` that may be none.
+    """
+    rng = np.random.default_rng(seed)
+    for i in range(1, count):
+        parent = int(rng.integers(i))
+        yield parent, changed_blocks(distribution, blocks, rng, least=0 if clones else 1)

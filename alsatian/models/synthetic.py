@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
@@ -23,7 +22,7 @@ from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.files import make_folder, write_bytes
 from alsatian.models.architectures import architecture, build, code_version
-from alsatian.models.distributions import DISTRIBUTIONS, changed_blocks
+from alsatian.models.distributions import DISTRIBUTIONS, lineage
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.weights import Weights, find_weights, load_weights
 
@@ -145,14 +144,12 @@ class SyntheticSet:
             self._add_start(store, ids[0], built, recipe, weights, preprocessing)
         chains = [store.model(ids[0]).blocks]
         # A block without parameters is the same in all models, so n counts the others.
-        open_blocks = [i for i, segment in enumerate(built.segments) if any(_redrawn(segment))]
+        open_blocks = [i for i, segment in enumerate(built.segments) if any(drawn_anew(segment))]
         if not open_blocks and self.count > 1 and not self.clones:
             raise ConfigError(f"model_set.architecture={self.architecture} has no parameters to draw anew")
-        rng = np.random.default_rng(self.seed)
-        for i, model_id in enumerate(ids[1:], start=1):
-            # Every draw is made even if the model is there already, so that a resumed set is the same.
-            parent = int(rng.integers(i))
-            changed = changed_blocks(self.distribution, len(open_blocks), rng, least=0 if self.clones else 1)
+        # Every draw is made even if the model is there already, so that a resumed set is the same.
+        drawn = lineage(self.count, len(open_blocks), self.distribution, self.seed, clones=self.clones)
+        for i, (model_id, (parent, changed)) in enumerate(zip(ids[1:], drawn, strict=True), start=1):
             progress(f"making {model_id}", i, len(ids))
             if model_id in stored:
                 chains.append(store.model(model_id).blocks)
@@ -201,7 +198,7 @@ def redraw(segment: Segment, origin: Sequence[torch.Tensor], seed: Sequence[int]
     stay as they are. A tensor's values depend on its name and the seed alone, so tied ones stay tied.
     """
     drawn = []
-    for name, redrawn, tensor in zip(segment.parameter_names, _redrawn(segment), origin, strict=True):
+    for name, redrawn, tensor in zip(segment.parameter_names, drawn_anew(segment), origin, strict=True):
         if not (redrawn and tensor.is_floating_point() and tensor.numel()):
             drawn.append(tensor)
             continue
@@ -212,8 +209,8 @@ def redraw(segment: Segment, origin: Sequence[torch.Tensor], seed: Sequence[int]
     return drawn
 
 
-def _redrawn(segment: Segment) -> list[bool]:
-    """Which of a segment's tensors are drawn anew."""
+def drawn_anew(segment: Segment) -> list[bool]:
+    """Which of a segment's tensors :func:`redraw` replaces: parameters and batch-norm statistics."""
     named = zip(segment.parameter_names, segment.trainable, strict=True)
     return [trainable or name.endswith(_STATISTICS) for name, trainable in named]
 

@@ -13,11 +13,11 @@ def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
     """C_min of ``order``: the largest cache content over all its steps, in the unit of ``shape.size``.
 
     A vertex enters when it is computed. It leaves when its last child has been computed; one without
-    children leaves once it is scored, before the next vertex enters.
+    children leaves once it is scored, before the next vertex enters. What ``shape.kept`` says stays.
     """
     content = peak = 0
     for vertex, done in releases(shape, order):
-        content += shape.size[vertex]
+        content += shape.entering(vertex)
         peak = max(peak, content)
         content -= sum(shape.size[v] for v in done)
     return peak
@@ -41,7 +41,8 @@ def tier_peaks(
 ) -> tuple[int, ...] | None:
     """Largest content of each tier for a chunk of ``items``, in bytes; None if a vertex fits nowhere.
 
-    The rule is the cache's: a vertex goes, whole, to the first tier that has room for it, and stays there.
+    The rule is the cache's: a vertex goes, whole, to the first tier that has room for it, and stays there
+    until it is released. ``shape.kept`` does not count: features are no part of the cache.
     """
     used, peaks, tier_of = [0] * len(budgets), [0] * len(budgets), {}
     for vertex, done in releases(shape, order):
@@ -67,15 +68,18 @@ def cut(
     Raises:
         BudgetError: not even one batch fits; names the smallest budget that would do.
     """
+    need = min_cache_size(shape, order)
+    fastest, *slower = limits.cache
     known: dict[int, tuple[int, ...] | None] = {}
 
     def peaks(chunk: Sequence[Batch]) -> tuple[int, ...] | None:
         items = _items(chunk)
+        if fastest is None or need * items <= fastest:
+            return (need * items, *(0 for _ in slower))
         if items not in known:
-            known[items] = tier_peaks(shape, order, items, limits.cache)
+            known[items] = tier_peaks(shape, order, items, limits.cache) if slower else None
         return known[items]
 
-    need = min_cache_size(shape, order)
     if any(peaks([batch]) is None for batch in batches):
         largest = max(batch.items for batch in batches)
         raise BudgetError(

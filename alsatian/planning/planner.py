@@ -1,12 +1,12 @@
 """From a task tree, an order and the budgets to a plan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from alsatian.data.dataset import Batch
 from alsatian.planning.chunks import cut, releases
 from alsatian.planning.limits import Limits
-from alsatian.planning.orders.base import Order, Shape
-from alsatian.planning.plan import Infer, Plan, Release, Score, Step
+from alsatian.planning.orders.base import Order, Shape, arrange
+from alsatian.planning.plan import Infer, Plan, Release, Score, Step, Steps
 from alsatian.tree import TaskTree
 
 
@@ -32,37 +32,26 @@ def make_plan(
         BudgetError: not even one batch fits; names the smallest budget that would do.
     """
     shape = Shape.of(tree, models)
-    sequence = order(shape)
+    arrangement = arrange(order, shape)
+    sequence, note = arrangement.order, arrangement.note
+    scored = [count > 0 for count in tree.models.sizes.tolist()]
+    outputs = (vertex for vertex in sequence if scored[vertex])
     if not batches:  # all features are there already
-        return Plan(tree, (), tuple(Score(vertex) for vertex in sequence if tree.models[vertex]), (0,))
+        return Plan(tree, (), Steps((Score(vertex) for vertex in outputs), 1), (0,), note)
     if planned_releases:
         chunks, peaks = cut(batches, shape, sequence, limits)
-        return Plan(tree, chunks, tuple(_planned(tree, shape, sequence, len(chunks))), peaks)
+        return Plan(tree, chunks, Steps(_planned(shape, sequence, scored), len(chunks)), peaks, note)
     most = limits.chunk_batches or len(batches)
     pieces = tuple(tuple(batches[i : i + most]) for i in range(0, len(batches), most))
-    return Plan(tree, pieces, tuple(_listed(tree, sequence, len(pieces))), None)
+    features = (step for vertex in outputs for step in (Infer(vertex, 0), Score(vertex)))
+    return Plan(tree, pieces, Steps(features, len(pieces)), None, note)
 
 
-def _planned(tree: TaskTree, shape: Shape, sequence: Sequence[int], chunks: int) -> list[Step]:
-    """Every vertex once per chunk, each released behind its last reader."""
-    steps: list[Step] = []
-    for chunk in range(chunks):
-        for vertex, done in releases(shape, sequence):
-            steps.append(Infer(vertex, chunk))
-            if tree.models[vertex] and chunk == chunks - 1:
-                steps.append(Score(vertex))
-            # A vertex without children was never in the cache: its features went out as computed.
-            steps.extend(Release(v, chunk) for v in done if shape.children[v])
-    return steps
-
-
-def _listed(tree: TaskTree, sequence: Sequence[int], chunks: int) -> list[Step]:
-    """Only the features."""
-    outputs = [vertex for vertex in sequence if tree.models[vertex]]
-    steps: list[Step] = []
-    for chunk in range(chunks):
-        for vertex in outputs:
-            steps.append(Infer(vertex, chunk))
-            if chunk == chunks - 1:
-                steps.append(Score(vertex))
-    return steps
+def _planned(shape: Shape, sequence: Sequence[int], scored: Sequence[bool]) -> Iterator[Step]:
+    """One chunk: every vertex once, each released behind its last reader."""
+    for vertex, done in releases(shape, sequence):
+        yield Infer(vertex, 0)
+        if scored[vertex]:
+            yield Score(vertex)
+        # A vertex without children was never in the cache: its features went out as computed.
+        yield from (Release(v, 0) for v in done if shape.children[v])

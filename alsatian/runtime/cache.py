@@ -115,15 +115,15 @@ class Cache:
         return self._tiers[0].used
 
     def _make_room(self, level: int, vertex: int, nbytes: int, pinned: frozenset[int]) -> bool:
-        """Evict from the tier at ``level`` until ``nbytes`` fit; False if they cannot or are not worth it."""
-        tier = self._tiers[level]
-        if tier.budget is not None:
-            short = tier.used + nbytes - tier.budget
-            worth = short <= 0 or self._policies[level].admits(vertex, short, pinned)
-            if nbytes > tier.budget or not worth:
-                return False
+        """Evict from the tier at ``level`` until ``nbytes`` of ``vertex`` fit; False if that may not be."""
+        tier, policy = self._tiers[level], self._policies[level]
+        short = 0 if tier.budget is None else tier.used + nbytes - tier.budget
+        if tier.budget is not None and nbytes > tier.budget:
+            return False
+        if short > 0 and not policy.admits(vertex, short, pinned):
+            return False
         while not tier.has_room(nbytes):
-            victim = self._policies[level].victim(pinned)
+            victim = policy.victim(pinned)
             if victim is None:
                 return False
             self._evict(victim, pinned)

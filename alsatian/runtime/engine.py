@@ -128,9 +128,9 @@ class Engine:
                     if self._cache.policy.foresees:
                         with self._meter.part("planning"):
                             self._cache.expect(_needs_of_steps(plan, chunk))
-                self._cache.advance()
                 with self._meter.part("prepare_model"):
                     self._loader.advance()
+                self._cache.advance()
                 self._infer(plan.tree, step.vertex, plan.chunks[chunk], emitted)
                 self._tick()
             elif isinstance(step, Release):

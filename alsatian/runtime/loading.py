@@ -1,7 +1,7 @@
 """How blocks are loaded: the settings, and the loader built from them."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from alsatian.runtime.meter import Meter
 from alsatian.runtime.private_folder import private_folder
 from alsatian.runtime.storage import Reader, Storage
 from alsatian.runtime.throttle import Throttle
-from alsatian.units import parse_bytes
+from alsatian.units import Budget, parse_budget
 
 DEFAULT_BLOCK_BUDGET = 1024**3
 NO_LIMIT = 2**62  # bytes
@@ -24,7 +24,8 @@ NO_LIMIT = 2**62  # bytes
 class LoaderSettings:
     """How blocks are loaded by strategies that share; the others read every block whenever they use it.
 
-    Budgets are in bytes, as a number or e.g. ``"64MiB"``.
+    Budgets are in bytes, as a number or e.g. ``"64MiB"``, or a share of the model set's distinct parameters such
+    as ``"25%"``.
 
     Attributes:
         keep: keep blocks in memory for later use. Without, a block is read when it is needed and dropped
@@ -39,20 +40,40 @@ class LoaderSettings:
 
     keep: bool = True
     read_ahead: bool = True
-    block_budget: int | str | None = DEFAULT_BLOCK_BUDGET
-    block_host_budget: int | str | None = None
-    block_ssd_budget: int | str | None = None
+    block_budget: int | float | str | None = DEFAULT_BLOCK_BUDGET
+    block_host_budget: int | float | str | None = None
+    block_ssd_budget: int | float | str | None = None
     ssd_dir: str | Path | None = None
 
     def __post_init__(self) -> None:
-        parse_bytes(self.block_budget, "cache.block_budget")
-        _or_none(self.block_host_budget, "cache.block_host_budget")
-        _or_none(self.block_ssd_budget, "cache.block_ssd_budget")
+        self.resolve(0)
         if self.read_ahead and not self.keep:
             raise ConfigError(
                 "loader.read_ahead=true needs loader.keep=true: what is read ahead is kept until it is used; "
                 "write loader=read_ahead or loader=sequential"
             )
+
+    def resolve(self, distinct_bytes: int) -> dict[str, Budget]:
+        """The budgets by their setting; a share is one of the model set's ``distinct_bytes`` of parameters.
+
+        Raises:
+            ConfigError: one is not a positive size or share.
+        """
+
+        def budget(size: int | float | str | None, name: str) -> Budget:
+            return Budget(size, parse_budget(size, f"cache.{name}", lambda: distinct_bytes))
+
+        none = Budget(None, None)
+        return {
+            "cache.block_budget": budget(self.block_budget, "block_budget"),
+            **{
+                f"cache.{name}": none if size in (None, 0, "0") else budget(size, name)
+                for name, size in (
+                    ("block_host_budget", self.block_host_budget),
+                    ("block_ssd_budget", self.block_ssd_budget),
+                )
+            },
+        }
 
     def check_device(self, device: str) -> None:
         """Refuse a setting that ``device`` cannot follow.
@@ -60,7 +81,7 @@ class LoaderSettings:
         Raises:
             ConfigError: pinned copies are asked for without a GPU.
         """
-        if device == "cpu" and _or_none(self.block_host_budget, "cache.block_host_budget"):
+        if device == "cpu" and self.resolve(1)["cache.block_host_budget"].bytes:
             raise ConfigError(
                 f"cache.block_host_budget={self.block_host_budget}: pinned copies serve a GPU; on a CPU blocks "
                 "are in the host's memory already, so set it to null and use cache.block_budget"
@@ -69,9 +90,16 @@ class LoaderSettings:
 
 @contextlib.contextmanager
 def open_loader(
-    settings: LoaderSettings, store: BlockStore, storage: Storage, shares: bool, meter: Meter
+    settings: LoaderSettings,
+    budgets: Mapping[str, Budget],
+    store: BlockStore,
+    storage: Storage,
+    shares: bool,
+    meter: Meter,
 ) -> Iterator[BlockLoader]:
     """The loader of one search whose strategy ``shares`` or not. Local copies are removed at the end.
+
+    ``budgets`` are those of ``settings``, resolved.
 
     Raises:
         ConfigError: the device cannot follow the settings.
@@ -79,11 +107,11 @@ def open_loader(
     """
     settings.check_device(meter.device.type)
     reader = Reader(Throttle(storage.bytes_per_second), storage.cold)
-    ssd_budget = _or_none(settings.block_ssd_budget, "cache.block_ssd_budget") if shares else 0
+    ssd_budget = budgets["cache.block_ssd_budget"].bytes if shares else None
     budget = host_budget = 0
     if shares and settings.keep:
-        budget = parse_bytes(settings.block_budget, "cache.block_budget") or NO_LIMIT
-        host_budget = _or_none(settings.block_host_budget, "cache.block_host_budget")
+        budget = budgets["cache.block_budget"].bytes or NO_LIMIT
+        host_budget = budgets["cache.block_host_budget"].bytes or 0
     with contextlib.ExitStack() as stack:
         copies = None
         if ssd_budget:
@@ -93,8 +121,3 @@ def open_loader(
         loader = BlockLoader(source, meter, budget, host_budget=host_budget, ahead=settings.read_ahead)
         stack.callback(loader.stop)
         yield loader
-
-
-def _or_none(size: int | str | None, name: str) -> int:
-    """``size`` in bytes, 0 for none at all."""
-    return 0 if size in (None, 0, "0") else parse_bytes(size, name) or 0

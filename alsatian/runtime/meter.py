@@ -1,19 +1,31 @@
-"""Where the time went: exclusive parts that add up to the wall time, and counters."""
+"""Where the time went: exclusive parts that add up to the wall time, what overlapped them, and counters."""
 
 import contextlib
 import itertools
 import threading
-import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
+from alsatian.errors import ConfigError, nearest
+from alsatian.runtime.clock import Clock, CudaClock, HostClock
+from alsatian.runtime.lanes import Inside, Lanes
+from alsatian.runtime.process import ProcessUse
+from alsatian.runtime.timeline import MAIN, Timeline
+
 PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io", "other")
+LEVELS = ("parts", "total")
 # A run whose parts miss more of its wall time than this is invalid.
 TOLERANCE = 0.05
+# Counters of bytes read from files.
+_READ = ("bytes_read", "ssd_bytes_read")
+# Marks kept before they are turned into seconds.
+_MARKS = 100_000
+
+# A part, and whether its time is spent waiting for another thread that works on it.
+State = tuple[str, bool] | None
 
 
 @dataclass(frozen=True)
@@ -22,16 +34,29 @@ class Measurement:
 
     Attributes:
         wall_s: wall time in seconds.
-        parts_s: exclusive seconds of each part in ``PARTS``.
+        parts_s: exclusive seconds of each part in ``PARTS``, on the thread that searches; empty at level
+            ``"total"``.
         counters: bytes, blocks, executions, hits and so on; see the engine.
         peaks: largest values: bytes held by the cache, by resident blocks and by features.
+        busy_s: seconds of work on each part in all threads together, without waiting for one another; what
+            overlaps makes their sum larger than the wall time. Empty at level ``"total"``.
+        stalled_s: the share of ``parts_s`` spent waiting for another thread's work. Empty at ``"total"``.
+        events: what happened besides, in order: ``kind``, ``at_s`` (seconds from the start), and facts.
+        process: peaks and I/O as the operating system counts them; see ``ProcessUse.until_now``.
+        timeline: trace events, if asked for; see ``Timeline.trace``.
+        level: how finely was measured, one of ``LEVELS``.
     """
 
     wall_s: float
     parts_s: dict[str, float]
     counters: dict[str, int]
     peaks: dict[str, int]
+    busy_s: dict[str, float] = field(default_factory=dict)
+    stalled_s: dict[str, float] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    process: dict[str, int | None] = field(default_factory=dict)
+    timeline: list[dict[str, Any]] | None = None
+    level: str = "parts"
 
     @property
     def unattributed_s(self) -> float:
@@ -40,108 +65,116 @@ class Measurement:
 
     @property
     def valid(self) -> bool:
-        """Whether the parts add up to the wall time within ``TOLERANCE``."""
-        return abs(self.unattributed_s) <= TOLERANCE * self.wall_s
+        """Whether the parts add up to the wall time within ``TOLERANCE``; not judged where none were measured."""
+        return self.level == "total" or abs(self.unattributed_s) <= TOLERANCE * self.wall_s
 
 
-class Clock(Protocol):
-    """Marks points in time and tells the seconds between two of them, perhaps later."""
+def check_settings(level: str, timeline: bool) -> None:
+    """Refuse settings that no :class:`Meter` takes.
 
-    def mark(self) -> Any: ...
-
-    def seconds(self, start: Any, end: Any) -> float: ...
-
-
-class HostClock:
-    """The host's monotonic clock."""
-
-    def mark(self) -> float:
-        return time.perf_counter()
-
-    def seconds(self, start: float, end: float) -> float:
-        return end - start
-
-
-class CudaClock:
-    """Events in the current CUDA stream, which needs no synchronisation when they are set.
-
-    An event fires when all work queued before it is done and the host has reached it, so consecutive
-    events divide the wall time: a part of the host that runs while the device is still busy with earlier
-    work costs nothing, and waiting is charged to the work that is waited for.
+    Raises:
+        ConfigError: names the setting and what would be right.
     """
-
-    def mark(self) -> torch.cuda.Event:
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
-        return event
-
-    def seconds(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
-        end.synchronize()
-        return float(start.elapsed_time(end)) / 1000
+    if level not in LEVELS:
+        raise ConfigError(f"meter.level={level}: {nearest(str(level), LEVELS)}")
+    if not isinstance(timeline, bool):
+        raise ConfigError(f"meter.timeline={timeline}: must be true or false")
+    if timeline and level == "total":
+        raise ConfigError("meter.timeline=true: there are no parts to show at meter.level=total; use parts")
 
 
 @dataclass
 class Meter:
-    """Measures one search on ``device``. Parts nest; the inner part's time is not the outer's."""
+    """Measures one search on ``device``. Parts nest; the inner part's time is not the outer's.
+
+    The thread that calls :meth:`start` is the one that searches: its time is divided into parts. What
+    other threads do beside it is measured by the host's clock and shows as busy seconds. Everything but
+    ``counters`` may be used from any thread.
+
+    Attributes:
+        level: ``"parts"``, or ``"total"`` to measure only wall time, counters, peaks and events.
+        timeline: collect what every thread does when.
+        data_in_files: items of data are read from files, so ``data_bytes`` counts as read.
+        counters: for the thread that searches; others use :meth:`count`.
+    """
 
     device: torch.device
+    level: str = "parts"
+    timeline: bool = False
+    data_in_files: bool = False
     counters: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, int] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self._clock: Clock = CudaClock() if self.device.type == "cuda" else HostClock()
+        check_settings(self.level, self.timeline)
+        self._host = HostClock()
+        self._clock: Clock = CudaClock() if self.device.type == "cuda" else self._host
         self._seconds = dict.fromkeys(PARTS, 0.0)
-        self._marks: list[tuple[str | None, Any]] = []
-        self._part: str | None = None
-        self._start = 0.0
+        self._stalled = dict.fromkeys(PARTS, 0.0)
+        self._marks: list[tuple[State, Any]] = []
+        self._settled = 0.0  # seconds from the start to the first of the marks
+        self._state: State = None
+        self._timeline = Timeline() if self.timeline else None
+        self._lanes = Lanes(self._now, self._timeline)
+        self._events: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        self._begin()
 
     def start(self) -> None:
         """Start the clock."""
         self._synchronise()
-        self._start = time.perf_counter()
-        self._marks = [(None, self._clock.mark())]
+        self._begin()
 
-    @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Charge the time inside to part ``name``."""
-        outer = self._switch(name)
-        try:
-            yield
-        finally:
-            self._switch(outer)
+    def part(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Charge the time inside to part ``name``; in another thread it counts as in :meth:`background`."""
+        return self._charge(name, stalled=False)
 
-    @contextlib.contextmanager
-    def background(self, name: str) -> Iterator[None]:
-        """Charge the time inside, in another thread, to the busy time of part ``name``."""
-        yield
+    def stalled(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Charge the time inside to part ``name``, as time of waiting for another thread that works on it.
 
-    @contextlib.contextmanager
-    def stalled(self, name: str) -> Iterator[None]:
-        """Like :meth:`part`, for time spent waiting for another thread."""
-        with self.part(name):
-            yield
+        A thread beside the search is not busy while it waits.
+        """
+        return self._charge(name, stalled=True)
+
+    def background(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Count the time inside as another thread's work on part ``name``, beside the search.
+
+        On the thread that searches nothing is beside it, so there it is :meth:`part`.
+        """
+        return self._charge(name, stalled=False)
 
     def count(self, name: str, n: int = 1) -> None:
-        """Add ``n`` to a counter; from any thread."""
+        """Add ``n`` to a counter. Counters that several threads add to are only added to in this way."""
         with self._lock:
             self.counters[name] += n
 
     def peak(self, name: str, value: int) -> None:
         """Note ``value`` if it is the largest so far."""
-        self.peaks[name] = max(value, self.peaks.get(name, 0))
+        with self._lock:
+            self.peaks[name] = max(value, self.peaks.get(name, 0))
 
     def event(self, kind: str, **facts: Any) -> None:
-        """Note something out of the ordinary that a reader of the measurement has to know."""
-        self.events.append({"kind": kind, **facts})
+        """Note that something happened now; ``facts`` are plain values."""
+        with self._lock:
+            self._events.append({"kind": kind, "at_s": self._now(), **facts})
 
     def settle(self) -> None:
         """Turn marks into seconds. Waits for the device, so it belongs to the end of a round."""
-        marks = [*self._marks, (self._part, self._clock.mark())]
-        for (part, start), (_, end) in itertools.pairwise(marks):
-            if part is not None:
-                self._seconds[part] += self._clock.seconds(start, end)
+        if self.level == "total":
+            return
+        marks = [*self._marks, (self._state, self._clock.mark())]
+        for (state, start), (_, end) in itertools.pairwise(marks):
+            seconds = self._clock.seconds(start, end)
+            begin, self._settled = self._settled, self._settled + seconds
+            if state is None:
+                continue
+            part, stalled = state
+            self._seconds[part] += seconds
+            if stalled:
+                self._stalled[part] += seconds
+            if self._timeline is not None:
+                # On a GPU these are the device's times, in the order in which it reached the marks.
+                self._timeline.add(MAIN, part, begin, self._settled, stalled)
         self._marks = [marks[-1]]
 
     def finish(self) -> Measurement:
@@ -152,22 +185,57 @@ class Meter:
         """The measurement up to now. Waits for the device."""
         self.settle()
         self._synchronise()
-        wall = time.perf_counter() - self._start
+        wall = self._now()
+        counted = sum(self.counters[name] for name in (*_READ, *(["data_bytes"] if self.data_in_files else [])))
+        measured = self.level == "parts"
         return Measurement(
-            wall,
-            dict(self._seconds),
-            dict(sorted(self.counters.items())),
-            dict(sorted(self.peaks.items())),
-            list(self.events),
+            wall_s=wall,
+            parts_s=dict(self._seconds) if measured else {},
+            counters=dict(sorted(self.counters.items())),
+            peaks=dict(sorted(self.peaks.items())),
+            busy_s=self._busy() if measured else {},
+            stalled_s=dict(self._stalled) if measured else {},
+            events=list(self._events),
+            process=self._process.until_now(counted),
+            timeline=None if self._timeline is None else self._timeline.trace(self._events),
+            level=self.level,
         )
 
-    def _switch(self, part: str | None) -> str | None:
-        outer, self._part = self._part, part
-        self._marks.append((part, self._clock.mark()))
-        if len(self._marks) > 100_000 and self.device.type == "cpu":
+    def _begin(self) -> None:
+        """Let everything from now on count, on the current thread."""
+        self._thread = threading.get_ident()
+        self._process = ProcessUse(self.device)
+        self._start = self._host.mark()
+        self._marks = [] if self.level == "total" else [(None, self._clock.mark())]
+
+    def _charge(self, name: str, stalled: bool) -> contextlib.AbstractContextManager[None]:
+        if self.level == "total":
+            return _NOTHING
+        if threading.get_ident() != self._thread:
+            return self._lanes.working(None if stalled else name)
+        inside: Inside[State] = Inside(self._switch, (name, stalled))
+        return inside
+
+    def _switch(self, state: State) -> State:
+        outer, self._state = self._state, state
+        self._marks.append((state, self._clock.mark()))
+        if len(self._marks) > _MARKS and self.device.type == "cpu":
             self.settle()  # keeps long searches from collecting marks; free of charge on the host's clock
         return outer
+
+    def _busy(self) -> dict[str, float]:
+        busy = {part: max(0.0, self._seconds[part] - self._stalled[part]) for part in PARTS}
+        for part, seconds in self._lanes.busy().items():
+            busy[part] += seconds
+        return busy
+
+    def _now(self) -> float:
+        """Seconds from the start by the host's clock."""
+        return self._host.seconds(self._start, self._host.mark())
 
     def _synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+_NOTHING = contextlib.nullcontext()

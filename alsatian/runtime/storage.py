@@ -11,6 +11,10 @@ from alsatian.runtime.residency import drop_pages
 from alsatian.runtime.throttle import Throttle
 from alsatian.units import format_bytes, parse_bytes
 
+_SCRATCH = 256 * 1024
+_MOST = 64
+"""Buffers of one call, far below any system's limit."""
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -83,12 +87,14 @@ class Reader:
         with path.open("rb", buffering=0) as file:
             warm = self._cold and not self._drop(file.fileno())
             size, end = 0, os.fstat(file.fileno()).st_size
-            scratch = memoryview(bytearray(min(self._throttle.largest_piece, end)))
+            scratch = memoryview(bytearray(min(_SCRATCH, end)))
             with self._throttle.stream():
                 while size < end:
-                    piece = scratch[: end - size]
-                    with self._throttle.piece(len(piece)):
-                        count = file.readinto(piece)
+                    with self._throttle.piece(min(end - size, _MOST * _SCRATCH)) as piece:
+                        # Again and again into the same memory, in one call: only the page cache matters, and
+                        # the interpreter is given away and waited for once a piece.
+                        whole, rest = divmod(piece, len(scratch))
+                        count = os.readv(file.fileno(), [scratch] * whole + [scratch[:rest]] * bool(rest))
                     if not count:
                         break  # somebody made it shorter; what it holds is checked elsewhere
                     size += count

@@ -3,22 +3,27 @@
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
-# With these two, any window of one second holds at most 2 % and a piece a reader more than its bandwidth,
-# and at most that much less, unless the readers are held up for longer than LATE_S by something else.
-LATE_S = 0.02
-"""Seconds of lateness that are caught up with; what is lost beyond stays lost."""
-PIECE_S = 0.001
-"""Seconds that a piece takes at most."""
-LARGEST_PIECE = 256 * 1024
+WINDOW_S = 1.0
+OVER = 0.01
+"""How much a window of ``WINDOW_S`` seconds may hold beyond the bandwidth, to make up for what came late."""
+LATE_S = 0.1
+"""Seconds of lateness that are made up for; what is lost beyond stays lost."""
+CATCH_UP = 4
+"""How much faster than the bandwidth that is done."""
+PIECE_S, LONGEST_S = 0.001, 0.012
+"""Seconds that a piece takes, and at most takes if it is late."""
 
 
 class Timetable:
     """When bytes may be over at ``rate`` bytes per second. It is told the time, and waits for nothing.
 
     Every piece gets a slot behind those of the pieces asked for before it. A reader asks for one piece at a
-    time, so readers take turns and each gets the same share, however much the others want.
+    time, so readers take turns and each gets the same share, however much the others want. A piece that is
+    late is larger, so that a reader that has to wait for the interpreter after each one keeps up; but no
+    window gets more than its bandwidth and ``OVER``.
 
     Only time during which somebody reads counts. Idle time is therefore no credit, but a wake-up that came
     late is made up for, also by the next of many small files.
@@ -30,6 +35,9 @@ class Timetable:
         self._idle = 0.0
         self._idle_since = 0.0
         self._free = 0.0  # end of the last slot, in time without idle time
+        self._recent: deque[tuple[float, int]] = deque()  # when pieces of the last window are over, their bytes
+        self._recent_bytes = 0
+        self._last = 0.0
 
     def enter(self, now: float) -> None:
         """Somebody begins to read."""
@@ -43,11 +51,28 @@ class Timetable:
         if self._readers == 0:
             self._idle_since = now
 
-    def reserve(self, now: float, nbytes: int) -> float:
-        """The time at which ``nbytes``, asked for ``now``, may be over."""
-        start = max(self._free, now - self._idle - LATE_S)
+    def grant(self, now: float, wanted: int) -> tuple[int, float]:
+        """How many of the ``wanted`` bytes, asked for ``now``, are the next piece, and when it may be over."""
+        time = now - self._idle
+        start = max(self._free, time - LATE_S)
+        seconds = min(max(0.0, time - start) + PIECE_S, LONGEST_S)
+        nbytes = min(wanted, max(1, round(seconds * self._rate)))
         self._free = start + nbytes / self._rate
-        return self._free + self._idle
+        soonest = self._last + nbytes / (CATCH_UP * self._rate)
+        return nbytes, self._in_window(max(self._free + self._idle, now, soonest), nbytes)
+
+    def _in_window(self, end: float, nbytes: int) -> float:
+        """``end``, or when the window that ends then can hold ``nbytes`` more."""
+        while self._recent and (
+            self._recent[0][0] <= end - WINDOW_S or self._recent_bytes + nbytes > (1 + OVER) * WINDOW_S * self._rate
+        ):
+            oldest, count = self._recent.popleft()
+            self._recent_bytes -= count
+            end = max(end, oldest + WINDOW_S)
+        self._recent.append((end, nbytes))
+        self._recent_bytes += nbytes
+        self._last = end
+        return end
 
 
 class Throttle:
@@ -66,7 +91,6 @@ class Throttle:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self.largest_piece = LARGEST_PIECE if rate is None else max(1, min(LARGEST_PIECE, int(rate * PIECE_S)))
 
     @property
     def limits(self) -> bool:
@@ -88,14 +112,14 @@ class Throttle:
                 self._table.leave(self._clock())
 
     @contextlib.contextmanager
-    def piece(self, nbytes: int) -> Iterator[None]:
-        """Around reading ``nbytes``, at most ``largest_piece``, in a :meth:`stream`. Takes as long as they may."""
+    def piece(self, wanted: int) -> Iterator[int]:
+        """Around reading the next piece, in a :meth:`stream`: yields its bytes, and takes as long as they may."""
         if self._table is None:
-            yield
+            yield wanted
             return
         with self._lock:
-            end = self._table.reserve(self._clock(), nbytes)
-        yield
+            nbytes, end = self._table.grant(self._clock(), wanted)
+        yield nbytes
         if (wait := end - self._clock()) > 0:
             self._sleep(wait)
 
@@ -105,5 +129,5 @@ class Throttle:
             return
         with self.stream():
             while nbytes > 0:
-                with self.piece(min(nbytes, self.largest_piece)):
-                    nbytes -= self.largest_piece
+                with self.piece(nbytes) as count:
+                    nbytes -= count

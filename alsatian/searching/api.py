@@ -32,6 +32,7 @@ from alsatian.searching.checkpoint import Checkpoint, Progress, joined
 from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.schedules import Round
 from alsatian.searching.strategy import Strategy
+from alsatian.units import Budget
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class SearchResult:
             ties in the given order.
         rounds: every round with its scores.
         measurement: wall time, its parts, counters and peaks.
-        failed: models that could not be used, with the reason; they rank last.
-        resolved: the budgets in bytes, by their setting; None for no limit.
+        excluded: models that could not be used, with the reason; they rank last.
+        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit.
     """
 
     ranking: tuple[str, ...]
     rounds: tuple[RoundResult, ...]
     measurement: Measurement
-    failed: dict[str, str] = field(default_factory=dict)
-    resolved: dict[str, int | None] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
+    resolved: dict[str, Budget] = field(default_factory=dict)
 
     @property
     def winner(self) -> str:
@@ -75,6 +76,8 @@ def search(
     verify: bool = False,
     on_bad_model: str = "raise",
     checkpoint: Path | None = None,
+    meter_level: str = "parts",
+    timeline: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> SearchResult:
     """Rank candidate models by how well their features suit labelled data.
@@ -98,6 +101,8 @@ def search(
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
             other or features that are not finite; ``"exclude"`` goes on without it and ranks it last.
         checkpoint: a folder that keeps finished rounds; the same search called again goes on behind them.
+        meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
+        timeline: collect what every thread does when, in ``measurement.timeline``.
         progress: called after every step of a plan.
 
     Returns:
@@ -113,7 +118,7 @@ def search(
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
     settings, regime = loader or LoaderSettings(), storage or Storage()
     scorer: Proxy = proxy or Linear()
-    meter = Meter(resolve_device(device))
+    meter = Meter(resolve_device(device), meter_level, timeline, dataset.in_files)
     resolve(budget, spill)  # what cannot be read is refused before anything is done
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
@@ -123,9 +128,14 @@ def search(
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
         batches = dataset.batches(batch_size)
         resolved = resolve(budget, spill, partial(working_set, models, strategy, batches))
-        blocks = stack.enter_context(open_loader(settings, models.store, regime, strategy.shares, meter))
+        block_budgets = settings.resolve(models.distinct_bytes)
+        resolved |= block_budgets
+        blocks = stack.enter_context(
+            open_loader(settings, block_budgets, models.store, regime, strategy.shares, meter)
+        )
         lower = lower_tiers(resolved, spill, meter.device, stack)
-        cache = Cache(strategy.cache.fresh(), resolved["cache.budget"], meter, lower)
+        device_budget = resolved["cache.budget"].bytes
+        cache = Cache(strategy.cache.fresh(), device_budget, meter, lower)
         items = DataReader(regime, meter)
         engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
         if regime.cold:
@@ -142,7 +152,7 @@ def search(
                 verify,
             ]
             kept = Checkpoint(checkpoint, digest_json(parts))
-        limits = Limits((resolved["cache.budget"], *(tier.budget for tier in lower)))
+        limits = Limits((device_budget, *(tier.budget for tier in lower)))
         runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
         rounds, measurement = _run(runner, batches, engine, meter, kept)
     ids = [candidate.id for candidate in models.candidates]

@@ -14,7 +14,7 @@ from alsatian.runtime.private_folder import private_folder
 from alsatian.runtime.tiers import DiskTier, HostTier, Tier
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
-from alsatian.units import parse_budget
+from alsatian.units import Budget, parse_budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +36,14 @@ class Spill:
 
 def resolve(
     budget: int | float | str | None, spill: Spill, working_set: Callable[[], int] = lambda: 0
-) -> dict[str, int | None]:
-    """Budgets in bytes by their setting; of ``cache.budget`` None is no limit, of the others no such tier.
+) -> dict[str, Budget]:
+    """Budgets by their setting; of ``cache.budget`` None is no limit, of the others no such tier.
 
     Raises:
         ConfigError: one is not a positive size or share.
     """
     asked = {"cache.budget": budget, "cache.host_budget": spill.host, "cache.ssd_budget": spill.ssd}
-    return {name: parse_budget(size, name, working_set) for name, size in asked.items()}
+    return {name: Budget(size, parse_budget(size, name, working_set)) for name, size in asked.items()}
 
 
 def working_set(models: ModelSet, strategy: Strategy, batches: tuple[Sequence[Batch], Sequence[Batch]]) -> int:
@@ -59,7 +59,7 @@ def working_set(models: ModelSet, strategy: Strategy, batches: tuple[Sequence[Ba
 
 
 def lower_tiers(
-    resolved: dict[str, int | None], spill: Spill, device: torch.device, stack: contextlib.ExitStack
+    resolved: dict[str, Budget], spill: Spill, device: torch.device, stack: contextlib.ExitStack
 ) -> list[Tier]:
     """The tiers below the device's memory, fastest first; ``stack`` cleans up behind them.
 
@@ -67,7 +67,7 @@ def lower_tiers(
         ConfigError: pinned host memory without a GPU.
         LocalDiskError: the folder cannot be written.
     """
-    host, ssd = resolved["cache.host_budget"], resolved["cache.ssd_budget"]
+    host, ssd = resolved["cache.host_budget"].bytes, resolved["cache.ssd_budget"].bytes
     tiers: list[Tier] = []
     if host is not None:
         if device.type == "cpu":

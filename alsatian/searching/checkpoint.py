@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -106,8 +106,11 @@ class Checkpoint:
 def joined(before: Measurement, after: Measurement) -> Measurement:
     """Two stretches of one search as one measurement: times and counters add up, peaks are the larger ones."""
     peaks = {key: max(m.get(key, 0) for m in (before.peaks, after.peaks)) for key in before.peaks | after.peaks}
-    return Measurement(
+    return replace(
+        after,  # what the operating system says is about the last process
         wall_s=before.wall_s + after.wall_s,
+        busy_s=_sum(before.busy_s, after.busy_s),
+        stalled_s=_sum(before.stalled_s, after.stalled_s),
         parts_s=_sum(before.parts_s, after.parts_s),
         counters=dict(Counter(before.counters) + Counter(after.counters)),
         peaks=peaks,

@@ -33,7 +33,7 @@ from experiments.environment import environment
 SPAN = 1.0
 """Seconds of a window."""
 TOLERANCE = 0.03
-FILE_BYTES = 32 * 1000 * 1000
+FILE_BYTES = 8 * 1000 * 1000
 
 
 def _torch(stop: threading.Event) -> None:
@@ -59,9 +59,9 @@ class Recorded(Throttle):
         self.pieces: list[tuple[float, int, int]] = []
 
     @contextlib.contextmanager
-    def piece(self, nbytes: int) -> Iterator[None]:
-        with super().piece(nbytes):
-            yield
+    def piece(self, wanted: int) -> Iterator[int]:
+        with super().piece(wanted) as nbytes:
+            yield nbytes
         self.pieces.append((time.perf_counter(), nbytes, threading.get_ident()))
 
 
@@ -164,8 +164,8 @@ def page(found: Sequence[Accuracy], seconds: float, load: tuple[float, float]) -
             f"Threads read files of the page cache through one throttle for {seconds:g} s a repeat: beside "
             "nothing, beside a convolution on all cores, or beside a thread that computes in Python and never "
             "gives the interpreter away. Every window of one second that begins with the end of a piece counts, "
-            "so windows overlap. The error is that of the bytes read in a window; a reader's share is over what it "
-            "would get if all got the same.",
+            "so windows overlap. The error is that of the bytes read in a window; a reader's share is over what "
+            "it would get if all got the same.",
             "",
             *rows(found),
             "",

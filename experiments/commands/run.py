@@ -24,6 +24,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
     from experiments import runner
     from experiments.progress import Progress
+    from experiments.saving import SavingError
     from experiments.summary import show
 
     words = [*(["-m"] if options.multirun else []), *options.overrides]
@@ -33,10 +34,14 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     for line in outcome.failed:
         errors.print(f"alsatian: failed: {line}", markup=False, highlight=False)
     status = 1 if outcome.failed else 0
-    for folder in sorted(outcome.folders):
+    for folder, tracker in sorted(outcome.folders.items()):
         try:
-            status = max(status, show(folder, console))
+            status = max(status, show(folder, console, tracker if outcome.measured else None))
+        except SavingError:
+            raise
         except AlsatianError:
             if not outcome.failed:  # with failures it says that there is nothing to show, which is known
                 raise
+    if outcome.runs > 1:
+        console.print(outcome.summary, markup=False, highlight=False)
     return status

@@ -25,7 +25,7 @@ EVERY_STRATEGY = {"base": 16.0, "shift": 8.0, "shared_prefix": 5.0, "alsatian": 
 
 
 def made_up_record(strategy: str = "alsatian", walls: tuple[float, ...] = (4.0, 4.1, 4.3), **changes: Any) -> Any:
-    """A whole record of schema 1; ``changes`` replace values by dotted key (``__`` for a dot)."""
+    """A whole record of schema 2; ``changes`` replace values by dotted key (``__`` for a dot)."""
     halves = strategy != "base"
     last = {"m2": 0.75, "m1": 0.625} if halves else dict(MADE_UP_SCORES)
     rounds = [{"train_items": 960, "chunks": 1, "scores": last, "fingerprints": {m: f"fp-{m}" for m in last}}]
@@ -34,7 +34,7 @@ def made_up_record(strategy: str = "alsatian", walls: tuple[float, ...] = (4.0, 
         digests = {model: f"half-{model}" for model in first}
         rounds.insert(0, {"train_items": 480, "chunks": 2, "scores": first, "fingerprints": digests})
     record: dict[str, Any] = {
-        "schema": 1,
+        "schema": 2,
         "run_id": f"id-{strategy}",
         "experiment": "made_up",
         "status": "ok",
@@ -88,8 +88,11 @@ def made_up_record(strategy: str = "alsatian", walls: tuple[float, ...] = (4.0, 
             "gpu": None,
             "cuda": None,
             "driver": None,
+            "determinism": {"cudnn_benchmark": False, "OMP_NUM_THREADS": None},
         },
         "storage": {"bandwidth": 200_000_000, "cold": True},
+        "resolved": {"cache.budget": {"requested": "16MiB", "bytes": 16 * 1024**2}},
+        "excluded": {},
         "repeats": [
             {
                 "wall_s": wall,

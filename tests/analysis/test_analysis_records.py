@@ -18,24 +18,46 @@ def test_a_record_becomes_a_typed_run(tmp_path, record, write):
     assert run.environment.libraries["torch"] == "2.15.0"
 
 
+def test_what_a_measurement_says_beyond_its_parts_is_read(tmp_path, record, write):
+    made_up = record("base", excluded={"m3": "features are NaN"})
+    made_up["repeats"][0] |= {
+        "busy_s": {"prepare_model": 1.5},
+        "stalled_s": {"prepare_model": 0.5},
+        "process": {"peak_rss_bytes": 5, "peak_device_bytes": None},
+        "events": [{"kind": "out_of_memory", "chunk": 3}],
+        "timeline": [{"name": "inference", "ts": 1.5}],
+        "level": "parts",
+    }
+    made_up["rounds"][0]["failed"] = {"m3": "features are NaN"}
+    run = records.load(write(tmp_path, made_up)).runs[0]
+    first, second = run.repeats[:2]
+    assert (first.busy_s, first.stalled_s) == ({"prepare_model": 1.5}, {"prepare_model": 0.5})
+    assert first.process == {"peak_rss_bytes": 5, "peak_device_bytes": None}
+    assert first.events[0]["kind"] == "out_of_memory"
+    assert first.timeline == ({"name": "inference", "ts": 1.5},)
+    assert (second.events, second.timeline, second.process, second.level) == ((), None, {}, "parts")
+    assert run.rounds[0].failed == run.excluded == {"m3": "features are NaN"}
+    assert (run.resolved["cache.budget"].requested, run.resolved["cache.budget"].bytes) == ("16MiB", 16 * 1024**2)
+
+
 def test_scores_survive_reading_bit_for_bit(tmp_path, record, write):
     run = records.load(write(tmp_path, record("base"))).runs[0]
     assert run.rounds[0].scores["m3"] == 0.30000000000000004
 
 
-GOOD = b'{"schema": 1, "status": "ok"}'
+GOOD = b'{"schema": 2, "status": "ok"}'
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "not a whole JSON document"),
-        (b'{"schema": 1, "run_id": "x", ', "not a whole JSON document"),
+        (b'{"schema": 2, "run_id": "x", ', "not a whole JSON document"),
         (b"\xff\xfe\x00nonsense", "not a whole JSON document"),
         (b"[" * 100_000, "not a whole JSON document"),
         (b"[1, 2]", "expected a JSON object"),
-        (b'{"schema": 2}', "schema 2; this version reads schema 1"),
-        (b"{}", "schema None; this version reads schema 1"),
+        (b'{"schema": 1}', "schema 1; this version reads schema 2"),
+        (b"{}", "schema None; this version reads schema 2"),
         (GOOD, "config is missing; expected an object"),
     ],
 )
@@ -64,6 +86,10 @@ def test_a_broken_file_is_skipped_with_one_line(tmp_path, record, write, content
         ("storage__cold", 1, "storage.cold: expected true or false"),
         ("storage", None, "storage: expected an object"),
         ("environment__libraries", [], "environment.libraries: expected an object"),
+        ("environment__determinism", None, "environment.determinism: expected an object"),
+        ("resolved", None, "resolved: expected an object"),
+        ("resolved__cache.budget", 7, "resolved.cache.budget: expected an object"),
+        ("excluded", {"m0": 1}, "excluded.m0: expected a text"),
         ("environment__code__dirty", "no", "environment.code.dirty: expected true or false"),
         ("repeats", [], "repeats is empty although the status is ok"),
         ("repeats", [1], "repeats: expected a list of objects"),
@@ -88,6 +114,9 @@ def test_a_wrong_field_is_named(tmp_path, record, write, key, value, said):
         ("wall_s", True, "repeats[0].wall_s: expected a number"),
         ("valid", False, "a repeat is not valid although the status is ok"),
         ("counters", {"hits": 1.5}, "repeats[0].counters.hits: expected a whole number"),
+        ("stalled_s", {"inference": "1"}, "repeats[0].stalled_s.inference: expected a number"),
+        ("process", {"peak_rss_bytes": "1"}, "repeats[0].process.peak_rss_bytes: expected a number"),
+        ("events", [1], "repeats[0].events: expected a list of objects"),
         ("parts_s", {"other": "1"}, "repeats[0].parts_s.other: expected a number"),
     ],
 )
@@ -123,12 +152,6 @@ def test_unfinished_runs_are_kept_apart_with_their_last_line(tmp_path, record, w
         "running: shift (run id-shift): not finished",
     ]
     assert found.problems == []
-
-
-def test_a_run_that_failed_before_it_knew_its_storage_is_listed(tmp_path, record, write):
-    failed = record("base", status="failed", error="no disk", repeats=[], rounds=[], ranking=[], winner=None)
-    del failed["storage"]
-    assert records.load(write(tmp_path, record(), failed)).unfinished == ["failed: base (run id-base): no disk"]
 
 
 def test_an_empty_folder_says_what_would_be_right(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import re
@@ -203,7 +204,7 @@ def test_a_failed_write_leaves_the_old_file(results, built, monkeypatch):
     before = (results / "report.html").read_bytes()
 
     def refuse(*_):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="disk full"):

@@ -8,10 +8,14 @@ from PIL import Image
 
 from alsatian.errors import ConfigError
 from alsatian.searching.strategy import Strategy
-from experiments.config import cells, choices, descriptions
-from experiments.runner import _setup
+from experiments.config import Cell, cells, choices, descriptions
+from experiments.setup import Parts, Setup
 
 STRATEGIES = choices("strategy")
+
+
+def _setup(cell: Cell) -> Setup:
+    return Parts().setup(cell.config)
 
 
 def test_quickstart_is_four_runs() -> None:
@@ -50,7 +54,7 @@ def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
     assert type(composed.cache) is type(plain.cache)
 
 
-GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "scale"]
+GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "tracker", "scale"]
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -138,6 +142,11 @@ def test_bad_words_end_in_one_line(words: list[str], message: str) -> None:
         (["batch_size=0"], "batch_size=0"),
         (["repeats=0"], "repeats=0"),
         (["repeats=two"], "repeats=two"),
+        (["fail_fast=maybe"], "fail_fast=maybe: true or false is expected"),
+        (["fresh_process=1"], "fresh_process=1: true or false is expected"),
+        (["timeout_s=0"], "timeout_s=0: must be a positive number of seconds"),
+        (["timeout_s=soon"], "timeout_s=soon"),
+        (["tracker=wandb", "tracker.mode=onlin"], "tracker.mode=onlin: did you mean 'online'?"),
         (["dataset.items=5"], "fewer items than the 10 classes"),
         (["dataset.items=99999"], "dataset.items=99999"),
         (["storage.bandwidth=0"], "storage.bandwidth=0"),

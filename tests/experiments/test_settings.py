@@ -8,8 +8,8 @@ import pytest
 
 from alsatian.errors import ConfigError
 from experiments.config import cells
-from experiments.runner import _setup
 from experiments.settings import check_kind
+from experiments.setup import Parts
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_values_of_another_kind_are_refused_by_name(value: Any, usual: Any, mess
 def test_settings_that_mean_nothing_are_refused(words: list[str], message: str) -> None:
     multirun = words[0] == "-m"
     with pytest.raises(ConfigError) as caught:
-        [_setup(cell) for cell in cells(words[multirun:], multirun)]
+        [Parts().setup(cell.config) for cell in cells(words[multirun:], multirun)]
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -103,6 +103,6 @@ def test_settings_that_mean_nothing_are_refused(words: list[str], message: str) 
 def test_results_that_cannot_be_written_are_refused_first(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"results_dir=.*file/below: .*/file is not a folder"):
-        _setup(cells([f"results_dir={tmp_path}/file/below"])[0])
-    _setup(cells([f"results_dir={tmp_path}/new/below"])[0])
+        Parts().setup(cells([f"results_dir={tmp_path}/file/below"])[0].config)
+    Parts().setup(cells([f"results_dir={tmp_path}/new/below"])[0].config)
     assert not (tmp_path / "new").exists()

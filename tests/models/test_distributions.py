@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alsatian.errors import ConfigError
-from alsatian.models.distributions import DISTRIBUTIONS, changed_blocks
+from alsatian.models.distributions import DISTRIBUTIONS, changed_blocks, lineage
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 9, 53])
@@ -38,3 +38,13 @@ def test_draws_are_seeded() -> None:
 def test_an_unknown_distribution_brings_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"distribution=top25: did you mean 'top_25'\?"):
         changed_blocks("top25", 10, np.random.default_rng(0))
+
+
+def test_lineage_copies_earlier_models() -> None:
+    drawn = list(lineage(200, 9, "top_50", seed=4))
+    assert len(drawn) == 199
+    assert all(parent < i and 1 <= changed <= 9 for i, (parent, changed) in enumerate(drawn, start=1))
+    assert len({parent for parent, _ in drawn}) > 50
+    assert drawn == list(lineage(200, 9, "top_50", seed=4)) != list(lineage(200, 9, "top_50", seed=5))
+    assert drawn[:50] == list(lineage(51, 9, "top_50", seed=4))
+    assert min(changed for _, changed in lineage(500, 4, "top_layers", seed=0, clones=True)) == 0

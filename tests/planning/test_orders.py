@@ -1,61 +1,21 @@
 """Orders are topological, deterministic, and DFS+ is the paper's."""
 
-import itertools
-from collections.abc import Iterator, Sequence
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from order_cases import FIG_9, FIG_18, FIG_20, PARENT, cache_content, depth_first_orders, paper, shapes
 
 from alsatian.planning.chunks import min_cache_size
 from alsatian.planning.orders.base import Order, Shape
+from alsatian.planning.orders.bfs import Bfs
 from alsatian.planning.orders.dfs import Dfs
+from alsatian.planning.orders.dfs_min import DfsMin
 from alsatian.planning.orders.dfs_plus import DfsPlus, requirements
 from alsatian.planning.orders.given import Given
+from alsatian.planning.orders.optimal import Optimal
 from alsatian.planning.orders.random import Random
 
-# The paper's tree: edges 0→1, 1→2, 1→3, 2→4, 2→5, 3→6, 3→7.
-PARENT = [-1, 0, 1, 1, 2, 2, 3, 3]
-FIG_9 = [0, 9, 6, 4, 4, 2, 2, 2]
-FIG_18 = [0, 9, 1, 1, 4, 2, 2, 2]
-FIG_20 = [0, 9, 7, 6, 1, 1, 1, 1]
-ORDERS: list[Order] = [Given(), Random(), Random(7), Dfs(), DfsPlus()]
-
-
-def paper(sizes: Sequence[int]) -> Shape:
-    return Shape(PARENT, sizes, [4, 5, 6, 7])
-
-
-@st.composite
-def shapes(draw: st.DrawFn, largest: int = 14) -> Shape:
-    """Any forest; all leaves are outputs and some inner vertices too, in any order."""
-    count = draw(st.integers(1, largest))
-    parent = [-1] + [draw(st.integers(-1, i - 1)) for i in range(1, count)]
-    sizes = draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))
-    outputs = [v for v in range(count) if v not in parent or draw(st.booleans())]
-    return Shape(parent, sizes, draw(st.permutations(outputs)))
-
-
-def cache_content(shape: Shape, order: Sequence[int]) -> int:
-    """C_min from its definition in the paper, by sets: what is needed later is held, nothing else."""
-    peak, done, held = 0, set[int](), set[int]()
-    for vertex in order:
-        done.add(vertex)
-        held.add(vertex)  # its parent is still held: it was read for this vertex
-        peak = max(peak, sum(shape.size[v] for v in held))
-        held = {v for v in held if any(p == v and c not in done for c, p in enumerate(shape.parent))}
-    return peak
-
-
-def depth_first_orders(shape: Shape) -> Iterator[list[int]]:
-    """All depth-first orders, by trying every order of siblings."""
-
-    def walk(vertices: Sequence[int]) -> Iterator[list[int]]:
-        for permutation in itertools.permutations(vertices):
-            for parts in itertools.product(*(list(walk(shape.children[v])) for v in permutation)):
-                yield [x for v, part in zip(permutation, parts, strict=True) for x in (v, *part)]
-
-    return walk([v for v, p in enumerate(shape.parent) if p == -1])
+ORDERS: list[Order] = [Given(), Random(), Random(7), Bfs(), Dfs(), DfsPlus(), DfsMin(), Optimal()]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +41,7 @@ def test_both_children_before_either_subtree_may_need_less() -> None:
 def test_goldens_of_all_orders() -> None:
     shape = Shape(PARENT, FIG_9, [7, 4, 6, 5])
     assert Given()(shape) == [0, 1, 3, 7, 2, 4, 6, 5]
+    assert Bfs()(shape) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert Dfs()(shape) == [0, 1, 2, 4, 5, 3, 6, 7]
     assert DfsPlus()(shape) == [0, 1, 3, 6, 7, 2, 5, 4]
     assert min_cache_size(shape, Given()(shape)) == 19
@@ -106,7 +67,8 @@ def test_random_is_seeded() -> None:
 
 
 def test_orders_have_the_names_of_their_settings() -> None:
-    assert [order.name for order in ORDERS] == ["given", "random", "random", "dfs", "dfs_plus"]
+    names = ["given", "random", "random", "bfs", "dfs", "dfs_plus", "dfs_min", "optimal"]
+    assert [order.name for order in ORDERS] == names
 
 
 @given(shapes(), st.sampled_from(ORDERS))
@@ -118,7 +80,7 @@ def test_every_order_takes_every_vertex_once_and_parents_first(shape: Shape, ord
     assert order(shape) == result
 
 
-@given(shapes(), st.sampled_from(ORDERS))
+@given(shapes(keep=True), st.sampled_from(ORDERS))
 def test_c_min_is_the_largest_content_of_a_simulated_cache(shape: Shape, order: Order) -> None:
     result = order(shape)
     assert min_cache_size(shape, result) == cache_content(shape, result)

@@ -14,17 +14,20 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BudgetError
 from alsatian.planning.chunks import min_cache_size
 from alsatian.planning.limits import Limits
-from alsatian.planning.orders.base import Order, Shape
+from alsatian.planning.orders.base import Arrangement, Order, Shape
+from alsatian.planning.orders.bfs import Bfs
 from alsatian.planning.orders.dfs import Dfs
+from alsatian.planning.orders.dfs_min import DfsMin
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.orders.given import Given
+from alsatian.planning.orders.optimal import Optimal
 from alsatian.planning.orders.random import Random
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.planning.planner import make_plan
 from alsatian.tree import NO_VERTEX, TaskTree
 
 PREPROCESSING = ImagePreprocessing(1)  # 12 bytes an item
-ORDERS: list[Order] = [Given(), Random(3), Dfs(), DfsPlus()]
+ORDERS: list[Order] = [Given(), Random(3), Bfs(), Dfs(), DfsPlus(), DfsMin(), Optimal()]
 
 
 def model(model_id: str, *blocks: tuple[str, int]) -> Candidate:
@@ -293,3 +296,21 @@ def test_no_new_data_is_a_plan_that_only_scores(budget: int | None) -> None:
     plan = planned(SMALL, ["one", "two", "three"], [], DfsPlus(), budget)
     assert sorted(s.vertex for s in plan.steps if isinstance(s, Score)) == [2, 3, 4]
     assert plan.peaks == (0,)
+
+
+class Modest(Dfs):
+    """An order with something to say about itself."""
+
+    def arrange(self, shape: Shape) -> Arrangement:
+        return Arrangement(self(shape), "could be better")
+
+
+@pytest.mark.parametrize("planned_releases", [True, False])
+@pytest.mark.parametrize("counts", [(), (4, 4)], ids=["no new data", "two batches"])
+def test_a_plan_says_what_its_order_says(planned_releases: bool, counts: tuple[int, ...]) -> None:
+    batches, models = batches_of(*counts), ["one", "two", "three"]
+    notes = [
+        make_plan(SMALL, models, batches, order, planned_releases=planned_releases, limits=Limits()).note
+        for order in (Modest(), Dfs(), Optimal())
+    ]
+    assert notes == ["could be better", None, None]

@@ -34,17 +34,19 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 class SlowReader(Reader):
-    """Notes what is read; each file can be held up until the test lets it go."""
+    """Notes what is read; each file, or one only, can be held up until the test lets it go."""
 
     def __init__(self) -> None:
         super().__init__(Throttle(None))
         self.names: list[str] = []
+        self.only: str | None = None
         self.go = threading.Event()
         self.go.set()
 
     def fetch(self, path: Path) -> Fetched:
         self.names.append(path.stem)
-        assert self.go.wait(PATIENCE)
+        if self.only in (None, path.stem):
+            assert self.go.wait(PATIENCE)
         return super().fetch(path)
 
 
@@ -388,6 +390,21 @@ def test_a_block_that_cannot_be_read_ahead_is_the_callers_error_and_stops_no_oth
     assert made.read() == 2
 
 
+def test_what_the_step_has_used_already_is_not_read_ahead_any_more(setup: Make) -> None:
+    """The caller takes the second block while the first, which turns out to be gone, has all the room."""
+    made = setup(SIZE)
+    gone, used = made.need(0), made.need(1)
+    made.store.block_path(gone.block.identity).unlink()
+    made.reader.only = gone.block.identity
+    made.reader.go.clear()
+    made.loader.follow([[gone, used]])
+    wait_for(lambda: len(made.reader.names) == 1)
+    assert made.step(used) == [1]
+    made.reader.go.set()
+    time.sleep(MOMENT / 4)
+    assert made.reader.names == [gone.block.identity, used.block.identity]
+
+
 def test_more_and_less_than_was_foreseen_may_be_used(setup: Make) -> None:
     made = setup(3 * SIZE)
     needs = [made.need(i) for i in range(5)]
@@ -404,7 +421,7 @@ def test_more_and_less_than_was_foreseen_may_be_used(setup: Make) -> None:
 def test_giving_up_drops_everything_and_keeps_half_from_then_on(setup: Make) -> None:
     made = setup(1000)
     needs = [made.need(i) for i in range(6)]
-    made.loader.follow([[need] for need in needs] * 2)
+    made.loader.follow([[need] for need in needs])
     wait_for(lambda: made.read() == 6)
     assert made.step(needs[0]) == [0]
     assert made.loader.give_up() == 6 * SIZE
@@ -413,7 +430,9 @@ def test_giving_up_drops_everything_and_keeps_half_from_then_on(setup: Make) -> 
     assert made.loader.load(needs[0])[0][0] == 0  # again, and it is not kept
     time.sleep(MOMENT / 4)
     assert (made.read(), made.loader._device.used) == (7, 0)
-    assert [made.step(need) for need in needs[1:]] == [[1], [2], [3], [4], [5]]
+    assert made.step(needs[1]) == [1]
+    wait_for(lambda: needs[2].block.identity in made.loader._device)  # read ahead once more
+    assert [made.step(need) for need in needs[2:]] == [[2], [3], [4], [5]]
     assert made.loader._device.used <= 3 * SIZE
     assert [made.step(need) for need in needs] == [[0], [1], [2], [3], [4], [5]]
     made.loader.stop()
@@ -459,6 +478,8 @@ def test_running_out_of_memory_pauses_reading_ahead_and_is_the_callers_error_onl
     with pytest.raises(torch.OutOfMemoryError):
         made.loader.load(needs[0])
     transfer.short = False
+    made.loader.advance()
+    wait_for(lambda: made.loader._device.used == 3 * SIZE)
     assert [made.step(need) for need in needs] == [[0], [1], [2]]
     made.loader.stop()
 

@@ -22,6 +22,8 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.block_cache import BlockCache
+from alsatian.runtime.block_source import Need
+from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
@@ -224,6 +226,51 @@ def test_a_cold_search_drops_pages_before_it_and_before_every_read(
     assert sum(fetches.cold.values()) == 20
     assert max(fetches.cold.values()) == 4  # a block of four models is read four times
     assert counters["warm_reads"] == (0 if gone else 20)
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_copies_are_read_as_cold_as_the_store(
+    family: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold: bool
+) -> None:
+    """Or they would be a cache in memory that no budget knows of."""
+    fetches = Fetches(monkeypatch)
+    settings = LoaderSettings(**SEQUENTIAL, block_ssd_budget="1GB", ssd_dir=tmp_path / "fast")
+    hits = search(family, loader=settings, storage=Storage(cold=cold)).measurement.counters["ssd_hits"]
+    reads = {kind: sum(n for path, n in found.items() if path.startswith(str(tmp_path / "fast")))
+             for kind, found in ((True, fetches.cold), (False, fetches.warm))}  # fmt: skip
+    assert hits > 0
+    assert reads == {cold: hits, not cold: 0}
+
+
+@pytest.mark.parametrize("strategy", [ALSATIAN, SHARING[2]], ids=["planned", "recompute"])
+def test_the_plan_foresees_exactly_what_its_steps_load(
+    family: ModelSet, strategy: Strategy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreseen: list[list[str]] = []
+    loaded: list[list[str]] = []
+    follow, advance, load = BlockLoader.follow, BlockLoader.advance, BlockLoader.load
+
+    def noting_follow(self: BlockLoader, steps: Any) -> None:
+        steps = [list(step) for step in steps]
+        foreseen.extend([need.block.identity for need in step] for step in steps)
+        follow(self, steps)
+
+    def noting_advance(self: BlockLoader) -> None:
+        loaded.append([])
+        advance(self)
+
+    def noting_load(self: BlockLoader, need: Need) -> Any:
+        loaded[-1].append(need.block.identity)
+        return load(self, need)
+
+    monkeypatch.setattr(BlockLoader, "follow", noting_follow)
+    monkeypatch.setattr(BlockLoader, "advance", noting_advance)
+    monkeypatch.setattr(BlockLoader, "load", noting_load)
+    budget = tight_budget(family) if strategy is ALSATIAN else None
+    foreseen.clear()
+    search(family, strategy, budget=budget)
+    assert sum(map(len, loaded)) > len(distinct(family))
+    assert foreseen == loaded
 
 
 def test_on_a_disk_cold_reads_are_cold(family: ModelSet) -> None:

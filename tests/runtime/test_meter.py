@@ -1,39 +1,13 @@
 """Parts are exclusive and add up; tested with a clock that only moves when told to."""
 
-from types import SimpleNamespace
+from collections.abc import Callable
 
 import pytest
 import torch
+from fake_time import FakeTime
 
-from alsatian.runtime import meter as module
+from alsatian.errors import ConfigError
 from alsatian.runtime.meter import PARTS, TOLERANCE, Measurement, Meter
-
-
-class FakeTime:
-    """Stands in for the module time."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-    def passes(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    fake = FakeTime()
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=fake.perf_counter))
-    return fake
-
-
-@pytest.fixture
-def meter(clock: FakeTime) -> Meter:
-    made = Meter(torch.device("cpu"))
-    made.start()
-    return made
 
 
 def seconds(measurement: Measurement) -> dict[str, float]:
@@ -155,3 +129,148 @@ def test_counters_and_peaks_are_reported_by_name(meter: Meter) -> None:
     measurement = meter.finish()
     assert list(measurement.counters.items()) == [("blocks_read", 1), ("hits", 2)]
     assert measurement.peaks == {"cache_bytes": 7}
+
+
+def test_at_level_total_only_the_parts_are_missing(clock: FakeTime) -> None:
+    meter = Meter(torch.device("cpu"), level="total")
+    meter.start()
+    for enter in (meter.part, meter.stalled, meter.background):
+        with enter("inference"):
+            clock.passes(1)
+    meter.settle()
+    meter.counters["hits"] += 3
+    meter.peak("cache_bytes", 5)
+    meter.event("out_of_memory")
+    measurement = meter.finish()
+    assert measurement.level == "total"
+    assert measurement.wall_s == 3
+    assert measurement.parts_s == measurement.busy_s == measurement.stalled_s == {}
+    assert measurement.valid
+    assert measurement.timeline is None
+    assert (measurement.counters, measurement.peaks) == ({"hits": 3}, {"cache_bytes": 5})
+    assert [event["kind"] for event in measurement.events] == ["out_of_memory"]
+
+
+def test_at_level_total_parts_neither_read_the_clock_nor_leave_marks(clock: FakeTime) -> None:
+    meter = Meter(torch.device("cpu"), level="total")
+    meter.start()
+    before = clock.readings
+    for _ in range(10):
+        with meter.part("inference"), meter.stalled("prepare_model"), meter.background("cache_io"):
+            pass
+    meter.settle()
+    assert clock.readings == before
+    assert meter._marks == []
+
+
+def test_stalled_time_is_the_parts_but_not_its_work(meter: Meter, clock: FakeTime) -> None:
+    with meter.part("prepare_model"):
+        clock.passes(1)
+        with meter.stalled("prepare_model"):
+            clock.passes(2)
+            with meter.part("cache_io"):
+                clock.passes(4)
+            clock.passes(8)
+        clock.passes(16)
+    with meter.stalled("cache_io"):
+        clock.passes(32)
+    measurement = meter.finish()
+    assert seconds(measurement) == {"prepare_model": 27, "cache_io": 36}
+    assert {part: s for part, s in measurement.stalled_s.items() if s} == {"prepare_model": 10, "cache_io": 32}
+    assert {part: s for part, s in measurement.busy_s.items() if s} == {"prepare_model": 17, "cache_io": 4}
+    assert tuple(measurement.busy_s) == tuple(measurement.stalled_s) == PARTS
+
+
+def test_work_of_another_thread_is_busy_but_not_in_the_parts(
+    meter: Meter, clock: FakeTime, beside: Callable[..., None]
+) -> None:
+    def work() -> None:
+        with meter.background("prepare_model"):
+            clock.passes(1)
+            with meter.background("cache_io"):
+                clock.passes(2)
+            with meter.stalled("prepare_model"):
+                clock.passes(4)
+            clock.passes(8)
+        clock.passes(16)
+
+    with meter.part("inference"):
+        beside(work)
+        clock.passes(32)
+    measurement = meter.finish()
+    assert seconds(measurement) == {"inference": 63}
+    assert {part: s for part, s in measurement.busy_s.items() if s} == {
+        "inference": 63,
+        "prepare_model": 9,
+        "cache_io": 2,
+    }
+    assert not any(measurement.stalled_s.values())
+    assert measurement.valid
+
+
+def test_part_and_background_do_the_right_thing_in_the_wrong_thread(
+    meter: Meter, clock: FakeTime, beside: Callable[..., None]
+) -> None:
+    def work() -> None:
+        with meter.part("prepare_model"):
+            clock.passes(1)
+
+    with meter.part("inference"):
+        beside(work)
+    with meter.background("cache_io"):
+        clock.passes(2)
+    measurement = meter.finish()
+    assert seconds(measurement) == {"inference": 1, "cache_io": 2}
+    assert measurement.busy_s["prepare_model"] == 1
+
+
+def test_an_error_in_another_thread_ends_its_work(
+    meter: Meter, clock: FakeTime, beside: Callable[..., None]
+) -> None:
+    def work() -> None:
+        with meter.background("cache_io"):
+            clock.passes(1)
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        beside(work)
+    clock.passes(2)
+    assert meter.finish().busy_s["cache_io"] == 1
+
+
+def test_an_unknown_part_of_another_thread_is_an_error(
+    meter: Meter, clock: FakeTime, beside: Callable[..., None]
+) -> None:
+    def work() -> None:
+        with meter.background("nonsense"):
+            clock.passes(1)
+
+    beside(work)
+    with pytest.raises(KeyError, match="nonsense"):
+        meter.finish()
+
+
+def test_events_keep_their_order_time_and_facts(meter: Meter, clock: FakeTime) -> None:
+    clock.passes(1.5)
+    meter.event("out_of_memory", bytes=7)
+    clock.passes(1)
+    meter.event("excluded", model="m1", reason="NaN")
+    assert meter.finish().events == [
+        {"kind": "out_of_memory", "at_s": 1.5, "bytes": 7},
+        {"kind": "excluded", "at_s": 2.5, "model": "m1", "reason": "NaN"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "timeline", "message"),
+    [
+        ("part", False, "meter.level=part: did you mean 'parts'"),
+        ("x", False, "meter.level=x: valid are: parts, total"),
+        (None, False, "meter.level=None: valid are"),
+        ("parts", "yes", "meter.timeline=yes: must be true or false"),
+        ("total", True, "meter.timeline=true: .* use parts"),
+    ],
+)
+def test_unusable_settings_are_refused(level: str, timeline: bool, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Meter(torch.device("cpu"), level, timeline)

@@ -4,6 +4,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +110,14 @@ def test_where_the_system_does_not_tell_the_residency_is_none(file: int, monkeyp
         raise OSError("no such library")
 
     monkeypatch.setattr(module.ctypes, "CDLL", no_library)
+    assert residency(file) is None
+
+
+def test_a_system_that_refuses_to_tell_is_not_taken_for_a_cold_file(
+    file: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = SimpleNamespace(mincore=lambda *_: -1)
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda _: refusing)
     assert residency(file) is None
 
 

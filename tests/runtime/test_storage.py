@@ -71,7 +71,7 @@ def test_files_one_after_another_share_the_bandwidth(tmp_path: Path, clock: Fake
 
 
 def test_a_late_wake_up_is_caught_up_with(tmp_path: Path, clock: FakeTime) -> None:
-    clock.late = 0.015
+    clock.late = 0.01
     throttled(clock, 1_000_000).fetch(file_of(tmp_path, 2_500_000))
     assert 1002.5 <= clock.now <= 1002.5 + clock.late + 1e-9
 

@@ -137,10 +137,10 @@ def test_models_with_a_damaged_block_are_left_out_alike(
         search(models, strategy=strategy)
     result = search(models, strategy=strategy, on_bad_model="exclude")
     check(result, truth)
-    assert set(result.failed) == {"second", "twin"}
+    assert set(result.excluded) == {"second", "twin"}
     assert set(result.ranking[-2:]) == {"second", "twin"}
     assert set(result.rounds[0].failed) == {"second", "twin"}
-    assert all("damaged block" in reason for reason in result.failed.values())
+    assert all("damaged block" in reason for reason in result.excluded.values())
     assert {event["model"] for event in result.measurement.events} == {"second", "twin"}
     assert set(result.rounds[0].scores) == {"first", "third", "alone"}
 
@@ -181,7 +181,7 @@ def test_bad_models_are_refused_or_left_out(family: ModelSet, truth: Known, stra
         search(models, strategy=strategy)
     result = search(models, strategy=strategy, on_bad_model="exclude")
     check(result, truth)
-    assert result.failed.keys() == {"bad"}
+    assert result.excluded.keys() == {"bad"}
     assert result.ranking[-1] == "bad"
     assert result.winner != "bad"
     assert set(result.rounds[0].scores) == {c.id for c in family.candidates}

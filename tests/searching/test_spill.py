@@ -24,8 +24,8 @@ def test_spilled_intermediates_change_nothing(
     check(result, truth)
     peaks = result.measurement.peaks
     limits = result.resolved
-    assert peaks.get("cache_bytes", 0) <= (limits["cache.budget"] or 0)
-    assert peaks.get("cache_ssd_bytes", 0) <= (limits["cache.ssd_budget"] or 0)
+    assert peaks.get("cache_bytes", 0) <= (limits["cache.budget"].bytes or 0)
+    assert peaks.get("cache_ssd_bytes", 0) <= (limits["cache.ssd_budget"].bytes or 0)
     assert not list(tmp_path.iterdir())
     if ssd == "200%":
         assert peaks["cache_ssd_bytes"] > 0
@@ -45,12 +45,12 @@ def test_more_tiers_make_fewer_chunks(family: ModelSet, tmp_path: Path) -> None:
 def test_shares_are_of_the_same_working_set_for_every_strategy_with_the_same_schedule(
     family: ModelSet, strategy: Strategy
 ) -> None:
-    whole = search(family, strategy=strategy, budget="100%").resolved["cache.budget"]
-    half = search(family, strategy=strategy, budget="50%").resolved["cache.budget"]
+    whole = search(family, strategy=strategy, budget="100%").resolved["cache.budget"].bytes
+    half = search(family, strategy=strategy, budget="50%").resolved["cache.budget"].bytes
     assert whole is not None
     assert half == whole // 2
     same = dataclasses.replace(ALSATIAN, schedule=strategy.schedule)
-    assert search(family, strategy=same, budget="100%").resolved["cache.budget"] == whole
+    assert search(family, strategy=same, budget="100%").resolved["cache.budget"].bytes == whole
     if strategy is SHARED_PREFIX:
         full = search(family, strategy=strategy, budget="100%").measurement
         assert full.counters.get("evictions", 0) == 0
@@ -137,5 +137,5 @@ def test_excluded_models_stay_excluded(family: ModelSet, tmp_path: Path) -> None
     state = json.loads((path / "rounds.json").read_text())
     state["failed"] = {"alone": "was damaged"}
     (path / "rounds.json").write_text(json.dumps(state))
-    assert search(family, checkpoint=path).failed == {"alone": "was damaged"}
+    assert search(family, checkpoint=path).excluded == {"alone": "was damaged"}
     assert outcomes(search(family, checkpoint=path)) == outcomes(search(family))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -15,15 +15,19 @@ class Shape:
         parent: parent of each vertex or ``NO_VERTEX``; a parent's number is smaller than its children's.
         size: cache content of each vertex while it is held, in any unit.
         outputs: vertices to reach (those with features), in the order in which their models were given.
+        kept: content that each vertex adds for good once it is computed, such as features that stay in memory,
+            besides ``size``; by default none.
         children: derived from ``parent``.
     """
 
     parent: Sequence[int]
     size: Sequence[int]
     outputs: Sequence[int]
+    kept: Sequence[int] = ()
     children: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kept", self.kept or [0] * len(self.parent))
         children: list[list[int]] = [[] for _ in self.parent]
         for vertex, parent in enumerate(self.parent):
             if parent != NO_VERTEX:
@@ -31,14 +35,31 @@ class Shape:
         object.__setattr__(self, "children", children)
 
     @classmethod
-    def of(cls, tree: TaskTree, models: Sequence[str]) -> "Shape":
-        """The shape of ``tree`` in bytes per item, with ``models`` in their given order."""
+    def of(cls, tree: TaskTree, models: Sequence[str], keep_features: bool = False) -> "Shape":
+        """The shape of ``tree`` in bytes per item, with ``models`` in their given order.
+
+        With ``keep_features`` the features of all models count from when they are computed to the end.
+        """
         outputs = dict.fromkeys(tree.vertex_of(model) for model in models)
-        return cls(tree.parent, [tree.cache_bytes(v) for v in range(len(tree))], list(outputs))
+        if not keep_features:
+            return cls(tree.parent, tree.all_cache_bytes(), list(outputs))
+        kept = [tree.output_bytes[v] if v in outputs else 0 for v in range(len(tree))]
+        return cls(tree.parent, tree.all_cache_bytes(), list(outputs), kept)
 
     def roots(self) -> list[int]:
         """Vertices without a parent."""
         return [v for v, parent in enumerate(self.parent) if parent == NO_VERTEX]
+
+    def entering(self, vertex: int) -> int:
+        """Content that computing ``vertex`` adds, before anything is released."""
+        return self.size[vertex] + self.kept[vertex]
+
+    def least_possible(self) -> int:
+        """A bound that no order stays below: every vertex meets its parent, and in the end all is kept."""
+        meetings = (
+            self.entering(v) + (0 if p == NO_VERTEX else self.entering(p)) for v, p in enumerate(self.parent)
+        )
+        return max(sum(self.kept), *meetings) if self.parent else 0
 
 
 class Order(Protocol):
@@ -49,6 +70,33 @@ class Order(Protocol):
     def __call__(self, shape: Shape) -> list[int]:
         """Every vertex once, parents before children."""
         ...
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """An execution order with what a reader of the plan should know about it.
+
+    Attributes:
+        order: every vertex once, parents before children.
+        note: that the order is not what its name promises, and why; None if it is.
+    """
+
+    order: list[int]
+    note: str | None = None
+
+
+@runtime_checkable
+class NotedOrder(Order, Protocol):
+    """An order that may have to give up on what its name promises."""
+
+    def arrange(self, shape: Shape) -> Arrangement:
+        """As a call, with a note."""
+        ...
+
+
+def arrange(order: Order, shape: Shape) -> Arrangement:
+    """The arrangement of ``shape`` by ``order``."""
+    return order.arrange(shape) if isinstance(order, NotedOrder) else Arrangement(order(shape))
 
 
 def paths_in_turn(shape: Shape, outputs: Sequence[int]) -> list[int]:

@@ -1,0 +1,27 @@
+"""``alsatian validate``: check run records and sweeps against their JSON Schemas."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+HELP = "check run records against their JSON Schema"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="results, or parts of them")
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Print one line for every problem; 1 if there is one."""
+    from experiments import validation
+
+    found = sorted({file for path in options.paths for file in validation.files(path)})
+    problems = [line for path, schema in found for line in validation.problems_of_file(path, schema)]
+    for line in problems:
+        console.print(line, markup=False, highlight=False)
+    what = f"{len(found)} file{'s' * (len(found) != 1)}"
+    verdict = f"{len(problems)} problem{'s' * (len(problems) != 1)}" if problems else "all valid"
+    console.print(f"{what} checked: {verdict}", markup=False, highlight=False)
+    return 1 if problems else 0

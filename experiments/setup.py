@@ -1,0 +1,135 @@
+"""From a configuration to a run's parts. Data and model sets that several runs need are made once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.blocks.store import BlockStore
+from alsatian.data.dataset import Dataset
+from alsatian.errors import ConfigError
+from alsatian.models.model_set import ModelSet
+from alsatian.proxies.base import Proxy
+from alsatian.runtime.loading import LoaderSettings
+from alsatian.runtime.meter import check_settings
+from alsatian.runtime.storage import Storage
+from alsatian.searching.api import resolve_device
+from alsatian.searching.budgets import Spill
+from alsatian.searching.strategy import Strategy
+from experiments.settings import check_run
+from experiments.trackers.base import Tracker
+
+Steps = Callable[[str, int, int], None]
+"""Called with what is being prepared, how many steps are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run's parts, built from its configuration before anything is measured."""
+
+    config: dict[str, Any]
+    strategy: Strategy
+    proxy: Proxy
+    storage: Storage
+    loader: LoaderSettings
+    spill: Spill
+    dataset: Dataset
+    tracker: Tracker
+
+
+class Parts:
+    """Makes the parts of runs."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, Dataset] = {}
+        self._model_sets: dict[str, ModelSet] = {}
+
+    def setup(self, config: DictConfig) -> Setup:
+        """The parts of the run with the resolved configuration ``config``.
+
+        Raises:
+            ConfigError: a setting is not valid.
+        """
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        values = {str(key): value for key, value in plain.items()}
+        check_run(values)
+        check_settings(values["meter"]["level"], values["meter"]["timeline"])
+        resolve_device(values["device"]["name"])
+        key = digest_json(values["dataset"])
+        if key not in self._datasets:
+            self._datasets[key] = _build(config.dataset)
+        return Setup(
+            config=values,
+            strategy=_strategy(config),
+            proxy=_build(config.proxy),
+            storage=_build(config.storage),
+            loader=_loader(config),
+            spill=Spill(**{key: values["cache"][name] for key, name in SPILL.items()}),
+            dataset=self._datasets[key],
+            tracker=_build(config.tracker),
+        )
+
+    def model_set(self, config: dict[str, Any], steps: Steps) -> ModelSet:
+        """The model set of the run with configuration ``config``, made on first use.
+
+        Raises:
+            AlsatianError: it cannot be had.
+        """
+        device = config["device"]["name"]
+        key = digest_json([config["model_set"], config["store_dir"], device])
+        if key not in self._model_sets:
+            generator = _build(OmegaConf.create(config["model_set"]))
+            # Every read is verified, so that no strategy pays for what another has checked before.
+            store = BlockStore(config["store_dir"], verify="always")
+            self._model_sets[key] = generator.open(store, device, steps)
+        return self._model_sets[key]
+
+
+@cache
+def _own_choice() -> int:
+    """PyTorch's own number of threads, asked for before the first run sets it."""
+    return torch.get_num_threads()
+
+
+def use_threads(config: dict[str, Any]) -> None:
+    """Have PyTorch use as many threads as ``config`` says, or as it chose itself."""
+    own = _own_choice()
+    torch.set_num_threads(config["device"]["threads"] or own)
+
+
+# Fields of the cache's lower tiers by the settings they come from.
+SPILL = {"host": "host_budget", "ssd": "ssd_budget", "folder": "ssd_dir"}
+
+
+def _loader(config: DictConfig) -> LoaderSettings:
+    budgets = ("block_budget", "block_host_budget", "block_ssd_budget", "ssd_dir")
+    loader: LoaderSettings = _build(config.loader, **{key: config.cache[key] for key in budgets})
+    loader.check_device(config.device.name)
+    return loader
+
+
+def _strategy(config: DictConfig) -> Strategy:
+    strategy: Strategy = _build(
+        config.strategy,
+        schedule=_build(config.schedule),
+        sharing=config.sharing,
+        order=_build(config.order),
+        cache=_build(config.cache.policy),
+    )
+    return strategy
+
+
+def _build(config: DictConfig, **parts: Any) -> Any:
+    """Instantiate a component; errors in its settings become one line."""
+    try:
+        # Parts are handed over in a call of their own: Hydra would turn dataclasses back into configuration.
+        return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(**parts)
+    except (hydra.errors.InstantiationException, TypeError, ValueError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise ConfigError(f"{config.get('_target_')}: {reason}") from None

@@ -1,0 +1,86 @@
+"""What a search measures of itself changes nothing about what it finds."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import alsatian
+from alsatian.blocks.store import BlockStore
+from alsatian.data.digits import digits
+from alsatian.data.images import image_files
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.errors import ConfigError
+from alsatian.models.model_set import ModelSet
+from alsatian.proxies.linear import Linear
+
+MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "alone": "dddd"}
+
+
+@pytest.fixture(scope="module")
+def family(tiny: Callable[[str], torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    modules = {model: tiny(letters) for model, letters in MODELS.items()}
+    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, ImagePreprocessing(8))
+
+
+def search(models: ModelSet, level: str = "parts", timeline: bool = False) -> alsatian.SearchResult:
+    return alsatian.search(
+        models,
+        digits(41),
+        proxy=Linear(epochs=5),
+        batch_size=8,
+        verify=True,
+        meter_level=level,
+        timeline=timeline,
+    )
+
+
+def test_how_finely_is_measured_changes_no_score_and_no_counter(family: ModelSet) -> None:
+    parts, total, traced = search(family), search(family, "total"), search(family, timeline=True)
+    assert parts.rounds == total.rounds == traced.rounds
+    assert parts.ranking == total.ranking == traced.ranking
+    counters = parts.measurement.counters
+    assert total.measurement.counters == traced.measurement.counters == counters
+    assert total.measurement.parts_s == {}
+    assert total.measurement.valid
+    assert total.measurement.wall_s > 0
+    assert parts.measurement.timeline is total.measurement.timeline is None
+
+
+def test_a_timeline_adds_up_to_parts_and_busy_time(family: ModelSet) -> None:
+    measurement = search(family, timeline=True).measurement
+    exclusive: defaultdict[str, float] = defaultdict(float)
+    busy: defaultdict[str, float] = defaultdict(float)
+    for event in measurement.timeline or []:
+        if event["ph"] == "X":
+            seconds, part = event["dur"] / 1e6, event["args"]["part"]
+            exclusive[part] += seconds if event["tid"] == 1 else 0
+            busy[part] += seconds if event["cat"] == "busy" else 0
+    for part, seconds in measurement.parts_s.items():
+        assert exclusive[part] == pytest.approx(seconds, abs=1e-4)
+        assert busy[part] == pytest.approx(measurement.busy_s[part], abs=1e-4)
+    names = [e["args"]["name"] for e in measurement.timeline or [] if e["name"] == "thread_name"]
+    assert names[0] == "search"
+
+
+def test_data_in_files_counts_as_read(family: ModelSet, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        folder = tmp_path / f"class{i % 2}"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(folder / f"{i}.png")
+    in_files = alsatian.search(family, image_files(str(tmp_path)), proxy=Linear(epochs=2), batch_size=8).measurement
+    counters = in_files.counters
+    assert counters["data_bytes"] > 0
+    assert in_files.process["counted_read_bytes"] == counters["bytes_read"] + counters["data_bytes"]
+    in_memory = search(family).measurement
+    assert in_memory.process["counted_read_bytes"] == in_memory.counters["bytes_read"]
+
+
+def test_an_unknown_level_is_an_error(family: ModelSet) -> None:
+    with pytest.raises(ConfigError, match=r"meter\.level=partz: did you mean 'parts'"):
+        search(family, "partz")
