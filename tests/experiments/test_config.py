@@ -81,7 +81,7 @@ def test_sweeps_cover_every_policy_and_every_order() -> None:
         assert {cell.config.schedule._target_.split(".")[-1] for cell in found} == {"Halving"}
         assert {cell.config.sharing for cell in found} == {"prefix"}
         small = cells([f"experiment={experiment}", "scale=ci"])
-        assert {cell.config.cache.budget for cell in small} == {"10%", "50%", "100%"}
+        assert {cell.config.cache.budget for cell in small} == {"25%", "50%", "100%"}
         assert {cell.config.strategy.name for cell in small} == set(choices(axis))
 
 

@@ -1,6 +1,7 @@
 """Every cache policy at budgets below and above what it needs: the bits stay those of base."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.runtime.policies.base import CachePolicy
+from alsatian.searching.budgets import Spill
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 
@@ -52,3 +54,16 @@ def test_scores_and_features_are_those_of_base(
         assert {key: halving[key] for key in both} == {key: base[key] for key in both} != {}
     assert (hits > 0) == cache.keeps
     assert (evictions > 0) == (cache.keeps and not cache.planned)
+
+
+@pytest.mark.parametrize("ssd", ["35%", "100%"])
+@pytest.mark.parametrize("cache", [policy for policy in POLICIES if policy.keeps], ids=lambda c: c.name)
+def test_what_is_evicted_may_go_on_to_a_second_tier(
+    rivals: ModelSet, base: Known, cache: CachePolicy, ssd: str, tmp_path: Path
+) -> None:
+    strategy = Strategy(schedule=Exhaustive(), order=Random(0), cache=cache)
+    result = search(rivals, strategy=strategy, budget="35%", spill=Spill(ssd=ssd, folder=tmp_path))
+    assert outcomes(result) == base
+    assert result.measurement.peaks["cache_ssd_bytes"] > 0
+    for peak, budget in (("cache_bytes", "cache.budget"), ("cache_ssd_bytes", "cache.ssd_budget")):
+        assert result.measurement.peaks[peak] <= (result.resolved[budget] or 0)
