@@ -132,7 +132,7 @@ def test_captions_claim_what_the_lines_can_show(load_runs, sweep_records):
     assert "planned counts those of intermediates too" in policies
     points = {"2%": 3, "10%": 2, "100%": 1}
     orders = caption({"given": points, "dfs_plus": points})
-    assert "depth-first orders need less cache" in orders
+    assert "the models of a branch together" in orders
     assert "planned" not in orders
     assert "where lines cross" in caption({"lru": points})
 
