@@ -78,8 +78,8 @@ def test_without_alsatian_the_fastest_strategy_is_the_subject(load_runs, record)
 
 def test_cache_peak_against_budget(load_runs, record):
     runs = load_runs(
-        record("base", config__cache__budget=None),
-        record("shift", config__cache__budget="1MiB"),
+        record("base", resolved={"cache.budget": {"requested": None, "bytes": None}}),
+        record("shift", resolved={"cache.budget": {"requested": "1MiB", "bytes": 1024**2}}),
         record(),
     )
     assert findings.cache_lines(runs, tables.summary(runs)) == [

@@ -44,7 +44,7 @@ def test_scores_and_features_are_those_of_base(
     for share in PLANNED_SHARES if cache.planned else SHARES:
         result = search(rivals, strategy=Strategy(schedule=Exhaustive(), order=order, cache=cache), budget=share)
         assert outcomes(result) == base
-        limit = result.resolved["cache.budget"]
+        limit = result.resolved["cache.budget"].bytes
         assert limit is not None
         assert result.measurement.peaks.get("cache_bytes", 0) <= limit
         evictions += result.measurement.counters.get("evictions", 0)
@@ -66,4 +66,4 @@ def test_what_is_evicted_may_go_on_to_a_second_tier(
     assert outcomes(result) == base
     assert result.measurement.peaks["cache_ssd_bytes"] > 0
     for peak, budget in (("cache_bytes", "cache.budget"), ("cache_ssd_bytes", "cache.ssd_budget")):
-        assert result.measurement.peaks[peak] <= (result.resolved[budget] or 0)
+        assert result.measurement.peaks[peak] <= (result.resolved[budget].bytes or 0)
