@@ -1,5 +1,6 @@
 """However blocks are loaded, features and scores are those of every model alone, and budgets hold."""
 
+import gc
 import re
 import tempfile
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import PIL.Image as Image
 import pytest
+import torch
 
 import alsatian
 from alsatian.blocks.store import BlockStore
@@ -358,3 +360,19 @@ def test_copies_are_read_beside_and_while_others_are_made(
         assert outcomes(result).items() <= truth.items()
         assert result.measurement.peaks["ssd_block_bytes"] <= files // 3
         assert result.measurement.peaks["resident_block_bytes"] <= (largest or 0)
+
+
+def test_blocks_are_gone_when_the_search_is_over(family: ModelSet) -> None:
+    """Not whenever the garbage is collected: over a sweep that would be gigabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = live_tensors()
+        search(family)
+        assert live_tensors() == before
+    finally:
+        gc.enable()
+
+
+def live_tensors() -> int:
+    return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
