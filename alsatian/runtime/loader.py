@@ -164,10 +164,8 @@ class BlockLoader:
                 if upcoming is not None:
                     step, need = upcoming
                     identity, size = need.block.identity, need.block.parameter_bytes
-                    near = step <= self._foresight.now + 1
-                    room = self._device.reserve(
-                        identity, size, step if near else NEVER, self._in_use, equal=not near
-                    )
+                    limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
+                    room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
                     if room is not None:
                         self._fetching.add(identity)
                         return need, room
@@ -212,11 +210,9 @@ class BlockLoader:
     def _bring(self, need: Need) -> Loaded:
         with self._change:
             copy = self._host.get(need.block.identity)
-        if copy is None:
-            staged = self._stage(need)
-        else:
-            staged = copy.parameters
+        if copy is not None:
             self._meter.count("host_block_hits")
+        staged = self._stage(need) if copy is None else copy.parameters
         parameters, ready = self._transfer.bring(staged)
         with self._change:
             self._host.mark([need.block.identity], ready)
