@@ -4,6 +4,7 @@ import gc
 import re
 import tempfile
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -273,6 +274,29 @@ def test_the_plan_foresees_exactly_what_its_steps_load(
     search(family, strategy, budget=budget)
     assert sum(map(len, loaded)) > len(distinct(family))
     assert foreseen == loaded
+
+
+@pytest.mark.parametrize("way", [READ_AHEAD, SEQUENTIAL], ids=["ahead", "sequential"])
+def test_the_memory_of_blocks_is_free_when_the_search_ends(
+    family: ModelSet, monkeypatch: pytest.MonkeyPatch, way: dict[str, bool]
+) -> None:
+    """Or the next repeat starts with the blocks of the last one in memory, beside its own."""
+    used: list[weakref.ref[Any]] = []
+    load = BlockLoader.load
+
+    def noting(self: BlockLoader, need: Need) -> Any:
+        parameters = load(self, need)
+        used.extend(weakref.ref(tensor) for tensor in parameters)
+        return parameters
+
+    monkeypatch.setattr(BlockLoader, "load", noting)
+    gc.disable()
+    try:
+        search(family, loader=LoaderSettings(**way))
+        assert used
+        assert not [ref for ref in used if ref() is not None]
+    finally:
+        gc.enable()
 
 
 def test_on_a_disk_cold_reads_are_cold(family: ModelSet) -> None:
