@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,18 +45,9 @@ class BlockLoader:
         self._ahead = ahead
         self._transfer = transfer or transfer_to(meter.device)
         self._foresight = Foresight()
-        self._device = Residents(
-            budget,
-            lambda name: self._foresight.next_use(name),
-            lambda name: self._foresight.go_back(self._foresight.next_use(name)),
-            lambda used: meter.peak("resident_block_bytes", used),
-        )
-        self._host = Residents(
-            host_budget,
-            lambda name: self._foresight.next_use(name),
-            lambda _: None,
-            lambda used: meter.peak("host_block_bytes", used),
-        )
+        peaks = [partial(meter.peak, f"{tier}_block_bytes") for tier in ("resident", "host")]
+        self._device = Residents(budget, self._next_use, self._evicted, peaks[0])
+        self._host = Residents(host_budget, self._next_use, lambda _: None, peaks[1])
         self._change = threading.Condition()  # guards everything below and the two tiers
         self._fetching: set[str] = set()
         self._in_use: set[str] = set()
@@ -106,7 +98,7 @@ class BlockLoader:
                 if loaded is None:
                     self._fetching.add(identity)
                     if not self._paused:
-                        later = self._foresight.next_use(identity)
+                        later = self._next_use(identity)
                         room = self._device.reserve(identity, size, later, self._in_use, equal=True)
             if loaded is None:
                 loaded = self._fetch(need, room)
@@ -126,6 +118,13 @@ class BlockLoader:
             self._end_step()
             self._foresight = Foresight()
             self._unreadable.clear()
+
+    def close(self) -> None:
+        """End the search: drop everything at once, not when garbage is next collected."""
+        self.stop()
+        with self._change:
+            self._device.clear()
+            self._host.clear()
 
     def give_up(self) -> int:
         """Drop all blocks on the device, for when memory runs out, and return their bytes.
@@ -165,10 +164,8 @@ class BlockLoader:
                 if upcoming is not None:
                     step, need = upcoming
                     identity, size = need.block.identity, need.block.parameter_bytes
-                    near = step <= self._foresight.now + 1
-                    room = self._device.reserve(
-                        identity, size, step if near else NEVER, self._in_use, equal=not near
-                    )
+                    limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
+                    room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
                     if room is not None:
                         self._fetching.add(identity)
                         return need, room
@@ -185,7 +182,7 @@ class BlockLoader:
                 and identity not in self._fetching
                 and identity not in self._unreadable
                 and need.block.parameter_bytes <= self._device.budget
-                and self._foresight.next_use(identity) <= step  # the step may have used it already
+                and self._next_use(identity) <= step  # the step may have used it already
             ):
                 return upcoming
             self._foresight.pass_on()
@@ -207,17 +204,15 @@ class BlockLoader:
                     if room is not None:
                         self._device.cancel(identity)
                     # Reading ahead may have passed by a later use, since the block was on its way.
-                    self._foresight.go_back(self._foresight.next_use(identity))
+                    self._evicted(identity)
                 self._change.notify_all()
 
     def _bring(self, need: Need) -> Loaded:
         with self._change:
             copy = self._host.get(need.block.identity)
-        if copy is None:
-            staged = self._stage(need)
-        else:
-            staged = copy.parameters
+        if copy is not None:
             self._meter.count("host_block_hits")
+        staged = self._stage(need) if copy is None else copy.parameters
         parameters, ready = self._transfer.bring(staged)
         with self._change:
             self._host.mark([need.block.identity], ready)
@@ -228,7 +223,7 @@ class BlockLoader:
         identity = need.block.identity
         with self._source.opened(need) as mapped:
             with self._change:
-                size, later = pinned_bytes([t.nbytes for t in mapped]), self._foresight.next_use(identity)
+                size, later = pinned_bytes([t.nbytes for t in mapped]), self._next_use(identity)
                 room = self._host.reserve(identity, size, later, equal=True)
             try:
                 self._transfer.wait(room or ())
@@ -242,6 +237,12 @@ class BlockLoader:
             with self._change:
                 self._host.fill(identity, Loaded(staged))
         return staged
+
+    def _next_use(self, identity: str) -> float:
+        return self._foresight.next_use(identity)
+
+    def _evicted(self, identity: str) -> None:
+        self._foresight.go_back(self._next_use(identity))
 
     def _end_step(self) -> None:
         if self._in_use:

@@ -119,5 +119,5 @@ def open_loader(
             copies = BlockCache(folder, ssd_budget, storage.cold, meter)
         source = BlockSource(store, reader, meter, copies)
         loader = BlockLoader(source, meter, budget, host_budget=host_budget, ahead=settings.read_ahead)
-        stack.callback(loader.stop)
+        stack.callback(loader.close)
         yield loader

@@ -1,8 +1,10 @@
 """However blocks are loaded, features and scores are those of every model alone, and budgets hold."""
 
+import gc
 import re
 import tempfile
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import PIL.Image as Image
 import pytest
+import torch
 
 import alsatian
 from alsatian.blocks.store import BlockStore
@@ -273,6 +276,29 @@ def test_the_plan_foresees_exactly_what_its_steps_load(
     assert foreseen == loaded
 
 
+@pytest.mark.parametrize("way", [READ_AHEAD, SEQUENTIAL], ids=["ahead", "sequential"])
+def test_the_memory_of_blocks_is_free_when_the_search_ends(
+    family: ModelSet, monkeypatch: pytest.MonkeyPatch, way: dict[str, bool]
+) -> None:
+    """Or the next repeat starts with the blocks of the last one in memory, beside its own."""
+    used: list[weakref.ref[Any]] = []
+    load = BlockLoader.load
+
+    def noting(self: BlockLoader, need: Need) -> Any:
+        parameters = load(self, need)
+        used.extend(weakref.ref(tensor) for tensor in parameters)
+        return parameters
+
+    monkeypatch.setattr(BlockLoader, "load", noting)
+    gc.disable()
+    try:
+        search(family, loader=LoaderSettings(**way))
+        assert used
+        assert not [ref for ref in used if ref() is not None]
+    finally:
+        gc.enable()
+
+
 def test_on_a_disk_cold_reads_are_cold(family: ModelSet) -> None:
     """The real thing; a file system in memory keeps its pages, and then every read says so."""
     for strategy in (BASE, ALSATIAN):
@@ -358,3 +384,19 @@ def test_copies_are_read_beside_and_while_others_are_made(
         assert outcomes(result).items() <= truth.items()
         assert result.measurement.peaks["ssd_block_bytes"] <= files // 3
         assert result.measurement.peaks["resident_block_bytes"] <= (largest or 0)
+
+
+def test_blocks_are_gone_when_the_search_is_over(family: ModelSet) -> None:
+    """Not whenever the garbage is collected: over a sweep that would be gigabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = live_tensors()
+        search(family)
+        assert live_tensors() == before
+    finally:
+        gc.enable()
+
+
+def live_tensors() -> int:
+    return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
