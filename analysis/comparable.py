@@ -27,7 +27,7 @@ def conditions(run: Run) -> str:
     config, machine = run.config, run.environment
     return _digest(
         workload(run),
-        [run.storage.bandwidth, run.storage.cold],
+        [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), config.get("device")],
         [machine.cpu, machine.cores, machine.threads, machine.gpu],
         [config.get("fresh_process", False), config.get("meter"), config.get("checkpoint", False)],

@@ -44,7 +44,8 @@ def carry_out(run: Run, command: Command, progress: Progress, tracker: Tracker) 
             found = found or measured.findings
             if measured.findings != found:
                 raise AlsatianError("repeats of one run differ in their scores; the device is not deterministic")
-        entry |= {**found, **_verdict(entry["repeats"])}
+        entry |= found
+        entry |= _verdict(entry)
     except KeyboardInterrupt:
         entry |= {"status": "failed", "error": "interrupted"}
         raise
@@ -83,8 +84,11 @@ def _rounds(run: Run) -> Path:
     return run.path.parent / "rounds"
 
 
-def _verdict(repeats: list[dict[str, Any]]) -> dict[str, Any]:
+def _verdict(entry: dict[str, Any]) -> dict[str, Any]:
     """Status and error of a run whose search ended."""
+    repeats = entry["repeats"]
+    if over := record.over_budget(entry):
+        return {"status": "invalid", "error": f"a budget was exceeded: {over[0]}"}
     if not all(repeat["valid"] for repeat in repeats):
         return {"status": "invalid", "error": "the parts of a repeat do not add up to its wall time"}
     if warm := sum(repeat["counters"].get("warm_reads", 0) for repeat in repeats):

@@ -18,6 +18,15 @@ from alsatian.searching.api import SearchResult
 from experiments import saving, validation
 
 SCHEMA = 2
+# The peak that each budget bounds, by the budget's setting.
+PEAKS = {
+    "cache.budget": "cache_bytes",
+    "cache.host_budget": "cache_host_bytes",
+    "cache.ssd_budget": "cache_ssd_bytes",
+    "cache.block_budget": "resident_block_bytes",
+    "cache.block_host_budget": "host_block_bytes",
+    "cache.block_ssd_budget": "ssd_block_bytes",
+}
 
 
 def path_of(folder: Path, identity: str) -> Path:
@@ -92,6 +101,16 @@ def repeat(measurement: Measurement) -> dict[str, Any]:
     found = {**_fields(measurement), "valid": measurement.valid}
     del found["timeline"]
     return found
+
+
+def over_budget(entry: Mapping[str, Any]) -> list[str]:
+    """One text for every repeat and tier of ``entry`` whose peak exceeds its budget: there should be none."""
+    return [
+        f"{PEAKS[name]} reached {repeat['peaks'][PEAKS[name]]} where {name} allows {budget['bytes']}"
+        for name, budget in entry["resolved"].items()
+        for repeat in entry["repeats"]
+        if budget["bytes"] is not None and repeat["peaks"].get(PEAKS[name], 0) > budget["bytes"]
+    ]
 
 
 def findings(result: SearchResult) -> dict[str, Any]:

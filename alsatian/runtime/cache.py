@@ -91,7 +91,8 @@ class Cache:
         entry = self._entries[vertex]
         self._policies[entry.level].used(vertex)
         if entry.level:
-            self._meter.counters[f"{self._tiers[entry.level].name}_hits"] += 1
+            self._meter.count(f"cache_{self._tiers[entry.level].name}_hits")
+            self._meter.count(f"cache_{self._tiers[entry.level].name}_bytes_read", entry.stored)
         return self._states(entry)
 
     def release(self, vertex: int) -> None:
@@ -153,7 +154,7 @@ class Cache:
 
     def _store(self, level: int, state: State, size: int) -> Any:
         if level:
-            self._meter.counters[f"{self._tiers[level].name}_bytes_spilled"] += size
+            self._meter.count(f"cache_{self._tiers[level].name}_bytes_written", size)
         return self._tiers[level].store(state)
 
     def _enter(self, vertex: int, level: int) -> None:

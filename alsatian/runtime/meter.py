@@ -20,7 +20,7 @@ LEVELS = ("parts", "total")
 # A run whose parts miss more of its wall time than this is invalid.
 TOLERANCE = 0.05
 # Counters of bytes read from files.
-_READ = ("bytes_read", "ssd_bytes_read")
+_READ = ("bytes_read", "ssd_bytes_read", "cache_ssd_bytes_read")
 # Marks kept before they are turned into seconds.
 _MARKS = 100_000
 

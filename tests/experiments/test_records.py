@@ -11,12 +11,13 @@ from omegaconf import OmegaConf
 
 from alsatian.runtime.meter import Measurement
 from alsatian.searching import api
-from alsatian.searching.api import RoundResult
+from alsatian.searching.rounds import RoundResult
 from analysis import comparable
 from experiments import measure, validation
 from experiments.config import cells
 from experiments.environment import environment
 from experiments.identity import NOT_IDENTITY, measured
+from experiments.record import PEAKS, over_budget
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -184,3 +185,19 @@ def test_no_secret_is_ever_written(
     (command,) = commands
     assert "+api_key=***" in command
     assert "user: me" in command
+
+
+def test_every_tier_stays_within_its_budget_and_says_so(alsatian: Alsatian, tmp_path: Path) -> None:
+    budgets = ["cache.budget=60%", "cache.ssd_budget=100%", "cache.block_budget=50%", "cache.block_ssd_budget=25%"]
+    assert alsatian("run", "strategy=alsatian", "batch_size=8", *budgets, f"cache.ssd_dir={tmp_path}/ssd") == 0
+    entry = json.loads(next(tmp_path.rglob("run.json")).read_bytes())
+    assert {name for name, budget in entry["resolved"].items() if budget["bytes"]} == {
+        word.partition("=")[0] for word in budgets
+    }
+    for word in budgets:
+        name, _, requested = word.partition("=")
+        assert entry["resolved"][name]["requested"] == requested
+        assert 0 < entry["repeats"][0]["peaks"][PEAKS[name]] <= entry["resolved"][name]["bytes"]
+    assert over_budget(entry) == []
+    entry["repeats"][0]["peaks"]["cache_ssd_bytes"] = entry["resolved"]["cache.ssd_budget"]["bytes"] + 1
+    assert len(over_budget(entry)) == 1

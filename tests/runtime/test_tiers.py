@@ -75,10 +75,11 @@ def test_evicted_intermediates_move_down_and_come_back(tmp_path: Path) -> None:
     # The fifth is in memory, the fourth on disk, and the others found no room there.
     assert [vertex in cache for vertex in range(1, 6)] == [False, False, False, True, True]
     assert meter.counters["evictions"] == 3
-    assert meter.counters["ssd_bytes_spilled"] == 4 * 20
+    assert meter.counters["cache_ssd_bytes_written"] == 4 * 20
     found = cache.read(4)
     assert [int(next(found)[0][0]) for _ in range(2)] == [4, 40]
-    assert meter.counters["ssd_hits"] == 1
+    assert meter.counters["cache_ssd_hits"] == 1
+    assert meter.counters["cache_ssd_bytes_read"] == 20
     assert meter.peaks == {"cache_bytes": 20, "cache_ssd_bytes": 20}
     cache.clear()
     assert cache.used == 0
