@@ -132,6 +132,8 @@ def test_a_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_interrupt_ends_the_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
     started = impostor(monkeypatch, "import time; time.sleep(1000)")
+    # Started in the background of a script, Python leaves SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
 
     def interrupt() -> None:
@@ -141,8 +143,11 @@ def test_an_interrupt_ends_the_process_too(monkeypatch: pytest.MonkeyPatch) -> N
         signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        worker.measure_apart(config())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            worker.measure_apart(config())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert started[0].returncode == -signal.SIGKILL
 
 
