@@ -121,6 +121,18 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
     return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
 
 
+def excluded_lines(runs: Sequence[Run]) -> list[str]:
+    """Models that could not be used, a line for each with the runs that left it out and the first reason."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for label, run in in_order(runs):
+        for model, reason in run.excluded.items():
+            found.setdefault(model, []).append((label, reason))
+    return [
+        printable(f"Left out, ranked last: {model} in {', '.join(label for label, _ in cases)}: {cases[0][1]}")
+        for model, cases in found.items()
+    ]
+
+
 def storage_lines(runs: Sequence[Run]) -> list[str]:
     """The storage regime; where there are several, each with the runs it belongs to."""
     regimes: dict[str, list[str]] = {}

@@ -103,6 +103,7 @@ def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks
     return [
         findings.score_line(score_checks),
         *(target.text for target in checks.targets(runs, summary)),
+        *findings.excluded_lines(runs),
         *findings.cache_lines(runs, summary),
         *(f"Storage: {line}" for line in findings.storage_lines(runs)),
     ]

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from alsatian.errors import AlsatianError
+from alsatian.errors import AlsatianError, OutOfMemoryError
 from alsatian.models.model_set import ModelSet
-from alsatian.runtime.memory import return_unused
+from alsatian.runtime.memory import is_out_of_memory, return_unused
 from alsatian.searching.api import search
 from experiments import record
 from experiments.setup import Setup
@@ -101,7 +99,7 @@ def timed_out(limit: float) -> RunFailed:
 
 def failure(error: Exception) -> RunFailed:
     """What ``error`` means for a run."""
-    status = "oom" if isinstance(error, MemoryError | torch.OutOfMemoryError) else "failed"
+    status = "oom" if isinstance(error, OutOfMemoryError) or is_out_of_memory(error) else "failed"
     if isinstance(error, AlsatianError):
         return RunFailed(status, str(error))
     # What a user can act on is one line; of anything else the end of the traceback is kept.

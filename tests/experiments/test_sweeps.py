@@ -1,6 +1,7 @@
 """Sweeps: written down first, kept current, finished runs skipped, failures recorded, one line at the end."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,52 @@ def test_a_run_that_another_process_is_measuring_is_left_to_it(
         assert writing.exists()
     assert "alsatian: failed: alsatian: another process is measuring this run" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_a_model_with_a_damaged_block_is_left_out_of_every_strategy_alike(
+    alsatian: Alsatian, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alsatian("run", *TWO) == 0
+    whole = {strategy: record(tmp_path, strategy) for strategy in ("alsatian", "shift")}
+    victim = whole["alsatian"]["ranking"][-1]
+    own = tmp_path / "own"
+    shutil.copytree(store, own)
+    identity = json.loads((own / "models" / f"{victim}.json").read_text())["blocks"][-1]["identity"]
+    (block,) = (own / "blocks").rglob(f"{identity}.safetensors")
+    block.write_bytes(block.read_bytes()[:-100])
+    capsys.readouterr()
+    words = (*TWO, f"store_dir={own}", "scale=ci", "results_dir=damaged", "on_bad_model=exclude")
+    assert alsatian("run", *words) == 0
+    assert f"Left out, ranked last: {victim} in shift, alsatian: " in capsys.readouterr().out
+    for strategy in ("alsatian", "shift"):
+        found = record(tmp_path / "damaged", strategy)
+        assert list(found["excluded"]) == [victim]
+        assert found["ranking"][-1] == victim
+        known = {model: score for model, score in whole[strategy]["rounds"][0]["scores"].items() if model != victim}
+        assert found["rounds"][0]["scores"] == known
+
+
+def test_a_run_that_is_broken_off_goes_on_behind_its_finished_rounds(
+    alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("strategy=alsatian", "checkpoint=true", "repeats=2")
+
+    def search(*arguments: Any, **settings: Any) -> api.SearchResult:
+        ends = iter(range(12))  # the first repeat ends well, the second does not
+
+        def step() -> None:
+            if settings["checkpoint"].name == "1" and next(ends, None) is None:
+                raise KeyboardInterrupt
+
+        return api.search(*arguments, **{**settings, "progress": step})
+
+    monkeypatch.setattr(measure, "search", search)
+    assert alsatian("run", *words, "scale=ci") == 130
+    (folder,) = (path.parent for path in tmp_path.rglob("run.json"))
+    assert {path.parent.name for path in folder.rglob("rounds.json")} == {"0", "1"}
+    monkeypatch.setattr(measure, "search", api.search)
+    assert alsatian("run", *words, "scale=ci") == 0
+    found = record(tmp_path, "alsatian")
+    assert found["status"] == "ok"
+    assert [[event["kind"] for event in repeat["events"]] for repeat in found["repeats"]] == [["resumed"]] * 2
+    assert not (folder / "rounds").exists()
