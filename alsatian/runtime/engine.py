@@ -12,13 +12,13 @@ from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
-from alsatian.runtime.block_source import Need
 from alsatian.runtime.cache import Cache
 from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter import Meter
+from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
 from alsatian.runtime.transfer import Parameters
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -76,7 +76,7 @@ class Engine:
         """
         full = False
         with self._meter.part("prepare_model"):
-            self._loader.follow(self._needs_by_step(plan))
+            self._loader.follow(block_needs(plan, self._segments, self.keeps and self._cache.policy.keeps))
         try:
             self._run_steps(plan, test, train, scores)
         except Exception as error:
@@ -127,7 +127,7 @@ class Engine:
                     chunk, emitted = step.chunk, set()
                     if self._cache.policy.foresees:
                         with self._meter.part("planning"):
-                            self._cache.expect(_needs_of_steps(plan, chunk))
+                            self._cache.expect(cache_needs(plan, chunk))
                 with self._meter.part("prepare_model"):
                     self._loader.advance()
                 self._cache.advance()
@@ -181,7 +181,9 @@ class Engine:
         stages = []
         for vertex in path:
             try:
-                edge = [(need.segment, self._loader.load(need)) for need in self._needs(tree, vertex)]
+                edge = [
+                    (need.segment, self._loader.load(need)) for need in edge_needs(tree, vertex, self._segments)
+                ]
             except LocalDiskError:
                 raise
             except StoreError as error:
@@ -224,28 +226,6 @@ class Engine:
                     held.add(vertex)
         return held
 
-    def _needs(self, tree: TaskTree, vertex: int) -> list[Need]:
-        """The blocks of the edge into ``vertex``."""
-        below = vertex
-        while not tree.models[below]:
-            below = tree.children[below][0]
-        model = tree.models[below][0]  # one of those that need the vertex, for error messages
-        return [Need(block, self._segments[block.identity], model) for block in tree.blocks[vertex]]
-
-    def _needs_by_step(self, plan: Plan) -> Iterator[list[Need]]:
-        """The blocks that each inference step of ``plan`` needs, if the cache holds all that it may."""
-        needs: dict[int, list[Need]] = {}
-        chunk, seen = -1, set[int]()
-        for step in plan.steps:
-            if isinstance(step, Infer):
-                if step.chunk != chunk or not (self.keeps and self._cache.policy.keeps):
-                    chunk, seen = step.chunk, set()
-                path = [v for v in plan.tree.path(step.vertex) if v not in seen]
-                seen.update(path)
-                for vertex in path:
-                    needs.setdefault(vertex, self._needs(plan.tree, vertex))
-                yield [need for vertex in reversed(path) for need in needs[vertex]]
-
     def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
         with self._meter.part("prepare_data"):
             items = self._dataset.items(batch)
@@ -275,18 +255,3 @@ class Engine:
             if self._cache.policy.planned and self._cache.used:
                 raise AlsatianError(f"internal: the plan left {self._cache.used} bytes in the cache")
             self._cache.clear()
-
-
-def _needs_of_steps(plan: Plan, chunk: int) -> list[tuple[int, ...]]:
-    """For each inference of ``chunk`` the vertices that may serve it, nearest first.
-
-    Nothing serves a vertex on the path of an earlier one: it will have been computed on the way.
-    """
-    passed = set[int]()
-    needs: list[tuple[int, ...]] = []
-    for step in plan.steps:
-        if isinstance(step, Infer) and step.chunk == chunk:
-            path = tuple(plan.tree.path(step.vertex))
-            needs.append(() if step.vertex in passed else path)
-            passed.update(path)
-    return needs
