@@ -15,11 +15,13 @@ $(READY): pyproject.toml constraints.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,text,wandb]'
 	@touch $@
 
+# Tests read files cold, which a /tmp in memory does not allow; the checkout lies on a disk.
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@mkdir -p .tmp
+	PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.tmp $(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 quickstart: $(READY)
 	$(VENV)/bin/alsatian run experiment=quickstart $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .tmp build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
