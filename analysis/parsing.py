@@ -126,22 +126,21 @@ def _repeat(fields: Fields) -> Repeat:
         busy_s=_numbers(_optional(fields, "busy_s")),
         stalled_s=_numbers(_optional(fields, "stalled_s")),
         process={name: process.optional_number(name) for name in process.values},
-        events=_objects(fields, "events") or (),
-        timeline=_objects(fields, "timeline"),
+        events=_objects(fields, "events"),
         level=fields.optional_text("level") or "parts",
     )
 
 
 def _round(fields: Fields) -> Round:
-    scores = fields.object("scores")
-    if not scores.values:
+    scores, failed = fields.object("scores"), _texts(_optional(fields, "failed"))
+    if not (scores.values or failed):
         raise fields.error("scores", "at least one model's score")
     return Round(
         train_items=fields.count("train_items"),
         chunks=fields.count("chunks"),
         scores=_numbers(scores),
         fingerprints=_texts(_optional(fields, "fingerprints")),
-        failed=_texts(_optional(fields, "failed")),
+        failed=failed,
     )
 
 
@@ -150,9 +149,9 @@ def _optional(fields: Fields, name: str) -> Fields:
     return Fields({}) if fields.values.get(name) is None else fields.object(name)
 
 
-def _objects(fields: Fields, name: str) -> tuple[Mapping[str, Any], ...] | None:
-    """A list of objects as they are; None if it is absent."""
-    return None if fields.values.get(name) is None else tuple(item.values for item in fields.objects(name))
+def _objects(fields: Fields, name: str) -> tuple[Mapping[str, Any], ...]:
+    """A list of objects as they are; an empty one if it is absent."""
+    return () if fields.values.get(name) is None else tuple(item.values for item in fields.objects(name))
 
 
 def _texts(fields: Fields) -> dict[str, str]:

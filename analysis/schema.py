@@ -81,7 +81,6 @@ class Repeat:
         peaks: largest sizes.
         process: what the operating system says about the process; None where it does not know.
         events: what happened on the way, each with its ``"kind"``.
-        timeline: trace events, if asked for.
         level: ``"parts"`` or ``"total"``.
         valid: whether the measurement can be trusted.
     """
@@ -95,7 +94,6 @@ class Repeat:
     stalled_s: Mapping[str, float] = field(default_factory=dict)
     process: Mapping[str, float | None] = field(default_factory=dict)
     events: tuple[Mapping[str, Any], ...] = ()
-    timeline: tuple[Mapping[str, Any], ...] | None = None
     level: str = "parts"
 
 

@@ -211,6 +211,8 @@ def _run(
                 upcoming = pending.send(scores)
             except StopIteration:
                 upcoming = None
+            if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
+                upcoming = None  # there is nothing left to decide
             engine.features.keep_only(upcoming.models if upcoming else ())
             if checkpoint and not done:
                 found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))

@@ -84,7 +84,7 @@ class RoundRunner:
         failed_before = set(self.failed)
         chunks = 0
         while pending := [m for m in models if m not in scores and m not in self.failed]:
-            full = 0
+            full: int | None = None  # batches of the largest chunk when the memory was full; 0 while scoring
             with self._meter.part("planning"):
                 plans = [
                     self._plan(group, missing)
@@ -98,12 +98,12 @@ class RoundRunner:
                 self._exclude(error)
             except OutOfMemoryError:
                 full = max(len(chunk) for plan in plans for chunk in (*plan.chunks, ()))
-            if full:  # outside of the handler, whose traceback keeps tensors alive
+            if full is not None:  # outside of the handler, whose traceback keeps tensors alive
                 self._make_room(full)
         return RoundResult(
             train_items=sum(batch.items for batch in train),
             scores={m: scores[m] for m in models if m in scores},
-            fingerprints={m: self._engine.fingerprints[m] for m in models if m in self._engine.fingerprints},
+            fingerprints={m: self._engine.fingerprints[m] for m in scores if m in self._engine.fingerprints},
             chunks=chunks,
             failed={m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
         )

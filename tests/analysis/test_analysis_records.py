@@ -25,7 +25,6 @@ def test_what_a_measurement_says_beyond_its_parts_is_read(tmp_path, record, writ
         "stalled_s": {"prepare_model": 0.5},
         "process": {"peak_rss_bytes": 5, "peak_device_bytes": None},
         "events": [{"kind": "out_of_memory", "chunk": 3}],
-        "timeline": [{"name": "inference", "ts": 1.5}],
         "level": "parts",
     }
     made_up["rounds"][0]["failed"] = {"m3": "features are NaN"}
@@ -34,8 +33,7 @@ def test_what_a_measurement_says_beyond_its_parts_is_read(tmp_path, record, writ
     assert (first.busy_s, first.stalled_s) == ({"prepare_model": 1.5}, {"prepare_model": 0.5})
     assert first.process == {"peak_rss_bytes": 5, "peak_device_bytes": None}
     assert first.events[0]["kind"] == "out_of_memory"
-    assert first.timeline == ({"name": "inference", "ts": 1.5},)
-    assert (second.events, second.timeline, second.process, second.level) == ((), None, {}, "parts")
+    assert (second.events, second.process, second.level) == ((), {}, "parts")
     assert run.rounds[0].failed == run.excluded == {"m3": "features are NaN"}
     assert (run.resolved["cache.budget"].requested, run.resolved["cache.budget"].bytes) == ("16MiB", 16 * 1024**2)
 
@@ -186,3 +184,13 @@ def test_nothing_but_failures_is_an_error_that_repeats_the_first(tmp_path, recor
     assert str(caught.value) == (
         f"{tmp_path}: no run ended well; failed: base (run id-base): base broke (and 1 more)"
     )
+
+
+def test_a_round_in_which_every_model_failed_is_read(record, load_runs):
+    made = record()
+    models = list(made["rounds"][0]["scores"])
+    lost = {"scores": {}, "fingerprints": {}, "failed": dict.fromkeys(models, "not finite")}
+    made["rounds"].append({**made["rounds"][0], **lost})
+    (run,) = load_runs(made)
+    assert run.rounds[-1].scores == {}
+    assert list(run.rounds[-1].failed) == models

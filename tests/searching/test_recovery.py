@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -204,3 +205,45 @@ def test_other_errors_are_not_taken_for_a_full_memory_or_a_bad_model(family: Mod
 
     with pytest.raises(KeyError):
         search(watched(family, broken), on_bad_model="exclude")
+
+
+class Greedy:
+    """A proxy that never has enough memory, and notices a search that does not end."""
+
+    name: ClassVar[str] = "greedy"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def score(self, *_: object) -> float:
+        self.calls += 1
+        assert self.calls < 100
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@by_name
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_memory_that_stays_full_while_scoring_ends_the_search(
+    family: ModelSet, strategy: Strategy, count: int
+) -> None:
+    with pytest.raises(OutOfMemoryError, match="the features of all items"):
+        search(first(family, count), strategy=strategy, proxy=Greedy())
+
+
+class Second:
+    """Scores well in the first round; in later ones the score of models is no number."""
+
+    name: ClassVar[str] = "second"
+
+    def score(self, train_x: torch.Tensor, *_: object) -> float:
+        return 1.0 if len(train_x) <= 16 else float("nan")
+
+
+def test_a_round_in_which_all_models_fail_has_no_scores_and_no_digests_of_earlier_rounds(family: ModelSet) -> None:
+    result = search(family, proxy=Second(), on_bad_model="exclude")
+    assert result.rounds[0].scores.keys() == result.rounds[0].fingerprints.keys()
+    assert result.rounds[0].scores
+    for later in result.rounds[1:]:
+        assert later.scores == later.fingerprints == {}
+        assert later.failed
+    assert result.winner not in result.excluded
