@@ -1,96 +1,114 @@
 """Cutting a round's data into chunks of whole batches whose intermediates fit the cache."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Shape
-from alsatian.tree import NO_VERTEX
+from alsatian.planning.passes import Pass, passes
 
 
 def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
     """C_min of ``order``: the largest cache content over all its steps, in the unit of ``shape.size``.
 
-    A vertex enters when it is computed. It leaves when its last child has been computed; one without
-    children leaves once it is scored, before the next vertex enters. What ``shape.kept`` says stays.
+    See :func:`~alsatian.planning.passes.passes` for when a vertex enters and leaves. What ``shape.kept`` says
+    stays.
     """
     content = peak = 0
-    for vertex, done in releases(shape, order):
-        content += shape.entering(vertex)
+    for step in passes(shape, order):
+        content += shape.entering(step.target)
         peak = max(peak, content)
-        content -= sum(shape.size[v] for v in done)
+        content -= sum(shape.size[v] for v in step.done)
     return peak
 
 
-def releases(shape: Shape, order: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    """Each vertex of ``order`` with the vertices that nothing reads after it was computed."""
-    waiting = [len(children) for children in shape.children]
-    for vertex in order:
-        done = [] if shape.children[vertex] else [vertex]
-        parent = shape.parent[vertex]
-        if parent != NO_VERTEX:
-            waiting[parent] -= 1
-            if waiting[parent] == 0:
-                done.append(parent)
-        yield vertex, done
+def cache_needs(shape: Shape, steps: Iterable[Pass]) -> list[tuple[int, int]]:
+    """Contents that no other content over all ``steps`` exceeds in both of its parts.
+
+    The parts are what grows with the items of a chunk and, for fused vertices, with those of a batch; both in
+    the unit of ``shape.size``.
+    """
+    size, content = shape.size, 0
+    most: dict[int, int] = {}  # the largest first part by the second
+    for step in steps:
+        content += sum(size[v] for v in step.stored)
+        passing = sum(size[v] for v in step.fused)
+        most[passing] = max(most.get(passing, 0), content)
+        content -= sum(size[v] for v in step.done)
+    needs: list[tuple[int, int]] = []
+    for passing, content in sorted(most.items(), reverse=True):
+        if not needs or content > needs[-1][0]:
+            needs.append((content, passing))
+    return needs
 
 
 def tier_peaks(
-    shape: Shape, order: Sequence[int], items: int, budgets: Sequence[int | None]
+    shape: Shape, steps: Iterable[Pass], items: int, batch: int, budgets: Sequence[int | None]
 ) -> tuple[int, ...] | None:
-    """Largest content of each tier for a chunk of ``items``, in bytes; None if a vertex fits nowhere.
+    """Largest content of each tier for a chunk of ``items`` in batches of up to ``batch``, in bytes.
 
-    The rule is the cache's: a vertex goes, whole, to the first tier that has room for it, and stays there
-    until it is released. ``shape.kept`` does not count: features are no part of the cache.
+    None if a vertex fits nowhere. The rule is the cache's: one batch of every fused vertex is in the fastest
+    tier while its step runs; a stored vertex goes, whole, to the first tier that has room for it, and stays
+    there until it is released. ``shape.kept`` does not count: features are no part of the cache.
     """
     used, peaks, tier_of = [0] * len(budgets), [0] * len(budgets), {}
-    for vertex, done in releases(shape, order):
-        size = shape.size[vertex] * items
-        if size:
+    for step in steps:
+        passing = sum(shape.size[v] for v in step.fused) * batch
+        if budgets[0] is not None and used[0] + passing > budgets[0]:
+            return None
+        used[0] += passing
+        for vertex in step.stored:
+            size = shape.size[vertex] * items
             tier = next((i for i, b in enumerate(budgets) if b is None or used[i] + size <= b), None)
             if tier is None:
                 return None
             tier_of[vertex] = tier
             used[tier] += size
-            peaks[tier] = max(peaks[tier], used[tier])
-        for gone in done:
-            if shape.size[gone]:
-                used[tier_of[gone]] -= shape.size[gone] * items
+        # Nothing leaves while a step runs, so its end is where most is held.
+        peaks = [max(pair) for pair in zip(peaks, used, strict=True)]
+        used[0] -= passing
+        for gone in step.done:
+            used[tier_of[gone]] -= shape.size[gone] * items
     return tuple(peaks)
 
 
 def cut(
-    batches: Sequence[Batch], shape: Shape, order: Sequence[int], limits: Limits
+    batches: Sequence[Batch], shape: Shape, steps: Callable[[], Iterable[Pass]], limits: Limits
 ) -> tuple[tuple[tuple[Batch, ...], ...], tuple[int, ...]]:
-    """``batches`` in as few chunks as the budgets allow, and the largest content of each tier.
+    """``batches`` in as few chunks as the budgets allow for ``steps``, and the largest content of each tier.
 
     Raises:
         BudgetError: not even one batch fits; names the smallest budget that would do.
     """
-    need = min_cache_size(shape, order)
+    needs = cache_needs(shape, steps())
     fastest, *slower = limits.cache
-    known: dict[int, tuple[int, ...] | None] = {}
+    known: dict[tuple[int, int], tuple[int, ...] | None] = {}
+
+    def need(items: int, batch: int) -> int:
+        return max(content * items + passing * batch for content, passing in needs)
 
     def peaks(chunk: Sequence[Batch]) -> tuple[int, ...] | None:
-        items = _items(chunk)
-        if fastest is None or need * items <= fastest:
-            return (need * items, *(0 for _ in slower))
-        if items not in known:
-            known[items] = tier_peaks(shape, order, items, limits.cache) if slower else None
-        return known[items]
+        items, batch = _items(chunk), max(batch.items for batch in chunk)
+        if fastest is None or need(items, batch) <= fastest:
+            return (need(items, batch), *(0 for _ in slower))
+        if (items, batch) not in known:
+            known[items, batch] = tier_peaks(shape, steps(), items, batch, limits.cache) if slower else None
+        return known[items, batch]
 
     if any(peaks([batch]) is None for batch in batches):
         largest = max(batch.items for batch in batches)
+        least = need(largest, largest)
         raise BudgetError(
             f"a cache budget of {limits.cache[0]} bytes is below one batch: {largest} items need "
-            f"{need * largest} bytes; set cache.budget={need * largest} or more, or a smaller batch_size"
+            f"{least} bytes; set cache.budget={least} or more, or a smaller batch_size"
         )
     most = limits.chunk_batches or len(batches)
     capacity = _items(batches)
-    if need and None not in limits.cache:
+    per_item = max(content for content, _ in needs)
+    if per_item and None not in limits.cache:
         # No chunk is larger. With one tier it is what fits; with more a vertex may not find a gap.
-        capacity = min(capacity, sum(budget or 0 for budget in limits.cache) // need)
+        capacity = min(capacity, sum(budget or 0 for budget in limits.cache) // per_item)
     while True:
         chunks = _groups(batches, capacity, most)
         found = [found for chunk in chunks if (found := peaks(chunk)) is not None]

@@ -11,7 +11,10 @@ from alsatian.tree import TaskTree
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Compute ``vertex`` for the batches of ``chunk`` from its nearest ancestor at hand."""
+    """Compute ``vertex`` for the batches of ``chunk`` from its nearest ancestor at hand.
+
+    If the plan fuses ``vertex``, the step goes on to what is below it; see :mod:`~alsatian.planning.passes`.
+    """
 
     vertex: int
     chunk: int
@@ -106,9 +109,11 @@ class Plan:
         chunks: the round's new batches, divided so that the budget holds.
         steps: in execution order.
         peaks: largest content of each tier of the cache over all steps, in bytes, if releases are planned
-            (with one tier C_min times the items of the largest chunk); None if a reactive policy decides
-            at run time.
+            (with one tier and nothing fused or recomputed C_min times the items of the largest chunk); None if
+            a reactive policy decides at run time.
         note: what the order has to say about itself, such as that it is not what its name promises.
+        fused: vertices that are passed on batch by batch and never kept; see :mod:`~alsatian.planning.passes`.
+        recomputed: vertices that are computed again for every child and never kept.
     """
 
     tree: TaskTree
@@ -116,3 +121,5 @@ class Plan:
     steps: Sequence[Step]
     peaks: tuple[int, ...] | None
     note: str | None = None
+    fused: frozenset[int] = frozenset()
+    recomputed: frozenset[int] = frozenset()

@@ -1,11 +1,13 @@
 """From a task tree, an order and the budgets to a plan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 
 from alsatian.data.dataset import Batch
-from alsatian.planning.chunks import cut, releases
+from alsatian.planning.chunks import cut
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape, arrange
+from alsatian.planning.passes import NONE, Pass, passes
 from alsatian.planning.plan import Infer, Plan, Release, Score, Step, Steps
 from alsatian.tree import TaskTree
 
@@ -18,6 +20,8 @@ def make_plan(
     *,
     planned_releases: bool,
     limits: Limits,
+    fused: frozenset[int] = NONE,
+    recomputed: frozenset[int] = NONE,
 ) -> Plan:
     """Plan one round: the features of ``models`` for ``batches``, then their scores.
 
@@ -26,11 +30,19 @@ def make_plan(
     budgets. Without, the plan lists only features, in order, and the cache policy decides at run time
     what is kept.
 
+    ``fused`` and ``recomputed`` vertices (see :mod:`~alsatian.planning.passes`) are not kept: both are for planned
+    releases, and for vertices with children.
+
     A model is scored as soon as all its features are there, while blocks for the next are being read.
 
     Raises:
         BudgetError: not even one batch fits; names the smallest budget that would do.
+        ValueError: a vertex cannot be fused or recomputed.
     """
+    if fused & recomputed or ((fused or recomputed) and not planned_releases):
+        raise ValueError("a vertex is fused or recomputed, under planned releases")
+    if childless := [v for v in fused | recomputed if not tree.children[v]]:
+        raise ValueError(f"vertex {min(childless)} has no children; it cannot be fused or recomputed")
     shape = Shape.of(tree, models)
     arrangement = arrange(order, shape)
     sequence, note = arrangement.order, arrangement.note
@@ -39,19 +51,27 @@ def make_plan(
     if not batches:  # all features are there already
         return Plan(tree, (), Steps((Score(vertex) for vertex in outputs), 1), (0,), note)
     if planned_releases:
-        chunks, peaks = cut(batches, shape, sequence, limits)
-        return Plan(tree, chunks, Steps(_planned(shape, sequence, scored), len(chunks)), peaks, note)
+        order_of_passes = partial(passes, shape, sequence, fused, recomputed)
+        chunks, peaks = cut(batches, shape, order_of_passes, limits)
+        steps = Steps(_planned(shape, order_of_passes(), scored, fused | recomputed), len(chunks))
+        return Plan(tree, chunks, steps, peaks, note, fused, recomputed)
     most = limits.chunk_batches or len(batches)
     pieces = tuple(tuple(batches[i : i + most]) for i in range(0, len(batches), most))
     features = (step for vertex in outputs for step in (Infer(vertex, 0), Score(vertex)))
     return Plan(tree, pieces, Steps(features, len(pieces)), None, note)
 
 
-def _planned(shape: Shape, sequence: Sequence[int], scored: Sequence[bool]) -> Iterator[Step]:
-    """One chunk: every vertex once, each released behind its last reader."""
-    for vertex, done in releases(shape, sequence):
-        yield Infer(vertex, 0)
-        if scored[vertex]:
-            yield Score(vertex)
+def _planned(
+    shape: Shape, order: Iterable[Pass], scored: Sequence[bool], uncached: Collection[int]
+) -> Iterator[Step]:
+    """One chunk: its passes, each followed by the scores it allows and by releases."""
+    again = set[int]()  # computed before
+    for step in order:
+        yield Infer(step.target, 0)
+        for vertex in step.computed:
+            if scored[vertex] and vertex not in again:
+                yield Score(vertex)
+                if vertex in uncached:
+                    again.add(vertex)
         # A vertex without children was never in the cache: its features went out as computed.
-        yield from (Release(v, 0) for v in done if shape.children[v])
+        yield from (Release(v, 0) for v in step.done if shape.children[v])

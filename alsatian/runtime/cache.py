@@ -1,5 +1,6 @@
 """The cache of intermediates, whose content never exceeds the budget of any tier."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class Cache:
         self._meter = meter
         self._entries: dict[int, _Entry] = {}
 
-    def __contains__(self, vertex: int) -> bool:
+    def __contains__(self, vertex: object) -> bool:
         return vertex in self._entries
 
     def expect(self, needs: Sequence[Sequence[int]]) -> None:
@@ -70,6 +71,25 @@ class Cache:
         self._entries[vertex] = _Entry(level, nbytes, cost)
         self._enter(vertex, level)
         return True
+
+    @contextlib.contextmanager
+    def passing(self, nbytes: int) -> Iterator[None]:
+        """Count ``nbytes`` in the device's memory for as long as it lasts: what a fused step holds of a batch.
+
+        Raises:
+            BudgetError: there is no room, which a correct plan never causes.
+        """
+        tier = self._tiers[0]
+        if not tier.has_room(nbytes):
+            raise BudgetError(
+                f"the plan passes on {nbytes} bytes where the cache holds {tier.used} of {tier.budget}"
+            )
+        tier.used += nbytes
+        self._meter.peak("cache_bytes", tier.used)
+        try:
+            yield
+        finally:
+            tier.used -= nbytes
 
     def put(self, vertex: int, state: State) -> None:
         """Store the next batch of ``vertex``.

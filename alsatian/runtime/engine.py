@@ -1,6 +1,6 @@
 """Runs plans: the same kernels for every strategy, so that comparisons are fair."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, nan
 
@@ -10,6 +10,7 @@ from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
+from alsatian.planning.passes import computed
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache import Cache
@@ -19,10 +20,8 @@ from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter import Meter
 from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
-from alsatian.runtime.transfer import Parameters
+from alsatian.runtime.stages import Stage, run_stages
 from alsatian.tree import NO_VERTEX, TaskTree
-
-Stage = tuple[int, list[tuple[Segment, Parameters]]]
 
 
 class Engine:
@@ -53,7 +52,7 @@ class Engine:
         self.features = FeatureStore(meter)
         self.fingerprints: dict[str, str] = {}
         self.keeps = True
-        self._at: tuple[TaskTree, int, Batch] | None = None  # the step under way, if it is one on a batch
+        self._at: tuple[Plan, int, Batch] | None = None  # the step under way, if it is one on a batch
         self._segments = segments
         self._dataset = dataset
         self._data = data
@@ -101,13 +100,14 @@ class Engine:
         """Items of a batch for which the step that failed last has memory, found by trying; 0 for none."""
         if self._at is None:
             return 0
-        tree, target, batch = self._at
+        plan, target, batch = self._at
+        way = computed(plan.tree, target, (), plan.fused, plan.recomputed)
         while batch.items > 1:
             batch = replace(batch, stop=batch.start + batch.items // 2)
             self.give_up()
             try:
-                stages = self._stages(tree, [*tree.path(target)][::-1])
-                for _ in self._pass(tree, stages, self._prepare(tree, target, batch), batch.items):
+                stages, start = self._stages(plan.tree, way), self._prepare(plan.tree, target, batch)
+                for _ in run_stages(plan.tree, stages, start, batch.items, self._meter):
                     pass
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -131,7 +131,7 @@ class Engine:
                 with self._meter.part("prepare_model"):
                     self._loader.advance()
                 self._cache.advance()
-                self._infer(plan.tree, step.vertex, plan.chunks[chunk], emitted)
+                self._infer(plan, step.vertex, plan.chunks[chunk], emitted)
                 self._tick()
             elif isinstance(step, Release):
                 with self._meter.part("cache_io"):
@@ -142,44 +142,42 @@ class Engine:
                 self._tick()
         self._end_chunk()
 
-    def _infer(self, tree: TaskTree, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
+    def _infer(self, plan: Plan, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
         """Compute ``target`` for all batches of ``chunk``, storing and emitting what lies on the way."""
-        if target in emitted or not (self.keeps or tree.models[target]):
+        tree = plan.tree
+        way = computed(tree, target, self._cache, plan.fused, plan.recomputed)
+        fresh = {v for v in way if tree.models[v] and v not in emitted}
+        if not fresh and not (self.keeps and self._cache.policy.planned):
             return  # it lay on the way to another model, or nobody would keep it
-        path, source = [], NO_VERTEX
-        for vertex in tree.path(target):
-            if vertex in self._cache:
-                source = vertex
-                break
-            path.append(vertex)
-        path.reverse()
-        self._at = tree, target, chunk[0]
+        source = tree.parent[way[0]]
+        self._at = plan, target, chunk[0]
         self._meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
-        stages = self._stages(tree, path)
-        with self._meter.part("cache_io"):
-            held = self._reserve(tree, path, source, sum(batch.items for batch in chunk))
-            cached = self._cache.read(source) if source != NO_VERTEX else None
-        fresh = {v for v in path if tree.models[v] and v not in emitted}
-        for batch in chunk:
-            self._at = tree, target, batch
-            if cached is None:
-                start = self._prepare(tree, target, batch)
-            else:
-                with self._meter.part("cache_io"):
-                    start = next(cached)
-            for vertex, state in self._pass(tree, stages, start, batch.items):
-                if vertex in held:
+        stages = self._stages(tree, way)
+        passing = max(batch.items for batch in chunk) * sum(tree.cache_bytes(v) for v in way if v in plan.fused)
+        with self._cache.passing(passing if self.keeps else 0):
+            with self._meter.part("cache_io"):
+                held = self._reserve(plan, way, source, sum(batch.items for batch in chunk))
+                cached = self._cache.read(source) if source != NO_VERTEX else None
+            for batch in chunk:
+                self._at = plan, target, batch
+                if cached is None:
+                    start = self._prepare(tree, target, batch)
+                else:
                     with self._meter.part("cache_io"):
-                        self._cache.put(vertex, state)
-                if vertex in fresh:
-                    with self._meter.part("other"):
-                        self.features.add(tree.models[vertex], batch, state)
+                        start = next(cached)
+                for vertex, state in run_stages(tree, stages, start, batch.items, self._meter):
+                    if vertex in held:
+                        with self._meter.part("cache_io"):
+                            self._cache.put(vertex, state)
+                    if vertex in fresh:
+                        with self._meter.part("other"):
+                            self.features.add(tree.models[vertex], batch, state)
         emitted.update(fresh)
 
-    def _stages(self, tree: TaskTree, path: Sequence[int]) -> list[Stage]:
-        """The vertices of ``path``, each with the code and the parameters of its edge."""
+    def _stages(self, tree: TaskTree, way: Sequence[int]) -> list[Stage]:
+        """The vertices of ``way``, each with the code and the parameters of its edge."""
         stages = []
-        for vertex in path:
+        for vertex in way:
             try:
                 edge = [
                     (need.segment, self._loader.load(need)) for need in edge_needs(tree, vertex, self._segments)
@@ -191,33 +189,15 @@ class Engine:
             stages.append((vertex, edge))
         return stages
 
-    def _pass(
-        self, tree: TaskTree, stages: Sequence[Stage], state: State, items: int
-    ) -> Iterator[tuple[int, State]]:
-        """Run the blocks of ``stages`` on one batch; yields every vertex with its state."""
-        for vertex, edge in stages:
-            with self._meter.part("inference"):
-                try:
-                    for segment, parameters in edge:
-                        state = segment(state, parameters)
-                except RuntimeError as error:
-                    if is_out_of_memory(error):
-                        raise
-                    models = tree.models_below(vertex)
-                    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                    raise BadModelError(
-                        f"model '{models[0]}': a block cannot process what comes before it ({reason})", models
-                    ) from None
-            self._meter.counters["block_executions"] += len(edge)
-            self._meter.counters["block_items"] += len(edge) * items
-            yield vertex, state
-
-    def _reserve(self, tree: TaskTree, path: Sequence[int], source: int, items: int) -> set[int]:
-        """Which vertices of ``path`` may be kept, with room made for them."""
+    def _reserve(self, plan: Plan, way: Sequence[int], source: int, items: int) -> set[int]:
+        """Which vertices of ``way`` may be kept, with room made for them."""
         held: set[int] = set()
         if not self.keeps:
             return held
-        for vertex in path:
+        tree = plan.tree
+        for vertex in way:
+            if vertex in plan.fused or vertex in plan.recomputed:
+                continue
             if nbytes := tree.cache_bytes(vertex) * items:
                 pinned = frozenset({source, *held})
                 # Preparing data counts as one block: it is work, though no block does it.

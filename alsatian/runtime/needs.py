@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from alsatian.blocks.segment import Segment
+from alsatian.planning.passes import computed
 from alsatian.planning.plan import Infer, Plan
 from alsatian.runtime.block_source import Need
 from alsatian.tree import TaskTree
@@ -23,16 +24,16 @@ def block_needs(plan: Plan, segments: Mapping[str, Segment], keeps: bool) -> Ite
     With ``keeps`` the cache is taken to hold all that it may, without it every step starts from the data.
     """
     needs: dict[int, list[Need]] = {}
-    chunk, seen = -1, set[int]()
+    chunk, kept = -1, set[int]()
     for step in plan.steps:
         if isinstance(step, Infer):
             if step.chunk != chunk or not keeps:
-                chunk, seen = step.chunk, set()
-            path = [v for v in plan.tree.path(step.vertex) if v not in seen]
-            seen.update(path)
-            for vertex in path:
+                chunk, kept = step.chunk, set()
+            way = computed(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
+            kept.update(v for v in way if v not in plan.fused and v not in plan.recomputed)
+            for vertex in way:
                 needs.setdefault(vertex, edge_needs(plan.tree, vertex, segments))
-            yield [need for vertex in reversed(path) for need in needs[vertex]]
+            yield [need for vertex in way for need in needs[vertex]]
 
 
 def cache_needs(plan: Plan, chunk: int) -> list[tuple[int, ...]]:

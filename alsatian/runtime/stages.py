@@ -1,0 +1,49 @@
+"""Runs blocks on one batch."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from alsatian.blocks.segment import Segment, State
+from alsatian.errors import BadModelError
+from alsatian.runtime.memory import is_out_of_memory
+from alsatian.runtime.meter import Meter
+from alsatian.runtime.transfer import Parameters
+from alsatian.tree import TaskTree
+
+Stage = tuple[int, list[tuple[Segment, Parameters]]]
+"""A vertex with the code and the parameters of its edge."""
+
+
+def run_stages(
+    tree: TaskTree, stages: Sequence[Stage], state: State, items: int, meter: Meter
+) -> Iterator[tuple[int, State]]:
+    """Run the blocks of ``stages`` on one batch of ``items``; yields every vertex with its state.
+
+    ``state`` is what the first stage starts from. A state is held until the last stage that starts from it.
+
+    Raises:
+        BadModelError: a block cannot process what comes before it.
+    """
+    readers = Counter(tree.parent[vertex] for vertex, _ in stages)
+    held = {tree.parent[stages[0][0]]: state}
+    for vertex, edge in stages:
+        above = tree.parent[vertex]
+        readers[above] -= 1
+        state = held[above] if readers[above] else held.pop(above)
+        with meter.part("inference"):
+            try:
+                for segment, parameters in edge:
+                    state = segment(state, parameters)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                models = tree.models_below(vertex)
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise BadModelError(
+                    f"model '{models[0]}': a block cannot process what comes before it ({reason})", models
+                ) from None
+        meter.counters["block_executions"] += len(edge)
+        meter.counters["block_items"] += len(edge) * items
+        if readers[vertex]:
+            held[vertex] = state
+        yield vertex, state
