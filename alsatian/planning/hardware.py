@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from math import isfinite
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,11 @@ from alsatian.errors import ConfigError
 from alsatian.files import write_json
 
 TIERS = ("device", "host", "ssd")
+
+
+def _check(values: list[float], what: str) -> None:
+    if not all(isfinite(value) and value >= 0 for value in values):
+        raise ConfigError(f"{what} must be finite numbers, at least 0")
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,19 @@ class SegmentCost:
 
 @dataclass(frozen=True)
 class ScoreCost:
-    """Time of the proxy on features of ``D`` values: fixed, and by items times values.
+    """Time of the proxy on features of ``D`` values: fixed, by training steps, and by items times values.
 
     Attributes:
         fixed_s: seconds for every score.
-        train_item_s: seconds per training item, whatever ``D``.
+        step_items: training items of a step (a mini-batch in every epoch); 0 if there are no steps.
+        step_s: seconds per step, whatever its size.
         train_value_s: seconds per value of a training item's features.
         test_value_s: seconds per value of a test item's features.
     """
 
     fixed_s: float = 0.0
-    train_item_s: float = 0.0
+    step_items: float = 0
+    step_s: float = 0.0
     train_value_s: float = 0.0
     test_value_s: float = 0.0
 
@@ -62,8 +69,9 @@ class ScoreCost:
 
     def seconds(self, train_items: int, test_items: int, dimension: int) -> float:
         """Seconds to train and test once."""
-        train = train_items * (self.train_item_s + dimension * self.train_value_s)
-        return self.fixed_s + train + test_items * dimension * self.test_value_s
+        steps = ceil(train_items / self.step_items) if self.step_items else 0
+        values = train_items * self.train_value_s + test_items * self.test_value_s
+        return self.fixed_s + steps * self.step_s + dimension * values
 
 
 @dataclass(frozen=True)
@@ -139,10 +147,10 @@ class Hardware:
             tiers = {str(t): (float(w), float(r)) for t, (w, r) in plain.pop("tier_bytes_per_s", {}).items()}
             prepare = {str(key): float(seconds) for key, seconds in plain.pop("prepare_s", {}).items()}
             score = ScoreCost(**{key: float(seconds) for key, seconds in plain.pop("score", {}).items()})
-            texts = {key: str(plain.pop(key)) for key in ("name", "source")}
-            rest: dict[str, Any] = {key: float(value) for key, value in plain.items()}
-            rest |= {"segments": segments, "tier_bytes_per_s": tiers, "prepare_s": prepare, "score": score}
-            return cls(**texts, **rest)
+            fields: dict[str, Any] = {key: str(plain.pop(key)) for key in ("name", "source")}
+            fields |= {"segments": segments, "tier_bytes_per_s": tiers, "prepare_s": prepare, "score": score}
+            fields |= {key: float(value) for key, value in plain.items()}
+            return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"not a hardware profile ({type(error).__name__}: {error})") from None
 
@@ -163,8 +171,3 @@ class Hardware:
     def write(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
         write_json(path, self.as_dict())
-
-
-def _check(values: list[float], what: str) -> None:
-    if not all(isfinite(value) and value >= 0 for value in values):
-        raise ConfigError(f"{what} must be finite numbers, at least 0")
