@@ -22,8 +22,8 @@ from analysis.grid import NO_BREAK, wrapped
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: safe for the common kinds of colour blindness.
 GREY, ORANGE, SKY, GREEN = "#999999", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
-_STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": GREEN}
-_OTHERS = (BLUE, VERMILLION, PURPLE, YELLOW)
+_STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": GREEN, "auto": BLUE}
+_OTHERS = (VERMILLION, PURPLE, YELLOW)
 # Of lines; what belongs together in one figure differs.
 _LINES = _STRATEGIES | {
     **{
