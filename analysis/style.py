@@ -60,6 +60,8 @@ ANGLE = 40
 INCH = 72
 # Width and height of one of several panels, in inches.
 PANEL = (3.3, 2.9)
+# Of a figure of panels: below, its caption would be taller than the panels.
+NARROWEST = 4.6
 
 _SETTINGS: Any = {  # matplotlib's type for the keys is new in 3.11
     "font.size": FONT,
@@ -154,20 +156,29 @@ def row(count: int, names: Sequence[str], title: str, caption: str) -> tuple[Fig
 
     Returns the panels, the axes for the legend, which show nothing else, and the legend's columns.
     """
-    width = count * PANEL[0]
+    return lattice(count, count, PANEL, names, title, caption)
+
+
+def lattice(
+    count: int, across: int, panel: tuple[float, float], names: Sequence[str], title: str, caption: str
+) -> tuple[Figure, list[Axes], Axes, int]:
+    """The same with ``count`` panels in rows of ``across``, each ``panel`` (width, height) inches."""
+    width = max(across * panel[0], NARROWEST)
     # Wide lines average out less than they add up: a little is kept free.
     head, foot = (_fill(text, 0.93 * width, size) for text, size in ((title, (FONT + 2) * BOLD), (caption, SMALL)))
     # A name, its line and the gap behind it.
     columns = max(1, int((width - 0.4) * INCH / (max(map(len, names)) * SMALL * 0.6 + 48)))
     legend = -(-len(names) // columns) * SMALL * 1.9 / INCH + 0.05
     texts = (head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH + (0.3 if head else 0)
-    figure = Figure(figsize=(width, PANEL[1] + legend + texts), dpi=DPI, layout="constrained")
+    down = -(-count // across)
+    figure = Figure(figsize=(width, down * panel[1] + legend + texts), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2, count, height_ratios=(legend, PANEL[1]))
+    grid = figure.add_gridspec(1 + down, across, height_ratios=(legend, *([panel[1]] * down)))
     above = figure.add_subplot(grid[0, :])
     above.axis("off")
     _write_around(figure, head, foot)
-    return figure, [figure.add_subplot(grid[1, i]) for i in range(count)], above, columns
+    axes = [figure.add_subplot(grid[1 + i // across, i % across]) for i in range(count)]
+    return figure, axes, above, columns
 
 
 def line_looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -227,4 +238,5 @@ def _wrap_all(labels: Sequence[str], width: int) -> list[list[str]]:
 def _fill(text: str, inches: float, size: float) -> str:
     # A number stays with its unit.
     text = re.sub(r"(?<=\d) (?=[kMGT]?B|s\b)", NO_BREAK, text)
-    return textwrap.fill(text, max(20, int(inches * INCH / (size * 0.54))))
+    width = max(20, int(inches * INCH / (size * 0.54)))
+    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))

@@ -59,7 +59,7 @@ FIGURES = {
         Figure(
             "11", PARTS, "The four parts of a search",
             "Alsatian shrinks preparing models, preparing data and inference; proxy scoring stays as with SHiFT.",
-            3, "panel",
+            2, "panel",
         ),
         Figure(
             "12", CURVES, "Parameters and inference time by block",
