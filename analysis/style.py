@@ -7,6 +7,7 @@ import textwrap
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,7 @@ def lattice(
     width = max(across * panel[0], NARROWEST)
     # Wide lines average out less than they add up: a little is kept free.
     head, foot = (_fill(text, 0.93 * width, size) for text, size in ((title, (FONT + 2) * BOLD), (caption, SMALL)))
-    # A name, its line and the gap behind it.
-    columns = max(1, int((width - 0.4) * INCH / (max(map(len, names)) * SMALL * 0.6 + 48)))
+    columns = _columns(names, (width - 0.4) * INCH)
     legend = -(-len(names) // columns) * SMALL * 1.9 / INCH + 0.05
     texts = (head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH + (0.3 if head else 0)
     down = -(-count // across)
@@ -179,6 +179,18 @@ def lattice(
     _write_around(figure, head, foot)
     axes = [figure.add_subplot(grid[1 + i // across, i % across]) for i in range(count)]
     return figure, axes, above, columns
+
+
+def _columns(names: Sequence[str], points: float) -> int:
+    """The most columns of a legend that ``points`` hold; a legend fills them one after the other."""
+    # A name, its line and the gap behind it.
+    widths = [len(name) * SMALL * 0.6 + 48 for name in names]
+    for columns in range(len(names), 1, -1):
+        high, longer = divmod(len(names), columns)
+        ends = [i * high + min(i, longer) for i in range(columns + 1)]
+        if sum(max(widths[a:b]) for a, b in pairwise(ends)) <= points:
+            return columns
+    return 1
 
 
 def line_looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:

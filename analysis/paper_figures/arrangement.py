@@ -104,7 +104,7 @@ def panel_title(letter: str, items: int | None, distribution: str) -> str:
     """E.g. ``"(a) Top 50%, 2,000 items"``."""
     told = [] if items is None else [f"{items:,} items"]
     if distribution == "cache_after_3rd_last_block":
-        told.append("input of the last 3 blocks cached")
+        told.append("cached before the last 3 blocks")
     elif distribution in DISTRIBUTIONS:
         told.insert(0, DISTRIBUTIONS[distribution])
     return f"{f'({letter}) ' if letter else ''}{', '.join(told)}"

@@ -3,7 +3,7 @@
     {"schema": 1, "config": {…, "paper": {"workload": "ViT-L-32"}}, "environment": {…}, "blocks": [
         {"name": "encoder_layer_0", "parameters": 12596224, "inference_s": [0.0031, …]}, …]}
 
-Blocks stand in execution order; parameters are a number of values, inference is seconds a batch, one of each repeat.
+Blocks stand in execution order; parameters are a number of values, inference is seconds a batch in each repeat.
 """
 
 from collections.abc import Mapping, Sequence

@@ -73,7 +73,7 @@ def cells(figure: Figure, runs: Mapping[Key, Run]) -> list[Cell]:
     first = {
         "cell": {},
         "panel": {panel: inside[0].key for panel, inside in panels.items()},
-        "figure": {panel: rows[0].key for panel in panels},
+        "figure": dict.fromkeys(panels, rows[0].key),
     }[figure.reference]
     return [
         _cell(figure, row, first.get(panel, replace(row.key, approach="base")), runs, heights)
@@ -87,7 +87,7 @@ def table(found: Sequence[Cell]) -> pd.DataFrame:
     names = [field.name for field in fields(Cell)]
     frame = pd.DataFrame([[getattr(cell, name) for name in names] for cell in found], columns=names)
     counts = ["items", "models", "train_items", "test_items"]
-    return frame.astype({name: "Int64" for name in counts})
+    return frame.astype(dict.fromkeys(counts, "Int64"))
 
 
 def _cell(

@@ -49,7 +49,8 @@ def parse_family(document: Mapping[str, Any]) -> Family:
     return Family(
         printable(fields.object("config").object("paper").text("workload")),
         models,
-        *shares,
+        shares[0],
+        shares[1],
         fields.count("total_bytes"),
         fields.count("distinct_bytes"),
     )

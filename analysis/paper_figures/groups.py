@@ -1,4 +1,4 @@
-"""Groups of bars, ours filled, the published as outlined marks on them; the way most of the paper's figures look."""
+"""Groups of bars, ours filled, the published as outlined marks on them: most of the paper's figures."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from analysis.grid import wrapped
 
 # Inches of a bar with the gap to the next one, and of the gap between groups.
 SLOT, GAP = 0.165, 0.2
-MARKED = "published"
+MARKED, BOUNDED = "published", "published, at most"
 # Points of the numbers above bars, which stand upright so that any number of bars has room for them.
 NUMBER = 7.0
 QUIET = "#666666"
@@ -25,6 +25,7 @@ MARK: dict[str, Any] = {
     "marker": "D", "markersize": 4.2, "markerfacecolor": "none", "markeredgecolor": "black",
     "path_effects": [withStroke(linewidth=2.4, foreground="white")],
 }  # fmt: skip
+BOUND = MARK | {"marker": "v", "markersize": 5.2}
 # Behind numbers, so that grid lines do not cross them.
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
 # Axis and its numbers and name, beside the bars, in inches.
@@ -42,6 +43,7 @@ class Bar:
         height, low, high: of ours, and where the whisker ends; NaN if it is missing.
         text: what stands above it; of a missing one, why.
         mark: height of the published mark; NaN for none.
+        bound: whether the published value is an upper bound.
     """
 
     colour: str
@@ -50,6 +52,7 @@ class Bar:
     high: float
     text: str
     mark: float
+    bound: bool = False
 
     @property
     def missing(self) -> bool:
@@ -99,10 +102,12 @@ def draw(axes: Axes, groups: Sequence[Group], inches: float, title: str) -> None
     axes.set_title(title, fontsize=style.FONT, loc="left")
 
 
-def legend(above: Axes, names: Sequence[tuple[str, str]], columns: int) -> None:
-    """Explain the colours, ``(name, colour)``, and the mark."""
+def legend(above: Axes, names: Sequence[tuple[str, str]], columns: int, bounds: bool = False) -> None:
+    """Explain the colours, ``(name, colour)``, and the mark, with ``bounds`` the one for upper bounds too."""
     handles: list[Patch | Line2D] = [Patch(facecolor=colour, label=name) for name, colour in names]
     handles.append(Line2D([], [], linestyle="none", label=MARKED, **MARK))
+    if bounds:
+        handles.append(Line2D([], [], linestyle="none", label=BOUNDED, **BOUND))
     above.legend(
         handles=handles, loc="center left", bbox_to_anchor=(0, 0.5), borderaxespad=0, ncols=columns, frameon=False,
         fontsize=style.SMALL,
@@ -118,7 +123,7 @@ def shades(colour: str, count: int) -> list[str]:
 
 def _bar(axes: Axes, bar: Bar, x: float) -> None:
     if not math.isnan(bar.mark):
-        axes.plot([x], [bar.mark], zorder=4, clip_on=False, **MARK)
+        axes.plot([x], [bar.mark], zorder=4, clip_on=False, **(BOUND if bar.bound else MARK))
     if not bar.missing:
         axes.bar([x], [bar.height], SLOT * 0.86, color=bar.colour)
     if bar.high > bar.low:

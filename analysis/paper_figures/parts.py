@@ -85,7 +85,12 @@ def _groups(inside: Sequence[Cell], looks: dict[str, str]) -> list[groups.Group]
 def _bar(cell: Cell, colour: str) -> groups.Bar:
     scale = cell.percent / cell.seconds if cell.ok and cell.seconds else math.nan
     return groups.Bar(
-        colour, cell.percent, cell.seconds_min * scale, cell.seconds_max * scale, _text(cell), cell.published_percent
+        colour,
+        cell.percent,
+        cell.seconds_min * scale,
+        cell.seconds_max * scale,
+        _text(cell),
+        cell.published_percent,
     )
 
 

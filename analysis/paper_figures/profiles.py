@@ -1,7 +1,7 @@
 """Parameters and inference time over the depth of a model (Fig 12): ours filled, the published outlined.
 
-Models are cut into different numbers of blocks here and in the paper, so both are drawn over the depth (0 to 100% of
-the blocks) and relative to an even spread: 1 is what a block would have if all had the same. Finer blocks are first
+Models are cut into different numbers of blocks here and in the paper, so both are drawn over the depth (0 to 100%
+of the blocks) and relative to an even spread: 1 is what a block would have if all had the same. Finer blocks are first
 joined to as many stretches of equal depth as the paper has blocks.
 """
 
@@ -63,17 +63,16 @@ def profiles(figure: Figure, blocks: Mapping[str, Blocks]) -> list[Profile]:
             ours = None
             if own is not None:
                 values = own.parameters if kind == "params" else own.inference_s
-                ours = spread(values, len(heights) or len(values))
+                ours = spread(values, min(len(heights), len(values)) or len(values))
             found.append(Profile(letter, model, kind, ours, paper, len(own.names) if own else 0))
     return found
 
 
-def spread(values: Sequence[float], stretches: int) -> np.ndarray:
+def spread(values: Sequence[float] | np.ndarray, stretches: int) -> np.ndarray:
     """``values`` of blocks in execution order as ``stretches`` of equal depth, relative to an even spread.
 
     A block that reaches over a border counts for both sides by depth. The mean of the result is 1.
     """
-    stretches = min(stretches, len(values))
     reached = np.concatenate([[0.0], np.cumsum(values)])
     edges = np.linspace(0, len(values), stretches + 1)
     sums = np.diff(np.interp(edges, np.arange(len(values) + 1), reached))
@@ -83,14 +82,16 @@ def spread(values: Sequence[float], stretches: int) -> np.ndarray:
 
 def half(profile: np.ndarray, last: bool) -> float:
     """Share, 0 to 1, of the first or the last half of the depth."""
-    doubled = np.repeat(profile, 2)
-    side = doubled[len(profile) :] if last else doubled[: len(profile)]
-    return float(side.sum() / doubled.sum())
+    return float(spread(profile, 2)[int(last)] / 2)
+
+
+def quarters(profile: np.ndarray) -> np.ndarray:
+    """Share, 0 to 1, of each quarter of the depth, (4,)."""
+    return spread(profile, 4) / 4
 
 
 def table(found: Sequence[Profile]) -> pd.DataFrame:
-    """Columns ``panel``, ``workload``, ``component``, ``source`` (ours, published), ``depth_percent`` (of the middle
-    of a stretch) and ``relative`` (to an even spread)."""
+    """A row for each stretch: how deep its middle lies, and its value relative to an even spread."""
     rows = [
         {
             "panel": profile.panel,

@@ -18,7 +18,9 @@ SECONDS = {"seconds": 1.0, "minutes": 60.0, "milliseconds": 1e-3}
 @cache
 def _all() -> pd.DataFrame:
     with resources.files("analysis").joinpath(FILE).open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype={"figure": str, "items": "Int64"}, keep_default_na=False, na_values={"items": ""})
+        found = pd.read_csv(file, dtype=str, keep_default_na=False)
+    items = pd.to_numeric(found["items"], errors="coerce").astype("Int64")
+    return found.assign(items=items, value=found["value"].astype(float))
 
 
 def rows(figure: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Where the time of scoring one model goes (Fig 5): for every model ours as a filled bar, the published outlined."""
+"""Where the time of scoring one model goes (Fig 5): for each model ours as a filled bar, the published outlined."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,9 @@ def draw(figure: Figure, found: Sequence[Cell], title: str, caption: str) -> Dra
     )
     for i, (one, (letter, models)) in enumerate(zip(axes, panels.items(), strict=True)):
         first = next(iter(models.values()))[0]
-        one.set_title(_wrapped(panel_title(letter, first.items, first.distribution)), fontsize=style.FONT, loc="left")
+        one.set_title(
+            _wrapped(panel_title(letter, first.items, first.distribution)), fontsize=style.FONT, loc="left"
+        )
         for place, (name, parts) in enumerate(models.items()):
             _model(one, place, name, parts)
         one.set_xticks(range(len(models)), ["\n".join(wrapped(name, 11)) for name in models], fontsize=style.SMALL)

@@ -11,10 +11,9 @@ from analysis import style
 from analysis.paper_figures import groups, published
 from analysis.paper_figures.arrangement import Figure
 from analysis.paper_figures.families import Family
-from analysis.units import bytes_text
 
 PANEL_HEIGHT = 2.6
-NAMES = (("models that share a block", style.GREEN), ("published as at most", style.SKY))
+NAME = "models that share a block"
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,7 @@ def shares(figure: Figure, families: Mapping[str, Family]) -> list[Share]:
         for row in published.values(figure.number).to_dict("records")
     ]
     known = {share.workload for share in found}
-    return found + [
-        Share(name, family, math.nan, False) for name, family in families.items() if name not in known
-    ]
+    return found + [Share(name, family, math.nan, False) for name, family in families.items() if name not in known]
 
 
 def table(found: Sequence[Share]) -> pd.DataFrame:
@@ -66,7 +63,7 @@ def table(found: Sequence[Share]) -> pd.DataFrame:
         }
         for share in found
     ]
-    return pd.DataFrame(rows).astype({name: "Int64" for name in ("models", "total_bytes", "distinct_bytes")})
+    return pd.DataFrame(rows).astype(dict.fromkeys(("models", "total_bytes", "distinct_bytes"), "Int64"))
 
 
 def draw(figure: Figure, found: Sequence[Share], title: str, caption: str) -> Drawing:
@@ -74,17 +71,17 @@ def draw(figure: Figure, found: Sequence[Share], title: str, caption: str) -> Dr
     bars = [groups.Group(share.workload, [_bar(share)]) for share in found]
     inches = max(style.NARROWEST, groups.width(bars))
     drawing, axes, above, columns = style.lattice(
-        1, 1, (inches, PANEL_HEIGHT), [*(name for name, _ in NAMES), groups.MARKED], title, caption
+        1, 1, (inches, PANEL_HEIGHT), [NAME, groups.MARKED, groups.BOUNDED], title, caption
     )
     groups.draw(axes[0], bars, inches, "")
+    axes[0].set_yticks(range(0, 101, 20))
     axes[0].set_ylabel("models that share blocks (%)", fontsize=style.SMALL)
-    groups.legend(above, NAMES, columns)
+    groups.legend(above, [(NAME, style.GREEN)], columns, bounds=True)
     return drawing
 
 
 def _bar(share: Share) -> groups.Bar:
-    text = "not run"
-    if share.ours is not None:
-        text = f"{share.percent:.0f}% of {share.ours.models:,}, {bytes_text(share.ours.distinct_bytes)}"
-    colour = NAMES[share.at_most][1]
-    return groups.Bar(colour, share.percent, math.nan, math.nan, text, share.published_percent)
+    text = "not run" if share.ours is None else f"{share.percent:.0f}% of {share.ours.models:,}"
+    return groups.Bar(
+        style.GREEN, share.percent, math.nan, math.nan, text, share.published_percent, bound=share.at_most
+    )
