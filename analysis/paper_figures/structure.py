@@ -6,6 +6,8 @@ from analysis.paper_figures.sources import Sources
 
 # Of a quarter of the depth in percent; 25 is an even spread.
 EVEN = (20, 30)
+# Of half the depth; published are 0.59 of the inference time and 0.69 of the parameters.
+SKEWED = 0.55
 # Of shares of models, in points.
 POINTS = 5.0
 
@@ -30,9 +32,10 @@ def blocks(sources: Sources, untimed: str) -> list[Verdict]:
         cases = []
         if (skewed := found["ResNet-152", kind]) is not None:
             share = profiles.half(skewed, last)
-            cases = [Case("", share > 0.5, f"{100 * share:.0f}%", share)]
+            cases = [Case("", share >= SKEWED, f"{100 * share:.0f}%", share)]
         side = "second" if last else "first"
-        claim = f"ResNet-152 {name}: more than half of its {profiles.KINDS[kind]} in the {side} half of the depth."
+        what = f"{100 * SKEWED:.0f}% of its {profiles.KINDS[kind]}"
+        claim = f"ResNet-152 {name}: at least {what} in the {side} half of the depth."
         untestable = untimed if kind == "inference" else ""
         verdicts.append(judge("12", claim, cases, 0 if cases else 1, untestable))
     return verdicts
