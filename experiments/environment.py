@@ -3,13 +3,13 @@
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import alsatian
+from alsatian.profiling.machine import cores, cpu, version
 
 LIBRARIES = (
     "torch", "torchvision", "transformers", "numpy", "safetensors", "blake3", "scikit-learn", "hydra-core", "wandb"
@@ -28,9 +28,9 @@ def environment() -> dict[str, Any]:
         "code": code(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "cpu": cpu(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "memory_bytes": _memory(),
         "gpu": torch.cuda.get_device_name() if gpu else None,
@@ -62,17 +62,10 @@ def code() -> dict[str, Any]:
     inside = _run("git", "-C", str(folder), "ls-files", "--error-unmatch", "__init__.py") is not None
     status = _run("git", "-C", str(folder.parent), "status", "--porcelain", "--untracked-files=no")
     return {
-        "version": _version("alsatian"),
+        "version": version("alsatian"),
         "commit": _run("git", "-C", str(folder), "rev-parse", "HEAD") if inside else None,
         "dirty": bool(status) if inside else None,
     }
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _run(*command: str) -> str | None:
@@ -81,16 +74,6 @@ def _run(*command: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _cpu() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _memory() -> int | None:

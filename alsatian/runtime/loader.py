@@ -45,9 +45,10 @@ class BlockLoader:
         self._ahead = ahead
         self._transfer = transfer or transfer_to(meter.device)
         self._foresight = Foresight()
-        peaks = [partial(meter.peak, f"{tier}_block_bytes") for tier in ("resident", "host")]
-        self._device = Residents(budget, self._next_use, self._evicted, peaks[0])
-        self._host = Residents(host_budget, self._next_use, lambda _: None, peaks[1])
+        on_device = partial(meter.holds, "resident_block_bytes")
+        on_host = partial(meter.peak, "host_block_bytes")
+        self._device = Residents(budget, self._next_use, self._evicted, on_device)
+        self._host = Residents(host_budget, self._next_use, lambda _: None, on_host)
         self._change = threading.Condition()  # guards everything below and the two tiers
         self._fetching: set[str] = set()
         self._in_use: set[str] = set()
@@ -56,9 +57,10 @@ class BlockLoader:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def follow(self, steps: Iterable[Sequence[Need]]) -> None:
+    def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         """Expect a plan whose steps need these blocks, and begin to read ahead.
 
+        ``budget`` is that of the device from now on, if it is not to stay as it is.
         Every step has to be announced with :meth:`advance`. ``steps`` are left alone if nothing is kept.
         """
         self.stop()
@@ -66,6 +68,8 @@ class BlockLoader:
             return
         with self._change:
             self._foresight = Foresight(steps)
+            if budget is not None:
+                self._device.resize(budget)
             self._stopping = self._paused = False
         if self._ahead:
             self._thread = threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True)
@@ -160,17 +164,24 @@ class BlockLoader:
         """The next block to read ahead and what its room waits for; None when the plan ends."""
         with self._change:
             while not self._stopping:
-                upcoming = None if self._paused else self._upcoming()
-                if upcoming is not None:
-                    step, need = upcoming
-                    identity, size = need.block.identity, need.block.parameter_bytes
-                    limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
-                    room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
-                    if room is not None:
-                        self._fetching.add(identity)
-                        return need, room
+                if (order := self._order()) is not None:
+                    return order
                 self._change.wait()
             return None
+
+    def _order(self) -> tuple[Need, list[Any]] | None:
+        """The next block to read ahead, with room reserved and what that waits for; None if there is none now."""
+        upcoming = None if self._paused else self._upcoming()
+        if upcoming is None:
+            return None
+        step, need = upcoming
+        identity, size = need.block.identity, need.block.parameter_bytes
+        limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
+        room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
+        if room is None:
+            return None
+        self._fetching.add(identity)
+        return need, room
 
     def _upcoming(self) -> tuple[int, Need] | None:
         """The next use of a block that is neither here nor on its way, and could be."""
@@ -190,22 +201,26 @@ class BlockLoader:
 
     def _fetch(self, need: Need, room: list[Any] | None) -> Loaded:
         """Read a block that is marked as being fetched into the room reserved for it, if any."""
-        identity, loaded = need.block.identity, None
+        loaded = None
         try:
             self._transfer.wait(room or ())
             loaded = self._bring(need)
             return loaded
         finally:
-            with self._change:
-                self._fetching.discard(identity)
-                if room is not None and loaded is not None:
-                    self._device.fill(identity, loaded)
-                else:
-                    if room is not None:
-                        self._device.cancel(identity)
-                    # Reading ahead may have passed by a later use, since the block was on its way.
-                    self._evicted(identity)
-                self._change.notify_all()
+            self._fetched(need.block.identity, loaded, room is not None)
+
+    def _fetched(self, identity: str, loaded: Loaded | None, reserved: bool) -> None:
+        """A block has come, or could not be had."""
+        with self._change:
+            self._fetching.discard(identity)
+            if reserved and loaded is not None:
+                self._device.fill(identity, loaded)
+            else:
+                if reserved:
+                    self._device.cancel(identity)
+                # Reading ahead may have passed by a later use, since the block was on its way.
+                self._evicted(identity)
+            self._change.notify_all()
 
     def _bring(self, need: Need) -> Loaded:
         with self._change:

@@ -96,6 +96,7 @@ class Meter:
         timeline: collect what every thread does when.
         data_in_files: items of data are read from files, so ``data_bytes`` counts as read.
         counters: for the thread that searches; others use :meth:`count`.
+        clock: in place of the machine's own.
     """
 
     device: torch.device
@@ -104,11 +105,12 @@ class Meter:
     data_in_files: bool = False
     counters: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, int] = field(default_factory=dict)
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         check_settings(self.level, self.timeline)
-        self._host = HostClock()
-        self._clock: Clock = CudaClock() if self.device.type == "cuda" else self._host
+        self._host: Clock = self.clock or HostClock()
+        self._clock = CudaClock() if self.device.type == "cuda" else self._host
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._stalled = dict.fromkeys(PARTS, 0.0)
         self._marks: list[tuple[State, Any]] = []
@@ -116,6 +118,7 @@ class Meter:
         self._state: State = None
         self._timeline = Timeline() if self.timeline else None
         self._lanes = Lanes(self._now, self._timeline)
+        self._held: dict[str, int] = {}
         self._events: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._begin()
@@ -152,6 +155,13 @@ class Meter:
         """Note ``value`` if it is the largest so far."""
         with self._lock:
             self.peaks[name] = max(value, self.peaks.get(name, 0))
+
+    def holds(self, name: str, nbytes: int) -> None:
+        """What is held in the device's memory under ``name`` now: its peak, and that of all such names together."""
+        with self._lock:
+            self._held[name] = nbytes
+            for peak, value in ((name, nbytes), ("memory_bytes", sum(self._held.values()))):
+                self.peaks[peak] = max(value, self.peaks.get(peak, 0))
 
     def event(self, kind: str, **facts: Any) -> None:
         """Note that something happened now; ``facts`` are plain values."""

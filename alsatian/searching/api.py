@@ -1,9 +1,8 @@
 """``alsatian.search``: from candidate models and labelled data to a ranking."""
 
 import contextlib
-import math
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,14 @@ import torch
 
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
-from alsatian.data.dataset import Batch, Dataset, make_dataset
+from alsatian.data.dataset import Dataset, make_dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.costs import CostModel
+from alsatian.planning.hardware import Hardware
 from alsatian.planning.limits import Limits
+from alsatian.profiling.profile import profile, segment_keys
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
@@ -27,11 +29,13 @@ from alsatian.runtime.loading import LoaderSettings, open_loader
 from alsatian.runtime.meter import Measurement, Meter
 from alsatian.runtime.residency import drop
 from alsatian.runtime.storage import Storage
+from alsatian.searching.all_rounds import ranked_models, run_rounds
 from alsatian.searching.budgets import Spill, lower_tiers, resolve, working_set
-from alsatian.searching.checkpoint import Checkpoint, Progress, joined
+from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.rounds import RoundResult, RoundRunner
-from alsatian.searching.schedules import Round
+from alsatian.searching.schedules import Adaptive
 from alsatian.searching.strategy import Strategy
+from alsatian.simulation.adaptive import decided
 from alsatian.units import Budget
 
 
@@ -45,7 +49,8 @@ class SearchResult:
         rounds: every round with its scores.
         measurement: wall time, its parts, counters and peaks.
         excluded: models that could not be used, with the reason; they rank last.
-        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit.
+        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit; with a
+            strategy that divides the device's memory itself also ``cache.memory``, the sum that it keeps to.
     """
 
     ranking: tuple[str, ...]
@@ -72,6 +77,7 @@ def search(
     spill: Spill | None = None,
     loader: LoaderSettings | None = None,
     storage: Storage | None = None,
+    hardware: Hardware | None = None,
     device: str = "cpu",
     verify: bool = False,
     on_bad_model: str = "raise",
@@ -96,6 +102,8 @@ def search(
         loader: which blocks stay at hand for later use and whether they are read ahead, if the strategy shares;
             by default up to 1 GiB of them, read ahead.
         storage: how the store and the data are read; at their own speed by default.
+        hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
+            machine is measured before the clock starts, and what was measured is kept beside the store.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
@@ -127,7 +135,7 @@ def search(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
         batches = dataset.batches(batch_size)
-        resolved = resolve(budget, spill, partial(working_set, models, strategy, batches))
+        resolved = resolve(budget, spill, partial(working_set, models.candidates, strategy, batches))
         block_budgets = settings.resolve(models.distinct_bytes)
         resolved |= block_budgets
         blocks = stack.enter_context(
@@ -135,6 +143,18 @@ def search(
         )
         lower = lower_tiers(resolved, spill, meter.device, stack)
         device_budget = resolved["cache.budget"].bytes
+        if strategy.needs_costs or isinstance(strategy.schedule, Adaptive):
+            known = hardware or profile(
+                models, dataset, scorer, batch_size, meter.device, models.store.root / "profiles"
+            )
+            item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
+            costs = CostModel.of(known, segment_keys(models), regime, item_bytes)
+            strategy = strategy.with_costs(costs)
+            if isinstance(strategy.schedule, Adaptive):
+                strategy, facts = decided(
+                    strategy, models.candidates, batches, costs, budget=budget, spill=spill, loader=settings
+                )
+                meter.event("schedule", **facts)
         cache = Cache(strategy.cache.fresh(), device_budget, meter, lower)
         items = DataReader(regime, meter)
         engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
@@ -152,11 +172,17 @@ def search(
                 verify,
             ]
             kept = Checkpoint(checkpoint, digest_json(parts))
-        limits = Limits((device_budget, *(tier.budget for tier in lower)))
+        limits = Limits(
+            (device_budget, *(tier.budget for tier in lower)),
+            blocks=block_budgets["cache.block_budget"].bytes if strategy.shares and settings.keep else None,
+            tiers=("device", *(tier.name for tier in lower)),
+        )
         runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
-        rounds, measurement = _run(runner, batches, engine, meter, kept)
+        rounds, measurement = run_rounds(runner, batches, engine, meter, kept)
     ids = [candidate.id for candidate in models.candidates]
-    ranking = _ranking(ids, rounds, runner.failed)
+    ranking = ranked_models(ids, rounds, runner.failed)
+    if strategy.divides_memory and limits.blocks is not None and device_budget is not None:
+        resolved["cache.memory"] = Budget(None, device_budget + limits.blocks)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved)
 
 
@@ -171,62 +197,3 @@ def resolve_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device=cuda: PyTorch finds no CUDA device here; use device=cpu")
     return torch.device(name)
-
-
-def _run(
-    runner: RoundRunner,
-    batches: tuple[list[Batch], list[Batch]],
-    engine: Engine,
-    meter: Meter,
-    checkpoint: Checkpoint | None,
-) -> tuple[list[RoundResult], Measurement]:
-    """All rounds, on the clock."""
-    test, train = batches
-    rounds: list[RoundResult] = []
-    before = checkpoint.load() if checkpoint else None
-    if before is not None:
-        runner.failed.update(before.failed)
-        engine.features.restore(before.features, meter.device)
-        meter.event("resumed", rounds=len(before.rounds))
-
-    def measured(measurement: Measurement) -> Measurement:
-        return joined(before.measurement, measurement) if before else measurement
-
-    meter.start()
-    with meter.part("planning"):
-        pending = runner.start(len(train))
-        upcoming: Round | None = next(pending)
-    while upcoming is not None:
-        done = before is not None and len(rounds) < len(before.rounds)
-        if before is not None and done:
-            result = before.rounds[len(rounds)]
-        else:
-            result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
-        meter.settle()
-        with meter.part("other"):
-            rounds.append(result)
-            # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
-            scores = {model: result.scores.get(model, -math.inf) for model in upcoming.models}
-            try:
-                upcoming = pending.send(scores)
-            except StopIteration:
-                upcoming = None
-            if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
-                upcoming = None  # there is nothing left to decide
-            engine.features.keep_only(upcoming.models if upcoming else ())
-            if checkpoint and not done:
-                found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
-                checkpoint.save(found)
-    return rounds, measured(meter.finish())
-
-
-def _ranking(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:
-    """Models by the last round they were in, then by their score in it, then as given; failed ones last."""
-    last = {model: (i, result.scores[model]) for i, result in enumerate(rounds) for model in result.scores}
-    never = (-1, 0.0)  # a schedule may leave a model out altogether
-
-    def key(model: str) -> tuple[bool, float, float]:
-        reached, score = last.get(model, never)
-        return model in failed, -reached, -score
-
-    return tuple(sorted(ids, key=key))

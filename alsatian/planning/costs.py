@@ -1,0 +1,97 @@
+"""The cost model: what a machine needs for the blocks, data and scores of one search, in seconds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from alsatian.blocks.candidate import Block
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.errors import ConfigError
+from alsatian.planning.hardware import Hardware, SegmentCost
+from alsatian.runtime.storage import Storage
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """A machine applied to a model set and a storage regime.
+
+    Attributes:
+        hardware: the machine.
+        segments: inference time by block identity.
+        bandwidth: bytes per second of the store.
+        data_bandwidth: bytes per second of the data, None if they are in memory.
+        item_bytes: bytes of a raw item that are read.
+    """
+
+    hardware: Hardware
+    segments: Mapping[str, SegmentCost]
+    bandwidth: float
+    data_bandwidth: float | None = None
+    item_bytes: float = 0.0
+
+    @classmethod
+    def of(
+        cls, hardware: Hardware, keys: Mapping[str, str], storage: Storage, item_bytes: float = 0.0
+    ) -> "CostModel":
+        """``keys``: the segment's key in ``hardware.segments`` by block identity.
+
+        Raises:
+            ConfigError: the hardware profile lacks a segment.
+        """
+        missing = sorted({key for key in keys.values() if key not in hardware.segments})
+        if missing:
+            raise ConfigError(
+                f"hardware {hardware.name}: has no times for {len(missing)} of the set's segments, such as "
+                f"{missing[0]}; measure them with alsatian profile, or choose another hardware"
+            )
+        limit = storage.bytes_per_second
+        own = hardware.store_bytes_per_s
+        return cls(
+            hardware,
+            {identity: hardware.segments[key] for identity, key in keys.items()},
+            own if limit is None else min(limit, own),
+            storage.data_bytes_per_second,
+            item_bytes,
+        )
+
+    @property
+    def read_ahead_loss(self) -> float:
+        """Share of computing that is lost while another thread reads blocks at the store's bandwidth."""
+        if not (known := self.hardware.read_ahead_loss):
+            return 0.0
+        return float(np.interp(self.bandwidth, [rate for rate, _ in known], [share for _, share in known]))
+
+    def read_s(self, block: Block) -> float:
+        """Seconds to read a block from the store."""
+        return self.hardware.store_fixed_s + block.parameter_bytes / self.bandwidth
+
+    def load_s(self, block: Block) -> float:
+        """Seconds to read a block and bring it to the device, if nothing overlaps."""
+        own = self.hardware.load_fixed_s + block.parameter_bytes / self.hardware.load_bytes_per_s
+        return self.read_s(block) + own
+
+    def infer_s(self, block: Block, items: int) -> float:
+        """Seconds to run a block on a batch of ``items``."""
+        return self.segments[block.identity].seconds(items)
+
+    def edge_s(self, blocks: Iterable[Block], items: int) -> float:
+        """The same for several blocks, one after another."""
+        return sum(self.infer_s(block, items) for block in blocks)
+
+    def prepare_s(self, preprocessing: Preprocessing, items: int) -> float:
+        """Seconds to read and prepare ``items``."""
+        known = self.hardware.prepare_s
+        seconds = items * known.get(preprocessing.fingerprint, known.get("", 0.0))
+        if self.data_bandwidth is not None:
+            seconds += items * self.item_bytes / self.data_bandwidth
+        return seconds
+
+    def score_s(self, train_items: int, test_items: int, dimension: int) -> float:
+        """Seconds of the proxy for features of ``dimension`` values."""
+        return self.hardware.score.seconds(train_items, test_items, dimension)
+
+    def cache_s(self, tier: str, nbytes: int, write: bool) -> float:
+        """Seconds to store ``nbytes`` in a tier of the cache, or to read them."""
+        pair = self.hardware.tier_bytes_per_s.get(tier)
+        return nbytes / pair[0 if write else 1] if pair else 0.0

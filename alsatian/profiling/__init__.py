@@ -1,0 +1,1 @@
+"""What the machine at hand needs for the parts of a search."""
