@@ -3,6 +3,7 @@
 :func:`draw` and :func:`verdicts` take the folder of an experiment, e.g. ``results/fig10``, and only read records.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +16,67 @@ from analysis.paper_figures.claims import FAILS, HOLDS, UNTESTABLE, Verdict
 from analysis.paper_figures.pictures import Picture
 from analysis.paper_figures.sources import Sources
 
-__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Picture", "Sources", "Verdict", "draw", "load", "picture", "verdicts"]
+__all__ = ["FAILS", "HEADER", "HOLDS", "UNTESTABLE", "Section", "Verdict", "draw", "section", "verdicts"]
 
 HEADER = (("claim", False), ("verdict", False), ("numbers", False))
 
-load = sources.load
-picture = pictures.picture
+
+@dataclass(frozen=True)
+class Section:
+    """A paper figure and its verdicts, for a report or a terminal.
+
+    Attributes:
+        sources: the records behind it.
+        picture: the figure with its texts.
+        verdicts: on the paper's claims.
+    """
+
+    sources: Sources
+    picture: Picture
+    verdicts: list[Verdict]
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """The texts of the table of verdicts, in the order of ``HEADER``."""
+        return [(v.claim, v.result, v.numbers) for v in self.verdicts]
+
+    @property
+    def text(self) -> str:
+        """Title, verdicts and what was scaled, for a terminal."""
+        lines = [f"{v.result}: {v.claim} ({v.numbers})" for v in self.verdicts]
+        return "\n".join([self.picture.title, *lines, *(f"scaled: {line}" for line in self.sources.scaled)])
+
+    @property
+    def markdown(self) -> str:
+        """The same as Markdown, with what is not in the figure."""
+        lines = [f"# {grid.escape(self.picture.title)}", "", grid.markdown(HEADER, self.rows), ""]
+        lines += [f"- scaled: {grid.escape(line)}" for line in self.sources.scaled]
+        lines += [f"- not used: {grid.escape(line)}" for line in self.sources.problems]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the figure to ``<folder>/figures`` and ``verdict.csv`` and ``verdict.md`` to ``folder``."""
+        table = pd.DataFrame(
+            [(v.figure, v.claim, v.result, v.numbers) for v in self.verdicts],
+            columns=["figure", "claim", "verdict", "numbers"],
+        )
+        return [
+            *self.picture.save(folder / "figures"),
+            write(folder / "verdict.csv", table.to_csv(index=False, lineterminator="\n")),
+            write(folder / "verdict.md", self.markdown),
+        ]
+
+
+def section(folder: Path) -> Section | None:
+    """Everything about the paper figure that the records in ``folder`` belong to; None if they belong to none.
+
+    Raises:
+        ResultsError: there is no such folder.
+    """
+    found = sources.load(folder)
+    if found is None:
+        return None
+    return Section(found, pictures.picture(found), judging.verdicts(found, folder.parent))
 
 
 def verdicts(folder: Path) -> list[Verdict]:
@@ -29,8 +85,8 @@ def verdicts(folder: Path) -> list[Verdict]:
     Raises:
         ResultsError: there is no such folder.
     """
-    found = load(folder)
-    return [] if found is None else judging.verdicts(found, folder.parent)
+    found = section(folder)
+    return [] if found is None else found.verdicts
 
 
 def draw(folder: Path) -> list[Path]:
@@ -42,27 +98,5 @@ def draw(folder: Path) -> list[Path]:
         ResultsError: there is no such folder.
         OSError: a file cannot be written.
     """
-    found = load(folder)
-    if found is None:
-        return []
-    shown = picture(found)
-    judged = judging.verdicts(found, folder.parent)
-    table = pd.DataFrame([[v.figure, v.claim, v.result, v.numbers] for v in judged])
-    table.columns = ["figure", "claim", "verdict", "numbers"]
-    return [
-        *shown.save(folder / "figures"),
-        write(folder / "verdict.csv", table.to_csv(index=False, lineterminator="\n")),
-        write(folder / "verdict.md", _markdown(shown, found, judged)),
-    ]
-
-
-def rows(judged: list[Verdict]) -> list[list[str]]:
-    """The texts of the table of verdicts, in the order of ``HEADER``."""
-    return [[v.claim, v.result, v.numbers] for v in judged]
-
-
-def _markdown(shown: Picture, found: Sources, judged: list[Verdict]) -> str:
-    lines = [f"# {grid.escape(shown.title)}", "", grid.markdown(HEADER, rows(judged)), ""]
-    lines += [f"- scaled: {grid.escape(line)}" for line in found.scaled]
-    lines += [f"- not used: {grid.escape(line)}" for line in found.problems]
-    return "\n".join(lines).rstrip() + "\n"
+    found = section(folder)
+    return [] if found is None else found.save(folder)

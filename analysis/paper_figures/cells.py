@@ -36,6 +36,7 @@ class Cell:
         published_percent: as ``percent``.
         models, train_items, test_items: what was really run; None if nothing was.
         run_id: of the run record.
+        conditions: digest of all that must be equal before times are compared, see ``comparable.conditions``.
     """
 
     panel: str
@@ -58,6 +59,7 @@ class Cell:
     train_items: int | None
     test_items: int | None
     run_id: str | None
+    conditions: str | None
 
     @property
     def ok(self) -> bool:
@@ -124,6 +126,7 @@ def _cell(
         train_items=run.dataset.train_items if run else None,
         test_items=run.dataset.test_items if run else None,
         run_id=run.run_id if run else None,
+        conditions=conditions(run) if run else None,
     )
 
 

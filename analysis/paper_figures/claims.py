@@ -61,16 +61,16 @@ def judge(figure: str, claim: str, cases: Sequence[Case], missing: int = 0, unte
     many = len(cases) > 1
     if wrong:
         count = f"not in {len(wrong)} of {len(cases)}: " if many else ""
-        return Verdict(figure, claim, FAILS, f"{count}{_list(wrong)}{gone}")
+        return Verdict(figure, claim, FAILS, f"{count}{_list(wrong, 'the worst')}{gone}")
     return Verdict(figure, claim, HOLDS, f"{f'in all {len(cases)}: ' if many else ''}{_list(cases)}{gone}")
 
 
-def _list(cases: Sequence[Case]) -> str:
+def _list(cases: Sequence[Case], first: str = "the least clear") -> str:
     """The cases, the least clear first where they are too many."""
     if len(cases) <= NAMED:
         return "; ".join(_told(case) for case in cases)
     closest = sorted(cases, key=lambda case: case.margin)[:NAMED]
-    return f"the least clear are {'; '.join(_told(case) for case in closest)}"
+    return f"{first} are {'; '.join(_told(case) for case in closest)}"
 
 
 def _told(case: Case) -> str:

@@ -31,7 +31,7 @@ def ahead(found: Sequence[Cell], fast: str, slow: str, component: str = "total")
     for a, b in _pairs(found, fast, slow, component):
         if not a.published_seconds < b.published_seconds:
             continue
-        if not (a.ok and b.ok):
+        if not _comparable(a, b):
             missing += 1
             continue
         numbers = f"{fast} {seconds_text(a.seconds)}, {slow} {seconds_text(b.seconds)}"
@@ -43,7 +43,7 @@ def same(found: Sequence[Cell], one: str, other: str, component: str, tolerance:
     """Whether ``component`` of ``one`` is that of ``other`` within ``tolerance``."""
     cases, missing = [], 0
     for a, b in _pairs(found, one, other, component):
-        if not (a.ok and b.ok):
+        if not _comparable(a, b):
             missing += 1
             continue
         numbers = f"{one} {seconds_text(a.seconds)}, {other} {seconds_text(b.seconds)}"
@@ -83,7 +83,7 @@ def flat(found: Sequence[Cell], approach: str) -> Tested:
     """Whether end-to-end times are the same over the distributions, within ``FLAT``."""
     series = _seconds_over_distributions(found, approach, "total")
     cases = [
-        Case(name, spread <= FLAT, f"{', '.join(map(seconds_text, values))} (spread {100 * spread:.0f}%)", -spread)
+        Case(name, spread <= FLAT, f"{', '.join(map(seconds_text, values))} (spread {100 * spread:.1f}%)", -spread)
         for name, values in series
         if len(values) > 1
         for spread in [max(values) / min(values) - 1]
@@ -91,19 +91,22 @@ def flat(found: Sequence[Cell], approach: str) -> Tested:
     return Tested(cases, len(series) - len(cases))
 
 
-def factors(found: Sequence[Cell], fast: str, slow: str) -> Tested:
-    """Whether ``fast`` is as much faster than ``slow`` as published, or more, in every cell."""
-    cases, missing = [], 0
+def factors(found: Sequence[Cell], fast: str, slow: str) -> tuple[Tested, list[float]]:
+    """Whether ``fast`` is as much faster than ``slow`` as published, or more, in every cell; and all factors."""
+    cases: list[Case] = []
+    measured: list[float] = []
+    missing = 0
     for a, b in _pairs(found, fast, slow, "total"):
         if math.isnan(a.published_seconds + b.published_seconds):
             continue
-        if not (a.ok and b.ok):
+        if not _comparable(a, b):
             missing += 1
             continue
         factor, paper = b.seconds / a.seconds, b.published_seconds / a.published_seconds
+        measured.append(factor)
         numbers = f"{factor_text(factor)} (published {factor_text(paper)})"
         cases.append(Case(where(a), factor >= REACHED * paper, numbers, factor / paper))
-    return Tested(cases, missing)
+    return Tested(cases, missing), measured
 
 
 def where(cell: Cell) -> str:
@@ -114,6 +117,10 @@ def where(cell: Cell) -> str:
     if cell.component != "total":
         words.append(COMPONENTS[cell.component])
     return ", ".join(word for word in words if word)
+
+
+def _comparable(a: Cell, b: Cell) -> bool:
+    return a.ok and b.ok and a.conditions == b.conditions
 
 
 def _pairs(found: Sequence[Cell], one: str, other: str, component: str) -> Iterable[tuple[Cell, Cell]]:

@@ -73,6 +73,11 @@ def width(groups: Sequence[Group]) -> float:
     return BESIDE + sum(_inches(group) for group in groups)
 
 
+def title_width(title: str) -> float:
+    """Inches of a panel that has room for ``title``."""
+    return len(title) * style.FONT * 0.58 / style.INCH + BESIDE
+
+
 def draw(axes: Axes, groups: Sequence[Group], inches: float, title: str) -> None:
     """Draw ``groups`` into a panel of ``inches`` (width, height is what it is); the ordinate starts at 0."""
     left, places = 0.0, []

@@ -23,12 +23,13 @@ def draw(figure: Figure, found: Sequence[Cell], title: str, caption: str) -> Dra
     names = list(dict.fromkeys(look for own in looks.values() for look in own.items()))
     rows = {letter: _groups(inside, looks[letter]) for letter, inside in panels.items()}
     across = min(figure.columns, len(panels))
-    inches = max(*(groups.width(inside) for inside in rows.values()), style.NARROWEST / across)
+    titles = [f"({letter}) {_title(inside)}" for letter, inside in panels.items()]
+    inches = max(style.NARROWEST / across, *map(groups.width, rows.values()), *map(groups.title_width, titles))
     drawing, axes, above, columns = style.lattice(
         len(panels), across, (inches, PANEL_HEIGHT), [*(name for name, _ in names), groups.MARKED], title, caption
     )
-    for i, (one, (letter, inside)) in enumerate(zip(axes, panels.items(), strict=True)):
-        groups.draw(one, rows[letter], inches, f"({letter}) {_title(inside)}")
+    for i, (one, bars, name) in enumerate(zip(axes, rows.values(), titles, strict=True)):
+        groups.draw(one, bars, inches, name)
         if i % across == 0:
             one.set_ylabel(_ordinate(figure), fontsize=style.SMALL)
     if figure.reference == "figure":

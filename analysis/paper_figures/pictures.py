@@ -17,12 +17,12 @@ from analysis.paper_figures.sources import Sources
 from analysis.units import count_text
 
 MARKS = {
-    TOTALS: "Bars are median wall times relative to base's in the same cell, whiskers the fastest and the slowest "
-    "repeat; above them are base's seconds, else the speed-up over base. A diamond is where a bar would end at the "
-    "published speed-up.",
-    PARTS: "Bars are medians, whiskers the fastest and the slowest repeat; above them are seconds, and the speed-up "
-    "over base. Diamonds are the published times, relative in the same way. The total also holds planning, caching "
-    "and whatever else a search does.",
+    TOTALS: "Bars are median wall times relative to base's in the same cell, whiskers the fastest and the "
+    "slowest repeat; above them are base's seconds, else the speed-up over base. A diamond is where a bar would "
+    "end at the published speed-up.",
+    PARTS: "Bars are medians, whiskers the fastest and the slowest repeat; above them are seconds, and the "
+    "speed-up over base. Diamonds are the published times, relative in the same way. The total also holds "
+    "planning, caching and whatever else a search does.",
     SHARES: "Medians of the four parts; outlined bars are the published shares.",
     CURVES: "Bars and diamonds are relative to an even spread over the blocks; finer blocks are joined to as many "
     "stretches of equal depth as the paper has blocks.",

@@ -1,7 +1,7 @@
 """Parameters and inference time over the depth of a model (Fig 12): ours filled, the published outlined.
 
 Models are cut into different numbers of blocks here and in the paper, so both are drawn over the depth (0 to 100%
-of the blocks) and relative to an even spread: 1 is what a block would have if all had the same. Finer blocks are first
+of the blocks) and relative to an even spread: 1 is what a block would have if all had the same. Finer blocks are
 joined to as many stretches of equal depth as the paper has blocks.
 """
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from analysis import records
 from analysis.fields import FieldError
-from analysis.paper_figures.arrangement import FIGURES, SHARES, Figure, number_of
+from analysis.paper_figures.arrangement import CURVES, FAMILIES, FIGURES, SHARES, Figure, number_of
 from analysis.paper_figures.block_files import BLOCKS, Blocks, parse_blocks
 from analysis.paper_figures.families import OVERLAP, Family, parse_family
 from analysis.paper_figures.wanted import Key
@@ -50,6 +50,11 @@ class Sources:
     blocks: Mapping[str, Blocks]
     families: Mapping[str, Family]
     problems: tuple[str, ...]
+
+    @property
+    def made_of_runs(self) -> bool:
+        """Whether the figure shows searches, rather than models."""
+        return self.figure.kind not in (CURVES, FAMILIES)
 
 
 def load(folder: Path) -> Sources | None:

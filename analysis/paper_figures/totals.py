@@ -21,15 +21,14 @@ def draw(figure: Figure, found: Sequence[Cell], title: str, caption: str) -> Dra
         panels.setdefault(cell.panel, []).append(cell)
     approaches = list(dict.fromkeys(cell.approach for cell in found))
     rows = {letter: _groups(inside) for letter, inside in panels.items()}
-    inches = max(groups.width(inside) for inside in rows.values())
+    titles = [panel_title(letter, own[0].items, own[0].distribution) for letter, own in panels.items()]
     across = min(figure.columns, len(panels))
-    inches = max(inches, style.NARROWEST / across)
+    inches = max(style.NARROWEST / across, *map(groups.width, rows.values()), *map(groups.title_width, titles))
     drawing, axes, above, columns = style.lattice(
         len(panels), across, (inches, PANEL_HEIGHT), [*approaches, groups.MARKED], title, caption
     )
-    for i, (one, (letter, inside)) in enumerate(zip(axes, panels.items(), strict=True)):
-        first = inside[0]
-        groups.draw(one, rows[letter], inches, panel_title(letter, first.items, first.distribution))
+    for i, (one, bars, name) in enumerate(zip(axes, rows.values(), titles, strict=True)):
+        groups.draw(one, bars, inches, name)
         if i % across == 0:
             one.set_ylabel("time relative to base (%)", fontsize=style.SMALL)
     groups.legend(above, [(name, style.colour(name)) for name in approaches], columns)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.paper_figures import cells, comparisons, profiles, sharing
+from analysis.paper_figures import cells, comparisons, structure
 from analysis.paper_figures.arrangement import COMPONENTS, FIGURES
 from analysis.paper_figures.cells import Cell
 from analysis.paper_figures.claims import Case, Verdict, judge
@@ -15,10 +15,6 @@ from analysis.units import factor_text
 PROXY_SAME = 0.20
 # Trained models gain as much as synthetic ones, within this share.
 TRAINED_SAME = 0.30
-# Of a quarter of the depth in percent; 25 is an even spread.
-EVEN = (20, 30)
-# Of shares of models, in points.
-POINTS = 5.0
 THE_THREE = ("prepare_model", "prepare_data", "inference")
 
 
@@ -29,9 +25,9 @@ def verdicts(sources: Sources, beside: Path | None = None) -> list[Verdict]:
     """
     number = sources.figure.number
     if number == "12":
-        return _blocks(sources)
+        return structure.blocks(sources, _timing(sources))
     if number == "overlap":
-        return _families(sources)
+        return structure.families(sources)
     found = cells.cells(sources.figure, sources.runs)
     by_number: dict[str, Callable[[], list[Verdict]]] = {
         "5": lambda: _shares(sources, found),
@@ -114,8 +110,12 @@ def _factors(sources: Sources, found: Sequence[Cell], fast: str, slow: str) -> V
         f"{names[fast]} is {min(known):.1f} to {factor_text(max(known))} faster than {names[slow]}, in each cell "
         f"at least {100 * comparisons.REACHED:.0f}% of the published factor."
     )
-    scaled = "" if sources.scale == "paper" else "the published factors are those of the published sizes"
-    return _verdict(sources, claim, [comparisons.factors(found, fast, slow)], scaled)
+    tested, measured = comparisons.factors(found, fast, slow)
+    scaled = ""
+    if sources.scale != "paper" and measured:
+        here = f"{factor_text(min(measured))} to {factor_text(max(measured))}"
+        scaled = f"the published factors are those of the published sizes, here they are {here}"
+    return _verdict(sources, claim, [tested], scaled)
 
 
 def _shares(sources: Sources, found: Sequence[Cell]) -> list[Verdict]:
@@ -212,50 +212,3 @@ def _tight(sources: Sources, found: Sequence[Cell]) -> Verdict:
         sources, "Alsatian stays ahead of Base and SHiFT under a tight budget (10 and 5 GB).",
         [comparisons.ahead(tight, "alsatian", other) for other in ("shift", "base")],
     )  # fmt: skip
-
-
-def _blocks(sources: Sources) -> list[Verdict]:
-    """Flat or skewed (Fig 12)."""
-    found = {(p.workload, p.kind): p.ours for p in profiles.profiles(sources.figure, sources.blocks)}
-    even = f"each quarter of the depth holds {EVEN[0]} to {EVEN[1]}%"
-    verdicts = []
-    for kind, name in profiles.KINDS.items():
-        untestable = _timing(sources) if kind == "inference" else ""
-        cases = []
-        if (flat := found["ViT-L-32", kind]) is not None:
-            shares = [100 * share for share in profiles.quarters(flat)]
-            numbers = ", ".join(f"{share:.0f}%" for share in shares)
-            cases = [Case("", all(EVEN[0] <= share <= EVEN[1] for share in shares), numbers, 0.0)]
-        claim = (
-            f"ViT-L-32's {name} are flat: {even}." if kind == "params" else f"ViT-L-32's {name} is flat: {even}."
-        )
-        verdicts.append(judge("12", claim, cases, 0 if cases else 1, untestable))
-    for kind, name, last in (("inference", "computes early", False), ("params", "has its parameters late", True)):
-        cases = []
-        if (skewed := found["ResNet-152", kind]) is not None:
-            share = profiles.half(skewed, last)
-            cases = [Case("", share > 0.5, f"{100 * share:.0f}%", share)]
-        side = "second" if last else "first"
-        claim = f"ResNet-152 {name}: more than half of its {profiles.KINDS[kind]} in the {side} half of the depth."
-        untestable = _timing(sources) if kind == "inference" else ""
-        verdicts.append(judge("12", claim, cases, 0 if cases else 1, untestable))
-    return verdicts
-
-
-def _families(sources: Sources) -> list[Verdict]:
-    """Shares of models that share blocks; one model more or less is no difference."""
-    verdicts = []
-    for share in sharing.shares(sources.figure, sources.families):
-        if share.published_percent != share.published_percent:
-            continue
-        cases = []
-        most = "at most " if share.at_most else ""
-        if share.ours is not None:
-            room = max(POINTS, 100 / share.ours.models)
-            off = share.percent - share.published_percent
-            ok = off <= room if share.at_most else abs(off) <= room
-            numbers = f"{share.percent:.0f}% of {share.ours.models:,} models (± {room:.0f} points)"
-            cases = [Case("", ok, numbers, -abs(off))]
-        claim = f"{most}{share.published_percent:.0f}% of the models share blocks: {share.workload}."
-        verdicts.append(judge("overlap", claim[0].upper() + claim[1:], cases, 0 if cases else 1))
-    return verdicts

@@ -89,9 +89,15 @@ def _with_approach(rows: Sequence[Wanted], approach: str, own_panel: bool) -> li
     added = []
     for panel in dict.fromkeys(row.panel for row in rows):
         inside = [row for row in rows if row.panel == panel]
-        pattern = [row for row in inside if row.key.approach == APPROACHES[0]]
-        added += [*inside, *(_of(row, approach, panel) for row in pattern)]
+        for place in dict.fromkeys(_place(row) for row in inside):
+            there = [row for row in inside if _place(row) == place]
+            pattern = [row for row in there if row.key.approach == APPROACHES[0]]
+            added += [*there, *(_of(row, approach, panel) for row in pattern)]
     return added
+
+
+def _place(row: Wanted) -> tuple[str, int | None, str]:
+    return row.key.workload, row.key.items, row.key.distribution
 
 
 def _of(row: Wanted, approach: str, panel: str) -> Wanted:
