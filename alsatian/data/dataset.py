@@ -31,6 +31,16 @@ class Batch:
         return self.stop - self.start
 
 
+def batches_of(test_items: int, train_items: int, batch_size: int) -> tuple[list[Batch], list[Batch]]:
+    """Batches of so many test and training items."""
+    test = [(i, min(i + batch_size, test_items)) for i in range(0, test_items, batch_size)]
+    train = [(i, min(i + batch_size, train_items)) for i in range(0, train_items, batch_size)]
+    return (
+        [Batch(i, start, stop, True) for i, (start, stop) in enumerate(test)],
+        [Batch(len(test) + i, start, stop, False) for i, (start, stop) in enumerate(train)],
+    )
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Raw items and labels, split into training and test items.
@@ -59,14 +69,7 @@ class Dataset:
 
     def batches(self, batch_size: int) -> tuple[list[Batch], list[Batch]]:
         """Fixed test batches and training batches of ``batch_size`` items; the last of each may be smaller."""
-        test = [(i, min(i + batch_size, len(self.test_items))) for i in range(0, len(self.test_items), batch_size)]
-        train = [
-            (i, min(i + batch_size, len(self.train_items))) for i in range(0, len(self.train_items), batch_size)
-        ]
-        return (
-            [Batch(i, start, stop, True) for i, (start, stop) in enumerate(test)],
-            [Batch(len(test) + i, start, stop, False) for i, (start, stop) in enumerate(train)],
-        )
+        return batches_of(len(self.test_items), len(self.train_items), batch_size)
 
     @property
     def in_files(self) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from alsatian.blocks.candidate import Block
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
@@ -52,6 +54,13 @@ class CostModel:
             storage.data_bytes_per_second,
             item_bytes,
         )
+
+    @property
+    def read_ahead_loss(self) -> float:
+        """Share of computing that is lost while another thread reads blocks at the store's bandwidth."""
+        if not (known := self.hardware.read_ahead_loss):
+            return 0.0
+        return float(np.interp(self.bandwidth, [rate for rate, _ in known], [share for _, share in known]))
 
     def read_s(self, block: Block) -> float:
         """Seconds to read a block from the store."""

@@ -91,7 +91,9 @@ class Hardware:
         score: of the proxy.
         tier_bytes_per_s: write and read of each tier of the cache of intermediates.
         step_s: overhead of one step of a plan.
-        batch_s: overhead of one batch in a step, and of one batch of every vertex that is stored or read.
+        read_ahead_loss: share of computing that is lost while another thread reads blocks, by the bytes per second
+            that it reads, rising; between two of them taken to be linear. Empty if nothing is lost.
+        read_ahead_s: seconds that such a thread takes longer for a block.
     """
 
     name: str
@@ -105,11 +107,13 @@ class Hardware:
     score: ScoreCost = ScoreCost()
     tier_bytes_per_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     step_s: float = 0.0
-    batch_s: float = 0.0
+    read_ahead_loss: tuple[tuple[float, float], ...] = ()
+    read_ahead_s: float = 0.0
 
     def __post_init__(self) -> None:
         _check(
-            [self.load_fixed_s, self.store_fixed_s, self.step_s, self.batch_s, *self.prepare_s.values()], "times"
+            [self.load_fixed_s, self.store_fixed_s, self.step_s, self.read_ahead_s, *self.prepare_s.values()],
+            "times",
         )
         speeds = [
             self.load_bytes_per_s,
@@ -119,6 +123,8 @@ class Hardware:
         _check(speeds, "bytes per second")
         if not all(speeds):
             raise ConfigError(f"hardware {self.name}: bytes per second must be above 0")
+        if any(not 0 <= share < 1 for _, share in self.read_ahead_loss):
+            raise ConfigError(f"hardware {self.name}: the share of computing that is lost must be in [0, 1)")
         if unknown := set(self.tier_bytes_per_s) - set(TIERS):
             raise ConfigError(
                 f"hardware {self.name}: there is no tier '{min(unknown)}'; there are {', '.join(TIERS)}"
@@ -128,6 +134,7 @@ class Hardware:
         """Plain data for JSON."""
         values = asdict(self)
         values["segments"] = {key: [list(pair) for pair in cost.times] for key, cost in self.segments.items()}
+        values["read_ahead_loss"] = [list(pair) for pair in self.read_ahead_loss]
         values["tier_bytes_per_s"] = {tier: list(pair) for tier, pair in self.tier_bytes_per_s.items()}
         return values
 
@@ -146,9 +153,11 @@ class Hardware:
             }
             tiers = {str(t): (float(w), float(r)) for t, (w, r) in plain.pop("tier_bytes_per_s", {}).items()}
             prepare = {str(key): float(seconds) for key, seconds in plain.pop("prepare_s", {}).items()}
+            loss = tuple((float(rate), float(share)) for rate, share in plain.pop("read_ahead_loss", ()))
             score = ScoreCost(**{key: float(seconds) for key, seconds in plain.pop("score", {}).items()})
             fields: dict[str, Any] = {key: str(plain.pop(key)) for key in ("name", "source")}
             fields |= {"segments": segments, "tier_bytes_per_s": tiers, "prepare_s": prepare, "score": score}
+            fields["read_ahead_loss"] = loss
             fields |= {key: float(value) for key, value in plain.items()}
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,9 +1,11 @@
 """Times of the parts of a search, each measured as a search does it."""
 
+import contextlib
+import itertools
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,13 +25,17 @@ from alsatian.runtime.throttle import Throttle
 from alsatian.runtime.transfer import transfer_to
 
 REPEATS = 5
+TURNS = 9
 # Blocks that loading is measured with, and training items of the proxy in steps.
 _BLOCKS = 24
 _STEPS = (1, 2, 4)
+# Seconds to measure the pace of inference for, and bytes per second of a slow store (the paper's).
+_PACE_S = 1.0
+_SLOW_STORE = 200_000_000
 
 
 def timed(work: Callable[[], Any], device: torch.device, repeats: int = REPEATS) -> float:
-    """Median seconds of ``work`` over ``repeats``, after one call that does not count."""
+    """Usual seconds of ``work`` over ``repeats``, after one call that does not count."""
     work()
     seconds = []
     for _ in range(repeats):
@@ -38,7 +44,12 @@ def timed(work: Callable[[], Any], device: torch.device, repeats: int = REPEATS)
         work()
         _settle(device)
         seconds.append(time.perf_counter() - start)
-    return median(seconds)
+    return usual(seconds)
+
+
+def usual(seconds: Sequence[float]) -> float:
+    """The lower quartile: on a machine that others use as well, what takes longer tells of them."""
+    return float(np.quantile(seconds, 0.25))
 
 
 @torch.no_grad()
@@ -54,16 +65,24 @@ def segment_times(
         loaded = transfer.bring(staged)
         transfer.hand_over(loaded)
         stages.append((segment, segment.prepare(loaded.parameters)))
-    found: dict[str, list[tuple[int, float]]] = {}
-    for size in sizes:
-        state = tuple(t.to(device) for t in candidate.preprocessing(_items(dataset, size)))
+    found: dict[str, dict[int, list[float]]] = {}
+    starts = {size: tuple(t.to(device) for t in candidate.preprocessing(_items(dataset, size))) for size in sizes}
+    for turn, size in itertools.product(range(TURNS + 1), sizes):
+        # One block after another, as in a search: what a block finds in the processor's caches are traces of the
+        # block before, not its own.
+        state = starts[size]
         for segment, parameters in stages:
-            seconds = timed(lambda s=segment, x=state, p=parameters: s(x, p), device)  # type: ignore[misc]
-            known = found.setdefault(segment.fingerprint, [])
-            if (size, seconds) not in known and size not in dict(known):
-                known.append((size, seconds))
+            _settle(device)
+            begin = time.perf_counter()
             state = segment(state, parameters)
-    return {key: SegmentCost(tuple(times)) for key, times in found.items()}
+            _settle(device)
+            if turn:  # the first one warms up
+                seconds = time.perf_counter() - begin
+                found.setdefault(segment.fingerprint, {}).setdefault(size, []).append(seconds)
+    return {
+        key: SegmentCost(tuple((size, usual(seconds)) for size, seconds in sorted(times.items())))
+        for key, times in found.items()
+    }
 
 
 def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
@@ -94,7 +113,7 @@ def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
             )
 
         sizes.append(nbytes)
-        reading.append(median(seconds))
+        reading.append(usual(seconds))
         own.append(timed(load, device, 3))
     store_fixed, store_rate = _line(sizes, reading)
     load_fixed, load_rate = _line(sizes, own)
@@ -104,6 +123,77 @@ def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
         "load_fixed_s": load_fixed,
         "load_bytes_per_s": load_rate,
     }
+
+
+def read_ahead_times(
+    models: ModelSet, dataset: Dataset, size: int, device: torch.device, load: Mapping[str, float]
+) -> dict[str, Any]:
+    """What reading blocks and computing cost each other when a thread does one beside the other.
+
+    ``read_ahead_loss``: share of inference that is lost by the bytes per second that are read, for a slow store and
+    as fast as it goes. ``read_ahead_s``: seconds that reading a block takes longer than alone (``load``). On a GPU
+    inference does not wait for the host's cores.
+    """
+    if device.type != "cpu":
+        return {"read_ahead_loss": [], "read_ahead_s": 0.0}
+    candidate, transfer = models.candidates[0], transfer_to(device)
+    stages = [
+        (models.segments[b.identity], transfer.stage(models.store.load_block(b.identity, candidate.id)))
+        for b in candidate.blocks
+    ]
+    start = candidate.preprocessing(_items(dataset, size))
+
+    @torch.no_grad()
+    def chain() -> None:
+        state = start
+        for segment, parameters in stages:
+            state = segment(state, segment.prepare(parameters))
+
+    def pace() -> float:
+        """Seconds of a pass over the chain."""
+        begin, passes = time.perf_counter(), 0
+        while time.perf_counter() - begin < _PACE_S:
+            chain()
+            passes += 1
+        return (time.perf_counter() - begin) / passes
+
+    chain()
+    alone = pace()
+    losses, slower = [], []
+    for bandwidth in (_SLOW_STORE, None):
+        with _reading(models, Reader(Throttle(bandwidth), cold=True)) as sizes:
+            begin = time.perf_counter()
+            beside = pace()
+            took, read = time.perf_counter() - begin, list(sizes)
+        losses.append((sum(read) / took, max(0.0, 1 - alone / beside)))
+        per_byte = 1 / (bandwidth or load["store_bytes_per_s"]) + 1 / load["load_bytes_per_s"]
+        expected = len(read) * (load["store_fixed_s"] + load["load_fixed_s"]) + sum(read) * per_byte
+        slower.append(max(0.0, took - expected) / max(1, len(read)))
+    return {"read_ahead_loss": sorted(losses), "read_ahead_s": slower[0]}
+
+
+@contextlib.contextmanager
+def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
+    """Have a thread load one block after another; yields the sizes of those that it has loaded so far."""
+    blocks = {b.identity: (b.parameter_bytes, c.id) for c in models.candidates for b in c.blocks}
+    stop = threading.Event()
+    sizes: list[int] = []
+
+    def work() -> None:
+        for identity, (nbytes, model) in itertools.cycle(blocks.items()):
+            if stop.is_set():
+                return
+            reader.fetch(models.store.block_path(identity))
+            [tensor.clone() for tensor in models.store.load_block(identity, model)]
+            sizes.append(nbytes)
+
+    thread = threading.Thread(target=work, name="reading", daemon=True)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        stop.set()
+        thread.join()
 
 
 def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, device: torch.device) -> float:

@@ -16,7 +16,7 @@ from alsatian.files import write_json
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.hardware import Hardware, SegmentCost
 from alsatian.profiling.machine import machine
-from alsatian.profiling.measuring import load_times, prepare_time, score_cost, segment_times
+from alsatian.profiling.measuring import load_times, prepare_time, read_ahead_times, score_cost, segment_times
 from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
@@ -64,6 +64,7 @@ def profile(
         prepare[preprocessing.fingerprint] = known["prepare_s"][key]
     if not known["load"]:
         known["load"] = load_times(models, device)
+        known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"])
     dimension = max([c.blocks[-1].output_bytes // VALUE_BYTES for c in models.candidates if c.blocks], default=1)
     scored = f"{proxy!r} {dimension} {dataset.classes} {len(dataset.test_items)}"
     if scored not in known["score"]:
@@ -117,7 +118,7 @@ def _read(path: Path | None) -> dict[str, Any]:
         found = json.loads(path.read_text()) if path is not None else {}
         for times in found.get("segments", {}).values():
             SegmentCost(tuple((int(items), float(seconds)) for items, seconds in times))
-        return empty | {key: found[key] for key in empty if isinstance(found.get(key), type(empty[key]))}
+        return empty | {key: found[key] for key in empty if key in found}
     except (OSError, ValueError, TypeError, AttributeError):
         return empty
 

@@ -49,7 +49,7 @@ class FeatureStore:
 
     def keep_only(self, models: Iterable[str]) -> None:
         """Note the peak, then drop the features of all other models."""
-        distinct = {t.data_ptr(): t.nbytes for found in self._features.values() for t in found.values()}
+        distinct = {id(t): t.nbytes for found in self._features.values() for t in found.values()}
         self._meter.peak("feature_bytes", sum(distinct.values()))
         kept = set(models)
         self._features = {model: found for model, found in self._features.items() if model in kept}

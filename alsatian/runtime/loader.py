@@ -160,17 +160,24 @@ class BlockLoader:
         """The next block to read ahead and what its room waits for; None when the plan ends."""
         with self._change:
             while not self._stopping:
-                upcoming = None if self._paused else self._upcoming()
-                if upcoming is not None:
-                    step, need = upcoming
-                    identity, size = need.block.identity, need.block.parameter_bytes
-                    limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
-                    room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
-                    if room is not None:
-                        self._fetching.add(identity)
-                        return need, room
+                if (order := self._order()) is not None:
+                    return order
                 self._change.wait()
             return None
+
+    def _order(self) -> tuple[Need, list[Any]] | None:
+        """The next block to read ahead, with room reserved and what that waits for; None if there is none now."""
+        upcoming = None if self._paused else self._upcoming()
+        if upcoming is None:
+            return None
+        step, need = upcoming
+        identity, size = need.block.identity, need.block.parameter_bytes
+        limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
+        room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
+        if room is None:
+            return None
+        self._fetching.add(identity)
+        return need, room
 
     def _upcoming(self) -> tuple[int, Need] | None:
         """The next use of a block that is neither here nor on its way, and could be."""
@@ -190,22 +197,26 @@ class BlockLoader:
 
     def _fetch(self, need: Need, room: list[Any] | None) -> Loaded:
         """Read a block that is marked as being fetched into the room reserved for it, if any."""
-        identity, loaded = need.block.identity, None
+        loaded = None
         try:
             self._transfer.wait(room or ())
             loaded = self._bring(need)
             return loaded
         finally:
-            with self._change:
-                self._fetching.discard(identity)
-                if room is not None and loaded is not None:
-                    self._device.fill(identity, loaded)
-                else:
-                    if room is not None:
-                        self._device.cancel(identity)
-                    # Reading ahead may have passed by a later use, since the block was on its way.
-                    self._evicted(identity)
-                self._change.notify_all()
+            self._fetched(need.block.identity, loaded, room is not None)
+
+    def _fetched(self, identity: str, loaded: Loaded | None, reserved: bool) -> None:
+        """A block has come, or could not be had."""
+        with self._change:
+            self._fetching.discard(identity)
+            if reserved and loaded is not None:
+                self._device.fill(identity, loaded)
+            else:
+                if reserved:
+                    self._device.cancel(identity)
+                # Reading ahead may have passed by a later use, since the block was on its way.
+                self._evicted(identity)
+            self._change.notify_all()
 
     def _bring(self, need: Need) -> Loaded:
         with self._change:

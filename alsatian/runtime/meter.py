@@ -96,6 +96,7 @@ class Meter:
         timeline: collect what every thread does when.
         data_in_files: items of data are read from files, so ``data_bytes`` counts as read.
         counters: for the thread that searches; others use :meth:`count`.
+        clock: in place of the machine's own.
     """
 
     device: torch.device
@@ -104,11 +105,12 @@ class Meter:
     data_in_files: bool = False
     counters: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, int] = field(default_factory=dict)
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         check_settings(self.level, self.timeline)
-        self._host = HostClock()
-        self._clock: Clock = CudaClock() if self.device.type == "cuda" else self._host
+        self._host: Clock = self.clock or HostClock()
+        self._clock = CudaClock() if self.device.type == "cuda" else self._host
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._stalled = dict.fromkeys(PARTS, 0.0)
         self._marks: list[tuple[State, Any]] = []

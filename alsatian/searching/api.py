@@ -1,9 +1,8 @@
 """``alsatian.search``: from candidate models and labelled data to a ranking."""
 
 import contextlib
-import math
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
-from alsatian.data.dataset import Batch, Dataset, make_dataset
+from alsatian.data.dataset import Dataset, make_dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
@@ -27,10 +26,10 @@ from alsatian.runtime.loading import LoaderSettings, open_loader
 from alsatian.runtime.meter import Measurement, Meter
 from alsatian.runtime.residency import drop
 from alsatian.runtime.storage import Storage
+from alsatian.searching.all_rounds import ranked_models, run_rounds
 from alsatian.searching.budgets import Spill, lower_tiers, resolve, working_set
-from alsatian.searching.checkpoint import Checkpoint, Progress, joined
+from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.rounds import RoundResult, RoundRunner
-from alsatian.searching.schedules import Round
 from alsatian.searching.strategy import Strategy
 from alsatian.units import Budget
 
@@ -127,7 +126,7 @@ def search(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
         batches = dataset.batches(batch_size)
-        resolved = resolve(budget, spill, partial(working_set, models, strategy, batches))
+        resolved = resolve(budget, spill, partial(working_set, models.candidates, strategy, batches))
         block_budgets = settings.resolve(models.distinct_bytes)
         resolved |= block_budgets
         blocks = stack.enter_context(
@@ -154,9 +153,9 @@ def search(
             kept = Checkpoint(checkpoint, digest_json(parts))
         limits = Limits((device_budget, *(tier.budget for tier in lower)))
         runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
-        rounds, measurement = _run(runner, batches, engine, meter, kept)
+        rounds, measurement = run_rounds(runner, batches, engine, meter, kept)
     ids = [candidate.id for candidate in models.candidates]
-    ranking = _ranking(ids, rounds, runner.failed)
+    ranking = ranked_models(ids, rounds, runner.failed)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved)
 
 
@@ -171,62 +170,3 @@ def resolve_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device=cuda: PyTorch finds no CUDA device here; use device=cpu")
     return torch.device(name)
-
-
-def _run(
-    runner: RoundRunner,
-    batches: tuple[list[Batch], list[Batch]],
-    engine: Engine,
-    meter: Meter,
-    checkpoint: Checkpoint | None,
-) -> tuple[list[RoundResult], Measurement]:
-    """All rounds, on the clock."""
-    test, train = batches
-    rounds: list[RoundResult] = []
-    before = checkpoint.load() if checkpoint else None
-    if before is not None:
-        runner.failed.update(before.failed)
-        engine.features.restore(before.features, meter.device)
-        meter.event("resumed", rounds=len(before.rounds))
-
-    def measured(measurement: Measurement) -> Measurement:
-        return joined(before.measurement, measurement) if before else measurement
-
-    meter.start()
-    with meter.part("planning"):
-        pending = runner.start(len(train))
-        upcoming: Round | None = next(pending)
-    while upcoming is not None:
-        done = before is not None and len(rounds) < len(before.rounds)
-        if before is not None and done:
-            result = before.rounds[len(rounds)]
-        else:
-            result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
-        meter.settle()
-        with meter.part("other"):
-            rounds.append(result)
-            # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
-            scores = {model: result.scores.get(model, -math.inf) for model in upcoming.models}
-            try:
-                upcoming = pending.send(scores)
-            except StopIteration:
-                upcoming = None
-            if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
-                upcoming = None  # there is nothing left to decide
-            engine.features.keep_only(upcoming.models if upcoming else ())
-            if checkpoint and not done:
-                found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
-                checkpoint.save(found)
-    return rounds, measured(meter.finish())
-
-
-def _ranking(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:
-    """Models by the last round they were in, then by their score in it, then as given; failed ones last."""
-    last = {model: (i, result.scores[model]) for i, result in enumerate(rounds) for model in result.scores}
-    never = (-1, 0.0)  # a schedule may leave a model out altogether
-
-    def key(model: str) -> tuple[bool, float, float]:
-        reached, score = last.get(model, never)
-        return model in failed, -reached, -score
-
-    return tuple(sorted(ids, key=key))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError
-from alsatian.models.model_set import ModelSet
 from alsatian.runtime.private_folder import private_folder
 from alsatian.runtime.tiers import DiskTier, HostTier, Tier
 from alsatian.searching.strategy import Strategy
@@ -46,15 +46,17 @@ def resolve(
     return {name: Budget(size, parse_budget(size, name, working_set)) for name, size in asked.items()}
 
 
-def working_set(models: ModelSet, strategy: Strategy, batches: tuple[Sequence[Batch], Sequence[Batch]]) -> int:
+def working_set(
+    candidates: Sequence[Candidate], strategy: Strategy, batches: tuple[Sequence[Batch], Sequence[Batch]]
+) -> int:
     """Bytes of all intermediates that more than one computation of the first round reads.
 
     A cache of that size never evicts in the first round. It does not depend on whether the strategy shares.
     """
     test, train = batches
-    first = next(strategy.rounds([candidate.id for candidate in models.candidates], len(train)))
+    first = next(strategy.rounds([candidate.id for candidate in candidates], len(train)))
     items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
-    tree = TaskTree.of(models.candidates).prune(first.models).compress()
+    tree = TaskTree.of(candidates).prune(first.models).compress()
     return items * sum(tree.cache_bytes(vertex) for vertex in range(len(tree)))
 
 
