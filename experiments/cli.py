@@ -13,7 +13,7 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage", "validate", "compare")
+COMMANDS = ("run", "list", "figures", "store", "overlap", "coverage", "validate", "compare", "reproduce")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints
   alsatian compare results/quickstart other/quickstart
+  alsatian reproduce scale=laptop
 """
 
 
