@@ -62,6 +62,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("run.json")}
 
 
+@pytest.mark.slow
 def test_it_runs_what_is_missing_and_reports_on_all(reproduce: Reproduce, tmp_path: Path) -> None:
     results = tmp_path / "here" / "results"
     first = reproduce("reproduce.only=[fig17]")
@@ -85,6 +86,7 @@ def test_it_runs_what_is_missing_and_reports_on_all(reproduce: Reproduce, tmp_pa
     assert (results / "report.html").read_text() == page
 
 
+@pytest.mark.slow
 def test_one_that_fails_stops_no_other_and_is_one_line(reproduce: Reproduce, tmp_path: Path) -> None:
     done = reproduce("cache.budget=1000")
     assert done.returncode == 1
