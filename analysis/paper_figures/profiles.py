@@ -86,8 +86,15 @@ def half(profile: np.ndarray, last: bool) -> float:
 
 
 def quarters(profile: np.ndarray) -> np.ndarray:
-    """Share, 0 to 1, of each quarter of the depth, (4,)."""
-    return spread(profile, 4) / 4
+    """Shares, 0 to 1, of four equal stretches of the depth without its first and last tenth, (4,).
+
+    At its ends a model prepares its input and its features; the paper's blocks are those between.
+    """
+    reached = np.concatenate([[0.0], np.cumsum(profile)])
+    depth = np.linspace(0, 1, len(reached))
+    sums = np.diff(np.interp(np.linspace(0.1, 0.9, 5), depth, reached))
+    total = float(sums.sum())
+    return sums / total if total > 0 else np.full(4, 0.25)
 
 
 def table(found: Sequence[Profile]) -> pd.DataFrame:

@@ -26,14 +26,15 @@ def draw(figure: Figure, found: Sequence[Cell], title: str, caption: str) -> Dra
         panels.setdefault(cell.panel, {}).setdefault(cell.workload, []).append(cell)
     inches = groups.BESIDE + INCHES * max(len(models) for models in panels.values())
     across = min(2, len(panels))
+    inches = max(inches, style.NARROWEST / across)
     names = [*dict.fromkeys(COMPONENTS[cell.component] for cell in found), OURS, PUBLISHED]
     drawing, axes, above, columns = style.lattice(
-        len(panels), across, (max(inches, style.NARROWEST / across), PANEL_HEIGHT), names, title, caption
+        len(panels), across, (inches, PANEL_HEIGHT), names, title, caption
     )
     for i, (one, (letter, models)) in enumerate(zip(axes, panels.items(), strict=True)):
         first = next(iter(models.values()))[0]
         one.set_title(
-            _wrapped(panel_title(letter, first.items, first.distribution)), fontsize=style.FONT, loc="left"
+            _wrapped(panel_title(letter, first.items, first.distribution), inches), fontsize=style.FONT, loc="left"
         )
         for place, (name, parts) in enumerate(models.items()):
             _model(one, place, name, parts)
@@ -57,8 +58,8 @@ def draw(figure: Figure, found: Sequence[Cell], title: str, caption: str) -> Dra
     return drawing
 
 
-def _wrapped(title: str) -> str:
-    return "\n".join(wrapped(title, 46))
+def _wrapped(title: str, inches: float) -> str:
+    return "\n".join(wrapped(title, int((inches - groups.BESIDE) * style.INCH / (style.FONT * 0.5))))
 
 
 def _model(axes: Axes, place: int, name: str, parts: Sequence[Cell]) -> None:

@@ -15,7 +15,7 @@ POINTS = 5.0
 def blocks(sources: Sources, untimed: str) -> list[Verdict]:
     """Flat or skewed (Fig 12); ``untimed`` says why inference times mean nothing, empty if they do."""
     found = {(p.workload, p.kind): p.ours for p in profiles.profiles(sources.figure, sources.blocks)}
-    even = f"each quarter of the depth holds {EVEN[0]} to {EVEN[1]}%"
+    even = f"without the first and the last tenth, each quarter of the depth holds {EVEN[0]} to {EVEN[1]}%"
     verdicts = []
     for kind, name in profiles.KINDS.items():
         untestable = untimed if kind == "inference" else ""

@@ -186,3 +186,6 @@ def test_blocks_are_spread_by_depth():
     assert list(profiles.spread([3, 0, 3], 2)) == pytest.approx([1, 1])
     assert list(profiles.spread([0, 0], 2)) == [1, 1]
     assert profiles.half(np.array([3.0, 1.0, 1.0, 1.0]), last=False) == pytest.approx(4 / 6)
+    ends = np.array([50.0, 1, 1, 1, 1, 1, 1, 1, 1, 0])
+    assert list(profiles.quarters(ends)) == pytest.approx([0.25] * 4)
+    assert list(profiles.quarters(np.array([0.0, 0, 0, 0, 0, 4, 4, 4, 4, 0]))) == pytest.approx([0, 0, 0.5, 0.5])
