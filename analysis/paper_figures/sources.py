@@ -6,6 +6,10 @@ A folder belongs to a paper figure if the configuration in its records says so::
     scaled: ["8 models instead of 35", …]        # printed under the figure
     paper: {workload: ResNet-18, items: 2000, distribution: TOP_LAYERS}    # the published cell a run stands for
 
+The labels are those of ``analysis/paper.csv``: the memory of Figure 16 belongs to the workload
+(``ViT-L-32@64GB``), Hugging Face models have the distribution ``hf``, and Figure 5 has ``no_caching`` and
+``cache_after_3rd_last_block``.
+
 Most figures are made of run records, ``<folder>/<id>/run.json``: a cell is a run, its approach the name of its
 strategy. Figure 5 is too: each run scores one model with the strategy ``base``. Two figures come from other files,
 which hold the same configuration as ``config``; see :mod:`analysis.paper_figures.block_files` and
