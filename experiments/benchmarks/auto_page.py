@@ -164,7 +164,7 @@ def table(rows: Sequence[Compared]) -> Iterator[str]:
         cells += [
             _spread(walls(each.usual)),
             _spread(walls(each.auto)),
-            _spread(each.ratios()),
+            _spread(each.ratios(), "–"),
         ]
         for value in (lambda s: s.bytes_read, lambda s: s.memory_bytes):
             cells.append(f"{_megabytes(each.usual, value)} → {_megabytes(each.auto, value)}")
