@@ -7,7 +7,7 @@ import numpy as np
 
 from alsatian.blocks.candidate import Block
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, nearest
 from alsatian.planning.hardware import Hardware, SegmentCost
 from alsatian.runtime.storage import Storage
 
@@ -34,16 +34,17 @@ class CostModel:
     def of(
         cls, hardware: Hardware, keys: Mapping[str, str], storage: Storage, item_bytes: float = 0.0
     ) -> "CostModel":
-        """``keys``: the segment's key in ``hardware.segments`` by block identity.
+        """``keys``: the segment's key in ``hardware.segments`` by block identity (see ``planning/keys.py``).
 
         Raises:
-            ConfigError: the hardware profile lacks a segment.
+            ConfigError: the hardware profile lacks an architecture, which is named with what it has.
         """
-        missing = sorted({key for key in keys.values() if key not in hardware.segments})
+        missing = {key for key in keys.values() if key not in hardware.segments}
         if missing:
+            lacks, has = (sorted({_shape(key) for key in names}) for names in (missing, hardware.segments))
             raise ConfigError(
-                f"hardware {hardware.name}: has no times for {len(missing)} of the set's segments, such as "
-                f"{missing[0]}; measure them with alsatian profile, or choose another hardware"
+                f"hardware {hardware.name}: has no times for {', '.join(lacks)}; {nearest(lacks[0], has)}; "
+                "with hardware=measured they are measured here"
             )
         limit = storage.bytes_per_second
         own = hardware.store_bytes_per_s
@@ -87,6 +88,10 @@ class CostModel:
             seconds += items * self.item_bytes / self.data_bandwidth
         return seconds
 
+    def start_s(self, items: int) -> float:
+        """Seconds before the first of ``items`` test or training items that a step reads are there."""
+        return self.hardware.prepare_start.seconds(items)
+
     def score_s(self, train_items: int, test_items: int, dimension: int) -> float:
         """Seconds of the proxy for features of ``dimension`` values."""
         return self.hardware.score.seconds(train_items, test_items, dimension)
@@ -95,3 +100,8 @@ class CostModel:
         """Seconds to store ``nbytes`` in a tier of the cache, or to read them."""
         pair = self.hardware.tier_bytes_per_s.get(tier)
         return nbytes / pair[0 if write else 1] if pair else 0.0
+
+
+def _shape(key: str) -> str:
+    """The architecture in a segment's key; the fingerprint of code if it is one."""
+    return key.rpartition("/")[0] or key

@@ -75,6 +75,31 @@ class ScoreCost:
 
 
 @dataclass(frozen=True)
+class StartCost:
+    """Time until the first of some items are there, each time that a step reads test or training items.
+
+    It is that of a reader that works ahead in processes of its own: they have to be started, and the first batch
+    has to be waited for.
+
+    Attributes:
+        fixed_s: seconds, whatever is read.
+        item_s: seconds per item that is waited for.
+        items: of a batch of the reader; no more are waited for.
+    """
+
+    fixed_s: float = 0.0
+    item_s: float = 0.0
+    items: float = 0
+
+    def __post_init__(self) -> None:
+        _check(list(asdict(self).values()), "prepare_start")
+
+    def seconds(self, items: int) -> float:
+        """Seconds until the first of ``items`` are there."""
+        return self.fixed_s + min(items, self.items) * self.item_s
+
+
+@dataclass(frozen=True)
 class Hardware:
     """What a machine needs for each part of a search.
 
@@ -82,12 +107,16 @@ class Hardware:
         name: for tables.
         source: where the numbers come from: measured (when, with which versions) or published, and what was
             assumed.
-        segments: inference time by segment fingerprint, or by ``"architecture/position"`` for sets without code.
+        segments: inference time by segment fingerprint, or by architecture, input and position, e.g.
+            ``"resnet152@224/17"``, for sets without code.
         load_fixed_s: seconds to bring one block to the device, beside its bytes.
         load_bytes_per_s: the same for its bytes: verify, copy, move to the device; reading not included.
         store_bytes_per_s: the store's own speed, where the storage regime sets none.
         store_fixed_s: seconds to open a file of the store.
+        page_cache_bytes: of files that were read and are not waited for again, where every search starts cold but
+            not every read is cold; 0 if the storage regime says all.
         prepare_s: seconds per item by preprocessing fingerprint; ``""`` stands for any other.
+        prepare_start: seconds before that, for every step that begins with the data.
         score: of the proxy.
         tier_bytes_per_s: write and read of each tier of the cache of intermediates.
         step_s: overhead of one step of a plan.
@@ -103,7 +132,9 @@ class Hardware:
     load_bytes_per_s: float = 1e12
     store_bytes_per_s: float = 1e12
     store_fixed_s: float = 0.0
+    page_cache_bytes: float = 0.0
     prepare_s: Mapping[str, float] = field(default_factory=dict)
+    prepare_start: StartCost = StartCost()
     score: ScoreCost = ScoreCost()
     tier_bytes_per_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     step_s: float = 0.0
@@ -115,6 +146,7 @@ class Hardware:
             [self.load_fixed_s, self.store_fixed_s, self.step_s, self.read_ahead_s, *self.prepare_s.values()],
             "times",
         )
+        _check([self.page_cache_bytes], "page_cache_bytes")
         speeds = [
             self.load_bytes_per_s,
             self.store_bytes_per_s,
@@ -155,9 +187,10 @@ class Hardware:
             prepare = {str(key): float(seconds) for key, seconds in plain.pop("prepare_s", {}).items()}
             loss = tuple((float(rate), float(share)) for rate, share in plain.pop("read_ahead_loss", ()))
             score = ScoreCost(**{key: float(seconds) for key, seconds in plain.pop("score", {}).items()})
+            start = StartCost(**{key: float(value) for key, value in plain.pop("prepare_start", {}).items()})
             fields: dict[str, Any] = {key: str(plain.pop(key)) for key in ("name", "source")}
             fields |= {"segments": segments, "tier_bytes_per_s": tiers, "prepare_s": prepare, "score": score}
-            fields["read_ahead_loss"] = loss
+            fields |= {"read_ahead_loss": loss, "prepare_start": start}
             fields |= {key: float(value) for key, value in plain.items()}
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -58,6 +58,7 @@ class TimedEngine(Engine):
     """Runs plans as :class:`Engine` does; ``costed`` has to be set before."""
 
     costed: Costed
+    _chunk: Sequence[Batch] = ()
 
     def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
         before = self._meter.so_far()
@@ -68,12 +69,17 @@ class TimedEngine(Engine):
     def _infer(self, plan: Plan, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
         with self._meter.part("other"):
             self.costed.clock.advance(self.costed.costs.hardware.step_s)
+        self._chunk = chunk
         super()._infer(plan, target, chunk, emitted)
 
     def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
         preprocessing = tree.preprocessing[target]
         with self._meter.part("prepare_data"):
             self._meter.count("data_bytes", round(batch.items * self.costed.item_bytes))
+            kind = [other for other in self._chunk if other.test == batch.test]
+            if kind[0] == batch:  # test and training items are read apart
+                start_s = self.costed.costs.start_s(sum(other.items for other in kind))
+                self.costed.clock.advance(start_s)
             self.costed.clock.advance(self.costed.costs.prepare_s(preprocessing, batch.items))
         return state_of(batch.items, preprocessing.output_bytes)
 

@@ -1,6 +1,5 @@
 """Loading blocks on a virtual clock, by the rules of the real loader."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.meter import Meter
 from alsatian.runtime.transfer import HostTransfer, Loaded, Parameters
 from alsatian.simulation.clock import VirtualClock
+from alsatian.simulation.recent import Recent
 
 
 @dataclass
@@ -31,7 +31,8 @@ class TimedLoader(BlockLoader):
     given the time that has passed. The store is shared while both threads read.
 
     ``file_bytes`` are the sizes of block files by identity, where they differ from those of the parameters.
-    ``copies`` are bytes for copies of blocks on a fast local path, which take no time to write.
+    ``copies`` are bytes for copies of blocks on a fast local path, which take no time to write. Of the files that
+    were read, the hardware's ``page_cache_bytes`` stay in memory and need not be waited for again.
     """
 
     def __init__(
@@ -51,8 +52,8 @@ class TimedLoader(BlockLoader):
         self._clock = clock
         self._reads_ahead = ahead
         self._file_bytes = file_bytes or {}
-        self._copies: OrderedDict[str, int] = OrderedDict()
-        self._copy_budget = copies
+        self._copies = Recent(copies)
+        self._pages = Recent(costs.hardware.page_cache_bytes)
         self._thread_free_at = 0.0
         self._changed_at = 0.0
         self._busy_s = 0.0  # of the reading thread, with blocks that are here
@@ -147,20 +148,15 @@ class TimedLoader(BlockLoader):
             return 0.0, rest
         if self._host.reserve(block.identity, size, self._next_use(block.identity), equal=True) is not None:
             self._host.fill(block.identity, Loaded([]))
-        if block.identity in self._copies:
-            self._copies.move_to_end(block.identity)
+        if self._copies.use(block.identity):
             self._meter.count("ssd_hits")
             self._meter.count("ssd_bytes_read", size)
             return 0.0, rest + self._costs.cache_s("ssd", size, write=False)
         self._meter.count("blocks_read")
         self._meter.count("bytes_read", size)
-        self._copy(block.identity, size)
+        if self._copies.keep(block.identity, size):
+            self._meter.count("ssd_bytes_written", size)
+        if self._pages.use(block.identity):
+            return 0.0, rest
+        self._pages.keep(block.identity, size)
         return read, rest
-
-    def _copy(self, identity: str, size: int) -> None:
-        if size > self._copy_budget:
-            return
-        while sum(self._copies.values()) + size > self._copy_budget:
-            self._copies.popitem(last=False)
-        self._copies[identity] = size
-        self._meter.count("ssd_bytes_written", size)

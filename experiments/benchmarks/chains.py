@@ -14,10 +14,10 @@ from typing import Any
 from rich.console import Console
 
 from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.split import split
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.files import write_bytes
-from alsatian.blocks.split import split
 from alsatian.models.architectures import build, code_version
 from alsatian.models.distributions import lineage
 from alsatian.models.synthetic import SyntheticSet, drawn_anew
@@ -36,10 +36,20 @@ SETS = {
     "ResNet-18": SyntheticSet(architecture="resnet18"),
     "ResNet-152": SyntheticSet(architecture="resnet152"),
     "EfficientNetV2-L": SyntheticSet(architecture="efficientnet_v2_l", size=480),
+    "EfficientNetV2-L at 224": SyntheticSet(architecture="efficientnet_v2_l", size=224),
     "ViT-L-32": SyntheticSet(architecture="vit_l_32"),
     "BERT": SyntheticSet(source="transformers", architecture="BertModel", options=BERT, size=None, length=128),
 }
-"""The paper's architectures, with the inputs of the model sets in ``conf/model_set/synthetic_*``."""
+"""The paper's architectures, with the inputs of the model sets in ``conf/model_set/synthetic_*``; and one with the
+input that its published times are for."""
+PUBLISHED = {
+    "ResNet-18": "ResNet-18",
+    "ResNet-152": "ResNet-152",
+    "EffNetV2-L": "EfficientNetV2-L at 224",
+    "ViT-L-32": "ViT-L-32",
+    "BERT": "BERT",
+}
+"""Which of them the workloads of the paper's figures ran."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ class Chain:
             for i in self.open_blocks[len(self.open_blocks) - changed :]:
                 chain[i] = Block(f"{i} of {len(chains)}", *sizes[i])
             chains.append(chain)
-        return [Candidate(f"{i:02d}", tuple(chain), None, self.preprocessing) for i, chain in enumerate(chains)]
+        spec = SETS[self.name].spec
+        return [Candidate(f"{i:02d}", tuple(chain), spec, self.preprocessing) for i, chain in enumerate(chains)]
 
 
 def read_chains(file: Path = FILE) -> dict[str, Chain]:

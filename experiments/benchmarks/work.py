@@ -11,7 +11,9 @@ from alsatian.blocks.segment import Architecture, State
 
 
 @torch.no_grad()
-def work_of(built: Architecture, parameters: Sequence[Sequence[torch.Tensor]], state: State) -> list[dict[str, int]]:
+def work_of(
+    built: Architecture, parameters: Sequence[Sequence[torch.Tensor]], state: State
+) -> list[dict[str, int]]:
     """``flops`` and ``moved_bytes`` of every segment of ``built`` on one batch of what goes into the first.
 
     Bytes are those of all tensors that an operator reads or writes beside parameters; views move none. Nothing is
