@@ -156,6 +156,7 @@ class TimedLoader(BlockLoader):
         self._meter.count("bytes_read", size)
         if self._copies.keep(block.identity, size):
             self._meter.count("ssd_bytes_written", size)
+            self._meter.peak("ssd_block_bytes", self._copies.used)
         if self._pages.use(block.identity):
             return 0.0, rest
         self._pages.keep(block.identity, size)

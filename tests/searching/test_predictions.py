@@ -10,7 +10,19 @@ import pytest
 import torch
 from test_fused import Uncached
 from test_policies_in_search import MODELS as RIVALS
-from tiny_search import ALSATIAN, BASE, BATCH, FEW, POLICIES, PREPROCESSING, SHIFT, STRATEGIES, by_name, first, search
+from tiny_search import (
+    ALSATIAN,
+    BASE,
+    BATCH,
+    FEW,
+    POLICIES,
+    PREPROCESSING,
+    SHIFT,
+    STRATEGIES,
+    by_name,
+    first,
+    search,
+)
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
@@ -41,7 +53,9 @@ NOT_PREDICTED = {"warm_reads"}
 def costs_of(models: ModelSet, item_bytes: float = 0.0, **changes: Any) -> CostModel:
     """Times of everything, all different."""
     keys = segment_keys(models)
-    times = {key: SegmentCost(((1, 1e-3 * i), (8, 4e-3 * i))) for i, key in enumerate(sorted(set(keys.values())), 1)}
+    times = {
+        key: SegmentCost(((1, 1e-3 * i), (8, 4e-3 * i))) for i, key in enumerate(sorted(set(keys.values())), 1)
+    }
     settings: dict[str, Any] = {
         "segments": times,
         "load_fixed_s": 1e-3,
@@ -127,12 +141,14 @@ def test_intermediates_in_files(rivals: ModelSet, cache: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize("blocks", [1, 900, 2000, None], ids=str)
 @pytest.mark.parametrize("copies", [None, 1000, "100%"], ids=str)
-def test_few_resident_blocks(family: ModelSet, blocks: int | None, copies: int | str | None, tmp_path: Path) -> None:
+def test_few_resident_blocks(
+    family: ModelSet, blocks: int | None, copies: int | str | None, tmp_path: Path
+) -> None:
     loader = LoaderSettings(read_ahead=False, block_budget=blocks, block_ssd_budget=copies, ssd_dir=tmp_path)
     compare(family, ALSATIAN, loader=loader)
 
 
-@pytest.mark.parametrize("ways", itertools.product(("keep", "fuse", "again"), repeat=2), ids="-".join)
+@pytest.mark.parametrize("ways", list(itertools.product(("keep", "fuse", "again"), repeat=2)), ids="-".join)
 def test_fused_and_recomputed_intermediates(family: ModelSet, ways: tuple[str, ...], tmp_path: Path) -> None:
     compare(family, Uncached(ways=ways), loader=SEQUENTIAL)
     compare(family, Uncached(ways=ways), loader=AHEAD)
@@ -196,7 +212,7 @@ def test_a_budget_below_a_batch_is_refused_as_in_a_search(family: ModelSet) -> N
 
 
 def test_architectures_without_times_are_named(family: ModelSet) -> None:
-    with pytest.raises(ConfigError, match=r"made up: has no times for .* segments"):
+    with pytest.raises(ConfigError, match=r"made up: has no times for "):
         costs_of(family, segments={})
 
 
