@@ -179,7 +179,7 @@ def test_reading_ahead_hides_reading_behind_computing(family: ModelSet) -> None:
     slow, fast = (predicted(family, costs, ALSATIAN, loader=loader).measurement for loader in (SEQUENTIAL, AHEAD))
     assert counted(slow.counters) == counted(fast.counters)
     busy = slow.parts_s["prepare_model"]
-    assert fast.busy_s == {} or fast.parts_s["prepare_model"] < busy
+    assert fast.parts_s["prepare_model"] < busy
     # Neither of the two threads is done before its own work is.
     working = sum(fast.parts_s.values()) - fast.stalled_s["prepare_model"]
     assert max(busy, working) <= fast.wall_s < slow.wall_s <= busy + working + 1e-9
@@ -198,7 +198,10 @@ def test_models_that_exist_only_as_fingerprints(family: ModelSet) -> None:
     costs = costs_of(family)
     bare = [Candidate(c.id, c.blocks, None, c.preprocessing) for c in family.candidates]
     found = predict(bare, digits(FEW).batches(BATCH), costs, strategy=ALSATIAN)
-    assert found.measurement == predicted(family, costs, ALSATIAN).measurement
+    whole = predicted(family, costs, ALSATIAN)
+    assert found.ranking == whole.ranking
+    for name in ("wall_s", "parts_s", "counters", "peaks"):
+        assert getattr(found.measurement, name) == getattr(whole.measurement, name)
 
 
 def test_a_ranking_is_drawn_from_the_seed(family: ModelSet) -> None:
@@ -214,7 +217,3 @@ def test_a_budget_below_a_batch_is_refused_as_in_a_search(family: ModelSet) -> N
 def test_architectures_without_times_are_named(family: ModelSet) -> None:
     with pytest.raises(ConfigError, match=r"made up: has no times for "):
         costs_of(family, segments={})
-
-
-def test_all_strategies_are_here() -> None:
-    assert {s.name for s in STRATEGIES} == {"base", "shift", "shared_prefix", "alsatian"}
