@@ -58,7 +58,7 @@ def scores(models: list[str]) -> dict[str, float]:
 
 
 @by_strategy
-@pytest.mark.parametrize("budget", [None, 400_000_000], ids=["whole", "chunks"])
+@pytest.mark.parametrize("budget", [None, 200_000_000], ids=["whole", "chunks"])
 def test_it_is_what_the_simulator_adds_up(strategy: Strategy, budget: int | None) -> None:
     candidates = list(MODELS)
     costs = CostModel.of(HARDWARE, keys_for(HARDWARE, candidates, like=SHAPE), STORAGE)
