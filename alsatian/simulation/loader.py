@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alsatian.blocks.candidate import Block
 from alsatian.planning.costs import CostModel
 from alsatian.runtime.block_source import Need
 from alsatian.runtime.loader import BlockLoader
@@ -32,7 +31,8 @@ class TimedLoader(BlockLoader):
 
     ``file_bytes`` are the sizes of block files by identity, where they differ from those of the parameters.
     ``copies`` are bytes for copies of blocks on a fast local path, which take no time to write. Of the files that
-    were read, the hardware's ``page_cache_bytes`` stay in memory and need not be waited for again.
+    were read, the hardware's ``page_cache_bytes`` stay in memory and need not be waited for again; with
+    ``model_files`` every model has files of its own, so that another one's do not help.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class TimedLoader(BlockLoader):
         host_budget: int = 0,
         ahead: bool = False,
         copies: int = 0,
+        model_files: bool = False,
         file_bytes: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(None, meter, budget, host_budget=host_budget, transfer=HostTransfer())  # type: ignore[arg-type]
@@ -53,6 +54,7 @@ class TimedLoader(BlockLoader):
         self._reads_ahead = ahead
         self._file_bytes = file_bytes or {}
         self._copies = Recent(copies)
+        self._model_files = model_files
         self._pages = Recent(costs.hardware.page_cache_bytes)
         self._thread_free_at = 0.0
         self._changed_at = 0.0
@@ -115,10 +117,10 @@ class TimedLoader(BlockLoader):
             start = max(self._thread_free_at, self._changed_at)
             if start >= moment or (order := self._order()) is None:
                 break
-            block = order[0].block
-            read, rest = self._seconds(block)
+            need = order[0]
+            read, rest = self._seconds(need)
             rest += self._costs.hardware.read_ahead_s
-            self._under_way = _UnderWay(block.identity, start, start + read, start + read + rest)
+            self._under_way = _UnderWay(need.block.identity, start, start + read, start + read + rest)
 
     def _finish(self, under_way: _UnderWay) -> None:
         self._fetched(under_way.identity, Loaded([]), True)
@@ -127,7 +129,7 @@ class TimedLoader(BlockLoader):
 
     def _fetch(self, need: Need, room: list[Any] | None) -> Loaded:
         """On the thread that searches."""
-        read, rest = self._seconds(need.block)
+        read, rest = self._seconds(need)
         other = self._under_way
         if other is not None:  # each gets half of the store as long as both read
             shared = min(read, max(0.0, other.read_end - self._clock.now))
@@ -138,8 +140,9 @@ class TimedLoader(BlockLoader):
         self._fetched(need.block.identity, Loaded([]), room is not None)
         return Loaded([])
 
-    def _seconds(self, block: Block) -> tuple[float, float]:
+    def _seconds(self, need: Need) -> tuple[float, float]:
         """Seconds that the store is read for, and those of the rest; counts what is read."""
+        block = need.block
         read = self._costs.read_s(block)
         rest = self._costs.load_s(block) - read
         size = self._file_bytes.get(block.identity, block.parameter_bytes)
@@ -157,7 +160,8 @@ class TimedLoader(BlockLoader):
         if self._copies.keep(block.identity, size):
             self._meter.count("ssd_bytes_written", size)
             self._meter.peak("ssd_block_bytes", self._copies.used)
-        if self._pages.use(block.identity):
+        file = f"{need.model}/{block.identity}" if self._model_files else block.identity
+        if self._pages.use(file):
             return 0.0, rest
-        self._pages.keep(block.identity, size)
+        self._pages.keep(file, size)
         return read, rest

@@ -89,6 +89,8 @@ def predict(
         host_budget=(bytes_of("block_host_budget") or 0) if keeps else 0,
         ahead=settings.read_ahead,
         copies=(bytes_of("block_ssd_budget") or 0) if strategy.shares else 0,
+        # As published: who does not share has a file for every model.
+        model_files=not strategy.shares,
         file_bytes=file_bytes,
     )
     cache = Cache(strategy.cache.fresh(), bytes_of("budget"), meter, lower)

@@ -22,9 +22,9 @@ LOOKS = {
 DASHES = ("-", "--")
 HOUR, TERABYTE = 3600, 1e12
 CAPTION = (
-    "Claim to look for: halving with sharing stays an order of magnitude below searching all models over all data at "
-    "every size, and keeps that lead on many workers. Left: one worker. Middle: bytes of the models' parameters as "
-    "files and as distinct blocks, and what is read by halving with sharing. Right: the largest set, over the number "
+    "Claim to look for: halving with sharing stays an order of magnitude below searching all models over all data "
+    "at every size, and keeps that lead on many workers. Left: one worker. Middle: bytes of the models' parameters "
+    "as files and as distinct blocks, and what halving with sharing reads. Right: the largest set, over the number "
     "of workers; the thin line is perfect scaling."
 )
 

@@ -22,8 +22,8 @@ from alsatian.data.dataset import batches_of
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.models.generated import GeneratedSet
-from alsatian.planning.keys import keys_for
 from alsatian.planning.costs import CostModel
+from alsatian.planning.keys import keys_for
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.storage import Storage
 from alsatian.searching.schedules import Exhaustive, Halving
@@ -35,15 +35,15 @@ from baselines.base import Base
 from baselines.shift import Shift
 from experiments.benchmarks.internet_figure import draw
 from experiments.benchmarks.outlines import Outline, PositionCosts, outline
-from experiments.hardware import named
+from experiments.benchmarks.published_bars import named
 
 HARDWARE, LIKE = "a5000", "resnet152@224"
 STORAGE = Storage(bandwidth="200MB", cold=True)
 ITEMS, BATCH_SIZE = 2000, 128
 BUDGET = "16GB"
 SHARED = {"87 %": 0.13, "63 %": 0.37}
-"""Of the models that share blocks: as the paper finds for DETR-50, and at most for ResNet and DINOv2; with the share
-that does not."""
+"""Models that share blocks, as the paper finds for DETR-50 and at most for ResNet and DINOv2, and those that do
+not."""
 APPROACHES: dict[str, Strategy] = {
     "all data, nothing shared": Base(),
     "halving, nothing shared": Shift(),
@@ -167,19 +167,19 @@ trees and plans that the planner made.
 ## Assumptions
 - Models are chains of {example.blocks} blocks in families of about {example.models_per_family}; a model copies an \
 earlier one of its family and gets new last blocks, their number drawn from the paper's distributions. The paper \
-finds that 87 % of 420 DETR-50 fine-tunes on Hugging Face share blocks (90 % and 94 % in two other DETR families), \
-and up to 63 % of ResNet-18/152 and DINOv2-L: both shares are shown, the other models share nothing.
-- {ITEMS} items ({ITEMS - ITEMS // 5} to train the proxy, {ITEMS // 5} to test it), batches of {BATCH_SIZE}. A block \
-takes as long as the one at the same share of ResNet-152's depth. {hardware.source}
+finds that 87 % of 420 DETR-50 fine-tunes on Hugging Face share blocks (90 % and 94 % in two other DETR \
+families), and up to 63 % of ResNet-18/152 and DINOv2-L: both shares are shown, the other models share nothing.
+- {ITEMS} items ({ITEMS - ITEMS // 5} to train the proxy, {ITEMS // 5} to test it), batches of {BATCH_SIZE}. A \
+block takes as long as the one at the same share of ResNet-152's depth. The machine: {hardware.source}.
 - The store gives {STORAGE}, to every worker by itself. Blocks are read whenever they are used and nothing is \
 read ahead or kept: with read-ahead and memory for blocks, time is between the larger of reading and computing and \
 their sum, which is shown.
-- Intermediates have {BUDGET}; a plan that needs more cuts its data into chunks and reads the blocks again for each.
-- Halving keeps the better half, by scores drawn at random; rounds that would see the same batches are one, so with \
-{-(-(ITEMS - ITEMS // 5) // BATCH_SIZE)} training batches there are five rounds whatever the number of models.
+- Intermediates have {BUDGET}; a plan that needs more cuts its data into chunks and reads blocks again for each.
+- Halving keeps the better half, by scores drawn at random; rounds that would see the same batches are one, so \
+with {-(-(ITEMS - ITEMS // 5) // BATCH_SIZE)} training batches there are five at most, whatever the number of models.
 - Workers: the depth-first order of every round's tree is cut into ranges of equal predicted time, one for each \
-worker, which computes again what its range starts from (the path above its first vertex). They wait for one another \
-behind every round. Planning and sending scores count for nothing, failures do not happen.
+worker, which computes again what its range starts from (the path above its first vertex). They wait for one \
+another behind every round. Planning and sending scores count for nothing, failures do not happen.
 """
     if alike:
         yield (

@@ -27,9 +27,9 @@ from experiments.benchmarks.published_bars import (
     STORAGE,
     Compared,
     compare,
+    named,
     published,
 )
-from experiments.hardware import named
 
 GOAL = 0.15
 """Median error to stay below."""
@@ -82,7 +82,10 @@ Medians of the sizes of the errors; in brackets the median error with its sign, 
     workloads = list(dict.fromkeys(one.bar.workload for one in found))
     yield from _head(["", *APPROACHES, "all"])
     groups = [
-        *((f"Fig {figure}", [one for one in found if one.bar.figure[:2] == figure]) for figure in ("10", "13", "16")),
+        *(
+            (f"Fig {figure}", [one for one in found if one.bar.figure[:2] == figure])
+            for figure in ("10", "13", "16")
+        ),
         *((workload, [one for one in found if one.bar.workload == workload]) for workload in workloads),
         ("all", list(found)),
     ]

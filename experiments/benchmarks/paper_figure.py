@@ -18,7 +18,12 @@ CAPTION = (
     "Bars: predicted; markers: published. Claim to look for: the order of the approaches is right in every cell, and "
     "Alsatian's lead grows with overlap (a to f) and shrinks with memory (16)."
 )
-SHORT = {"ResNet-18": "ResNet\n18", "ResNet-152": "ResNet\n152", "EffNetV2-L": "EffNet\nV2-L", "ViT-L-32": "ViT\nL-32"}
+SHORT = {
+    "ResNet-18": "ResNet\n18",
+    "ResNet-152": "ResNet\n152",
+    "EffNetV2-L": "EffNet\nV2-L",
+    "ViT-L-32": "ViT\nL-32",
+}
 DISTRIBUTIONS = {"FIFTY_PERCENT": "Top 50%", "TWENTY_FIVE_PERCENT": "Top 25%", "TOP_LAYERS": "Top Layers"}
 
 

@@ -18,7 +18,6 @@ from tiny_search import (
     POLICIES,
     PREPROCESSING,
     SHIFT,
-    STRATEGIES,
     by_name,
     first,
     search,
