@@ -43,14 +43,14 @@ def cache_needs(shape: Shape, steps: Iterable[Pass]) -> list[tuple[int, int]]:
     return needs
 
 
-def tier_peaks(
+def place(
     shape: Shape, steps: Iterable[Pass], items: int, batch: int, budgets: Sequence[int | None]
-) -> tuple[int, ...] | None:
-    """Largest content of each tier for a chunk of ``items`` in batches of up to ``batch``, in bytes.
+) -> tuple[tuple[int, ...], dict[int, int]] | None:
+    """Largest content of each tier in bytes, and the tier of each stored vertex; None if a vertex fits nowhere.
 
-    None if a vertex fits nowhere. The rule is the cache's: one batch of every fused vertex is in the fastest
-    tier while its step runs; a stored vertex goes, whole, to the first tier that has room for it, and stays
-    there until it is released. ``shape.kept`` does not count: features are no part of the cache.
+    For a chunk of ``items`` in batches of up to ``batch``. The rule is the cache's: one batch of every fused vertex
+    is in the fastest tier while its step runs; a stored vertex goes, whole, to the first tier that has room for it,
+    and stays there until it is released. ``shape.kept`` does not count: features are no part of the cache.
     """
     used, peaks, tier_of = [0] * len(budgets), [0] * len(budgets), {}
     for step in steps:
@@ -70,7 +70,7 @@ def tier_peaks(
         used[0] -= passing
         for gone in step.done:
             used[tier_of[gone]] -= shape.size[gone] * items
-    return tuple(peaks)
+    return tuple(peaks), tier_of
 
 
 def cut(
@@ -93,7 +93,8 @@ def cut(
         if fastest is None or need(items, batch) <= fastest:
             return (need(items, batch), *(0 for _ in slower))
         if (items, batch) not in known:
-            known[items, batch] = tier_peaks(shape, steps(), items, batch, limits.cache) if slower else None
+            placed = place(shape, steps(), items, batch, limits.cache) if slower else None
+            known[items, batch] = placed[0] if placed else None
         return known[items, batch]
 
     if any(peaks([batch]) is None for batch in batches):

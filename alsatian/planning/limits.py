@@ -11,7 +11,11 @@ class Limits:
         cache: budget of each tier of the cache of intermediates in bytes, fastest tier first; None for no
             limit.
         chunk_batches: most batches of a chunk, None for no limit.
+        blocks: budget of the blocks that stay on the device in bytes, None if none stay or there is no limit.
+        tiers: names of the tiers of the cache.
     """
 
     cache: tuple[int | None, ...] = (None,)
     chunk_batches: int | None = None
+    blocks: int | None = None
+    tiers: tuple[str, ...] = ("device",)

@@ -114,6 +114,8 @@ class Plan:
         note: what the order has to say about itself, such as that it is not what its name promises.
         fused: vertices that are passed on batch by batch and never kept; see :mod:`~alsatian.planning.passes`.
         recomputed: vertices that are computed again for every child and never kept.
+        memory: bytes of the device's memory for intermediates and for blocks while the plan runs; None leaves the
+            budgets as they are.
     """
 
     tree: TaskTree
@@ -123,3 +125,4 @@ class Plan:
     note: str | None = None
     fused: frozenset[int] = frozenset()
     recomputed: frozenset[int] = frozenset()
+    memory: tuple[int, int] | None = None

@@ -85,11 +85,12 @@ class Cache:
                 f"the plan passes on {nbytes} bytes where the cache holds {tier.used} of {tier.budget}"
             )
         tier.used += nbytes
-        self._meter.peak("cache_bytes", tier.used)
+        self._note(0)
         try:
             yield
         finally:
             tier.used -= nbytes
+            self._note(0)
 
     def put(self, vertex: int, state: State) -> None:
         """Store the next batch of ``vertex``.
@@ -124,6 +125,10 @@ class Cache:
         """Drop everything."""
         for vertex in list(self._entries):
             self.release(vertex)
+
+    def resize(self, budget: int) -> None:
+        """Hold at most ``budget`` bytes in the device's memory from now on; for an empty cache."""
+        self._tiers[0].budget = budget
 
     @property
     def used(self) -> int:
@@ -168,6 +173,7 @@ class Cache:
             entry.handles.append(self._store(level, state, sum(t.untyped_storage().nbytes() for t in state)))
             self._tiers[above].drop(handle)
         self._tiers[above].used -= entry.reserved
+        self._note(above)
         self._policies[above].removed(vertex)
         entry.level = level
         self._enter(vertex, level)
@@ -180,7 +186,7 @@ class Cache:
     def _enter(self, vertex: int, level: int) -> None:
         tier, entry = self._tiers[level], self._entries[vertex]
         tier.used += entry.reserved
-        self._meter.peak("cache_bytes" if level == 0 else f"cache_{tier.name}_bytes", tier.used)
+        self._note(level)
         self._policies[level].inserted(vertex, entry.reserved, entry.cost)
 
     def _leave(self, vertex: int, entry: _Entry) -> None:
@@ -188,7 +194,15 @@ class Cache:
         for handle in entry.handles:
             tier.drop(handle)
         tier.used -= entry.reserved
+        self._note(entry.level)
         self._policies[entry.level].removed(vertex)
+
+    def _note(self, level: int) -> None:
+        tier = self._tiers[level]
+        if level:
+            self._meter.peak(f"cache_{tier.name}_bytes", tier.used)
+        else:
+            self._meter.holds("cache_bytes", tier.used)
 
     def _states(self, entry: _Entry) -> Iterator[State]:
         tier = self._tiers[entry.level]

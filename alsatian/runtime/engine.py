@@ -75,7 +75,12 @@ class Engine:
         """
         full = False
         with self._meter.part("prepare_model"):
-            self._loader.follow(block_needs(plan, self._segments, self.keeps and self._cache.policy.keeps))
+            blocks = None
+            if plan.memory is not None:
+                intermediates, blocks = plan.memory
+                self._cache.resize(intermediates)
+            keeps = self.keeps and self._cache.policy.keeps
+            self._loader.follow(block_needs(plan, self._segments, keeps), blocks)
         try:
             self._run_steps(plan, test, train, scores)
         except Exception as error:

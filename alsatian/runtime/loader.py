@@ -45,9 +45,10 @@ class BlockLoader:
         self._ahead = ahead
         self._transfer = transfer or transfer_to(meter.device)
         self._foresight = Foresight()
-        peaks = [partial(meter.peak, f"{tier}_block_bytes") for tier in ("resident", "host")]
-        self._device = Residents(budget, self._next_use, self._evicted, peaks[0])
-        self._host = Residents(host_budget, self._next_use, lambda _: None, peaks[1])
+        on_device = partial(meter.holds, "resident_block_bytes")
+        on_host = partial(meter.peak, "host_block_bytes")
+        self._device = Residents(budget, self._next_use, self._evicted, on_device)
+        self._host = Residents(host_budget, self._next_use, lambda _: None, on_host)
         self._change = threading.Condition()  # guards everything below and the two tiers
         self._fetching: set[str] = set()
         self._in_use: set[str] = set()
@@ -56,9 +57,10 @@ class BlockLoader:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def follow(self, steps: Iterable[Sequence[Need]]) -> None:
+    def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         """Expect a plan whose steps need these blocks, and begin to read ahead.
 
+        ``budget`` is that of the device from now on, if it is not to stay as it is.
         Every step has to be announced with :meth:`advance`. ``steps`` are left alone if nothing is kept.
         """
         self.stop()
@@ -66,6 +68,8 @@ class BlockLoader:
             return
         with self._change:
             self._foresight = Foresight(steps)
+            if budget is not None:
+                self._device.resize(budget)
             self._stopping = self._paused = False
         if self._ahead:
             self._thread = threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True)

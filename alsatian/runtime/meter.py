@@ -118,6 +118,7 @@ class Meter:
         self._state: State = None
         self._timeline = Timeline() if self.timeline else None
         self._lanes = Lanes(self._now, self._timeline)
+        self._held: dict[str, int] = {}
         self._events: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._begin()
@@ -154,6 +155,13 @@ class Meter:
         """Note ``value`` if it is the largest so far."""
         with self._lock:
             self.peaks[name] = max(value, self.peaks.get(name, 0))
+
+    def holds(self, name: str, nbytes: int) -> None:
+        """What is held in the device's memory under ``name`` now: its peak, and that of all such names together."""
+        with self._lock:
+            self._held[name] = nbytes
+            for peak, value in ((name, nbytes), ("memory_bytes", sum(self._held.values()))):
+                self.peaks[peak] = max(value, self.peaks.get(peak, 0))
 
     def event(self, kind: str, **facts: Any) -> None:
         """Note that something happened now; ``facts`` are plain values."""

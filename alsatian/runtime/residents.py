@@ -94,6 +94,16 @@ class Residents:
         self._note(self._used)
         return [mark for mark in marks if mark is not None]
 
+    def resize(self, budget: int) -> None:
+        """Hold at most ``budget`` bytes from now on; what is needed last goes first."""
+        self.budget = budget
+        by_use = sorted(self._blocks, key=self._next_use, reverse=True)  # stable: of equals the least recently used
+        for name in by_use:
+            if self._used <= budget:
+                break
+            if self._blocks[name].content is not None:
+                self._remove(name)
+
     def fill(self, identity: str, content: Loaded) -> None:
         """The content of a block that room is reserved for."""
         self._blocks[identity].content = content
@@ -102,6 +112,7 @@ class Residents:
     def cancel(self, identity: str) -> None:
         """Give room back that was reserved; its content has not come."""
         self._used -= self._blocks.pop(identity).nbytes
+        self._note(self._used)
 
     def mark(self, identities: Collection[str], mark: Any) -> None:
         """Note when blocks were last in use."""
@@ -117,5 +128,6 @@ class Residents:
     def _remove(self, identity: str) -> Resident:
         block = self._blocks.pop(identity)
         self._used -= block.nbytes
+        self._note(self._used)
         self._evicted(identity)
         return block

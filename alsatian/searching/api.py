@@ -12,11 +12,14 @@ import torch
 
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
-from alsatian.data.dataset import Dataset, make_dataset
+from alsatian.data.dataset import Dataset, make_dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.costs import CostModel
+from alsatian.planning.hardware import Hardware
 from alsatian.planning.limits import Limits
+from alsatian.profiling.profile import profile, segment_keys
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
@@ -30,7 +33,9 @@ from alsatian.searching.all_rounds import ranked_models, run_rounds
 from alsatian.searching.budgets import Spill, lower_tiers, resolve, working_set
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.rounds import RoundResult, RoundRunner
+from alsatian.searching.schedules import Adaptive
 from alsatian.searching.strategy import Strategy
+from alsatian.simulation.adaptive import decided
 from alsatian.units import Budget
 
 
@@ -44,7 +49,8 @@ class SearchResult:
         rounds: every round with its scores.
         measurement: wall time, its parts, counters and peaks.
         excluded: models that could not be used, with the reason; they rank last.
-        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit.
+        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit; with a
+            strategy that divides the device's memory itself also ``cache.memory``, the sum that it keeps to.
     """
 
     ranking: tuple[str, ...]
@@ -71,6 +77,7 @@ def search(
     spill: Spill | None = None,
     loader: LoaderSettings | None = None,
     storage: Storage | None = None,
+    hardware: Hardware | None = None,
     device: str = "cpu",
     verify: bool = False,
     on_bad_model: str = "raise",
@@ -95,6 +102,8 @@ def search(
         loader: which blocks stay at hand for later use and whether they are read ahead, if the strategy shares;
             by default up to 1 GiB of them, read ahead.
         storage: how the store and the data are read; at their own speed by default.
+        hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
+            machine is measured before the clock starts, and what was measured is kept beside the store.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
@@ -134,6 +143,18 @@ def search(
         )
         lower = lower_tiers(resolved, spill, meter.device, stack)
         device_budget = resolved["cache.budget"].bytes
+        if strategy.needs_costs or isinstance(strategy.schedule, Adaptive):
+            known = hardware or profile(
+                models, dataset, scorer, batch_size, meter.device, models.store.root / "profiles"
+            )
+            item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
+            costs = CostModel.of(known, segment_keys(models), regime, item_bytes)
+            strategy = strategy.with_costs(costs)
+            if isinstance(strategy.schedule, Adaptive):
+                strategy, facts = decided(
+                    strategy, models.candidates, batches, costs, budget=budget, spill=spill, loader=settings
+                )
+                meter.event("schedule", **facts)
         cache = Cache(strategy.cache.fresh(), device_budget, meter, lower)
         items = DataReader(regime, meter)
         engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
@@ -151,11 +172,17 @@ def search(
                 verify,
             ]
             kept = Checkpoint(checkpoint, digest_json(parts))
-        limits = Limits((device_budget, *(tier.budget for tier in lower)))
+        limits = Limits(
+            (device_budget, *(tier.budget for tier in lower)),
+            blocks=block_budgets["cache.block_budget"].bytes if strategy.shares and settings.keep else None,
+            tiers=("device", *(tier.name for tier in lower)),
+        )
         runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
         rounds, measurement = run_rounds(runner, batches, engine, meter, kept)
     ids = [candidate.id for candidate in models.candidates]
     ranking = ranked_models(ids, rounds, runner.failed)
+    if strategy.divides_memory and limits.blocks is not None and device_budget is not None:
+        resolved["cache.memory"] = Budget(None, device_budget + limits.blocks)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved)
 
 

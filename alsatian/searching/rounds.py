@@ -92,6 +92,8 @@ class RoundRunner:
                 ]
             try:
                 for plan in plans:
+                    if plan.note:
+                        self._meter.event("plan", models=len(plan.tree.all_models()), note=plan.note)
                     chunks = max(chunks, len(plan.chunks))
                     self._engine.execute(plan, test, train, scores)
             except BadModelError as error:
@@ -139,6 +141,8 @@ class RoundRunner:
     def _make_room(self, chunk: int) -> None:
         """Give up resident blocks and intermediates, then shrink the chunk of ``chunk`` batches, then keep none."""
         self._engine.give_up()
+        if self.limits.blocks:
+            self.limits = replace(self.limits, blocks=max(1, self.limits.blocks // 2))
         facts: dict[str, Any] = {"action": "gave up resident blocks and intermediates"}
         if not self._gave_up:
             self._gave_up = True

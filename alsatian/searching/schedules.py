@@ -74,6 +74,21 @@ class Halving:
 
 
 @dataclass(frozen=True)
+class Adaptive(Halving):
+    """Exhaustive or halving, whichever is predicted to be faster for the candidates; decided when a search starts.
+
+    With much sharing an exhaustive round may cost little more than all rounds of halving, or less. Until it is
+    decided it is halving.
+    """
+
+    name: ClassVar[str] = "adaptive"
+
+    def choices(self) -> "tuple[Schedule, ...]":
+        """What it is going to be."""
+        return (Halving(self.eta, self.k), Exhaustive())
+
+
+@dataclass(frozen=True)
 class PaperHalving:
     """The rounds of the published implementation: keeps ``floor(n / 2)`` in ``ceil(log2 n)`` rounds.
 

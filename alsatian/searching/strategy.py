@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest
+from alsatian.planning.costs import CostModel
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.dfs_plus import DfsPlus
@@ -38,6 +40,9 @@ class Strategy:
     sharing: str = "prefix"
     order: Order = field(default_factory=DfsPlus)
     cache: CachePolicy = field(default_factory=Planned)
+    # Whether plans need a cost model, and divide the memory between blocks and intermediates.
+    needs_costs: ClassVar[bool] = False
+    divides_memory: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.sharing not in SHARING:
@@ -47,6 +52,10 @@ class Strategy:
     def shares(self) -> bool:
         """Whether blocks and intermediates are shared between models."""
         return self.sharing == "prefix"
+
+    def with_costs(self, costs: CostModel) -> "Strategy":
+        """This strategy, knowing what everything takes, if it wants to know."""
+        return self
 
     def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
         """See :class:`~alsatian.searching.schedules.Schedule`."""

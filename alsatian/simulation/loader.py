@@ -64,8 +64,8 @@ class TimedLoader(BlockLoader):
         self._delay = lost / (1 - lost)
         clock.disturb = self._delayed
 
-    def follow(self, steps: Iterable[Sequence[Need]]) -> None:
-        super().follow(steps)
+    def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
+        super().follow(steps, budget)
         self._thread_free_at = self._changed_at = self._clock.now
 
     def advance(self) -> None:

@@ -69,6 +69,7 @@ def predict(
         file_bytes: sizes of block files by identity, where they differ from those of the parameters.
     """
     strategy, spill, settings = strategy or Strategy(), spill or Spill(), loader or LoaderSettings()
+    strategy = strategy.with_costs(costs)
     clock = VirtualClock()
     meter = Meter(torch.device("cpu"), clock=clock)
     distinct = {b.identity: b.parameter_bytes for c in candidates for b in c.blocks}
@@ -97,7 +98,11 @@ def predict(
     segments = timed_segments(candidates, costs, clock)
     engine = TimedEngine(segments, None, None, blocks, cache, None, meter)  # type: ignore[arg-type]
     engine.costed = Costed(costs, clock, scores or drawn_scores(seed), costs.item_bytes)
-    limits = Limits((bytes_of("budget"), *(tier.budget for tier in lower)))
+    limits = Limits(
+        (bytes_of("budget"), *(tier.budget for tier in lower)),
+        blocks=bytes_of("block_budget") if keeps else None,
+        tiers=("device", *(tier.name for tier in lower)),
+    )
     runner = RoundRunner(candidates, strategy, engine, meter, limits, "raise")
     with contextlib.closing(blocks):
         rounds, measurement = run_rounds(runner, batches, engine, meter, None)

@@ -10,7 +10,7 @@ from order_cases import FIG_20, paper
 from test_planner import ORDERS, SMALL, batches_of, trees
 
 from alsatian.errors import BudgetError
-from alsatian.planning.chunks import cache_needs, tier_peaks
+from alsatian.planning.chunks import cache_needs, place
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape
 from alsatian.planning.orders.dfs_plus import DfsPlus
@@ -29,8 +29,10 @@ def test_fused_expansion_of_the_papers_tree() -> None:
     steps = list(passes(paper(FIG_20), [0, 1, 2, 4, 5, 3, 6, 7], {2, 3}))
     assert steps[2:] == [Pass(2, [2, 4, 5], [4, 5], [2], [4, 5]), Pass(3, [3, 6, 7], [6, 7], [3], [6, 7, 1])]
     assert cache_needs(paper(FIG_20), steps) == [(11, 7)]
-    assert tier_peaks(paper(FIG_20), steps, 10, 2, [None]) == (11 * 10 + 7 * 2,)
-    assert tier_peaks(paper(FIG_20), steps, 10, 2, [11 * 10 + 7 * 2 - 1]) is None
+    placed = place(paper(FIG_20), steps, 10, 2, [None])
+    assert placed is not None
+    assert placed[0] == (11 * 10 + 7 * 2,)
+    assert place(paper(FIG_20), steps, 10, 2, [11 * 10 + 7 * 2 - 1]) is None
     assert cache_needs(paper(FIG_20), passes(paper(FIG_20), DfsPlus()(paper(FIG_20)))) == [(16, 0)]
 
 
