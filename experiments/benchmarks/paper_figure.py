@@ -15,8 +15,8 @@ WIDTH = 0.26
 """Of a bar, where workloads are 1 apart."""
 COLUMNS = 4
 CAPTION = (
-    "Bars: predicted; markers: published. Claim to look for: the order of the approaches is right in every cell, and "
-    "Alsatian's lead grows with overlap (a to f) and shrinks with memory (16)."
+    "Bars: predicted; markers: published. Claim to look for: the order of the approaches is right in every cell, "
+    "Alsatian's lead grows with overlap (a to f), and it stays ahead in less memory (16)."
 )
 SHORT = {
     "ResNet-18": "ResNet\n18",
