@@ -13,7 +13,7 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "simulate", "list", "figures", "store", "overlap", "coverage", "validate")
+COMMANDS = ("run", "simulate", "profile", "list", "figures", "store", "overlap", "coverage", "validate")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   alsatian simulate experiment=quickstart hardware=a5000 model_set=synthetic_vit_l_32
   alsatian list strategies
   alsatian figures results/quickstart
+  alsatian profile experiment=quickstart
   alsatian validate results
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints

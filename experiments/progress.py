@@ -57,6 +57,10 @@ class Progress:
         if done in (0, total):
             self._print(f"{what}: {done} of {total} models are there")
 
+    def measuring(self, what: str, done: int, total: int) -> None:
+        """Show a step of a measurement that is no run, ``done`` of ``total``."""
+        self._bar.update(self._task, description=f"{what} ({done}/{total})")
+
     def repeat(self, label: str, index: int, count: int) -> Callable[[], None]:
         """Show that a repeat starts; the result is called after every step of it."""
         self._bar.update(self._task, description=f"{label}, repeat {index + 1} of {count}")

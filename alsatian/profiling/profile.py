@@ -17,6 +17,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.hardware import Hardware, SegmentCost
 from alsatian.profiling.machine import machine
 from alsatian.profiling.measuring import load_times, prepare_time, read_ahead_times, score_cost, segment_times
+from alsatian.profiling.tiers import tier_speeds
 from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
@@ -33,18 +34,22 @@ def profile(
     device: torch.device,
     folder: Path | None,
     progress: Steps = lambda what, done, total: None,
+    again: bool = False,
 ) -> Hardware:
     """What this machine needs to search ``models`` over ``dataset``.
 
     Inference is measured once for every distinct code of a block, for batches of all sizes that the search has and
     some below; loading once a machine; preparing and scoring once for each data. All is kept below ``folder``, in a
-    file for each machine, if one is given.
+    file for each machine, if one is given; ``again`` measures what is known already.
     """
     path = None if folder is None else profile_path(folder, device)
     known = _read(path)
     before = json.dumps(known)
     sizes = batch_sizes(dataset, batch_size)
     keys = segment_keys(models)
+    if again:
+        others = {key: times for key, times in known["segments"].items() if key not in keys.values()}
+        known = {**_empty(), "segments": others}
     chains: dict[tuple[str, ...], Candidate] = {}
     for candidate in models.candidates:
         chain = tuple(keys[block.identity] for block in candidate.blocks)
@@ -65,6 +70,8 @@ def profile(
     if not known["load"]:
         known["load"] = load_times(models, device)
         known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"])
+    if not known["tiers"]:
+        known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
     dimension = max([c.blocks[-1].output_bytes // VALUE_BYTES for c in models.candidates if c.blocks], default=1)
     scored = f"{proxy!r} {dimension} {dataset.classes} {len(dataset.test_items)}"
     if scored not in known["score"]:
@@ -84,6 +91,7 @@ def profile(
             "segments": {key: known["segments"][key] for key in set(keys.values())},
             "prepare_s": prepare,
             "score": known["score"][scored],
+            "tier_bytes_per_s": known["tiers"],
             **known["load"],
         }
     )
@@ -113,7 +121,7 @@ def _covers(times: Sequence[Sequence[float]], sizes: Sequence[int]) -> bool:
 
 def _read(path: Path | None) -> dict[str, Any]:
     """What is known of this machine; nothing if the file is missing or is none of ours, which is measured anew."""
-    empty: dict[str, Any] = {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "measured": ""}
+    empty = _empty()
     try:
         found = json.loads(path.read_text()) if path is not None else {}
         for times in found.get("segments", {}).values():
@@ -121,6 +129,10 @@ def _read(path: Path | None) -> dict[str, Any]:
         return empty | {key: found[key] for key in empty if key in found}
     except (OSError, ValueError, TypeError, AttributeError):
         return empty
+
+
+def _empty() -> dict[str, Any]:
+    return {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "tiers": {}, "measured": ""}
 
 
 def as_table(models: ModelSet, hardware: Hardware, keys: Mapping[str, str], items: int) -> list[dict[str, Any]]:

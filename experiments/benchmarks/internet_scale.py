@@ -35,7 +35,7 @@ from baselines.base import Base
 from baselines.shift import Shift
 from experiments.benchmarks.internet_figure import draw
 from experiments.benchmarks.outlines import Outline, PositionCosts, outline
-from experiments.benchmarks.published_bars import named
+from experiments.hardware import named
 
 HARDWARE, LIKE = "a5000", "resnet152@224"
 STORAGE = Storage(bandwidth="200MB", cold=True)

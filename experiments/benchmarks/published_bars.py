@@ -4,7 +4,6 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
 from statistics import median
 from typing import ClassVar
 
@@ -93,15 +92,6 @@ class PublishedRounds:
         for i, amount in enumerate(self.amounts):
             scores = yield Round(tuple(left), amount)
             left = ranked(left, scores)[: max(1, len(models) >> (i + 1))]
-
-
-def named(name: str) -> Hardware:
-    """The hardware profile ``name`` of ``conf/hardware``.
-
-    Raises:
-        ConfigError: there is no such profile.
-    """
-    return Hardware.read(Path(str(resources.files("conf").joinpath("hardware", f"{name}.json"))))
 
 
 def published() -> list[Bar]:

@@ -19,6 +19,7 @@ LISTS = {
     "loaders": "loader",
     "storages": "storage",
     "devices": "device",
+    "hardware": "hardware",
     "trackers": "tracker",
     "scales": "scale",
 }

@@ -1,0 +1,106 @@
+"""``alsatian profile``: what this machine needs for the parts of a search."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from alsatian.planning.hardware import Hardware
+
+HELP = "measure what this machine needs for the parts of a search"
+COLUMNS = ("architecture", "position", "parameters", "load ms", "inference ms/item", "output/item")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
+    parser.add_argument("--again", action="store_true", help="measure also what is known, e.g. if others were busy")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write one profile of all, for hardware.file=FILE on any machine"
+    )
+    parser.add_argument("--name", default="measured", help="of that profile (default: measured)")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. experiment=quickstart"
+    )
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Measure what is not known yet for every model set and data that the words ask for; print it."""
+    from experiments.config import cells
+
+    found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
+    from alsatian.profiling.portable import merged, portable
+    from alsatian.profiling.profile import as_table, segment_keys
+    from experiments.hardware import measured
+    from experiments.progress import Progress
+    from experiments.setup import Parts
+
+    parts, profiles, shown = Parts(), [], set()
+    with Progress(console) as progress:
+        for cell in found:
+            setup = parts.setup(cell.config)
+            models = parts.model_set(setup.config, progress.step)
+            hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, options.again)
+            profiles.append(portable(hardware, models))
+            rows = as_table(models, hardware, segment_keys(models), setup.config["batch_size"])
+            lines = [*_table(rows), "", *_rest(hardware, setup.config)]
+            if (text := "\n".join(lines)) not in shown:
+                console.print(text, markup=False, highlight=False)
+            shown.add(text)
+    if options.out is not None:
+        merged(profiles, options.name).write(options.out)
+        console.print(f"\nwritten: {options.out}", markup=False, highlight=False)
+    return 0
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines of a table of blocks."""
+    from alsatian.units import format_bytes
+
+    cells = [COLUMNS] + [
+        (
+            str(row["architecture"]),
+            str(row["position"]),
+            format_bytes(row["parameter_bytes"]),
+            f"{1e3 * row['load_s']:.3f}",
+            f"{1e3 * row['infer_s_per_item']:.4f}",
+            format_bytes(row["output_bytes_per_item"]),
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
+    first = [f"{line[0]:<{widths[0]}}" for line in cells]
+    rest = [
+        "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)) for line in cells
+    ]
+    return [left + right for left, right in zip(first, rest, strict=True)]
+
+
+def _rest(hardware: "Hardware", config: Mapping[str, Any]) -> list[str]:
+    """Lines about everything but blocks."""
+    from alsatian.units import format_bytes
+
+    def rate(value: float) -> str:
+        return f"{format_bytes(round(value))}/s"
+
+    prepare = ", ".join(f"{1e3 * seconds:.4f}" for seconds in hardware.prepare_s.values())
+    score = hardware.score
+    return [
+        f"store: {rate(hardware.store_bytes_per_s)} and {1e3 * hardware.store_fixed_s:.3f} ms a block",
+        f"to the device: {rate(hardware.load_bytes_per_s)} and {1e3 * hardware.load_fixed_s:.3f} ms a block",
+        f"data: {prepare} ms an item, in batches of {config['batch_size']}",
+        f"proxy: {1e3 * score.fixed_s:.1f} ms and {1e3 * score.step_s:.1f} ms for every {score.step_items:g} "
+        f"training items; {1e9 * score.train_value_s:.3f} ns a value of theirs",
+        *(
+            f"{tier} tier: {rate(write)} written, {rate(read)} read"
+            for tier, (write, read) in hardware.tier_bytes_per_s.items()
+        ),
+        *(
+            f"computing while {rate(speed)} are read: {share:.0%} slower"
+            for speed, share in hardware.read_ahead_loss
+        ),
+        hardware.source,
+    ]
