@@ -13,7 +13,9 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "simulate", "profile", "list", "figures", "store", "overlap", "coverage", "validate")
+COMMANDS = (
+    "run", "simulate", "list", "explain", "figures", "profile", "store", "overlap", "coverage", "validate",
+)  # fmt: skip
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
@@ -22,6 +24,7 @@ EXAMPLES = """examples:
   alsatian simulate experiment=quickstart hardware=a5000 model_set=synthetic_vit_l_32
   alsatian list strategies
   alsatian figures results/quickstart
+  alsatian explain experiment=quickstart strategy=alsatian
   alsatian profile experiment=quickstart
   alsatian validate results
   alsatian store add ~/checkpoints
