@@ -6,7 +6,7 @@ from analysis.comparable import settings
 from analysis.records import Run
 from analysis.units import parse_bytes
 
-FIRST = ("base", "shift", "shared_prefix", "alsatian")
+FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
 UNSET = "unset"
 
 

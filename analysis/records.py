@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from analysis.fields import FieldError, Fields
 from analysis.parsing import parse_run
@@ -50,6 +51,18 @@ def load(folder: Path) -> Records:
     Raises:
         ResultsError: no run in the folder ended well.
     """
+    records = read(folder)
+    if not records.finished:
+        raise ResultsError(f"{folder}: {_why_empty(folder, records)}")
+    return records
+
+
+def read(folder: Path) -> Records:
+    """What :func:`load` reads, also where no run ended well.
+
+    Raises:
+        ResultsError: there is no such folder.
+    """
     if not folder.is_dir():
         raise ResultsError(f"{folder}: there is no such folder; give one with run records, e.g. results/quickstart")
     runs: dict[str, Run] = {}
@@ -64,13 +77,22 @@ def load(folder: Path) -> Records:
             problems.append(printable(f"{path}: skipped: another folder holds run {run.run_id} too"))
         else:
             runs[run.run_id] = run
-    records = Records(list(runs.values()), problems)
-    if not records.finished:
-        raise ResultsError(f"{folder}: {_why_empty(folder, records)}")
-    return records
+    return Records(list(runs.values()), problems)
 
 
 def _read(path: Path) -> Run:
+    record = document(path)
+    if record.get("schema") != SCHEMA:
+        raise FieldError(f"schema {record.get('schema')!r}; this version reads schema {SCHEMA}")
+    return parse_run(Fields(record))
+
+
+def document(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
+
+    Raises:
+        FieldError: it cannot be read or is none.
+    """
     try:
         record = json.loads(path.read_bytes(), parse_constant=_refuse)
         json.dumps(record, ensure_ascii=False).encode()
@@ -81,10 +103,8 @@ def _read(path: Path) -> Run:
     except (ValueError, RecursionError) as error:
         raise FieldError(f"not a whole JSON document ({error})") from None
     if not isinstance(record, dict):
-        raise FieldError("not a run record; expected a JSON object")
-    if record.get("schema") != SCHEMA:
-        raise FieldError(f"schema {record.get('schema')!r}; this version reads schema {SCHEMA}")
-    return parse_run(Fields(record))
+        raise FieldError("not a record; expected a JSON object")
+    return record
 
 
 def _refuse(constant: str) -> float:

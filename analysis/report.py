@@ -1,6 +1,5 @@
 """One folder of run records -> tables, figures and a report that stands alone."""
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from analysis import (
     findings,
     grid,
     labels,
+    paper_figures,
     processes,
     records,
     sections,
@@ -26,6 +26,7 @@ from analysis import (
 )
 from analysis.comparable import workload
 from analysis.files import write
+from analysis.plates import Plate, plate
 from analysis.records import Run
 
 TEMPLATE = "report.html"
@@ -52,25 +53,18 @@ class Report:
     text: str
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the page: texts, image as a data URI, width in inches, and whether it takes a whole row."""
-
-    title: str
-    caption: str
-    image: str
-    inches: float
-    wide: bool
-
-
 def build(folder: Path) -> Report:
     """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
 
-    The records are only read. Every file is written whole or not at all.
+    The records are only read. Every file is written whole or not at all. Of a figure of the paper, all workloads
+    are drawn together as in the paper, with verdicts on its claims. One that is not made of runs has no report.
 
     Raises:
         ResultsError: no run in the folder ended well.
     """
+    paper = paper_figures.section(folder)
+    if paper and not paper.sources.made_of_runs:
+        return _without_runs(folder, paper)
     found = records.load(folder)
     runs = [run for _, run in labels.in_order(found.runs)]
     summary = tables.summary(runs)
@@ -78,24 +72,43 @@ def build(folder: Path) -> Report:
     lines = _lines(runs, summary, score_checks)
     problems = [*found.unfinished, *found.problems]
     files = [write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
-    drawn: list[Figure] = []
+    drawn: list[Plate] = []
     names = {run.run_id: label for label, run in labels.in_order(runs)}
-    for i, part in enumerate(_by_workload(runs)):
+    if paper:
+        files += paper.save(folder)
+        drawn.append(plate(paper.picture.title, paper.picture.caption, paper.picture.page_image(), wide=True))
+    for i, part in enumerate([] if paper else _by_workload(runs)):
         written, shown = _figures(folder / "figures", part, summary, names, first=i == 0)
         files += written
         drawn += shown
     written, lanes, unread = timelines.figures(folder, runs)
     files += written
-    over_time = [Figure(one.title, one.caption, _data_uri(one.svg), one.inches, True) for one in lanes]
+    over_time = [plate(one.title, one.caption, (one.svg, one.inches), wide=True) for one in lanes]
     problems += unread
     unused = [f"Not used: {line}" for line in problems]
     files.append(write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
     _remove_stale(folder / "figures", files)
-    page = _page(runs, summary, score_checks, drawn, over_time, lines, problems)
+    page = _page(runs, summary, score_checks, drawn, over_time, lines, problems, paper)
     files.append(write(folder / TEMPLATE, page))
     pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
-    text = [tables.render(summary), "", *lines, *unused, f"Figures: {pictures}", f"Report: {folder / TEMPLATE}"]
+    text = [
+        tables.render(summary),
+        "",
+        *([paper.text, ""] if paper else []),
+        *lines,
+        *unused,
+        f"Figures: {pictures}",
+        f"Report: {folder / TEMPLATE}",
+    ]
     return Report(summary, score_checks, problems, files, "\n".join(text))
+
+
+def _without_runs(folder: Path, paper: paper_figures.Section) -> Report:
+    files = paper.save(folder)
+    problems = list(paper.sources.problems)
+    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
+    text = [paper.text, "", *(f"Not used: {line}" for line in problems), f"Figures: {pictures}"]
+    return Report(paper.picture.data, [], problems, files, "\n".join(text))
 
 
 def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
@@ -134,7 +147,7 @@ def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
 
 def _figures(
     folder: Path, runs: Sequence[Run], summary: pd.DataFrame, names: Mapping[str, str], first: bool
-) -> tuple[list[Path], list[Figure]]:
+) -> tuple[list[Path], list[Plate]]:
     """Write the figures of one workload; return their files and what the page shows of them.
 
     A sweep over the cache budget is drawn as lines, and as bars at one budget only.
@@ -144,18 +157,17 @@ def _figures(
     suffix = "" if first else f"-{key}"
     of_what = f": {runs[0].model_set.name}"
     files: list[Path] = []
-    swept: list[Figure] = []
+    swept: list[Plate] = []
     note = ""
     if sweep := sweeps.find(runs):
         title, caption = f"Over the cache budget{of_what}", captions.sweep(sweep)
         files += curves.save(sweep, folder / f"sweep{suffix}", title, caption)
-        svg, inches = curves.page_image(sweep)
-        swept.append(Figure(title, caption, _data_uri(svg), inches, True))
+        swept.append(plate(title, caption, curves.page_image(sweep), wide=True))
         beside = sweep.beside(sweep.middle)
         runs = [run for run in runs if run.run_id not in beside]
         rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
         of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
-    shown: list[Figure] = []
+    shown: list[Plate] = []
     for stem, title, caption, save, draw in (
         ("speedup", "Speed-up over base", captions.speedup(runs), figures.speedup, figures.draw_speedup),
         ("breakdown", "Where the time goes", captions.breakdown(runs), figures.breakdown, figures.draw_breakdown),
@@ -169,15 +181,10 @@ def _figures(
         files += save(rows, folder / f"{stem}{suffix}", title, caption)
         if without_base:
             continue  # there is nothing to see
-        svg, inches = figures.page_image(draw, rows)
-        shown.append(Figure(title, caption, _data_uri(svg), inches, False))
+        shown.append(plate(title, caption, figures.page_image(draw, rows), wide=False))
     # Figures of one workload stand side by side or one below the other, whatever each alone would need.
     wide = any(figure.inches > 6 for figure in shown)
     return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
-
-
-def _data_uri(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
@@ -191,10 +198,11 @@ def _page(
     runs: Sequence[Run],
     summary: pd.DataFrame,
     score_checks: list[checks.ScoreCheck],
-    drawn: Sequence[Figure],
-    over_time: Sequence[Figure],
+    drawn: Sequence[Plate],
+    over_time: Sequence[Plate],
     lines: Sequence[str],
     problems: Sequence[str],
+    paper: paper_figures.Section | None,
 ) -> str:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
@@ -207,6 +215,8 @@ def _page(
         doubtful=any(check.mismatches for check in score_checks),
         figures=drawn,
         timelines=over_time,
+        verdicts=sections.verdicts(paper) if paper else None,
+        scaled=paper.sources.scaled if paper else (),
         lines=lines,
         summary=sections.summary(summary),
         overlap=processes.overlap(runs),

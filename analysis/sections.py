@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis import tables
+from analysis import paper_figures, tables
 from analysis.checks import ScoreCheck
 from analysis.comparable import workload
 from analysis.findings import storage_text
@@ -49,6 +49,11 @@ def summary(frame: pd.DataFrame) -> list[Table]:
         Table(heading if len(parts) > 1 else "", header, [tuple(cells) for cells in tables.cells(rows)], numeric)
         for heading, rows in parts
     ]
+
+
+def verdicts(paper: paper_figures.Section) -> Table:
+    """What became of the paper's claims."""
+    return Table("", tuple(title for title, _ in paper_figures.HEADER), paper.rows)
 
 
 def rounds(runs: Sequence[Run]) -> list[Table]:

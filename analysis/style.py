@@ -7,6 +7,7 @@ import textwrap
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from analysis.grid import NO_BREAK, wrapped
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: safe for the common kinds of colour blindness.
 GREY, ORANGE, SKY, GREEN = "#999999", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
-_STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": GREEN}
-_OTHERS = (BLUE, VERMILLION, PURPLE, YELLOW)
+_STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": GREEN, "auto": BLUE}
+_OTHERS = (VERMILLION, PURPLE, YELLOW)
 # Of lines; what belongs together in one figure differs.
 _LINES = _STRATEGIES | {
     **{
@@ -60,6 +61,8 @@ ANGLE = 40
 INCH = 72
 # Width and height of one of several panels, in inches.
 PANEL = (3.3, 2.9)
+# Of a figure of panels: below, its caption would be taller than the panels.
+NARROWEST = 4.6
 
 _SETTINGS: Any = {  # matplotlib's type for the keys is new in 3.11
     "font.size": FONT,
@@ -154,20 +157,40 @@ def row(count: int, names: Sequence[str], title: str, caption: str) -> tuple[Fig
 
     Returns the panels, the axes for the legend, which show nothing else, and the legend's columns.
     """
-    width = count * PANEL[0]
+    return lattice(count, count, PANEL, names, title, caption)
+
+
+def lattice(
+    count: int, across: int, panel: tuple[float, float], names: Sequence[str], title: str, caption: str
+) -> tuple[Figure, list[Axes], Axes, int]:
+    """The same with ``count`` panels in rows of ``across``, each ``panel`` (width, height) inches."""
+    width = max(across * panel[0], NARROWEST)
     # Wide lines average out less than they add up: a little is kept free.
     head, foot = (_fill(text, 0.93 * width, size) for text, size in ((title, (FONT + 2) * BOLD), (caption, SMALL)))
-    # A name, its line and the gap behind it.
-    columns = max(1, int((width - 0.4) * INCH / (max(map(len, names)) * SMALL * 0.6 + 48)))
+    columns = _columns(names, (width - 0.4) * INCH)
     legend = -(-len(names) // columns) * SMALL * 1.9 / INCH + 0.05
     texts = (head.count("\n") * LINE * 1.4 + (foot.count("\n") + 1) * LINE) / INCH + (0.3 if head else 0)
-    figure = Figure(figsize=(width, PANEL[1] + legend + texts), dpi=DPI, layout="constrained")
+    down = -(-count // across)
+    figure = Figure(figsize=(width, down * panel[1] + legend + texts), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2, count, height_ratios=(legend, PANEL[1]))
+    grid = figure.add_gridspec(1 + down, across, height_ratios=(legend, *([panel[1]] * down)))
     above = figure.add_subplot(grid[0, :])
     above.axis("off")
     _write_around(figure, head, foot)
-    return figure, [figure.add_subplot(grid[1, i]) for i in range(count)], above, columns
+    axes = [figure.add_subplot(grid[1 + i // across, i % across]) for i in range(count)]
+    return figure, axes, above, columns
+
+
+def _columns(names: Sequence[str], points: float) -> int:
+    """The most columns of a legend that ``points`` hold; a legend fills them one after the other."""
+    # A name, its line and the gap behind it.
+    widths = [len(name) * SMALL * 0.6 + 48 for name in names]
+    for columns in range(len(names), 1, -1):
+        high, longer = divmod(len(names), columns)
+        ends = [i * high + min(i, longer) for i in range(columns + 1)]
+        if sum(max(widths[a:b]) for a, b in pairwise(ends)) <= points:
+            return columns
+    return 1
 
 
 def line_looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -227,4 +250,5 @@ def _wrap_all(labels: Sequence[str], width: int) -> list[list[str]]:
 def _fill(text: str, inches: float, size: float) -> str:
     # A number stays with its unit.
     text = re.sub(r"(?<=\d) (?=[kMGT]?B|s\b)", NO_BREAK, text)
-    return textwrap.fill(text, max(20, int(inches * INCH / (size * 0.54))))
+    width = max(20, int(inches * INCH / (size * 0.54)))
+    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))

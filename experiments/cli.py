@@ -13,7 +13,7 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "list", "figures", "profile", "store", "overlap", "coverage", "validate")
+COMMANDS = ("run", "list", "explain", "figures", "profile", "store", "overlap", "coverage", "validate")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
   alsatian list strategies
   alsatian figures results/quickstart
+  alsatian explain experiment=quickstart strategy=alsatian
   alsatian profile experiment=quickstart
   alsatian validate results
   alsatian store add ~/checkpoints

@@ -1,0 +1,137 @@
+"""What a search is going to do, and why, as plain data: one entry for each round."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.planning.chunks import min_cache_size
+from alsatian.planning.orders.base import Shape
+from alsatian.planning.passes import computed
+from alsatian.planning.plan import Infer, Plan, Score
+from alsatian.simulation.engine import PlannedRound
+from alsatian.simulation.search import Prediction
+from alsatian.tree import NO_VERTEX
+
+
+def explained(prediction: Prediction, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """The rounds of a predicted search of ``candidates``.
+
+    Every round has ``models``, ``train_items``, ``new_items`` and how they are cut into ``chunks``, ``sharing``,
+    the compressed ``tree`` by vertex, the ``steps`` of the last chunk in order, what was ``predicted`` (seconds,
+    parts, counters), and the predicted ``peaks`` of the tiers in bytes where releases are planned.
+    """
+    measurement = prediction.measurement
+    lengths = {candidate.id: len(candidate.blocks) for candidate in candidates}
+    return {
+        "budgets": {name: budget.bytes for name, budget in prediction.resolved.items()},
+        "rounds": [_round(planned, lengths) for planned in prediction.plans],
+        "predicted": {
+            "wall_s": measurement.wall_s,
+            "parts_s": measurement.parts_s,
+            "counters": measurement.counters,
+            "peaks": measurement.peaks,
+            "events": [event for event in measurement.events if event["kind"] == "schedule"],
+        },
+    }
+
+
+def _round(planned: PlannedRound, lengths: dict[str, int]) -> dict[str, Any]:
+    plan, before, after = planned.plan, planned.before, planned.after
+    models = plan.tree.all_models()
+    counters = Counter(after.counters)
+    counters.subtract(before.counters)
+    items = [sum(batch.items for batch in chunk) for chunk in plan.chunks]
+    batches = sum(len(chunk) for chunk in plan.chunks)
+    whole = sum(lengths[model] for model in models) * batches
+    return {
+        "models": len(models),
+        "train_items": planned.train_items,
+        "new_items": sum(items),
+        "batches": batches,
+        "chunks": len(items),
+        "chunk_items": max(items, default=0),
+        "chunking": _chunking(plan, models, items),
+        "note": plan.note,
+        "memory": plan.memory,
+        "peaks": plan.peaks,
+        "sharing": {
+            "block_executions": counters["block_executions"],
+            "without_sharing": whole,
+            "blocks": len({block.identity for block in plan.tree.blocks.items}),
+            "blocks_without_sharing": sum(lengths[model] for model in models),
+            "blocks_read": counters["blocks_read"],
+        },
+        "tree": _tree(plan),
+        "steps": _steps(plan),
+        "predicted": {
+            "wall_s": after.wall_s - before.wall_s,
+            "parts_s": {part: after.parts_s[part] - before.parts_s[part] for part in after.parts_s},
+            "counters": {name: count for name, count in sorted(counters.items()) if count},
+        },
+    }
+
+
+def _chunking(plan: Plan, models: Sequence[str], items: Sequence[int]) -> dict[str, Any]:
+    """C_min of the usual plan of these vertices in their order, and what a whole pass would need."""
+    order = [step.vertex for step in plan.steps if isinstance(step, Infer) and step.chunk == 0]
+    whole = not plan.fused and not plan.recomputed and plan.peaks is not None and len(order) == len(plan.tree)
+    if not whole or not items:
+        return {"c_min_bytes_per_item": None, "whole_pass_bytes": None}
+    c_min = min_cache_size(Shape.of(plan.tree, models), order)
+    return {"c_min_bytes_per_item": c_min, "whole_pass_bytes": c_min * sum(items)}
+
+
+def _tree(plan: Plan) -> list[dict[str, Any]]:
+    """Every vertex with its place in the order, and how often it is computed in a chunk."""
+    tree = plan.tree
+    first: dict[int, int] = {}
+    times: Counter[int] = Counter()
+    kept: set[int] = set()
+    position = 0
+    for step in plan.steps:
+        if isinstance(step, Infer):
+            if step.chunk:
+                break
+            position += 1
+            way = computed(tree, step.vertex, kept, plan.fused, plan.recomputed)
+            times.update(way)
+            for vertex in way:
+                first.setdefault(vertex, position)
+            kept.update(v for v in way if v not in plan.fused and v not in plan.recomputed)
+    return [
+        {
+            "vertex": vertex,
+            "parent": None if parent == NO_VERTEX else parent,
+            "order": first.get(vertex),
+            "times": times[vertex],
+            "way": _way(plan, vertex),
+            "blocks": len(tree.blocks[vertex]),
+            "parameter_bytes": sum(block.parameter_bytes for block in tree.blocks[vertex]),
+            "output_bytes": tree.output_bytes[vertex],
+            "models": list(tree.models[vertex]),
+        }
+        for vertex, parent in enumerate(tree.parent)
+    ]
+
+
+def _way(plan: Plan, vertex: int) -> str:
+    if not plan.tree.children[vertex]:
+        return "features"
+    if vertex in plan.fused:
+        return "fused"
+    if vertex in plan.recomputed:
+        return "recomputed"
+    return "kept" if plan.peaks is not None else "offered to the cache"
+
+
+def _steps(plan: Plan) -> list[dict[str, Any]]:
+    """The steps of the last chunk, which are those of all others and the scores."""
+    last = len(plan.chunks) - 1
+    found: list[dict[str, Any]] = []
+    for step in plan.steps:
+        if isinstance(step, Score):
+            found.append({"step": "score", "vertex": step.vertex, "models": list(plan.tree.models[step.vertex])})
+        elif step.chunk == last:
+            found.append({"step": "infer" if isinstance(step, Infer) else "release", "vertex": step.vertex})
+    return found
