@@ -14,6 +14,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.hardware import Hardware
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.meter import check_settings
@@ -21,6 +22,7 @@ from alsatian.runtime.storage import Storage
 from alsatian.searching.api import resolve_device
 from alsatian.searching.budgets import Spill
 from alsatian.searching.strategy import Strategy
+from experiments.hardware import given
 from experiments.settings import check_run
 from experiments.trackers.base import Tracker
 
@@ -30,7 +32,10 @@ Steps = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Setup:
-    """A run's parts, built from its configuration before anything is measured."""
+    """A run's parts, built from its configuration before anything is measured.
+
+    ``hardware`` is what the configuration names, None for the machine at hand.
+    """
 
     config: dict[str, Any]
     strategy: Strategy
@@ -40,6 +45,7 @@ class Setup:
     spill: Spill
     dataset: Dataset
     tracker: Tracker
+    hardware: Hardware | None
 
 
 class Parts:
@@ -73,6 +79,7 @@ class Parts:
             spill=Spill(**{key: values["cache"][name] for key, name in SPILL.items()}),
             dataset=self._datasets[key],
             tracker=_build(config.tracker),
+            hardware=given(values),
         )
 
     def model_set(self, config: dict[str, Any], steps: Steps) -> ModelSet:
