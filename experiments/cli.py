@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   alsatian run experiment=quickstart
   alsatian run strategy=shift batch_size=32
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
+  alsatian simulate experiment=quickstart hardware=a5000 model_set=synthetic_vit_l_32
   alsatian list strategies
   alsatian figures results/quickstart
   alsatian explain experiment=quickstart strategy=alsatian
