@@ -94,7 +94,7 @@ def h200(chains: Mapping[str, Chain], base: Hardware) -> Hardware:
     per_flop, per_byte = fits.work_rates(chains["ResNet-152"])
     for workload, name in PUBLISHED.items():
         chain = chains[name]
-        shape = shape_key(SETS[name].spec.name, chain.preprocessing)
+        shape = shape_key(SETS[name].spec, chain.preprocessing)
         computing = TF32 if workload in CONVOLUTIONAL else FP32
         for i, (flops, moved) in enumerate(zip(chain.flops, chain.moved_bytes, strict=True)):
             operations, memory = per_flop * flops, per_byte * moved
@@ -132,7 +132,7 @@ def report(chains: Mapping[str, Chain], found: Calibration, profiles: Sequence[H
         "|---" * (2 + len(profiles)) + "|",
     ]
     for workload, name in PUBLISHED.items():
-        shape = shape_key(SETS[name].spec.name, chains[name].preprocessing)
+        shape = shape_key(SETS[name].spec, chains[name].preprocessing)
         sums = [
             1e3 * sum(cost.seconds(1) for key, cost in hardware.segments.items() if key.startswith(f"{shape}/"))
             for hardware in profiles

@@ -118,7 +118,7 @@ def block_times(chains: Mapping[str, Chain], rate: float) -> dict[str, float]:
         else:  # BERT: arithmetic is taken to cost what it does in the other transformer
             other = chains[PUBLISHED["ViT-L-32"]]
             total = rate * paper.item_seconds("ViT-L-32") * sum(chain.flops) / sum(other.flops)
-        key = shape_key(SETS[name].spec.name, chain.preprocessing)
+        key = shape_key(SETS[name].spec, chain.preprocessing)
         found.update({f"{key}/{i}": total * share / sum(shares) for i, share in enumerate(shares)})
     return found
 

@@ -93,6 +93,13 @@ def test_names_of_architectures_ignore_how_they_are_written() -> None:
     assert shape_key("BertModel", TextPreprocessing("", 128)) == "bertmodel@128"
 
 
+def test_options_make_another_architecture() -> None:
+    bare, small, large = (ArchitectureSpec("transformers", "BertModel", o) for o in ({}, {"n": 1}, {"n": 2}))
+    assert shape_key(bare, IMAGES) == "bertmodel@32"
+    assert len({shape_key(spec, IMAGES) for spec in (bare, small, large)}) == 3
+    assert shape_key(small, IMAGES).startswith("bertmodel-")
+
+
 def test_known_code_goes_before_positions() -> None:
     code: Any = {"a": SimpleNamespace(fingerprint="code"), "b": SimpleNamespace(fingerprint="unknown")}
     assert keys_for(HARDWARE, [chain("net", "a", "b")], code) == {"a": "code", "b": "net@32/1"}
