@@ -1,6 +1,6 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -91,11 +91,19 @@ class Parts:
         device = config["device"]["name"]
         key = digest_json([config["model_set"], config["store_dir"], device])
         if key not in self._model_sets:
-            generator = _build(OmegaConf.create(config["model_set"]))
             # Every read is verified, so that no strategy pays for what another has checked before.
             store = BlockStore(config["store_dir"], verify="always")
-            self._model_sets[key] = generator.open(store, device, steps)
+            self._model_sets[key] = generator(config).open(store, device, steps)
         return self._model_sets[key]
+
+
+def generator(config: Mapping[str, Any]) -> Any:
+    """What makes the model set of ``config``; nothing is made yet.
+
+    Raises:
+        ConfigError: a setting of it is not valid.
+    """
+    return _build(OmegaConf.create(config["model_set"]))
 
 
 @cache

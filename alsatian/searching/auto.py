@@ -77,6 +77,7 @@ class Auto(Strategy):
             limits=choice.limits,
             fused=choice.fused,
             recomputed=choice.recomputed,
+            spilled=choice.spilled,
         )
         note = "; ".join(filter(None, (reason, plan.note)))
         fastest, blocks = choice.limits.cache[0], choice.limits.blocks

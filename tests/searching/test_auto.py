@@ -78,7 +78,7 @@ def test_without_a_machine_this_one_is_measured_once(family: ModelSet, truth: Kn
 
 
 def test_a_machine_that_lacks_the_models_is_refused_in_one_line(family: ModelSet) -> None:
-    with pytest.raises(ConfigError, match=r"hardware empty: has no times for .* alsatian profile") as error:
+    with pytest.raises(ConfigError, match=r"hardware empty: has no times for") as error:
         search(family, strategy=Auto(), hardware=Hardware("empty", "made up"))
     assert "\n" not in str(error.value)
 
