@@ -169,7 +169,7 @@ def outlines_of(config: Mapping[str, Any], hardware: Hardware | None, opened: Ca
                 getattr(made, key) == getattr(known, key) for key in same
             ):
                 chain = read_chains()[name]
-                like = shape_key(made.architecture, chain.preprocessing)
+                like = shape_key(made.spec, chain.preprocessing)
                 return Outlines(chain.models(made.count, made.distribution, made.seed), like)
     models = opened()
     return Outlines(models.candidates, None, models)
