@@ -106,7 +106,7 @@ def open_loader(
         LocalDiskError: there is no usable folder for local copies.
     """
     settings.check_device(meter.device.type)
-    reader = Reader(Throttle(storage.bytes_per_second), storage.cold)
+    reader = Reader(Throttle(storage.bytes_per_second), storage.cold, again=storage.page_cache)
     ssd_budget = budgets["cache.block_ssd_budget"].bytes if shares else None
     budget = host_budget = 0
     if shares and settings.keep:

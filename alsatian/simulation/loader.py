@@ -52,6 +52,7 @@ class TimedLoader(BlockLoader):
         self._reads_ahead = ahead
         self._file_bytes = file_bytes or {}
         self._copies: OrderedDict[str, int] = OrderedDict()
+        self._seen: set[str] = set()  # blocks that were read before
         self._copy_budget = copies
         self._thread_free_at = 0.0
         self._changed_at = 0.0
@@ -155,7 +156,9 @@ class TimedLoader(BlockLoader):
         self._meter.count("blocks_read")
         self._meter.count("bytes_read", size)
         self._copy(block.identity, size)
-        return read, rest
+        again = self._costs.page_cache and block.identity in self._seen
+        self._seen.add(block.identity)
+        return 0.0 if again else read, rest
 
     def _copy(self, identity: str, size: int) -> None:
         if size > self._copy_budget:
