@@ -62,10 +62,10 @@ def draw(found: "Sequence[Found]", workers: Sequence[int], path: Path) -> None:
 def _caption(found: "Sequence[Found]") -> str:
     gains = [f.seconds["all data, nothing shared"] / f.seconds["halving, shared"] for f in found]
     return (
-        f"Claim to look for: halving with sharing is {min(gains):.1f} to {max(gains):.1f} times faster than all data "
-        "with nothing shared, at every size, and more so the more models share blocks. Left: one worker. Middle: "
-        "bytes of the models' parameters as files and as distinct blocks, and what halving with sharing reads. Right: "
-        "the largest sets over the number of workers; the thin lines are perfect scaling."
+        f"Claim to look for: halving with sharing is {min(gains):.1f} to {max(gains):.1f} times faster than all "
+        "data with nothing shared, at every size, and more so the more models share blocks. Left: one worker. "
+        "Middle: bytes of the models' parameters as files and as distinct blocks, and what halving with sharing "
+        "reads. Right: the largest sets over the number of workers; the thin lines are perfect scaling."
     )
 
 
