@@ -13,12 +13,16 @@ from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = ("run", "list", "explain", "figures", "profile", "store", "overlap", "coverage", "validate")
+COMMANDS = (
+    "run", "reproduce", "compare", "explain", "simulate", "profile", "list", "figures", "store", "overlap",
+    "coverage", "validate",
+)  # fmt: skip
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
   alsatian run strategy=shift batch_size=32
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
+  alsatian simulate experiment=quickstart hardware=a5000 model_set=synthetic_vit_l_32
   alsatian list strategies
   alsatian figures results/quickstart
   alsatian explain experiment=quickstart strategy=alsatian
@@ -26,6 +30,8 @@ EXAMPLES = """examples:
   alsatian validate results
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints
+  alsatian compare results/quickstart other/quickstart
+  alsatian reproduce scale=laptop
 """
 
 

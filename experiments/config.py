@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import hydra
@@ -84,6 +85,32 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         for key, value in usual.items():
             check_kind(key, reduce(operator.getitem, key.split("."), plain), value)
     return found
+
+
+def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
+    """``words`` without those that set ``key``, and what the last of these sets it to; None without one.
+
+    Raises:
+        ConfigError: a word cannot be read.
+    """
+    kept: list[str] = []
+    value = None
+    for word, override in zip(words, _parse(words), strict=True):
+        if override.key_or_group == key:
+            value = override.value()
+        else:
+            kept.append(word)
+    return kept, value
+
+
+def experiments_with(key: str) -> list[str]:
+    """Names of the experiments whose file sets ``key``, sorted."""
+    folder = resources.files(MODULE).joinpath("experiment")
+    return [name for name in choices("experiment") if key in _read(folder.joinpath(f"{name}.yaml"))]
+
+
+def _read(file: Traversable) -> dict[str, Any]:
+    return OmegaConf.to_container(OmegaConf.create(file.read_text()), resolve=False)  # type: ignore[return-value]
 
 
 def choices(group: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The hardware that times are predicted for: this machine, one that comes with the project, or a file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from alsatian.planning.hardware import Hardware
 from alsatian.profiling.profile import profile
 from alsatian.proxies.base import Proxy
 from alsatian.searching.api import resolve_device
-from experiments.setup import Steps, use_threads
 
 MEASURED = "measured"
 _FOLDER = resources.files("conf").joinpath("hardware")
@@ -48,12 +47,11 @@ def measured(
     models: ModelSet,
     dataset: Dataset,
     proxy: Proxy,
-    progress: Steps = lambda what, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
     again: bool = False,
 ) -> Hardware:
     """What this machine needs for the run with ``config``; what is not known below ``store_dir``, or everything
-    ``again``, is measured."""
-    use_threads(dict(config))
+    ``again``, is measured. PyTorch has to use the run's threads already."""
     device = resolve_device(config["device"]["name"])
     folder = models.store.root / "profiles"
     return profile(models, dataset, proxy, config["batch_size"], device, folder, progress, again)

@@ -76,6 +76,7 @@ def measure(
             loader=setup.loader,
             storage=setup.storage,
             device=config["device"]["name"],
+            hardware=setup.hardware,
             verify=config["verify"],
             on_bad_model=config["on_bad_model"],
             checkpoint=checkpoint,

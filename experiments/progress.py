@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from analysis.units import duration
+
 
 class Progress:
     """Progress over the runs of one command. ``clock`` tells the time in seconds."""
@@ -101,10 +103,3 @@ class Progress:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False)
-
-
-def duration(seconds: float) -> str:
-    """``seconds`` as people say it: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"

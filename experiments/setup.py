@@ -1,6 +1,6 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.hardware import Hardware
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.runtime.meter import check_settings
@@ -21,6 +22,7 @@ from alsatian.runtime.storage import Storage
 from alsatian.searching.api import resolve_device
 from alsatian.searching.budgets import Spill
 from alsatian.searching.strategy import Strategy
+from experiments.hardware import given
 from experiments.settings import check_run
 from experiments.trackers.base import Tracker
 
@@ -30,7 +32,10 @@ Steps = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Setup:
-    """A run's parts, built from its configuration before anything is measured."""
+    """A run's parts, built from its configuration before anything is measured.
+
+    ``hardware`` is what the configuration names, None for the machine at hand.
+    """
 
     config: dict[str, Any]
     strategy: Strategy
@@ -40,6 +45,7 @@ class Setup:
     spill: Spill
     dataset: Dataset
     tracker: Tracker
+    hardware: Hardware | None
 
 
 class Parts:
@@ -73,6 +79,7 @@ class Parts:
             spill=Spill(**{key: values["cache"][name] for key, name in SPILL.items()}),
             dataset=self._datasets[key],
             tracker=_build(config.tracker),
+            hardware=given(values),
         )
 
     def model_set(self, config: dict[str, Any], steps: Steps) -> ModelSet:
@@ -84,11 +91,19 @@ class Parts:
         device = config["device"]["name"]
         key = digest_json([config["model_set"], config["store_dir"], device])
         if key not in self._model_sets:
-            generator = _build(OmegaConf.create(config["model_set"]))
             # Every read is verified, so that no strategy pays for what another has checked before.
             store = BlockStore(config["store_dir"], verify="always")
-            self._model_sets[key] = generator.open(store, device, steps)
+            self._model_sets[key] = generator(config).open(store, device, steps)
         return self._model_sets[key]
+
+
+def generator(config: Mapping[str, Any]) -> Any:
+    """What makes the model set of ``config``; nothing is made yet.
+
+    Raises:
+        ConfigError: a setting of it is not valid.
+    """
+    return _build(OmegaConf.create(config["model_set"]))
 
 
 @cache

@@ -147,3 +147,17 @@ def make_dataset(
         codes[held_out].astype(np.int64),
         len(classes),
     )
+
+
+def counted(items: int, test_share: float = 0.2) -> Dataset:
+    """So many items without content, for predictions.
+
+    Raises:
+        ConfigError: there are fewer than two.
+    """
+    test = min(max(1, round(test_share * items)), items - 1)
+    if items < 2 or not 0 < test_share < 1:
+        raise ConfigError(f"dataset: items={items} must be at least 2, test_share={test_share} between 0 and 1")
+    parts = [np.empty((count, 0), np.uint8) for count in (items - test, test)]
+    labels = [np.zeros(count, np.int64) for count in (items - test, test)]
+    return Dataset("counted", parts[0], labels[0], parts[1], labels[1], 1)

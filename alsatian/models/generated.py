@@ -8,11 +8,13 @@ for ResNet and DINOv2).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.fingerprint import DIGEST_LENGTH
+from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.distributions import DISTRIBUTIONS, changed_blocks
@@ -31,24 +33,37 @@ class GeneratedSet:
 
     Attributes:
         count: number of models.
+        name: for people.
         blocks: of each model.
         models_per_family: on average; each family has a start of its own, a distribution of new blocks, and an
             input size.
         unshared: share of the models whose blocks are all new.
         seed: of everything random.
+        like: the architecture and input, as hardware profiles name them, whose times stand for the blocks'; None
+            where times do not matter.
     """
 
     count: int
+    name: str = "generated"
     blocks: int = 40
     models_per_family: int = 250
     unshared: float = 0.25
     seed: int = 0
+    like: str | None = None
 
     def __post_init__(self) -> None:
         if min(self.count, self.blocks, self.models_per_family) < 1 or not 0 <= self.unshared <= 1:
             raise ConfigError(
                 "a generated set needs at least one model, block and model per family, and unshared between 0 and 1"
             )
+
+    def open(self, store: BlockStore, device: str = "cpu", progress: object = None) -> NoReturn:
+        """There is nothing to open.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"model_set={self.name} exists only as fingerprints; predict with alsatian simulate")
 
     @property
     def families(self) -> int:

@@ -18,8 +18,9 @@ from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.costs import CostModel
 from alsatian.planning.hardware import Hardware
+from alsatian.planning.keys import keys_for
 from alsatian.planning.limits import Limits
-from alsatian.profiling.profile import profile, segment_keys
+from alsatian.profiling.profile import profile
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache import Cache
@@ -149,7 +150,8 @@ def search(
             known = hardware or _measured(models, dataset, scorer, batch_size, meter)
             if known is not None:
                 item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-                costs = CostModel.of(known, segment_keys(models), regime, item_bytes)
+                keys = keys_for(known, models.candidates, models.segments)
+                costs = CostModel.of(known, keys, regime, item_bytes)
                 strategy = strategy.with_costs(costs)
                 if isinstance(strategy.schedule, Adaptive):
                     strategy, facts = decided(

@@ -159,6 +159,7 @@ class TimedLoader(BlockLoader):
         self._meter.count("bytes_read", size)
         if self._copies.keep(block.identity, size):
             self._meter.count("ssd_bytes_written", size)
+            self._meter.peak("ssd_block_bytes", self._copies.used)
         file = f"{need.model}/{block.identity}" if self._model_files else block.identity
         if self._pages.use(file):
             return 0.0, rest

@@ -15,6 +15,11 @@ class Recent:
         self._used = 0
         self._sizes: OrderedDict[str, int] = OrderedDict()
 
+    @property
+    def used(self) -> int:
+        """Bytes that are kept."""
+        return self._used
+
     def use(self, name: str) -> bool:
         """Whether ``name`` is kept; if so it was used just now."""
         if name not in self._sizes:

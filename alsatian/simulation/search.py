@@ -108,6 +108,8 @@ def predict(
         rounds, measurement = run_rounds(runner, batches, engine, meter, None)
     ids = [candidate.id for candidate in candidates]
     ranking = ranked_models(ids, rounds, runner.failed)
+    if strategy.divides_memory and limits.blocks is not None and limits.cache[0] is not None:
+        resolved["cache.memory"] = Budget(None, limits.cache[0] + limits.blocks)
     return Prediction(measurement, tuple(engine.costed.rounds), tuple(rounds), ranking, resolved)
 
 

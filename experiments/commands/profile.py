@@ -36,13 +36,14 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.profiling.profile import as_table, segment_keys
     from experiments.hardware import measured
     from experiments.progress import Progress
-    from experiments.setup import Parts
+    from experiments.setup import Parts, use_threads
 
     parts, profiles, shown = Parts(), [], set()
     with Progress(console) as progress:
         for cell in found:
             setup = parts.setup(cell.config)
             models = parts.model_set(setup.config, progress.step)
+            use_threads(setup.config)
             hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, options.again)
             profiles.append(portable(hardware, models))
             rows = as_table(models, hardware, segment_keys(models), setup.config["batch_size"])
