@@ -63,16 +63,20 @@ def compare_scores(runs: Sequence[Run]) -> list[ScoreCheck]:
     Scores are compared with ``==`` over rounds with equal training items, features by their digests where
     both runs recorded them. Pairs without a shared score are listed too, with ``shared=0``.
     """
-    results = [(label, run, _results(run)) for label, run in in_order(runs)]
-    checks = []
-    for (label_a, a, results_a), (label_b, b, results_b) in combinations(results, 2):
-        if arithmetic(a) == arithmetic(b):
-            shared = sorted(results_a.keys() & results_b.keys())
-            both = [(key, results_a[key], results_b[key]) for key in shared]
-            found = [Mismatch(key[1], key[0], x[0], y[0]) for key, x, y in both if _differ(x, y)]
-            fingerprints = sum(x[1] is not None and y[1] is not None for _, x, y in both)
-            checks.append(ScoreCheck(label_a, label_b, len(shared), found, fingerprints))
-    return checks
+    return [
+        compare_two(label_a, a, label_b, b)
+        for (label_a, a), (label_b, b) in combinations(in_order(runs), 2)
+        if arithmetic(a) == arithmetic(b)
+    ]
+
+
+def compare_two(label_a: str, a: Run, label_b: str, b: Run) -> ScoreCheck:
+    """Compare what both runs computed, whether or not they are expected to agree."""
+    results_a, results_b = _results(a), _results(b)
+    both = [(key, results_a[key], results_b[key]) for key in sorted(results_a.keys() & results_b.keys())]
+    found = [Mismatch(key[1], key[0], x[0], y[0]) for key, x, y in both if _differ(x, y)]
+    fingerprints = sum(x[1] is not None and y[1] is not None for _, x, y in both)
+    return ScoreCheck(label_a, label_b, len(both), found, fingerprints)
 
 
 def verdict(runs: Sequence[Run], label: str) -> str:

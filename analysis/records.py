@@ -69,7 +69,7 @@ def read(folder: Path) -> Records:
     problems: list[str] = []
     for path in sorted(folder.glob("*/run.json")):
         try:
-            run = _read(path)
+            run = read_run(path)
         except FieldError as error:
             problems.append(printable(f"{path}: skipped: {error}"))
             continue
@@ -80,7 +80,12 @@ def read(folder: Path) -> Records:
     return Records(list(runs.values()), problems)
 
 
-def _read(path: Path) -> Run:
+def read_run(path: Path) -> Run:
+    """The run record in ``path``.
+
+    Raises:
+        FieldError: it cannot be read, is none, or is of another version.
+    """
     record = document(path)
     if record.get("schema") != SCHEMA:
         raise FieldError(f"schema {record.get('schema')!r}; this version reads schema {SCHEMA}")

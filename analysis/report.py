@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from analysis import (
@@ -26,6 +25,7 @@ from analysis import (
 )
 from analysis.comparable import workload
 from analysis.files import write
+from analysis.pages import render
 from analysis.plates import Plate, plate
 from analysis.records import Run
 
@@ -204,11 +204,8 @@ def _page(
     problems: Sequence[str],
     paper: paper_figures.Section | None,
 ) -> str:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(TEMPLATE).render(
+    return render(
+        TEMPLATE,
         title=_title(runs),
         experiment=runs[0].experiment,
         headline=findings.headline(runs, score_checks),

@@ -126,7 +126,7 @@ def environments(runs: Sequence[Run]) -> list[Table]:
     """Code, versions and hardware; one table for all runs if they agree."""
     groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for label, run in in_order(runs):
-        groups.setdefault(tuple(_environment(run.environment)), []).append(label)
+        groups.setdefault(tuple(machine_rows(run.environment)), []).append(label)
     return [Table(", ".join(who) if len(groups) > 1 else "", (), list(rows)) for rows, who in groups.items()]
 
 
@@ -162,7 +162,8 @@ def _walls(run: Run) -> str:
     return ", ".join(seconds_text(repeat.wall_s) for repeat in run.repeats)
 
 
-def _environment(machine: Environment) -> list[tuple[str, ...]]:
+def machine_rows(machine: Environment) -> list[tuple[str, ...]]:
+    """Code, versions and hardware, a row each."""
     commit = machine.commit or "unknown commit"
     libraries = ", ".join(f"{name} {version or 'unknown'}" for name, version in machine.libraries.items())
     memory = None if machine.memory_bytes is None else bytes_text(machine.memory_bytes)

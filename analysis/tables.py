@@ -97,6 +97,26 @@ def part_text(seconds: float) -> str:
     return "–" if math.isnan(seconds) else f"{seconds:,.2f}"
 
 
+def numbers(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[int, ...]]:
+    """Titles, texts of the rows and which columns hold numbers, for any table; empty columns are left out.
+
+    Numbers have three digits: all of them are in the files beside a figure.
+    """
+    kept = frame.dropna(axis="columns", how="all")
+    titles = tuple(str(name).replace("_", " ") for name in kept.columns)
+    numeric = tuple(i for i, name in enumerate(kept.columns) if pd.api.types.is_numeric_dtype(kept[name]))
+    return titles, [tuple(map(_short, row)) for row in kept.itertuples(index=False)], numeric
+
+
+def _short(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"
+    if isinstance(value, float):
+        digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+        return f"{value:,.{digits}f}" if abs(value) >= 0.0995 or value == 0 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))
+
+
 # Title of each column, and whether it holds numbers.
 HEADER = (
     ("strategy", False),

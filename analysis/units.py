@@ -55,6 +55,13 @@ def wall_text(median: float, low: float, high: float, repeats: int) -> str:
     return f"{seconds_text(median)} ({low:,.{digits}f}–{high:,.{digits}f}, N={repeats})"
 
 
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
 def printable(text: str) -> str:
     """``text`` on one line, without anything that could steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -14,7 +14,8 @@ from alsatian.errors import AlsatianError
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
 # what is slow inside handle, so that every command starts as fast as it can.
 COMMANDS = (
-    "run", "simulate", "list", "explain", "figures", "profile", "store", "overlap", "coverage", "validate",
+    "run", "reproduce", "compare", "explain", "simulate", "profile", "list", "figures", "store", "overlap",
+    "coverage", "validate",
 )  # fmt: skip
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
@@ -29,6 +30,8 @@ EXAMPLES = """examples:
   alsatian validate results
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints
+  alsatian compare results/quickstart other/quickstart
+  alsatian reproduce scale=laptop
 """
 
 

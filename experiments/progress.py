@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from analysis.units import duration
+
 
 class Progress:
     """Progress over the runs of one command. ``clock`` tells the time in seconds."""
@@ -75,8 +77,7 @@ class Progress:
         """A run ended well."""
         self._done += 1
         self._seconds.append(self._clock() - self._began)
-        seconds = [repeat["wall_s"] for repeat in record["repeats"]]
-        self._ended(f"{label}: {median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}")
+        self._ended(f"{label}: {_found(record)}")
 
     def failed(self, label: str, status: str) -> None:
         """A run did not end well; why is said at the end of the command."""
@@ -103,8 +104,8 @@ class Progress:
         self._console.print(line, markup=False, highlight=False)
 
 
-def duration(seconds: float) -> str:
-    """``seconds`` as people say it: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+def _found(record: dict[str, Any]) -> str:
+    if "found" in record:
+        return str(record["found"])
+    seconds = [repeat["wall_s"] for repeat in record["repeats"]]
+    return f"{median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}"

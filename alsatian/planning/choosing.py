@@ -34,6 +34,7 @@ class Choice:
         arrangement: the order itself.
         limits: the budgets as they are divided.
         fused, recomputed: vertices that are not kept; see :mod:`~alsatian.planning.passes`.
+        spilled: vertices that are kept in a lower tier even if there is room above.
         seconds: predicted.
         chunks: into how many the data is cut.
     """
@@ -43,6 +44,7 @@ class Choice:
     limits: Limits
     fused: frozenset[int] = NONE
     recomputed: frozenset[int] = NONE
+    spilled: frozenset[int] = NONE
     seconds: float = float("inf")
     chunks: int = 0
 
@@ -94,12 +96,14 @@ class Chooser:
         what = [f"order {best.name}"] if best.name != usual.name else []
         what += [f"{len(best.fused)} fused"] if best.fused else []
         what += [f"{len(best.recomputed)} recomputed"] if best.recomputed else []
+        what += [f"{len(best.spilled)} spilled early"] if best.spilled else []
         if best.limits.cache[0] != usual.limits.cache[0] and best.limits.cache[0] is not None:
             blocks = format_bytes(best.limits.blocks or 0)
             what.append(f"memory {format_bytes(best.limits.cache[0])} for intermediates and {blocks} for blocks")
         if best.limits.cache[1:] != usual.limits.cache[1:]:
             what.append("nothing spilled")
-        what.append(f"{best.chunks} chunks instead of {usual.chunks or 'none that fit'}")
+        if best.chunks != usual.chunks:
+            what.append(f"chunks: {best.chunks}" + (f" instead of {usual.chunks}" if usual.chunks else ""))
         before = f"{usual.seconds:.3g} s as usual" if usual.chunks else "as usual it does not fit"
         return f"predicted {best.seconds:.3g} s, {before}: {', '.join(what)}"
 
@@ -114,7 +118,7 @@ class Chooser:
                 yield replace(usual, name=order.name, arrangement=arrangement)
 
     def _moves(self, choice: Choice) -> Iterator[Choice]:
-        """What could lower the largest content: each vertex that is held then, fused or recomputed."""
+        """What could lower the largest content: each vertex that is held then fused, recomputed or spilled."""
         content, largest = 0, -1
         held: set[int] = set()
         at_peak: frozenset[int] = NONE
@@ -129,6 +133,8 @@ class Chooser:
         for vertex in by_size:
             yield replace(choice, fused=choice.fused | {vertex})
             yield replace(choice, recomputed=choice.recomputed | {vertex})
+            if any(choice.limits.cache[1:]) and vertex not in choice.spilled:
+                yield replace(choice, spilled=choice.spilled | {vertex})
 
     def _best_division(self, choice: Choice) -> Choice:
         """The best of what the budgets can be for ``choice``; ``inf`` seconds if nothing fits."""
@@ -181,11 +187,13 @@ class Chooser:
             )
             if fused > limits.blocks:
                 raise BudgetError("the blocks of a fused step do not fit")
-        chunks, peaks = cut(self._batches, self._shape, lambda: steps, limits)
+        chunks, peaks = cut(self._batches, self._shape, lambda: steps, limits, choice.spilled)
         placed: dict[int, str] = {}
         if any(peaks[1:]):
             items = max(sum(batch.items for batch in chunk) for chunk in chunks)
-            found = place(self._shape, steps, items, max(b.items for b in self._batches), limits.cache)
+            found = place(
+                self._shape, steps, items, max(b.items for b in self._batches), limits.cache, choice.spilled
+            )
             placed = {v: limits.tiers[tier] for v, tier in (found[1] if found else {}).items() if tier}
         seconds = estimate(self._work, steps, len(chunks), limits.blocks, placed, self._shape.size)
         return replace(choice, seconds=seconds, chunks=len(chunks))

@@ -1,12 +1,12 @@
 """Cutting a round's data into chunks of whole batches whose intermediates fit the cache."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Shape
-from alsatian.planning.passes import Pass, passes
+from alsatian.planning.passes import NONE, Pass, passes
 
 
 def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
@@ -44,13 +44,19 @@ def cache_needs(shape: Shape, steps: Iterable[Pass]) -> list[tuple[int, int]]:
 
 
 def place(
-    shape: Shape, steps: Iterable[Pass], items: int, batch: int, budgets: Sequence[int | None]
+    shape: Shape,
+    steps: Iterable[Pass],
+    items: int,
+    batch: int,
+    budgets: Sequence[int | None],
+    spilled: Collection[int] = NONE,
 ) -> tuple[tuple[int, ...], dict[int, int]] | None:
     """Largest content of each tier in bytes, and the tier of each stored vertex; None if a vertex fits nowhere.
 
     For a chunk of ``items`` in batches of up to ``batch``. The rule is the cache's: one batch of every fused vertex
     is in the fastest tier while its step runs; a stored vertex goes, whole, to the first tier that has room for it,
-    and stays there until it is released. ``shape.kept`` does not count: features are no part of the cache.
+    and stays there until it is released; one that is ``spilled`` looks at the fastest tier last. ``shape.kept``
+    does not count: features are no part of the cache.
     """
     used, peaks, tier_of = [0] * len(budgets), [0] * len(budgets), {}
     for step in steps:
@@ -60,7 +66,8 @@ def place(
         used[0] += passing
         for vertex in step.stored:
             size = shape.size[vertex] * items
-            tier = next((i for i, b in enumerate(budgets) if b is None or used[i] + size <= b), None)
+            tiers = tier_order(len(budgets), vertex in spilled)
+            tier = next((i for i in tiers if (b := budgets[i]) is None or used[i] + size <= b), None)
             if tier is None:
                 return None
             tier_of[vertex] = tier
@@ -73,8 +80,17 @@ def place(
     return tuple(peaks), tier_of
 
 
+def tier_order(tiers: int, spilled: bool) -> Sequence[int]:
+    """In which order a vertex looks for room in so many tiers."""
+    return [*range(1, tiers), 0] if spilled else range(tiers)
+
+
 def cut(
-    batches: Sequence[Batch], shape: Shape, steps: Callable[[], Iterable[Pass]], limits: Limits
+    batches: Sequence[Batch],
+    shape: Shape,
+    steps: Callable[[], Iterable[Pass]],
+    limits: Limits,
+    spilled: Collection[int] = NONE,
 ) -> tuple[tuple[tuple[Batch, ...], ...], tuple[int, ...]]:
     """``batches`` in as few chunks as the budgets allow for ``steps``, and the largest content of each tier.
 
@@ -90,10 +106,12 @@ def cut(
 
     def peaks(chunk: Sequence[Batch]) -> tuple[int, ...] | None:
         items, batch = _items(chunk), max(batch.items for batch in chunk)
-        if fastest is None or need(items, batch) <= fastest:
+        if not spilled and (fastest is None or need(items, batch) <= fastest):
             return (need(items, batch), *(0 for _ in slower))
         if (items, batch) not in known:
-            placed = place(shape, steps(), items, batch, limits.cache) if slower else None
+            placed = None
+            if slower or spilled:
+                placed = place(shape, steps(), items, batch, limits.cache, spilled)
             known[items, batch] = placed[0] if placed else None
         return known[items, batch]
 

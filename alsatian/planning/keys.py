@@ -3,18 +3,22 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.candidate import ArchitectureSpec, Candidate
+from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Segment
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.planning.hardware import Hardware
 
 
-def shape_key(architecture: str, preprocessing: Preprocessing) -> str:
-    """An architecture with its input, e.g. ``"resnet152@224"``: the name without what people write differently, and
-    the pixels of an image's side or the tokens of a text."""
-    name = re.sub("[^a-z0-9]", "", architecture.lower())
+def shape_key(architecture: ArchitectureSpec | str, preprocessing: Preprocessing) -> str:
+    """An architecture with its input, e.g. ``"resnet152@224"``: the name without what people write differently, a
+    digest of options if there are any, and the pixels of an image's side or the tokens of a text."""
+    name, options = (
+        (architecture, {}) if isinstance(architecture, str) else (architecture.name, architecture.options)
+    )
+    kind = f"-{digest_json(dict(options))[:6]}" if options else ""
     settings = preprocessing.settings()
-    return f"{name}@{settings.get('size', settings.get('length', ''))}"
+    return f"{re.sub('[^a-z0-9]', '', name.lower())}{kind}@{settings.get('size', settings.get('length', ''))}"
 
 
 def keys_for(
@@ -34,8 +38,7 @@ def keys_for(
     found: dict[str, str] = {}
     for candidate in candidates:
         count = len(candidate.blocks)
-        name = candidate.architecture.name if candidate.architecture else candidate.id
-        shape, of = shape_key(name, candidate.preprocessing), count
+        shape, of = shape_key(candidate.architecture or candidate.id, candidate.preprocessing), count
         if candidate.architecture is None and like is not None:
             shape, of = like, depth
         for position, block in enumerate(candidate.blocks):

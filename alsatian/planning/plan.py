@@ -114,6 +114,7 @@ class Plan:
         note: what the order has to say about itself, such as that it is not what its name promises.
         fused: vertices that are passed on batch by batch and never kept; see :mod:`~alsatian.planning.passes`.
         recomputed: vertices that are computed again for every child and never kept.
+        spilled: vertices that are kept in a lower tier of the cache even if there is room above.
         memory: bytes of the device's memory for intermediates and for blocks while the plan runs; None leaves the
             budgets as they are.
     """
@@ -125,4 +126,5 @@ class Plan:
     note: str | None = None
     fused: frozenset[int] = frozenset()
     recomputed: frozenset[int] = frozenset()
+    spilled: frozenset[int] = frozenset()
     memory: tuple[int, int] | None = None

@@ -22,6 +22,7 @@ def make_plan(
     limits: Limits,
     fused: frozenset[int] = NONE,
     recomputed: frozenset[int] = NONE,
+    spilled: frozenset[int] = NONE,
 ) -> Plan:
     """Plan one round: the features of ``models`` for ``batches``, then their scores.
 
@@ -31,7 +32,7 @@ def make_plan(
     what is kept.
 
     ``fused`` and ``recomputed`` vertices (see :mod:`~alsatian.planning.passes`) are not kept: both are for planned
-    releases, and for vertices with children.
+    releases, and for vertices with children. ``spilled`` ones are kept in a lower tier even if there is room above.
 
     A model is scored as soon as all its features are there, while blocks for the next are being read.
 
@@ -52,9 +53,9 @@ def make_plan(
         return Plan(tree, (), Steps((Score(vertex) for vertex in outputs), 1), (0,), note)
     if planned_releases:
         order_of_passes = partial(passes, shape, sequence, fused, recomputed)
-        chunks, peaks = cut(batches, shape, order_of_passes, limits)
+        chunks, peaks = cut(batches, shape, order_of_passes, limits, spilled)
         steps = Steps(_planned(shape, order_of_passes(), scored, fused | recomputed), len(chunks))
-        return Plan(tree, chunks, steps, peaks, note, fused, recomputed)
+        return Plan(tree, chunks, steps, peaks, note, fused, recomputed, spilled)
     most = limits.chunk_batches or len(batches)
     pieces = tuple(tuple(batches[i : i + most]) for i in range(0, len(batches), most))
     features = (step for vertex in outputs for step in (Infer(vertex, 0), Score(vertex)))

@@ -132,7 +132,7 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _empty() -> dict[str, Any]:
-    return {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "tiers": {}, "measured": ""}
+    return {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "tiers": {}, "machine": {}, "measured": ""}
 
 
 def as_table(models: ModelSet, hardware: Hardware, keys: Mapping[str, str], items: int) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from alsatian.blocks.segment import State
 from alsatian.errors import BudgetError
+from alsatian.planning.chunks import tier_order
 from alsatian.runtime.meter import Meter
 from alsatian.runtime.policies.base import CachePolicy
 from alsatian.runtime.tiers import DeviceTier, Fetch, Tier
@@ -53,16 +54,20 @@ class Cache:
         for policy in self._policies:
             policy.advance()
 
-    def reserve(self, vertex: int, nbytes: int, pinned: frozenset[int], cost: float = 1.0) -> bool:
+    def reserve(
+        self, vertex: int, nbytes: int, pinned: frozenset[int], cost: float = 1.0, spilled: bool = False
+    ) -> bool:
         """Make room for ``nbytes`` of ``vertex``, evicting by policy but nothing ``pinned``.
 
-        ``cost`` is the work to compute it again from its parent, in any unit. Returns whether it may be
+        ``cost`` is the work to compute it again from its parent, in any unit; what is ``spilled`` looks at the
+        device's memory last. Returns whether it may be
         stored. Raises :class:`BudgetError` if a planned intermediate does not fit, which a correct plan
         never causes.
         """
         if not self.policy.keeps:
             return False
-        level = next((i for i in range(len(self._tiers)) if self._make_room(i, vertex, nbytes, pinned)), None)
+        levels = tier_order(len(self._tiers), spilled)
+        level = next((i for i in levels if self._make_room(i, vertex, nbytes, pinned)), None)
         if level is None:
             if self.policy.planned:
                 held = ", ".join(f"{t.used} of {t.budget} bytes on {t.name}" for t in self._tiers)

@@ -207,7 +207,7 @@ class Engine:
                 pinned = frozenset({source, *held})
                 # Preparing data counts as one block: it is work, though no block does it.
                 cost = max(1, len(tree.blocks[vertex])) * items
-                if self._cache.reserve(vertex, nbytes, pinned, cost=cost):
+                if self._cache.reserve(vertex, nbytes, pinned, cost, vertex in plan.spilled):
                     held.add(vertex)
         return held
 

@@ -15,6 +15,8 @@ from experiments.benchmarks.chains import PUBLISHED, SETS, Chain
 from experiments.benchmarks.published_parts import Bar
 
 DISTRIBUTIONS = {"TOP_LAYERS": "top_layers", "TWENTY_FIVE_PERCENT": "top_25", "FIFTY_PERCENT": "top_50"}
+ALIKE = {"BERT": "ViT-L-32", "EfficientNetV2-L": "EfficientNetV2-L at 224"}
+"""Chains that Fig 5 does not show, and those whose rate they are taken to have."""
 SEEDS = 40
 """Sets drawn for the bytes that a published set may have had."""
 
@@ -106,31 +108,34 @@ def block_times(chains: Mapping[str, Chain], rate: float) -> dict[str, float]:
     """Seconds per item of every block, by key.
 
     An architecture's sum is what an item more costs in Fig 5, times ``rate``. Its blocks have the shares of Fig 12
-    where that shows them; others share by work, at the rates that ResNet-152's blocks have there.
+    where that shows them; others share by work, at the rates that ResNet-152's blocks have there. What Fig 5 does
+    not show takes as long by work as its like (``ALIKE``).
     """
     found: dict[str, float] = {}
-    work = work_rates(chains["ResNet-152"])
-    for workload, name in PUBLISHED.items():
-        chain = chains[name]
-        shares = _shares(workload, chain, work)
-        if workload in paper.FILE_BYTES:
-            total = rate * paper.item_seconds(workload)
-        else:  # BERT: arithmetic is taken to cost what it does in the other transformer
-            other = chains[PUBLISHED["ViT-L-32"]]
-            total = rate * paper.item_seconds("ViT-L-32") * sum(chain.flops) / sum(other.flops)
-        key = shape_key(SETS[name].spec.name, chain.preprocessing)
+    per_flop, per_byte = work_rates(chains["ResNet-152"])
+
+    def work(chain: Chain) -> list[float]:
+        pairs = zip(chain.flops, chain.moved_bytes, strict=True)
+        return [per_flop * flops + per_byte * moved for flops, moved in pairs]
+
+    published = {name: workload for workload, name in PUBLISHED.items()}
+    for name, chain in chains.items():
+        like = ALIKE.get(name, name)
+        shares = _shares(published.get(name, ""), chain, work(chain))
+        total = rate * paper.item_seconds(published[like])
+        if like != name:
+            total *= sum(work(chain)) / sum(work(chains[like]))
+        key = shape_key(SETS[name].spec, chain.preprocessing)
         found.update({f"{key}/{i}": total * share / sum(shares) for i, share in enumerate(shares)})
     return found
 
 
-def _shares(workload: str, chain: Chain, work: tuple[float, float]) -> list[float]:
+def _shares(workload: str, chain: Chain, work: list[float]) -> list[float]:
     """What the blocks take in proportion to each other."""
     if workload == "ResNet-152":
         return paper.fig12(workload)
     if workload != "ViT-L-32":
-        return [
-            work[0] * flops + work[1] * moved for flops, moved in zip(chain.flops, chain.moved_bytes, strict=True)
-        ]
+        return work
     layers = paper.fig12(workload)
     # The last blocks are the attention and the rest of one layer after the other; those before work as fast.
     first = len(chain.flops) - 2 * len(layers)

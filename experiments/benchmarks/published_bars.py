@@ -175,7 +175,7 @@ def models_of(workload: str, distribution: str, seed: int) -> list[Candidate]:
 def shape_of(workload: str) -> str:
     """Of its architecture, as hardware profiles call it."""
     name = PUBLISHED[workload]
-    return shape_key(SETS[name].spec.name, read_chains()[name].preprocessing)
+    return shape_key(SETS[name].spec, read_chains()[name].preprocessing)
 
 
 def _in_files(

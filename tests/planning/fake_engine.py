@@ -68,10 +68,13 @@ class FakeEngine:
         self.used[0] -= passing
 
     def _keep(self, vertex: int, nbytes: int) -> None:
-        tier = 0
-        while self.budgets[tier] is not None and self.used[tier] + nbytes > self.budgets[tier]:  # type: ignore[operator]
-            tier += 1
-            assert tier < len(self.budgets), "no tier has room"
+        tiers = list(range(len(self.budgets)))
+        if vertex in self.plan.spilled:
+            tiers.append(tiers.pop(0))
+        while (budget := self.budgets[tiers[0]]) is not None and self.used[tiers[0]] + nbytes > budget:
+            tiers.pop(0)
+            assert tiers, "no tier has room"
+        tier = tiers[0]
         self._cache[vertex] = tier, nbytes
         self._take(tier, nbytes)
 

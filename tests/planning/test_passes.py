@@ -102,6 +102,7 @@ def test_no_plan_breaks_a_rule(
     way = {v: data.draw(st.sampled_from(["keep", "keep", "fuse", "again"])) for v in inner}
     fused = frozenset(v for v in inner if way[v] == "fuse")
     recomputed = frozenset(v for v in inner if way[v] == "again")
+    spilled = frozenset(v for v in inner if data.draw(st.booleans()))
     budgets: tuple[int | None, ...] = tuple(
         data.draw(st.lists(st.none() | st.integers(0, 2000), min_size=1, max_size=3))
     )
@@ -117,6 +118,7 @@ def test_no_plan_breaks_a_rule(
             limits=Limits(cache, most),
             fused=fused,
             recomputed=recomputed,
+            spilled=spilled,
         )
         assert [batch for chunk in plan.chunks for batch in chunk] == batches
         assert all(1 <= len(chunk) <= (most or len(batches)) for chunk in plan.chunks)

@@ -1,0 +1,46 @@
+"""``alsatian compare``: any results side by side."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+HELP = "show runs side by side: time, parts, bytes, and whether scores are equal"
+FORMATS = ("table", "csv", "markdown", "latex")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="RUN_OR_FOLDER",
+        help="a run, an experiment or a folder of experiments; the first holds what the others are compared with",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="of the output (default: by --output's suffix .txt, .csv, .md, .tex; table)",
+    )
+    parser.add_argument("--output", type=Path, metavar="PATH", help="write it to this file")
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Print the comparison or write it; 1 if scores differ that must be equal."""
+    from alsatian.errors import AlsatianError, ConfigError
+    from analysis import comparison, comparison_tables, result_paths
+    from analysis.files import write
+    from analysis.records import ResultsError
+
+    suffixes = comparison_tables.SUFFIXES
+    chosen = options.format or ("table" if options.output is None else suffixes.get(options.output.suffix))
+    if chosen is None:
+        raise ConfigError(f"--output={options.output}: end it in {', '.join(suffixes)} or say --format")
+    try:
+        found = comparison.compare([result_paths.find(path) for path in options.paths])
+    except ResultsError as error:
+        raise AlsatianError(str(error)) from None
+    content = comparison_tables.FORMATS[chosen](found)
+    if options.output is None:
+        console.out(content, highlight=False, end="")
+    else:
+        console.print(f"written: {write(options.output, content)}", markup=False, highlight=False)
+    return 1 if any(row.wrong for row in found.rows) else 0

@@ -1,0 +1,79 @@
+"""``alsatian reproduce``: every figure of the paper that is missing, then one report about all of them."""
+
+import argparse
+from typing import Any
+
+from rich.console import Console
+
+HELP = "run the paper's experiments that are missing and write one report about all"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE",
+        help="Hydra overrides for all of them, e.g. scale=laptop; reproduce.only=[fig10,fig12] for some",
+    )  # fmt: skip
+
+
+def handle(options: argparse.Namespace, console: Console) -> int:
+    """Run what is missing, write the report and say where it is; 1 if anything failed, a line for each."""
+    from alsatian.errors import ConfigError
+    from analysis.units import count_text, duration
+    from experiments import reproduction
+    from experiments.config import take
+    from experiments.time_left import TimeLeft
+
+    def say(text: str, **style: Any) -> None:
+        console.print(text, markup=False, highlight=False, **style)
+
+    errors = Console(stderr=True, soft_wrap=True)
+
+    def complain(text: str) -> None:
+        errors.print(text, markup=False, highlight=False)
+
+    words, only = take(options.overrides, "reproduce.only")
+    if isinstance(only, str):
+        only = [only]
+    if only is not None and not isinstance(only, list):
+        raise ConfigError(f"reproduce.only={only}: names of experiments are expected, e.g. reproduce.only=[fig10]")
+    wanted = reproduction.experiments(only, words)
+    left = TimeLeft(wanted)
+    failures: list[str] = []
+    failed = 0
+    for i, experiment in enumerate(wanted):
+        seconds = left.seconds(wanted[i:])
+        when = "time left unknown" if seconds is None else f"about {duration(seconds)} left"
+        state = f"{i}/{len(wanted)} experiments done, {failed} failed, {when}"
+        what = f"{experiment.name}: {experiment.title}, {count_text(experiment.runs, 'run')}"
+        say(f"\n[{state}] {what}", style="bold")
+        found = reproduction.carry_out(experiment, words, say, complain)
+        failures += [f"{experiment.name}: {line}" for line in found]
+        failed += bool(found)
+    say("")
+    for line in failures:
+        complain(f"alsatian: failed: {line}")
+    _report(wanted, failures, say)
+    return 1 if failures else 0
+
+
+def _report(wanted: Any, failures: list[str], say: Any) -> None:
+    """Write the report, unless nothing at all was measured, which the failures have said."""
+    from alsatian.errors import AlsatianError
+    from analysis.records import ResultsError
+    from analysis.reproduction import build
+    from experiments import saving
+
+    results = wanted[0].results
+    try:
+        built = build(results, failures, {one.name: one.title for one in wanted})
+    except ResultsError as error:
+        if failures:
+            return
+        raise AlsatianError(str(error)) from None
+    except OSError as error:
+        raise saving.SavingError(saving.cannot_write(results, error)) from None
+    for page in built.pages:
+        for verdict in page.failing:
+            say(f"does not hold: {page.short}: {verdict.claim} ({verdict.numbers})")
+    say(built.text)
