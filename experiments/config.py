@@ -24,12 +24,24 @@ MODULE = "conf"
 
 
 def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
-    """``${at_scale:{laptop:16,ci:4}}``: the value for the chosen scale."""
-    if _root_.scale not in values:
-        raise ConfigError(f"scale={_root_.scale} is not among {', '.join(values)} here; choose one of these")
-    value = values[_root_.scale]
+    """``${at_scale:{laptop:16,ci:4}}``: the value for the chosen scale; the paper's is the laptop's unless given."""
+    scale = "laptop" if _root_.scale == "paper" and "paper" not in values else _root_.scale
+    return _pick(scale, values)
+
+
+def _pick(choice: Any, values: dict[Any, Any]) -> Any:
+    """``${pick:${paper.items},{2000:64,8000:256}}``: the value that another setting picks; it may be null."""
+    by_name = {_text(key): value for key, value in values.items()}
+    name = _text(choice)
+    if name not in by_name:
+        raise ConfigError(f"{name} is not among {', '.join(by_name)} here; choose one of these")
+    value = by_name[name]
     # A bare list would be taken for a single value that is of no valid kind.
-    return OmegaConf.create(value) if isinstance(value, list) else value
+    return OmegaConf.create(value) if isinstance(value, list | dict) else value
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value)
 
 
 def _name_of(target: str) -> str:
@@ -38,6 +50,7 @@ def _name_of(target: str) -> str:
 
 
 OmegaConf.register_new_resolver("at_scale", _at_scale, replace=True)
+OmegaConf.register_new_resolver("pick", _pick, replace=True)
 OmegaConf.register_new_resolver("name_of", _name_of, replace=True)
 MAIN = "config"
 
@@ -59,7 +72,7 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
     """Every run that ``words`` (Hydra overrides) ask for.
 
     An experiment may list runs under ``sweep``: every combination is a run, unless ``words`` choose that
-    key. With ``multirun``, words such as ``seed=1,2`` sweep as well.
+    key. A list of such sweeps is one after the other. With ``multirun``, words such as ``seed=1,2`` sweep as well.
 
     Raises:
         ConfigError: a word cannot be read, or names something that does not exist.
@@ -69,15 +82,14 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         usual = _check_names(overrides)
         fixed, axes = _split_sweeps(overrides, multirun)
         first = _compose([*fixed, *(values[0] for values in axes.values())])
-        own: dict[str, list[Any]] = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))  # type: ignore
+        written: Any = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))
         chosen = {o.get_key_element().lstrip("+~") for o in overrides}
-        for key, values in own.items():
-            if key not in chosen:
-                axes[key] = [f"{key}={value}" for value in values]
-        found = [
-            Cell(tuple(combination), _compose([*fixed, *combination]))
-            for combination in itertools.product(*axes.values())
-        ]
+        combinations: dict[tuple[str, ...], None] = {}
+        for own in written if isinstance(written, list) else [written]:
+            more = {key: _words(key, values) for key, values in own.items() if key not in chosen}
+            # What is chosen in the words may make several sweeps the same.
+            combinations |= dict.fromkeys(itertools.product(*({**axes, **more}).values()))
+        found = [Cell(combination, _compose([*fixed, *combination])) for combination in combinations]
     for cell in found:
         if missing := sorted(OmegaConf.missing_keys(cell.config)):
             raise ConfigError(f"{missing[0]}: needs a value here; write {missing[0]}=…")
@@ -85,6 +97,10 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         for key, value in usual.items():
             check_kind(key, reduce(operator.getitem, key.split("."), plain), value)
     return found
+
+
+def _words(key: str, values: Sequence[Any]) -> list[str]:
+    return [f"{key}={_text(value)}" for value in values]
 
 
 def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:

@@ -12,7 +12,7 @@ from alsatian.models.model_set import ModelSet
 # meter's settings (measuring costs time), verify and checkpoint (work of their own) and repeats.
 NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "title", "sweep",
-    "targets",
+    "targets", "figure", "scaled", "dataset.images.root", "model_set.pool.root",
 )  # fmt: skip
 
 

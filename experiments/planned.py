@@ -11,6 +11,7 @@ from experiments import record
 from experiments.config import Cell
 from experiments.identity import run_id
 from experiments.redaction import Redaction
+from experiments.settings import FILES
 from experiments.setup import Parts, Setup, Steps, use_threads
 
 
@@ -43,7 +44,12 @@ class Run:
     def path(self) -> Path:
         """Where the record lies."""
         assert self.identity is not None
-        return record.path_of(self.folder, self.identity)
+        return record.path_of(self.folder, self.identity, FILES[self.setup.config["measure"]])
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it is a search, rather than a study of the models."""
+        return bool(self.setup.config["measure"] == "search")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import raw_bytes
+from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.costs import CostModel
 from alsatian.planning.keys import keys_for
@@ -16,7 +17,8 @@ from alsatian.searching.rounds import RoundResult
 from alsatian.searching.schedules import Adaptive
 from alsatian.simulation.adaptive import decided
 from alsatian.simulation.search import Prediction, predict, recorded_scores
-from experiments.hardware import given, measured
+from experiments.bare_sets import bare_set
+from experiments.hardware import measured
 from experiments.progress import Progress
 from experiments.setup import Parts, Setup, use_threads
 
@@ -27,18 +29,15 @@ class Case:
 
     Attributes:
         setup: its parts.
-        models: its model set.
+        candidates: the models as chains of blocks.
         costs: of the hardware that its configuration names.
+        models: the model set; None if it is known without parameters, which is enough for this hardware.
     """
 
     setup: Setup
-    models: ModelSet
+    candidates: Sequence[Candidate]
     costs: CostModel
-
-    @property
-    def candidates(self) -> Sequence[Candidate]:
-        """The candidate models."""
-        return self.models.candidates
+    models: ModelSet | None
 
     def predict(self, rounds: Sequence[RoundResult] | None = None) -> Prediction:
         """What the search is predicted to take; models survive as in ``rounds``, or as drawn from the seed."""
@@ -64,8 +63,17 @@ class Case:
         )
 
     def run(self) -> SearchResult:
-        """The search itself, once."""
+        """The search itself, once.
+
+        Raises:
+            ConfigError: the models have no parameters.
+        """
         setup, config = self.setup, self.setup.config
+        if self.models is None:
+            raise ConfigError(
+                f"model_set={config['model_set']['name']} was not made for hardware={self.costs.hardware.name}; "
+                "searches are run with hardware=measured"
+            )
         use_threads(config)
         return search(
             self.models,
@@ -84,6 +92,8 @@ class Case:
         )
 
     def _file_bytes(self) -> Mapping[str, int]:
+        if self.models is None:
+            return {}
         store = self.models.store
         identities = {block.identity for candidate in self.candidates for block in candidate.blocks}
         return {identity: store.block_path(identity).stat().st_size for identity in identities}
@@ -95,18 +105,27 @@ class Predictor:
     def __init__(self) -> None:
         self._parts = Parts()
 
-    def case(self, config: DictConfig, progress: Progress) -> Case:
-        """The run with the resolved configuration ``config``.
+    def case(self, config: DictConfig, progress: Progress, again: bool = False) -> Case:
+        """The run with the resolved configuration ``config``; this machine is measured ``again`` if asked for.
 
         Raises:
             AlsatianError: its model set cannot be had, or the hardware does not know it.
         """
         setup = self._parts.setup(config)
-        models = self._parts.model_set(setup.config, progress.step)
-        hardware = given(setup.config)
+        bare = bare_set(setup.config, setup.hardware)
+        models: ModelSet | None = None
+        candidates: Sequence[Candidate]
+        if bare is not None:
+            candidates, like = bare.candidates, bare.like
+        else:
+            models = self._parts.model_set(setup.config, progress.step)
+            candidates, like = models.candidates, None
+        hardware = setup.hardware
         if hardware is None:
-            hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring)
+            assert models is not None
+            use_threads(setup.config)
+            hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, again)
         items = setup.dataset.train_items
-        keys = keys_for(hardware, models.candidates, models.segments)
+        keys = keys_for(hardware, candidates, models.segments if models else None, like)
         costs = CostModel.of(hardware, keys, setup.storage, raw_bytes(items) / len(items))
-        return Case(setup, models, costs)
+        return Case(setup, candidates, costs, models)

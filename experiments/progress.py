@@ -77,8 +77,7 @@ class Progress:
         """A run ended well."""
         self._done += 1
         self._seconds.append(self._clock() - self._began)
-        seconds = [repeat["wall_s"] for repeat in record["repeats"]]
-        self._ended(f"{label}: {median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}")
+        self._ended(f"{label}: {_found(record)}")
 
     def failed(self, label: str, status: str) -> None:
         """A run did not end well; why is said at the end of the command."""
@@ -103,3 +102,10 @@ class Progress:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False)
+
+
+def _found(record: dict[str, Any]) -> str:
+    if "found" in record:
+        return str(record["found"])
+    seconds = [repeat["wall_s"] for repeat in record["repeats"]]
+    return f"{median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}"

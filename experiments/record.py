@@ -32,9 +32,9 @@ PEAKS = {
 _DIVIDED = ("cache.budget", "cache.block_budget")
 
 
-def path_of(folder: Path, identity: str) -> Path:
+def path_of(folder: Path, identity: str, name: str = "run.json") -> Path:
     """Where the record of a run lies in its experiment's ``folder``."""
-    return folder / identity / "run.json"
+    return folder / identity / name
 
 
 def finished(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.files import claimed
-from experiments import record, saving
+from experiments import record, saving, studies
 from experiments.config import Cell
 from experiments.manifest import Manifest
 from experiments.measure import failure
@@ -105,7 +105,10 @@ class _Sweep:
     def _measure(self, run: Run, tracker: Tracker) -> None:
         self._save(run, {"status": "running", "error": None})
         try:
-            entry = carry_out(run, self._command, self._progress, tracker)
+            if run.is_search:
+                entry = carry_out(run, self._command, self._progress, tracker)
+            else:
+                entry = studies.carry_out(run, self._command, self._progress)
         except KeyboardInterrupt:
             self._save(run, {"status": "failed", "error": "interrupted"})
             raise
@@ -121,7 +124,8 @@ class _Sweep:
         if isinstance(run.models, Exception):
             reason = failure(run.models)
             return {"status": reason.status, "error": self._command.hide.text(reason.error)}
-        done = record.finished(run.path) and not run.setup.config["force"]
+        known = record.finished if run.is_search else studies.finished
+        done = known(run.path) and not run.setup.config["force"]
         return {"status": "ok" if done else "pending", "error": None}
 
     def _failed(self, run: Run, entry: dict[str, Any]) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, nearest
 from alsatian.units import parse_budget
 
+# The file that a run of each kind leaves.
+FILES = {"search": "run.json", "layers": "blocks.json", "overlap": "overlap.json"}
 # The experiment's name is a folder below results_dir.
 _NAME = re.compile(r"\w[\w.+ -]*")
 
@@ -71,6 +73,11 @@ def check_run(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={config[key]}: must name a folder")
     if not isinstance(config["name"], str) or not _NAME.fullmatch(config["name"]):
         raise ConfigError(f"name={config['name']}: must be the name of a folder, e.g. name=my_experiment")
+    if config["measure"] not in FILES:
+        raise ConfigError(f"measure={config['measure']}: {nearest(str(config['measure']), FILES)}")
+    last = config["last_layers"]
+    if last is not None and (not _number(last, int) or last < 1):
+        raise ConfigError(f"last_layers={last}: must be a whole number of at least 1, or null for whole models")
     limit = config["timeout_s"]
     if limit is not None and (not _number(limit, int | float) or not limit > 0):
         raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")

@@ -13,6 +13,7 @@ from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
+from alsatian.models.last_layers import cached_inputs, last_layers
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.hardware import Hardware
 from alsatian.proxies.base import Proxy
@@ -67,9 +68,13 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         resolve_device(values["device"]["name"])
-        key = digest_json(values["dataset"])
-        if key not in self._datasets:
-            self._datasets[key] = _build(config.dataset)
+        dataset = self._dataset(config)
+        if values["last_layers"]:
+            key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])
+            if key not in self._datasets:
+                models = self._whole(values, lambda what, done, total: None)
+                self._datasets[key] = cached_inputs(models, dataset, values["last_layers"])
+            dataset = self._datasets[key]
         return Setup(
             config=values,
             strategy=_strategy(config),
@@ -77,7 +82,7 @@ class Parts:
             storage=_build(config.storage),
             loader=_loader(config),
             spill=Spill(**{key: values["cache"][name] for key, name in SPILL.items()}),
-            dataset=self._datasets[key],
+            dataset=dataset,
             tracker=_build(config.tracker),
             hardware=given(values),
         )
@@ -88,6 +93,16 @@ class Parts:
         Raises:
             AlsatianError: it cannot be had.
         """
+        models = self._whole(config, steps)
+        return last_layers(models, config["last_layers"]) if config["last_layers"] else models
+
+    def _dataset(self, config: DictConfig) -> Dataset:
+        key = digest_json(OmegaConf.to_container(config.dataset, resolve=True))
+        if key not in self._datasets:
+            self._datasets[key] = _build(config.dataset)
+        return self._datasets[key]
+
+    def _whole(self, config: dict[str, Any], steps: Steps) -> ModelSet:
         device = config["device"]["name"]
         key = digest_json([config["model_set"], config["store_dir"], device])
         if key not in self._model_sets:

@@ -1,7 +1,7 @@
 """The network that a model set starts from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +44,19 @@ class RandomStart:
     def resolve(self, store: BlockStore) -> Resolved:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
         return spec, ImagePreprocessing(self.size), None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibraryStart(RandomStart):
+    """The same of any library: ``source`` is ``"torchvision"`` or ``"transformers"``, ``options`` the configuration
+    of a model class there.
+    """
+
+    source: str = "transformers"
+
+    def resolve(self, store: BlockStore) -> Resolved:
+        spec, preprocessing, weights = super().resolve(store)
+        return replace(spec, source=self.source), preprocessing, weights
 
 
 @dataclass(frozen=True, kw_only=True)

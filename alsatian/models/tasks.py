@@ -9,6 +9,7 @@ import numpy as np
 
 from alsatian.data.digits import digit_pool
 from alsatian.data.docstrings import SOURCE_TOPICS, docstring_pool
+from alsatian.data.generated_images import GeneratedImages
 from alsatian.data.images import labelled_images
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError
@@ -145,6 +146,22 @@ class ImageTasks:
         if task.classes:
             paths, labels = _of_classes(paths, labels, task.classes)
         chosen = np.random.default_rng(seed).permutation(len(paths))[:limit]
+        return paths[chosen], labels[chosen]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedImageTasks(GeneratedImages):
+    """Some of the classes of generated images: a random half of them, or more."""
+
+    def base_task(self) -> Task:
+        return Task(tuple(range(self.classes)))
+
+    def random_task(self, rng: np.random.Generator) -> Task:
+        return Task(_some_classes(rng, self.classes, (self.classes + 1) // 2))
+
+    def items(self, task: Task, limit: int, seed: int) -> Items:
+        paths, labels = _of_classes(*self.labelled(limit), task.classes)
+        chosen = np.random.default_rng(seed).permutation(len(paths))
         return paths[chosen], labels[chosen]
 
 

@@ -22,6 +22,7 @@ class CostModel:
         bandwidth: bytes per second of the store.
         data_bandwidth: bytes per second of the data, None if they are in memory.
         item_bytes: bytes of a raw item that are read.
+        page_cache: whether a block is read from the store the first time only.
     """
 
     hardware: Hardware
@@ -29,6 +30,7 @@ class CostModel:
     bandwidth: float
     data_bandwidth: float | None = None
     item_bytes: float = 0.0
+    page_cache: bool = False
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class CostModel:
             own if limit is None else min(limit, own),
             storage.data_bytes_per_second,
             item_bytes,
+            storage.page_cache,
         )
 
     @property

@@ -26,14 +26,24 @@ class Need(NamedTuple):
 class BlockSource:
     """Reads blocks of ``store`` through ``reader``, once each while ``copies`` has room for them.
 
+    With ``model_files`` every model has files of its own, as for strategies that do not share.
+
     Counters: ``blocks_read`` and ``bytes_read`` from the store, ``warm_reads`` that should have been cold.
     """
 
-    def __init__(self, store: BlockStore, reader: Reader, meter: Meter, copies: BlockCache | None = None) -> None:
+    def __init__(
+        self,
+        store: BlockStore,
+        reader: Reader,
+        meter: Meter,
+        copies: BlockCache | None = None,
+        model_files: bool = False,
+    ) -> None:
         self._store = store
         self._reader = reader
         self._meter = meter
         self._copies = copies
+        self._model_files = model_files
 
     @contextlib.contextmanager
     def opened(self, need: Need) -> Iterator[list[torch.Tensor]]:
@@ -55,7 +65,7 @@ class BlockSource:
                     return
         path = self._store.block_path(block.identity)
         try:
-            fetched = self._reader.fetch(path)
+            fetched = self._reader.fetch(path, model if self._model_files else None)
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"

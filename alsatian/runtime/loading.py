@@ -106,7 +106,7 @@ def open_loader(
         LocalDiskError: there is no usable folder for local copies.
     """
     settings.check_device(meter.device.type)
-    reader = Reader(Throttle(storage.bytes_per_second), storage.cold)
+    reader = Reader(Throttle(storage.bytes_per_second), storage.cold, again=storage.page_cache)
     ssd_budget = budgets["cache.block_ssd_budget"].bytes if shares else None
     budget = host_budget = 0
     if shares and settings.keep:
@@ -117,7 +117,7 @@ def open_loader(
         if ssd_budget:
             folder = stack.enter_context(private_folder(settings.ssd_dir, "alsatian-blocks-", "cache.ssd_dir"))
             copies = BlockCache(folder, ssd_budget, storage.cold, meter)
-        source = BlockSource(store, reader, meter, copies)
+        source = BlockSource(store, reader, meter, copies, model_files=not shares)
         loader = BlockLoader(source, meter, budget, host_budget=host_budget, ahead=settings.read_ahead)
         stack.callback(loader.close)
         yield loader

@@ -27,6 +27,7 @@ from alsatian.runtime.cache import Cache
 from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.loading import LoaderSettings, open_loader
+from alsatian.runtime.memory import empty_device_cache
 from alsatian.runtime.meter import Measurement, Meter
 from alsatian.runtime.residency import drop
 from alsatian.runtime.storage import Storage
@@ -104,7 +105,8 @@ def search(
             by default up to 1 GiB of them, read ahead.
         storage: how the store and the data are read; at their own speed by default.
         hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
-            machine is measured before the clock starts, and what was measured is kept beside the store.
+            machine is measured before the clock starts, and what was measured is kept beside the store. Where
+            that fails plans are the usual ones, and an adaptive schedule is halving.
         device: ``"cpu"`` or ``"cuda"``.
         verify: record a digest of all features with every score.
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
@@ -145,17 +147,17 @@ def search(
         lower = lower_tiers(resolved, spill, meter.device, stack)
         device_budget = resolved["cache.budget"].bytes
         if strategy.needs_costs or isinstance(strategy.schedule, Adaptive):
-            known = hardware or profile(
-                models, dataset, scorer, batch_size, meter.device, models.store.root / "profiles"
-            )
-            item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-            costs = CostModel.of(known, keys_for(known, models.candidates, models.segments), regime, item_bytes)
-            strategy = strategy.with_costs(costs)
-            if isinstance(strategy.schedule, Adaptive):
-                strategy, facts = decided(
-                    strategy, models.candidates, batches, costs, budget=budget, spill=spill, loader=settings
-                )
-                meter.event("schedule", **facts)
+            known = hardware or _measured(models, dataset, scorer, batch_size, meter)
+            if known is not None:
+                item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
+                keys = keys_for(known, models.candidates, models.segments)
+                costs = CostModel.of(known, keys, regime, item_bytes)
+                strategy = strategy.with_costs(costs)
+                if isinstance(strategy.schedule, Adaptive):
+                    strategy, facts = decided(
+                        strategy, models.candidates, batches, costs, budget=budget, spill=spill, loader=settings
+                    )
+                    meter.event("schedule", **facts)
         cache = Cache(strategy.cache.fresh(), device_budget, meter, lower)
         items = DataReader(regime, meter)
         engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
@@ -185,6 +187,19 @@ def search(
     if strategy.divides_memory and limits.blocks is not None and device_budget is not None:
         resolved["cache.memory"] = Budget(None, device_budget + limits.blocks)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved)
+
+
+def _measured(models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int, meter: Meter) -> Hardware | None:
+    """What this machine needs, measured or kept from before; None if it cannot be measured.
+
+    A bad model or a full memory, which may be why, is for the search to meet and to deal with.
+    """
+    try:
+        return profile(models, dataset, proxy, batch_size, meter.device, models.store.root / "profiles")
+    except Exception as error:
+        empty_device_cache(meter.device)
+        meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
+        return None
 
 
 def resolve_device(name: str) -> torch.device:

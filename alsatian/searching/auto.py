@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from alsatian.data.dataset import Batch
-from alsatian.errors import AlsatianError, ConfigError
+from alsatian.errors import ConfigError
 from alsatian.planning.choosing import Chooser
 from alsatian.planning.costs import CostModel
 from alsatian.planning.estimate import Workload
@@ -41,7 +41,8 @@ class Auto(Strategy):
 
     What is predicted faster than Alsatian's own plan by more than a margin is done: another order, other chunks,
     another division of the device's memory between blocks and intermediates, intermediates that are fused,
-    recomputed or not spilled. The budgets of both are one: it keeps to their sum.
+    recomputed or not spilled. The budgets of both are one: it keeps to their sum. Without ``costs`` its plans are
+    the usual ones.
     """
 
     name: str = "auto"
@@ -61,7 +62,8 @@ class Auto(Strategy):
 
     def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> Plan:
         if self.costs is None:
-            raise AlsatianError("internal: strategy auto plans without costs")
+            plan = super().plan(tree, models, batches, limits)
+            return replace(plan, note="; ".join(filter(None, ("as usual, since no times are known", plan.note))))
         if not batches or len(tree) > MOST_VERTICES:
             return super().plan(tree, models, batches, limits)
         last = len(models) == 1 or isinstance(self.schedule, Exhaustive)

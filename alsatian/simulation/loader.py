@@ -1,5 +1,6 @@
 """Loading blocks on a virtual clock, by the rules of the real loader."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class TimedLoader(BlockLoader):
         self._file_bytes = file_bytes or {}
         self._copies = Recent(copies)
         self._model_files = model_files
-        self._pages = Recent(costs.hardware.page_cache_bytes)
+        self._pages = Recent(math.inf if costs.page_cache else costs.hardware.page_cache_bytes)
         self._thread_free_at = 0.0
         self._changed_at = 0.0
         self._busy_s = 0.0  # of the reading thread, with blocks that are here

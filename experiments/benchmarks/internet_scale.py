@@ -176,7 +176,7 @@ read ahead or kept: with read-ahead and memory for blocks, time is between the l
 their sum, which is shown.
 - Intermediates have {BUDGET}; a plan that needs more cuts its data into chunks and reads blocks again for each.
 - Halving keeps the better half, by scores drawn at random; rounds that would see the same batches are one, so \
-with {-(-(ITEMS - ITEMS // 5) // BATCH_SIZE)} training batches there are five at most, whatever the number of models.
+with {-(-(ITEMS - ITEMS // 5) // BATCH_SIZE)} training batches there are five at most, however many models.
 - Workers: the depth-first order of every round's tree is cut into ranges of equal predicted time, one for each \
 worker, which computes again what its range starts from (the path above its first vertex). They wait for one \
 another behind every round. Planning and sending scores count for nothing, failures do not happen.

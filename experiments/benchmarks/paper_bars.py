@@ -64,7 +64,7 @@ def page(found: Sequence[Compared], hardware: Hardware, command: str) -> Iterato
     overall = median_error(found)
     yield f"""# The paper's bars, predicted
 
-{date.today()}. Simulated on `hardware={hardware.name}`; nothing was executed, and nothing was fitted to these figures.
+{date.today()}. Simulated on `hardware={hardware.name}`; nothing was executed, nothing was fitted to these figures.
 
 ```
 {command}
@@ -94,14 +94,14 @@ Medians of the sizes of the errors; in brackets the median error with its sign, 
         yield _row(name, *(_errors(some) for some in (*own, group)))
     yield f"""
 ## Assumptions
-- {MODELS} models; sets drawn by the paper's procedure ({SEEDS} sets and {SEEDS} rankings, of which the median counts; \
-Fig 13's trained sets are taken to be like the synthetic ones of the same distribution). Whole models are files of \
-the published sizes, classifier included; blocks are those that this project's splitter finds, \
+- {MODELS} models; sets drawn by the paper's procedure ({SEEDS} sets and {SEEDS} rankings, of which the median \
+counts; Fig 13's trained sets are taken to be like the synthetic ones of the same distribution). Whole models are \
+files of the published sizes, classifier included; blocks are those that this project's splitter finds, \
 EfficientNetV2-L at 224 pixels.
-- A fifth of the items are for testing; batches of {BATCH_SIZE} that end where a round ends; SHiFT and Alsatian have the \
-published rounds (35, 17, 8, 4, 2, 1 models), data doubling from a 32nd of the training items.
-- Store: {STORAGE}, at the start of a search only: files that were read stay in the system's memory as far as that goes \
-(least recently used first out), so SHiFT reads its models once if 64 GB hold them.
+- A fifth of the items are for testing; batches of {BATCH_SIZE} that end where a round ends; SHiFT and Alsatian \
+have the published rounds (35, 17, 8, 4, 2, 1 models), data doubling from a 32nd of the training items.
+- Store: {STORAGE}, at the start of a search only: files that were read stay in the system's memory as far as that \
+goes (least recently used first out), so SHiFT reads its models once if 64 GB hold them.
 - Alsatian keeps every block that it has loaded in that memory and does not load it again while there is room: the \
 paper says that it caches blocks, on an SSD, without saying what reading that costs. DFS+, planned releases; \
 intermediates may take {FOR_INTERMEDIATES:.0%} of the memory, blocks have what is left.
@@ -136,8 +136,22 @@ def _misfits(found: Sequence[Compared]) -> Iterator[str]:
     for (workload, approach), some in groups.items():
         errors = sorted(one.error for one in some)
         spread = f"{errors[0]:+.0%}" + (f" to {errors[-1]:+.0%}" if len(errors) > 1 else "")
-        where = ", ".join(f"{one.bar.figure} at {one.bar.items}" for one in some)
+        panels = (f"{one.bar.figure} at {one.bar.memory // 10**9} GB" for one in some)
+        where = ", ".join(panels)
         yield f"- {workload}, {approach}: {spread} (Fig {where})"
+    yield """
+Of Figs 5, 11 and 12 only Fig 11 shows how long whole models really take to load, and only ResNet-152's (Fig 5 has \
+file size over bandwidth in that place). What loading takes beyond that is calibrated per block, so that \
+a whole ViT-L-32, with as many blocks and five times the bytes, gets no more of it. Where Fig 16 shows parts:
+"""
+    parts = list(dict.fromkeys(part for one in found for part in one.bar.parts))
+    yield from _head(
+        ["memory", "approach", *(f"{part.replace('_', ' ')}: predicted, published" for part in parts)], 2
+    )
+    for one in found:
+        if one.bar.parts:
+            pairs = (f"{one.parts[part]:.0f}, {one.bar.parts[part]:.0f}" for part in parts)
+            yield _row(f"{one.bar.memory // 10**9} GB", one.bar.approach, *pairs)
 
 
 def _errors(found: Sequence[Compared]) -> str:

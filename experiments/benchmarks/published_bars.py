@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from statistics import median
 from typing import ClassVar
@@ -44,6 +44,7 @@ class Bar:
         workload, items, distribution, approach: as in the figure.
         memory: bytes.
         published: seconds.
+        parts: published seconds of each part, where the figure shows them.
     """
 
     figure: str
@@ -53,6 +54,7 @@ class Bar:
     approach: str
     memory: int
     published: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cell(self) -> tuple[str, str, int, str, int]:
@@ -96,23 +98,16 @@ class PublishedRounds:
 
 def published() -> list[Bar]:
     """The bars, in the paper's order."""
-    bars = []
-    with resources.files("analysis").joinpath("paper.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["figure"] in FIGURES and row["component"] == "total" and row["unit"] == "seconds":
-                workload, _, memory = row["workload"].partition("@")
-                bars.append(
-                    Bar(
-                        row["figure"] + row["panel"],
-                        workload,
-                        int(row["items"]),
-                        row["distribution"],
-                        row["approach"],
-                        int(memory.removesuffix("GB") or 0) * 10**9 or MEMORY,
-                        float(row["value"]),
-                    )
-                )
-    return bars
+    bars: dict[tuple[str, str, int, str, str, int], dict[str, float]] = {}
+    for row in csv.DictReader(resources.files("analysis").joinpath("paper.csv").read_text("utf-8").splitlines()):
+        if row["figure"] not in FIGURES or row["unit"] != "seconds":
+            continue
+        workload, _, memory = row["workload"].partition("@")
+        room = int(memory.removesuffix("GB") or 0) * 10**9 or MEMORY
+        figure = row["figure"] + row["panel"]
+        where = (figure, workload, int(row["items"]), row["distribution"], row["approach"], room)
+        bars.setdefault(where, {})[row["component"]] = float(row["value"])
+    return [Bar(*where, found.pop("total"), found) for where, found in bars.items()]
 
 
 def compare(bar: Bar, hardware: Hardware, seeds: int = SEEDS) -> Compared:

@@ -16,6 +16,7 @@ LISTS = {
     "proxies": "proxy",
     "datasets": "dataset",
     "model_sets": "model_set",
+    "networks": "network",
     "loaders": "loader",
     "storages": "storage",
     "devices": "device",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 HELP = "predict what the runs of an experiment take"
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io")
+WIDTH = 150
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,24 +39,22 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
     from alsatian.files import make_folder, write_json
     from experiments.progress import Progress
-    from experiments.simulated import simulate, speedups
+    from experiments.simulated import simulate
 
     with Progress(console) as progress:
-        runs = simulate(found, progress.step, progress.measuring)
-    bases = speedups(runs)
-    console.print(table(runs, bases), markup=False, highlight=False)
+        runs = simulate(found, progress)
+    console.print(table(runs), markup=False, highlight=False)
     for hardware in {run.hardware.name: run.hardware for run in runs}.values():
         console.print(f"\nhardware {hardware.name}: {hardware.source}", markup=False, highlight=False)
     config = found[0].config
     path = options.out or Path(config.results_dir) / config.name / "simulated.json"
     make_folder(path.parent)
-    rows = [run.as_dict(base) | {"hardware": run.hardware.name} for run, base in zip(runs, bases, strict=True)]
-    write_json(path, {"overrides": options.overrides, "runs": rows})
+    write_json(path, {"runs": [run.as_dict() for run in runs]})
     console.print(f"written: {path}", markup=False, highlight=False)
     return 0
 
 
-def table(runs: "Sequence[Simulated]", bases: Sequence[float | None]) -> str:
+def table(runs: "Sequence[Simulated]") -> str:
     """A row for each run, as text for a terminal."""
     from alsatian.units import format_bytes
     from analysis import grid
@@ -72,20 +71,19 @@ def table(runs: "Sequence[Simulated]", bases: Sequence[float | None]) -> str:
         ("scores", False),
     ]
     rows = []
-    for run, base in zip(runs, bases, strict=True):
+    for run in runs:
         found = run.prediction.measurement
         named = [found.parts_s[part] for part in PARTS]
-        peaks = found.peaks
         rows.append(
             [
                 run.label,
                 f"{found.wall_s:.2f}",
-                f"{base / found.wall_s:.2f}×" if base else "",
-                *(f"{seconds:.2f}" for seconds in (*named, found.wall_s - sum(named))),
+                f"{run.base_s / found.wall_s:.2f}×" if run.base_s else "",
+                *(f"{seconds:.2f}" for seconds in (*named, max(0.0, found.wall_s - sum(named)))),
                 format_bytes(found.counters.get("bytes_read", 0)),
-                format_bytes(peaks.get("cache_bytes", 0)),
-                format_bytes(peaks.get("resident_block_bytes", 0)),
-                run.scores,
+                format_bytes(found.peaks.get("cache_bytes", 0)),
+                format_bytes(found.peaks.get("resident_block_bytes", 0)),
+                "recorded" if run.recorded else "drawn",
             ]
         )
-    return grid.text(header, rows, 160, wrap=("run",))
+    return grid.text(header, rows, WIDTH, wrap=("run",))

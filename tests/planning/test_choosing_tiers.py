@@ -127,7 +127,7 @@ def predicted_s(case: Case, found: Plan, limits: Limits) -> float:
     order = [step.vertex for step in found.steps if isinstance(step, Infer) and step.chunk == 0]
     steps = list(passes(shape, order, found.fused, found.recomputed))
     items = max(sum(batch.items for batch in chunk) for chunk in found.chunks)
-    placed = place(shape, steps, items, max(batch.items for batch in case.batches), limits.cache)
+    placed = place(shape, steps, items, max(batch.items for batch in case.batches), limits.cache, found.spilled)
     assert placed is not None
     tiers = {vertex: limits.tiers[tier] for vertex, tier in placed[1].items() if tier}
     work = Workload.of(case.tree, case.batches, case.costs)

@@ -4,28 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tiny_search import ALSATIAN, BASE, Known, check, search
+import torch
+from tiny_search import ALSATIAN, BASE, PROXY, Known, check, search, slow_reads, troubles
 
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.hardware import Hardware, ScoreCost, SegmentCost
-from alsatian.profiling.profile import segment_keys
+from alsatian.planning.hardware import Hardware
 from alsatian.runtime.loading import LoaderSettings
 from alsatian.searching.api import SearchResult
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Adaptive, Exhaustive
-
-
-def slow_reads(family: ModelSet, item_s: float = 1e-6, load: float = 1e5) -> Hardware:
-    """A machine on which reading parameters is what counts."""
-    return Hardware(
-        "slow reads",
-        "made up",
-        {key: SegmentCost(((8, 8 * item_s),)) for key in segment_keys(family).values()},
-        load_bytes_per_s=load,
-        prepare_s={"": 1e-7},
-        score=ScoreCost(fixed_s=1e-5),
-    )
 
 
 def tight(family: ModelSet, strategy: Any, budget: str, blocks: str, **changes: Any) -> SearchResult:
@@ -70,10 +58,10 @@ def test_an_adaptive_schedule_takes_what_is_predicted_faster(family: ModelSet, i
 
 
 def test_without_a_machine_this_one_is_measured_once(family: ModelSet, truth: Known) -> None:
-    check(search(family, strategy=Auto()), truth)
+    check(search(family, strategy=Auto(), hardware=None), truth)
     (kept,) = (family.store.root / "profiles").glob("*.json")
     before = kept.read_bytes()
-    check(search(family, strategy=Auto()), truth)
+    check(search(family, strategy=Auto(), hardware=None), truth)
     assert kept.read_bytes() == before
 
 
@@ -87,3 +75,31 @@ def test_a_machine_that_lacks_the_models_is_refused_in_one_line(family: ModelSet
 def test_auto_takes_no_decisions_from_others(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="sharing=prefix and cache=planned"):
         Auto(**changes)
+
+
+class Full:
+    """A proxy that has too little memory for whoever measures it, as many times as ``times``."""
+
+    name = "full"
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def score(self, *features: Any) -> float:
+        self.times -= 1
+        if self.times >= 0:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return PROXY.score(*features)
+
+
+@pytest.mark.parametrize("strategy", [Auto(schedule=Adaptive()), replace(ALSATIAN, schedule=Adaptive())])
+def test_where_measuring_fails_all_is_as_usual(family: ModelSet, truth: Known, strategy: Any) -> None:
+    result = search(family, strategy=strategy, proxy=Full(1), hardware=None)
+    check(result, truth)
+    assert [event["error"] for event in troubles(result)] == ["OutOfMemoryError: CUDA out of memory"]
+    usual = search(family)
+    assert result.rounds == usual.rounds
+    assert result.measurement.counters == usual.measurement.counters
+    notes = [event["note"] for event in result.measurement.events if event["kind"] == "plan"]
+    assert set(notes) <= {"as usual, since no times are known"}
+    assert len(notes) == (len(result.rounds) if strategy.name == "auto" else 0)

@@ -19,6 +19,7 @@ from tiny_search import (
     first,
     outcomes,
     search,
+    troubles,
 )
 from torch.fx import Graph, GraphModule
 
@@ -72,7 +73,7 @@ def test_a_memory_that_is_full_once_gives_up_what_is_resident(
     calls: Iterator[int] = iter(range(10**9))
     result = search(watched(family, lambda _: next(calls) == 7), strategy=strategy)
     check(result, truth)
-    assert [event["action"] for event in result.measurement.events] == ["gave up resident blocks and intermediates"]
+    assert [event["action"] for event in troubles(result)] == ["gave up resident blocks and intermediates"]
     assert outcomes(result) == outcomes(search(family, strategy=strategy))
 
 
@@ -110,7 +111,7 @@ def test_if_not_one_batch_fits_the_error_names_the_size_that_does(family: ModelS
     with pytest.raises(OutOfMemoryError, match="batch_size=2 fits"):
         search(watched(family, lambda items: items > 2), strategy=strategy)
     result = search(watched(family, lambda items: items > 2), strategy=strategy, batch_size=2)
-    assert not result.measurement.events
+    assert not troubles(result)
 
 
 def test_if_not_one_item_fits_the_error_says_so(family: ModelSet) -> None:
@@ -142,7 +143,7 @@ def test_models_with_a_damaged_block_are_left_out_alike(
     assert set(result.ranking[-2:]) == {"second", "twin"}
     assert set(result.rounds[0].failed) == {"second", "twin"}
     assert all("damaged block" in reason for reason in result.excluded.values())
-    assert {event["model"] for event in result.measurement.events} == {"second", "twin"}
+    assert {event["model"] for event in troubles(result)} == {"second", "twin"}
     assert set(result.rounds[0].scores) == {"first", "third", "alone"}
 
 

@@ -13,7 +13,9 @@ from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.planning.orders.given import Given
+from alsatian.profiling.profile import segment_keys
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.policies.base import CachePolicy
 from alsatian.runtime.policies.belady import Belady
@@ -24,6 +26,7 @@ from alsatian.runtime.policies.lru import Lru
 from alsatian.runtime.policies.none import NoCache
 from alsatian.runtime.policies.planned import Planned
 from alsatian.searching.api import SearchResult
+from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 
@@ -38,7 +41,8 @@ BASE = Strategy(name="base", schedule=Exhaustive(), sharing="none", order=Given(
 SHIFT = Strategy(name="shift", sharing="none", order=Given(), cache=NoCache())
 SHARED_PREFIX = Strategy(name="shared_prefix", order=Given(), cache=Lru())
 ALSATIAN = Strategy()
-STRATEGIES = [BASE, SHIFT, SHARED_PREFIX, ALSATIAN]
+AUTO = Auto()
+STRATEGIES = [BASE, SHIFT, SHARED_PREFIX, ALSATIAN, AUTO]
 POLICIES: list[CachePolicy] = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady(), Planned()]
 by_name = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
 
@@ -50,8 +54,24 @@ def first(models: ModelSet, count: int) -> ModelSet:
     return dataclasses.replace(models, candidates=models.candidates[:count])
 
 
+def slow_reads(models: ModelSet, item_s: float = 1e-6) -> Hardware:
+    """A made-up machine on which reading parameters is what counts."""
+    return Hardware(
+        "slow reads",
+        "made up",
+        {key: SegmentCost(((8, 8 * item_s),)) for key in segment_keys(models).values()},
+        load_bytes_per_s=1e5,
+        prepare_s={"": 1e-7},
+        score=ScoreCost(fixed_s=1e-5),
+    )
+
+
 def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
-    settings: dict[str, Any] = {"proxy": PROXY, "batch_size": BATCH, "verify": True, **changes}
+    """With a made-up machine if the strategy wants to know one, unless ``hardware`` says otherwise."""
+    settings: dict[str, Any] = {"proxy": PROXY, "batch_size": BATCH, "verify": True}
+    if strategy.needs_costs and isinstance(models, ModelSet):
+        settings["hardware"] = slow_reads(models)
+    settings |= changes
     return alsatian.search(models, data or digits(FEW), strategy=strategy, **settings)
 
 
@@ -83,6 +103,11 @@ def outcomes(result: SearchResult) -> Known:
         for model, score in finished.scores.items():
             found[finished.train_items, model] = (score, finished.fingerprints[model])
     return found
+
+
+def troubles(result: SearchResult) -> list[dict[str, Any]]:
+    """What happened in a search, without what its plans have to say."""
+    return [event for event in result.measurement.events if event["kind"] != "plan"]
 
 
 def check(result: SearchResult, truth: Known) -> None:
