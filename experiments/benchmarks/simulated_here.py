@@ -122,7 +122,8 @@ def page(found: Sequence[Compared], command: str) -> Iterator[str]:
     errors = [abs(one.error) for one in found]
     yield f"""# Predicted and measured on this machine
 
-{date.today()}, {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]}, PyTorch {machine["libraries"]["torch"]}.
+{date.today()}, {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]}, PyTorch \
+{machine["libraries"]["torch"]}.
 
 ```
 {command}
