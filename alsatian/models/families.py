@@ -107,7 +107,7 @@ class FamilySet:
         self._save(full, base)
         built = open_folder(base, architectures, length=2).built
         extractor = feature_extractor(full, ImagePreprocessing(self.size).example())
-        tensors = dict(extractor.named_parameters(remove_duplicate=False))
+        tensors: dict[str, torch.Tensor] = dict(extractor.named_parameters(remove_duplicate=False))
         tensors |= dict(extractor.named_buffers(remove_duplicate=False))
         start = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         drawn = [i for i, segment in enumerate(built.segments) if any(drawn_anew(segment))]
@@ -153,7 +153,9 @@ class FamilySet:
             return kind(kind.config_class.from_dict(dict(self.options))).eval()
         except Exception as error:  # configurations raise many types; the first line says why
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ConfigError(f"model_set.options: transformers' {self.model} does not take them: {reason}") from None
+            raise ConfigError(
+                f"model_set.options: transformers' {self.model} does not take them: {reason}"
+            ) from None
 
     def _save(self, model: Any, folder: Path) -> None:
         """Write a folder that is whole or not there."""
