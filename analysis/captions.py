@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from analysis.findings import storage_lines
 from analysis.records import Run
+from analysis.schema import Vertex
 from analysis.sweeps import Sweep, crossing
 from analysis.timeline import SHORT_S
 from analysis.trace import Trace
@@ -85,6 +86,16 @@ def sweep(found: Sweep) -> str:
         "; planned counts those of intermediates too, the others of features only." if "planned" in lines else "."
     )
     return f"Claim to look for: {claim} {crossing(found)}. {marks} {ratio} {_measured(found.runs)}"
+
+
+def tree(run: Run, vertices: Sequence[Vertex]) -> str:
+    """For the task tree of a run's first round."""
+    blocks, alone = sum(vertex.blocks for vertex in vertices), run.model_set.blocks
+    claim = f"what models have in common is computed once, {blocks:,} blocks for a batch in place of {alone:,}."
+    marks = (
+        "From left to right are the blocks of the first round's models, which part where their parameters differ."
+    )
+    return f"Claim to look for: {claim} {marks} {_measured([run])}"
 
 
 def at_budget(found: Sweep) -> str:

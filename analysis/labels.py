@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.comparable import settings
+from analysis.paper_figures.arrangement import DISTRIBUTIONS
 from analysis.records import Run
 from analysis.units import parse_bytes
 
@@ -28,7 +29,11 @@ def _strategy_rank(name: str) -> tuple[int, str]:
 
 
 def _labelled(name: str, runs: Sequence[Run]) -> list[tuple[str, Run]]:
-    """Runs of one strategy, labelled by the settings in which they differ."""
+    """Runs of one strategy, labelled by the cells of the paper that they stand for or the settings that differ."""
+    cells = [_cell(run) for run in runs]
+    if len(runs) > 1 and all(cells) and len(set(cells)) == len(cells):
+        by_cell = sorted(zip(cells, runs, strict=True), key=lambda pair: _cell_rank(pair[1]))
+        return [(f"{name} {cell}", run) for cell, run in by_cell]
     facts = {run.run_id: _facts(run) for run in runs}
     keys = _distinguishing(list(facts.values()))
 
@@ -39,6 +44,28 @@ def _labelled(name: str, runs: Sequence[Run]) -> list[tuple[str, Run]]:
         (" ".join([name, *(f"{key}={facts[run.run_id].get(key, UNSET)}" for key in keys)]), run)
         for run in sorted(runs, key=place)
     ]
+
+
+def _cell(run: Run) -> str:
+    """The published cell that ``run`` stands for, e.g. ``"ViT-L-32, Top 50%, 8,000 items"``; empty if none."""
+    cell = run.config.get("paper")
+    if not isinstance(cell, Mapping) or not cell.get("workload"):
+        return ""
+    words = [str(cell["workload"]), _distribution(cell)]
+    items = cell.get("items")
+    return ", ".join([*(word for word in words if word), *([f"{items:,} items"] if isinstance(items, int) else [])])
+
+
+def _distribution(cell: Mapping[str, object]) -> str:
+    written = str(cell.get("distribution") or "")
+    return DISTRIBUTIONS.get(written, "last layers" if written.startswith("cache") else "")
+
+
+def _cell_rank(run: Run) -> tuple[str, int, str]:
+    cell = run.config["paper"]
+    order = [*DISTRIBUTIONS.values(), "last layers"]
+    name = _distribution(cell)
+    return str(cell["workload"]), order.index(name) if name in order else -1, f"{cell.get('items') or 0:>9}"
 
 
 def _facts(run: Run) -> dict[str, str]:

@@ -1,10 +1,21 @@
 """From the fields of a JSON document to a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.fields import FieldError, Fields
-from analysis.schema import STATUSES, Budget, Dataset, Environment, ModelSet, Repeat, Round, Run, Storage
+from analysis.schema import (
+    STATUSES,
+    Budget,
+    Dataset,
+    Environment,
+    ModelSet,
+    Repeat,
+    Round,
+    Run,
+    Storage,
+    Vertex,
+)
 
 
 def parse_run(record: Fields) -> Run:
@@ -37,10 +48,41 @@ def parse_run(record: Fields) -> Run:
         rounds=tuple(_round(fields) for fields in record.objects("rounds")),
         ranking=record.texts("ranking"),
         winner=record.optional_text("winner"),
+        tree=None if record.values.get("tree") is None else parse_tree(record.objects("tree")),
     )
     if run.ok:
         _check_finished(record, run)
     return run
+
+
+def parse_tree(entries: Sequence[Fields]) -> tuple[Vertex, ...]:
+    """The vertices of a task tree.
+
+    Raises:
+        FieldError: a field is missing or not what it should be, or a parent does not come before its child.
+    """
+    return tuple(_vertex(number, entry) for number, entry in enumerate(entries))
+
+
+def _vertex(number: int, fields: Fields) -> Vertex:
+    parent = fields.optional_count("parent")
+    if fields.count("vertex") != number:
+        raise fields.error("vertex", f"{number}, its place in the list")
+    if parent is not None and parent >= number:
+        raise fields.error("parent", f"a vertex before {number}")
+    seconds = fields.optional_number("seconds")
+    if seconds is not None and seconds < 0:
+        raise fields.error("seconds", "at least 0")
+    return Vertex(
+        parent=parent,
+        order=fields.optional_count("order"),
+        way=fields.text("way"),
+        blocks=fields.count("blocks"),
+        parameter_bytes=fields.count("parameter_bytes"),
+        output_bytes=fields.count("output_bytes"),
+        models=fields.texts("models"),
+        seconds=seconds,
+    )
 
 
 def _check_finished(record: Fields, run: Run) -> None:

@@ -22,6 +22,7 @@ from analysis import (
     sweeps,
     tables,
     timelines,
+    trees,
 )
 from analysis.comparable import workload
 from analysis.files import write
@@ -31,7 +32,7 @@ from analysis.records import Run
 
 TEMPLATE = "report.html"
 # Of all figures; the name of the first workload's has no digest.
-_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9a-f]{12})?|timeline-[0-9a-f]{16})\.(png|pdf|csv)")
+_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9a-f]{12})?|(timeline|tree)-[0-9a-f]{16})\.(png|pdf|csv)")
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,14 @@ def build(folder: Path) -> Report:
         drawn += shown
     written, lanes, unread = timelines.figures(folder, runs)
     files += written
+    grown, shared = trees.figures(folder, runs)
+    files += grown
     over_time = [plate(one.title, one.caption, (one.svg, one.inches), wide=True) for one in lanes]
     problems += unread
     unused = [f"Not used: {line}" for line in problems]
     files.append(write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
     _remove_stale(folder / "figures", files)
-    page = _page(runs, summary, score_checks, drawn, over_time, lines, problems, paper)
+    page = _page(runs, summary, score_checks, drawn, shared, over_time, lines, problems, paper)
     files.append(write(folder / TEMPLATE, page))
     pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
     text = [
@@ -199,6 +202,7 @@ def _page(
     summary: pd.DataFrame,
     score_checks: list[checks.ScoreCheck],
     drawn: Sequence[Plate],
+    shared: Sequence[Plate],
     over_time: Sequence[Plate],
     lines: Sequence[str],
     problems: Sequence[str],
@@ -211,6 +215,7 @@ def _page(
         headline=findings.headline(runs, score_checks),
         doubtful=any(check.mismatches for check in score_checks),
         figures=drawn,
+        trees=shared,
         timelines=over_time,
         verdicts=sections.verdicts(paper) if paper else None,
         scaled=paper.sources.scaled if paper else (),

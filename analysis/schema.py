@@ -112,10 +112,35 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Vertex:
+    """An intermediate result of a task tree, and the edge of blocks that computes it.
+
+    Attributes:
+        parent: number of the vertex that it is computed from; None for the data.
+        order: place in the order of computing, None if it is not computed.
+        way: what becomes of it: kept, fused, recomputed, features and so on.
+        blocks, parameter_bytes: of the edge.
+        output_bytes: of the result for an item.
+        models: whose features it is.
+        seconds: predicted, of computing it; None if nothing was predicted.
+    """
+
+    parent: int | None
+    order: int | None
+    way: str
+    blocks: int
+    parameter_bytes: int
+    output_bytes: int
+    models: tuple[str, ...]
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner.
 
-    ``resolved`` are the budgets by name, ``excluded`` the models that were ranked last as failed, and why.
+    ``resolved`` are the budgets by name, ``excluded`` the models that were ranked last as failed, and why, and
+    ``tree`` is the first round's task tree by vertex, a parent before its children; None if it was not recorded.
     """
 
     run_id: str
@@ -136,6 +161,7 @@ class Run:
     rounds: tuple[Round, ...]
     ranking: tuple[str, ...]
     winner: str | None
+    tree: tuple[Vertex, ...] | None = None
 
     @property
     def ok(self) -> bool:

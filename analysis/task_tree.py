@@ -1,219 +1,130 @@
 """A picture of a task tree: who shares what, where the time and the memory go, in which order."""
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from analysis.style import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, SMALL, VERMILLION, drawing
-from analysis.units import bytes_text
+from analysis import style
+from analysis.folding import Node, laid_out
+from analysis.schema import Vertex
+from analysis.style import FONT, GREY, INCH, LINE, SMALL
+from analysis.tree_marks import COLOURS, MARGIN, Scale, draw_dots, draw_lines
+from analysis.units import bytes_text, seconds_text
 
-# Rows of the picture; larger trees are summarised.
+# Rows of the picture; larger trees are summed up.
 ROWS = 48
-# Inches of a row, of a level, and for names.
-ROW, LEVEL, NAMES = 0.19, 1.15, 2.1
-_COLOURS = {
-    "kept": BLUE,
-    "fused": ORANGE,
-    "recomputed": VERMILLION,
-    "features": GREEN,
-    "offered to the cache": PURPLE,
-}
-_FORMATS = {".png": FigureCanvasAgg, ".svg": FigureCanvasSVG, ".pdf": FigureCanvasPdf}
+# Inches of a row, and of the whole at least.
+ROW, WIDTH = 0.2, 6.4
+FORMATS = (".svg", ".png", ".pdf")
 
 
-@dataclass
-class _Node:
-    """A vertex to draw, or several that were summed up.
-
-    Attributes:
-        entry: the vertex's description.
-        children: below it, in the order of computing.
-        hidden: vertices below that are not drawn on their own.
-        row, level: where it is drawn.
-    """
-
-    entry: Mapping[str, Any]
-    children: list["_Node"] = field(default_factory=list)
-    hidden: list[Mapping[str, Any]] = field(default_factory=list)
-    row: float = 0.0
-    level: int = 0
-
-
-def draw(tree: Sequence[Mapping[str, Any]], suffix: str = ".png") -> bytes:
-    """The picture of ``tree`` (see :mod:`alsatian.simulation.explanation`) in the format that ``suffix`` names."""
-    with drawing():
-        figure = _figure(tree)
+def draw(tree: Sequence[Vertex], suffix: str = ".png", title: str = "") -> bytes:
+    """The picture of ``tree`` in the format that ``suffix`` names, one of ``FORMATS``."""
+    metadata: dict[str, dict[str, Any]] = {
+        ".svg": {"Date": None, "Creator": None},
+        ".pdf": {"CreationDate": None, "ModDate": None},
+        ".png": {"Software": None},
+    }
+    with style.drawing():
         file = io.BytesIO()
-        _FORMATS[suffix](figure)
-        metadata = {"Date": None} if suffix == ".svg" else {"CreationDate": None} if suffix == ".pdf" else {}
-        figure.savefig(file, format=suffix[1:], dpi=DPI, metadata=metadata)
+        draw_tree(tree, title, "").savefig(file, format=suffix[1:], dpi=style.DPI, metadata=metadata[suffix])
     return file.getvalue()
 
 
-def _figure(tree: Sequence[Mapping[str, Any]]) -> Figure:
-    roots = _nodes(tree)
-    summed = _summarise(roots)
-    nodes = _placed(roots)
-    levels = max(node.level for node in nodes) + 1
-    rows = max(node.row for node in nodes) + 1
-    width, height = 0.5 + levels * LEVEL + NAMES, 1.15 + rows * ROW
-    figure = Figure(figsize=(max(width, 6.4), height), layout="constrained")
-    axes = figure.add_subplot()
+def save(tree: Sequence[Vertex], path_stem: Path, title: str, caption: str) -> list[Path]:
+    """Write the picture of ``tree`` and its vertices to ``path_stem`` + .png/.pdf/.csv."""
+    with style.drawing():
+        return style.save(draw_tree(tree, title, caption), tree_data(tree), path_stem)
+
+
+def page_image(tree: Sequence[Vertex]) -> tuple[bytes, float]:
+    """The picture without title and caption as SVG, and its width in inches."""
+    with style.drawing():
+        figure = draw_tree(tree, "", "")
+        return style.svg(figure), figure.get_figwidth()
+
+
+def tree_data(tree: Sequence[Vertex]) -> pd.DataFrame:
+    """A row for every vertex, also for those that the picture sums up."""
+    kinds = {"parent": "Int64", "order": "Int64", "way": "string", "blocks": "Int64", "parameter_bytes": "Int64"}
+    kinds |= {"output_bytes": "Int64", "seconds": "Float64"}
+    columns = pd.DataFrame({name: [getattr(vertex, name) for vertex in tree] for name in kinds}).astype(kinds)
+    columns.insert(0, "vertex", range(len(tree)))
+    return columns.assign(models=["; ".join(vertex.models) for vertex in tree])
+
+
+def draw_tree(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
+    """The figure. Call inside ``style.drawing()``."""
+    nodes = laid_out(tree, ROWS)
+    scale = Scale.of(tree, nodes)
+    width = max(WIDTH, max(scale.end(node) for node in nodes) + 0.15)
+    head = _filled(title, width, (FONT + 2) * style.BOLD)
+    notes = [line for note in _notes(tree, nodes, scale) for line in _filled(note, width, SMALL)]
+    foot = [*notes, *_filled(caption, width, SMALL)]
+    above = 0.1 + len(head) * LINE * 1.4 / INCH
+    rows = (max(node.row for node in nodes) + 1) * ROW
+    below = 0.42 + len(foot) * LINE / INCH
+    height = above + rows + below
+    figure = Figure(figsize=(width, height), dpi=style.DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, below / height, 1, rows / height))
     axes.set_axis_off()
-    axes.set_xlim(-0.2, max(width, 6.4) / LEVEL - 0.3)
-    axes.set_ylim(rows - 0.3, -0.9)
-    _edges(axes, nodes)
-    _vertices(axes, nodes)
-    _legend(axes, nodes, summed, len(tree))
+    axes.set_xlim(0, width)
+    axes.set_ylim(rows / ROW - 0.5, -0.5)
+    draw_lines(axes, nodes, scale)
+    draw_dots(axes, nodes, scale)
+    figure.legend(
+        handles=list(_legend(nodes)),
+        loc="center left",
+        bbox_to_anchor=(0.02, (below - 0.18) / height),
+        ncols=6,
+        frameon=False,
+        fontsize=SMALL,
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
+    left = MARGIN / 2 / width
+    for i, line in enumerate(head):
+        y = 1 - (0.08 + i * LINE * 1.4 / INCH) / height
+        figure.text(left, y, line, va="top", fontsize=FONT + 2, fontweight="bold")
+    for i, line in enumerate(foot):
+        y = (below - 0.36 - i * LINE / INCH) / height
+        # How to read the picture comes first, then what is said of this tree.
+        figure.text(left, y, line, va="top", fontsize=SMALL, color="black" if i < len(notes) else "#444444")
     return figure
 
 
-def _nodes(tree: Sequence[Mapping[str, Any]]) -> list[_Node]:
-    nodes = {entry["vertex"]: _Node(entry) for entry in tree}
-    roots: list[_Node] = []
-    for node in nodes.values():
-        parent = node.entry["parent"]
-        (roots if parent is None else nodes[parent].children).append(node)
-    for siblings in [roots, *(node.children for node in nodes.values())]:
-        siblings.sort(key=lambda node: (node.entry["order"] is None, node.entry["order"], node.entry["vertex"]))
-    return roots
-
-
-def _summarise(roots: Sequence[_Node]) -> int:
-    """Fold subtrees, smallest first, until the rows fit; returns how many vertices are not drawn."""
-    everything: list[tuple[_Node, int]] = []
-    stack = [(root, 0) for root in roots]
-    while stack:
-        node, depth = stack.pop()
-        everything.append((node, depth))
-        stack.extend((child, depth + 1) for child in node.children)
-    sizes: dict[int, int] = {}
-    for node, _ in reversed(everything):
-        sizes[id(node)] = 1 + sum(sizes[id(child)] for child in node.children)
-    leaves = sum(not node.children for node, _ in everything)
-    hidden = 0
-    # The deepest and smallest subtrees say least about who shares what.
-    for node, _ in sorted(everything, key=lambda item: (sizes[id(item[0])], -item[1])):
-        if leaves <= ROWS:
-            break
-        below = _below(node)
-        if not below or node.hidden:
-            continue
-        leaves -= sum(not child.children for child in below) - 1
-        hidden += len(below)
-        node.hidden = [child.entry for child in below] + [e for child in below for e in child.hidden]
-        node.children = []
-    return hidden
-
-
-def _below(node: _Node) -> list[_Node]:
-    found, stack = [], list(node.children)
-    while stack:
-        child = stack.pop()
-        found.append(child)
-        stack.extend(child.children)
-    return found
-
-
-def _placed(roots: Sequence[_Node]) -> list[_Node]:
-    """All nodes to draw, leaves on rows of their own, parents between their children."""
-    order: list[_Node] = []
-    stack = [(root, 0) for root in reversed(roots)]
-    row = 0
-    while stack:
-        node, level = stack.pop()
-        node.level = level
-        order.append(node)
-        if not node.children:
-            node.row = row
-            row += 1
-        stack.extend((child, node.level + 1) for child in reversed(node.children))
-    for node in reversed(order):
-        if node.children:
-            node.row = (node.children[0].row + node.children[-1].row) / 2
-    return order
-
-
-def _edges(axes: Axes, nodes: Sequence[_Node]) -> None:
-    """Width: blocks' bytes."""
-    largest = max((node.entry["parameter_bytes"] for node in nodes), default=0) or 1
-    above = {id(child): node for node in nodes for child in node.children}
-    lines, widths = [], []
-    for node in nodes:
-        parent = above.get(id(node))
-        if parent is not None:
-            middle = parent.level + 0.35
-            lines.append([(parent.level, parent.row), (middle, node.row), (node.level, node.row)])
-            widths.append(0.6 + 4.4 * node.entry["parameter_bytes"] / largest)
-    axes.add_collection(LineCollection(lines, linewidths=widths, colors=GREY, alpha=0.6, zorder=1))
-
-
-def _vertices(axes: Axes, nodes: Sequence[_Node]) -> None:
-    """Area: bytes per item; colour: what becomes of it; number: place in the order."""
-    largest = max((node.entry["output_bytes"] for node in nodes), default=0) or 1
-    for node in nodes:
-        entry = node.entry
-        area = 14 + 130 * entry["output_bytes"] / largest
-        colour = _COLOURS.get(entry["way"], GREY)
-        axes.scatter([node.level], [node.row], s=area, color=colour, zorder=2, linewidths=0)
-        if entry["order"] is not None and node.children:
-            axes.annotate(
-                str(entry["order"]),
-                (node.level, node.row),
-                xytext=(0, np.sqrt(area) / 2 + 1),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=SMALL - 2,
-            )
-        if text := _name(node):
-            axes.annotate(
-                text,
-                (node.level, node.row),
-                xytext=(np.sqrt(area) / 2 + 4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=SMALL - 1.5,
-            )
-
-
-def _name(node: _Node) -> str:
-    entry = node.entry
-    if node.hidden:
-        models = [model for hidden in (entry, *node.hidden) for model in hidden["models"]]
-        return f"{len(models)} models in {len(node.hidden)} more vertices"
-    names = ", ".join(entry["models"][:2]) + (f" +{len(entry['models']) - 2}" if len(entry["models"]) > 2 else "")
-    if node.children:
-        return ""
-    return f"{entry['order']}  {names}" if entry["order"] is not None else names
-
-
-def _legend(axes: Axes, nodes: Sequence[_Node], summed: int, vertices: int) -> None:
-    for way in dict.fromkeys(node.entry["way"] for node in nodes):
-        axes.scatter([], [], s=30, color=_COLOURS.get(way, GREY), label=way)
-    outputs = max(node.entry["output_bytes"] for node in nodes)
-    parameters = max(node.entry["parameter_bytes"] for node in nodes)
-    text = (
-        f"numbers: order of computing; area: bytes an item, up to {bytes_text(outputs)}; "
-        f"width: parameters, up to {bytes_text(parameters)}"
-    )
+def _notes(tree: Sequence[Vertex], nodes: Sequence[Node], scale: Scale) -> Iterator[str]:
+    """How to read the picture."""
+    yield f"Numbers: order of computing. Area of dots: bytes per item, up to {bytes_text(scale.largest)}."
+    what = "predicted time of computing" if scale.timed else "bytes of parameters"
+    most = seconds_text(scale.widest) if scale.timed else bytes_text(scale.widest)
+    yield f"Width of lines: {what}, up to {most}."
+    summed = sum(len(node.vertices) for node in nodes if node.siblings > 1)
     if summed:
-        text += f"\n{summed} of {vertices} vertices are summed up"
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
-        ncols=4,
-        frameon=False,
-        fontsize=SMALL,
-        title=text,
-        title_fontsize=SMALL,
-    )
+        yield f"Squares sum up siblings with all that is below: {summed:,} of {len(tree):,} vertices."
+
+
+def _legend(nodes: Sequence[Node]) -> Iterator[Line2D]:
+    """What becomes of vertices, and what is summed up."""
+    kinds = [node.ways for node in nodes if node.vertices]
+    there = {way for ways in kinds if len(ways) == 1 for way in ways}
+    for way in (*(way for way in COLOURS if way in there), *sorted(there - COLOURS.keys())):
+        yield _entry(way, COLOURS.get(way, GREY), "o")
+    if any(len(ways) > 1 for ways in kinds):
+        yield _entry("several of these", GREY, "s")
+
+
+def _entry(label: str, colour: str, marker: str) -> Line2D:
+    return Line2D([], [], color=colour, marker=marker, markersize=5.5, markeredgewidth=0, linestyle="", label=label)
+
+
+def _filled(text: str, inches: float, size: float) -> list[str]:
+    return textwrap.wrap(text, max(20, int(inches * INCH / (size * 0.56))))

@@ -42,13 +42,10 @@ def bare_set(config: Mapping[str, Any], hardware: Hardware | None) -> BareSet | 
         return None
     if isinstance(made, SyntheticSet) and not made.clones:
         for name, known in SETS.items():
-            if all(
-                getattr(made, key) == getattr(known, key) for key in ("source", "architecture", "size", "length")
-            ):
-                if dict(made.options) == dict(known.options):
-                    chain = read_chains()[name]
-                    candidates = chain.models(made.count, made.distribution, made.seed)
-                    return BareSet(candidates, shape_key(made.architecture, chain.preprocessing))
+            if _architecture(made) == _architecture(known):
+                chain = read_chains()[name]
+                candidates = chain.models(made.count, made.distribution, made.seed)
+                return BareSet(candidates, shape_key(made.architecture, chain.preprocessing))
     _check_known(made, hardware)
     return None
 

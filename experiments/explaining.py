@@ -109,10 +109,11 @@ def _tree(vertices: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{vertex['blocks']} {'block' if vertex['blocks'] == 1 else 'blocks'}" if vertex["blocks"] else "data"
         )
         models = f"  {_names(vertex['models'])}" if vertex["models"] else ""
-        times = f", {vertex['times']} times" if vertex["times"] > 1 else ""
+        times = f", {vertex['times']} times a chunk" if vertex["times"] > 1 else ""
+        seconds = f", {vertex['seconds']:.3g} s" if vertex["blocks"] else ""
         yield (
             f"{'  ' * depth}#{vertex['vertex']} {what} ({format_bytes(vertex['parameter_bytes'])}) -> "
-            f"{format_bytes(vertex['output_bytes'])}/item, {vertex['way']}{times}{models}"
+            f"{format_bytes(vertex['output_bytes'])}/item, {vertex['way']}{times}{seconds}{models}"
         )
         stack.extend((child, depth + 1) for child in reversed(children[vertex["vertex"]]))
 

@@ -37,11 +37,13 @@ class Measured:
         repeat: the measurement; see ``repeats`` in ``run.schema.json``.
         findings: rounds, ranking, winner and so on; equal for all repeats of a run.
         timeline: trace events, if asked for.
+        tree: the first round's task tree by vertex; None if it is very large, or was planned by an earlier attempt.
     """
 
     repeat: dict[str, Any]
     findings: dict[str, Any]
     timeline: list[dict[str, Any]] | None = None
+    tree: list[dict[str, Any]] | None = None
 
 
 def measure(
@@ -90,7 +92,7 @@ def measure(
         raise failure(error) from error
     return_unused()
     measurement = result.measurement
-    return Measured(record.repeat(measurement), record.findings(result), measurement.timeline)
+    return Measured(record.repeat(measurement), record.findings(result), measurement.timeline, result.tree)
 
 
 def timed_out(limit: float) -> RunFailed:

@@ -42,6 +42,7 @@ def carry_out(run: Run, command: Command, progress: Progress, tracker: Tracker) 
             entry["repeats"].append(measured.repeat)
             tracker.repeat(index, measured.repeat)
             found = found or measured.findings
+            entry["tree"] = entry["tree"] or measured.tree
             if measured.findings != found:
                 raise AlsatianError("repeats of one run differ in their scores; the device is not deterministic")
         entry |= found
@@ -109,7 +110,15 @@ def _keep(run: Run, command: Command, entry: dict[str, Any]) -> dict[str, Any]:
     except saving.SavingError:
         raise
     except (AlsatianError, TypeError, ValueError) as error:  # does not fit the schema, or no JSON: NaN
-        shown |= {"repeats": [], "rounds": [], "ranking": [], "winner": None, "resolved": {}, "excluded": {}}
+        shown |= {
+            "repeats": [],
+            "rounds": [],
+            "ranking": [],
+            "winner": None,
+            "resolved": {},
+            "excluded": {},
+            "tree": None,
+        }
         shown |= _failed(error)
         record.save(run.path, shown)
     return shown

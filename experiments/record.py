@@ -96,6 +96,7 @@ def opening(
         "rounds": [],
         "ranking": [],
         "winner": None,
+        "tree": None,
     }
 
 
@@ -119,9 +120,9 @@ def over_budget(entry: Mapping[str, Any]) -> list[str]:
 
 
 def findings(result: SearchResult) -> dict[str, Any]:
-    """What a search found, beside its measurement: rounds, ranking, winner and so on."""
+    """What a search found, beside its measurement and its tree: rounds, ranking, winner and so on."""
     found = _fields(result)
-    del found["measurement"]
+    del found["measurement"], found["tree"]
     return {
         **found,
         "resolved": {name: _fields(budget) for name, budget in result.resolved.items()},

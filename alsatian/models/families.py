@@ -27,7 +27,7 @@ from alsatian.models.extractor import feature_extractor
 from alsatian.models.hub import HubSet
 from alsatian.models.inputs import PROCESSOR
 from alsatian.models.model_set import ModelSet
-from alsatian.models.saved import open_folder
+from alsatian.models.saved import open_folder, quiet
 from alsatian.models.synthetic import drawn_anew, redraw
 
 Progress = Callable[[str, int, int], None]
@@ -107,7 +107,7 @@ class FamilySet:
         self._save(full, base)
         built = open_folder(base, architectures, length=2).built
         extractor = feature_extractor(full, ImagePreprocessing(self.size).example())
-        tensors = dict(extractor.named_parameters(remove_duplicate=False))
+        tensors: dict[str, torch.Tensor] = dict(extractor.named_parameters(remove_duplicate=False))
         tensors |= dict(extractor.named_buffers(remove_duplicate=False))
         start = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         drawn = [i for i, segment in enumerate(built.segments) if any(drawn_anew(segment))]
@@ -149,14 +149,21 @@ class FamilySet:
         kind: Any = getattr(transformers, self.model, None)
         if getattr(kind, "config_class", None) is None:
             raise ConfigError(f"model_set.model={self.model}: transformers has no such model class")
-        return kind(kind.config_class.from_dict(dict(self.options))).eval()
+        try:
+            return kind(kind.config_class.from_dict(dict(self.options))).eval()
+        except Exception as error:  # configurations raise many types; the first line says why
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ConfigError(
+                f"model_set.options: transformers' {self.model} does not take them: {reason}"
+            ) from None
 
     def _save(self, model: Any, folder: Path) -> None:
         """Write a folder that is whole or not there."""
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
         shutil.rmtree(temporary, ignore_errors=True)
         make_folder(temporary)
-        model.save_pretrained(temporary)
+        with quiet():
+            model.save_pretrained(temporary)
         side = {"height": self.size, "width": self.size}
         write_json(temporary / PROCESSOR, {"size": side, "do_normalize": True})
         shutil.rmtree(folder, ignore_errors=True)

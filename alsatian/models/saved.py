@@ -76,7 +76,7 @@ def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter
     file = weights_file(folder)
     if file is None:
         raise ConfigError(f"{folder}: has {CONFIG} but no weights: {', '.join(WEIGHTS)}")
-    with _one_line(f"{folder}: transformers cannot make a {model_class.__name__} of {CONFIG}"), _quiet():
+    with _one_line(f"{folder}: transformers cannot make a {model_class.__name__} of {CONFIG}"), quiet():
         settings = model_class.config_class.from_dict(dict(options))
         options = json.loads(json.dumps(_reduced(settings.to_dict())))
     preprocessing: Preprocessing
@@ -90,7 +90,7 @@ def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter
         )
     state = read_state(file)
     rest = merge(adapter, state) if adapter else None
-    with _one_line(f"{file}: cannot be loaded into {model_class.__name__}"), _quiet():
+    with _one_line(f"{file}: cannot be loaded into {model_class.__name__}"), quiet():
         module, report = model_class.from_pretrained(
             None, config=settings, state_dict=state, output_loading_info=True, dtype=torch.float32,
             ignore_mismatched_sizes=True, local_files_only=True,
@@ -233,8 +233,8 @@ def _one_line(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Transformers reports on standard error what is checked here."""
+def quiet() -> Iterator[None]:
+    """Inside, transformers reports nothing. It reports on standard error what is checked here."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -102,7 +102,8 @@ class Chooser:
             what.append(f"memory {format_bytes(best.limits.cache[0])} for intermediates and {blocks} for blocks")
         if best.limits.cache[1:] != usual.limits.cache[1:]:
             what.append("nothing spilled")
-        what.append(f"{best.chunks} chunks instead of {usual.chunks or 'none that fit'}")
+        if best.chunks != usual.chunks:
+            what.append(f"chunks: {best.chunks}" + (f" instead of {usual.chunks}" if usual.chunks else ""))
         before = f"{usual.seconds:.3g} s as usual" if usual.chunks else "as usual it does not fit"
         return f"predicted {best.seconds:.3g} s, {before}: {', '.join(what)}"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.costs import CostModel
+from alsatian.planning.described import described
 from alsatian.planning.hardware import Hardware
 from alsatian.planning.keys import keys_for
 from alsatian.planning.limits import Limits
@@ -53,6 +55,8 @@ class SearchResult:
         excluded: models that could not be used, with the reason; they rank last.
         resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit; with a
             strategy that divides the device's memory itself also ``cache.memory``, the sum that it keeps to.
+        tree: the task tree of the first round by vertex (see :mod:`~alsatian.planning.described`); None if it is
+            very large, or if the search went on behind rounds that were finished before.
     """
 
     ranking: tuple[str, ...]
@@ -60,6 +64,7 @@ class SearchResult:
     measurement: Measurement
     excluded: dict[str, str] = field(default_factory=dict)
     resolved: dict[str, Budget] = field(default_factory=dict)
+    tree: list[dict[str, Any]] | None = None
 
     @property
     def winner(self) -> str:
@@ -150,7 +155,8 @@ def search(
             known = hardware or _measured(models, dataset, scorer, batch_size, meter)
             if known is not None:
                 item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-                costs = CostModel.of(known, keys_for(known, models.candidates, models.segments), regime, item_bytes)
+                keys = keys_for(known, models.candidates, models.segments)
+                costs = CostModel.of(known, keys, regime, item_bytes)
                 strategy = strategy.with_costs(costs)
                 if isinstance(strategy.schedule, Adaptive):
                     strategy, facts = decided(
@@ -185,7 +191,9 @@ def search(
     ranking = ranked_models(ids, rounds, runner.failed)
     if strategy.divides_memory and limits.blocks is not None and device_budget is not None:
         resolved["cache.memory"] = Budget(None, device_budget + limits.blocks)
-    return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved)
+    resumed = any(event["kind"] == "resumed" for event in measurement.events)
+    tree = None if resumed or runner.first_plan is None else described(runner.first_plan)
+    return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
 
 
 def _measured(models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int, meter: Meter) -> Hardware | None:

@@ -18,7 +18,7 @@ from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 
 # Larger trees are planned as usual: choosing would take longer than it saves.
-MOST_VERTICES = 20_000
+MOST_VERTICES = 5_000
 
 
 @dataclass(frozen=True)

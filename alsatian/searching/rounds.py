@@ -16,6 +16,8 @@ from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 
 ON_BAD_MODEL = ("raise", "exclude")
+# Larger trees are not kept beside a search.
+MOST_DESCRIBED = 2000
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class RoundRunner:
     Attributes:
         failed: excluded models with the reason.
         limits: what plans have to keep to; smaller after the memory was full.
+        first_plan: the first of the plans that were made, None before that and if its tree is very large.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class RoundRunner:
             raise ConfigError(f"on_bad_model={on_bad_model}: {nearest(on_bad_model, ON_BAD_MODEL)}")
         self.failed: dict[str, str] = {}
         self.limits = limits
+        self.first_plan: Plan | None = None
+        self._planned = False
         self._candidates = candidates
         self._tree = self._branches = TaskTree()
         self._strategy = strategy
@@ -90,6 +95,9 @@ class RoundRunner:
                     self._plan(group, missing)
                     for missing, group in self._by_missing(pending, (*test, *train)).items()
                 ]
+            if not self._planned:
+                self._planned = True
+                self.first_plan = plans[0] if len(plans[0].tree) <= MOST_DESCRIBED else None
             try:
                 for plan in plans:
                     if plan.note:

@@ -1,5 +1,6 @@
 """The engine of a search, with data and scores that take time and are made up."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from alsatian.planning.costs import CostModel
 from alsatian.planning.plan import Plan
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.meter import Measurement
+from alsatian.runtime.stages import Stage
 from alsatian.simulation.clock import VirtualClock
 from alsatian.simulation.stand_ins import state_of
 from alsatian.tree import TaskTree
@@ -27,12 +29,14 @@ class PlannedRound:
         plan: of one round.
         train_items: training items that its scores are based on.
         before, after: the measurement up to its start and up to its end.
+        computed: how often each vertex was computed, by chunk.
     """
 
     plan: Plan
     train_items: int
     before: Measurement
     after: Measurement
+    computed: Sequence[Counter[int]]
 
 
 @dataclass
@@ -59,18 +63,26 @@ class TimedEngine(Engine):
 
     costed: Costed
     _chunk: Sequence[Batch] = ()
+    _computed: list[Counter[int]]
 
     def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
         before = self._meter.so_far()
+        self._computed, self._chunk = [], ()
         super().execute(plan, test, train, scores)
         items = sum(batch.items for batch in train)
-        self.costed.rounds.append(PlannedRound(plan, items, before, self._meter.so_far()))
+        self.costed.rounds.append(PlannedRound(plan, items, before, self._meter.so_far(), self._computed))
 
     def _infer(self, plan: Plan, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
         with self._meter.part("other"):
             self.costed.clock.advance(self.costed.costs.hardware.step_s)
-        self._chunk = chunk
+        if chunk is not self._chunk:
+            self._chunk = chunk
+            self._computed.append(Counter())
         super()._infer(plan, target, chunk, emitted)
+
+    def _stages(self, tree: TaskTree, way: Sequence[int]) -> list[Stage]:
+        self._computed[-1].update(way)
+        return super()._stages(tree, way)
 
     def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
         preprocessing = tree.preprocessing[target]

@@ -1,31 +1,32 @@
 """What a search is going to do, and why, as plain data: one entry for each round."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.planning.chunks import min_cache_size
+from alsatian.planning.costs import CostModel
+from alsatian.planning.described import described
 from alsatian.planning.orders.base import Shape
-from alsatian.planning.passes import computed
 from alsatian.planning.plan import Infer, Plan, Score
 from alsatian.simulation.engine import PlannedRound
 from alsatian.simulation.search import Prediction
-from alsatian.tree import NO_VERTEX
 
 
-def explained(prediction: Prediction, candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """The rounds of a predicted search of ``candidates``.
+def explained(prediction: Prediction, candidates: Sequence[Candidate], costs: CostModel) -> dict[str, Any]:
+    """The rounds of a search of ``candidates`` as predicted by ``costs``.
 
     Every round has ``models``, ``train_items``, ``new_items`` and how they are cut into ``chunks``, ``sharing``,
-    the compressed ``tree`` by vertex, the ``steps`` of the last chunk in order, what was ``predicted`` (seconds,
-    parts, counters), and the predicted ``peaks`` of the tiers in bytes where releases are planned.
+    the compressed ``tree`` by vertex (see :mod:`~alsatian.planning.described`) with the seconds of its inference,
+    the ``steps`` of the last chunk in order, what was ``predicted`` (seconds, parts, counters), and the predicted
+    ``peaks`` of the tiers in bytes where releases are planned.
     """
     measurement = prediction.measurement
     lengths = {candidate.id: len(candidate.blocks) for candidate in candidates}
     return {
         "budgets": {name: budget.bytes for name, budget in prediction.resolved.items()},
-        "rounds": [_round(planned, lengths) for planned in prediction.plans],
+        "rounds": [_round(planned, lengths, costs) for planned in prediction.plans],
         "predicted": {
             "wall_s": measurement.wall_s,
             "parts_s": measurement.parts_s,
@@ -36,7 +37,7 @@ def explained(prediction: Prediction, candidates: Sequence[Candidate]) -> dict[s
     }
 
 
-def _round(planned: PlannedRound, lengths: dict[str, int]) -> dict[str, Any]:
+def _round(planned: PlannedRound, lengths: dict[str, int], costs: CostModel) -> dict[str, Any]:
     plan, before, after = planned.plan, planned.before, planned.after
     models = plan.tree.all_models()
     counters = Counter(after.counters)
@@ -62,7 +63,7 @@ def _round(planned: PlannedRound, lengths: dict[str, int]) -> dict[str, Any]:
             "blocks_without_sharing": sum(lengths[model] for model in models),
             "blocks_read": counters["blocks_read"],
         },
-        "tree": _tree(plan),
+        "tree": _tree(planned, costs),
         "steps": _steps(plan),
         "predicted": {
             "wall_s": after.wall_s - before.wall_s,
@@ -82,47 +83,24 @@ def _chunking(plan: Plan, models: Sequence[str], items: Sequence[int]) -> dict[s
     return {"c_min_bytes_per_item": c_min, "whole_pass_bytes": c_min * sum(items)}
 
 
-def _tree(plan: Plan) -> list[dict[str, Any]]:
-    """Every vertex with its place in the order, and how often it is computed in a chunk."""
-    tree = plan.tree
-    first: dict[int, int] = {}
-    times: Counter[int] = Counter()
-    kept: set[int] = set()
-    position = 0
-    for step in plan.steps:
-        if isinstance(step, Infer):
-            if step.chunk:
-                break
-            position += 1
-            way = computed(tree, step.vertex, kept, plan.fused, plan.recomputed)
-            times.update(way)
-            for vertex in way:
-                first.setdefault(vertex, position)
-            kept.update(v for v in way if v not in plan.fused and v not in plan.recomputed)
+def _tree(planned: PlannedRound, costs: CostModel) -> list[dict[str, Any]]:
+    """Every vertex, with how often it is computed in a chunk at most, and the seconds of all its inference."""
+    plan = planned.plan
+    seconds: dict[int, float] = defaultdict(float)
+    most: Counter[int] = Counter()
+    of_one: dict[tuple[int, frozenset[tuple[int, int]]], float] = {}
+    for chunk, counts in zip(plan.chunks, planned.computed, strict=True):
+        sizes = frozenset(Counter(batch.items for batch in chunk).items())
+        for vertex, times in counts.items():
+            key = vertex, sizes
+            if key not in of_one:
+                blocks = plan.tree.blocks[vertex]
+                of_one[key] = sum(number * costs.edge_s(blocks, items) for items, number in sizes)
+            seconds[vertex] += times * of_one[key]
+        most |= counts
     return [
-        {
-            "vertex": vertex,
-            "parent": None if parent == NO_VERTEX else parent,
-            "order": first.get(vertex),
-            "times": times[vertex],
-            "way": _way(plan, vertex),
-            "blocks": len(tree.blocks[vertex]),
-            "parameter_bytes": sum(block.parameter_bytes for block in tree.blocks[vertex]),
-            "output_bytes": tree.output_bytes[vertex],
-            "models": list(tree.models[vertex]),
-        }
-        for vertex, parent in enumerate(tree.parent)
+        entry | {"times": most[entry["vertex"]], "seconds": seconds[entry["vertex"]]} for entry in described(plan)
     ]
-
-
-def _way(plan: Plan, vertex: int) -> str:
-    if not plan.tree.children[vertex]:
-        return "features"
-    if vertex in plan.fused:
-        return "fused"
-    if vertex in plan.recomputed:
-        return "recomputed"
-    return "kept" if plan.peaks is not None else "offered to the cache"
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:

@@ -63,6 +63,7 @@ class Workload:
         for name, share in [*(("--cache", s) for s in caches), *(("--blocks", s) for s in blocks)]:
             if not share.endswith("%"):
                 raise ConfigError(f"{name} {share}: not a share; write e.g. 25%")
+            parse_budget(share, name)  # refused before models are made
         setup = self.setup(USUAL, "exhaustive")
         models = self.models(setup)
         batches = setup.dataset.batches(setup.config["batch_size"])
@@ -94,6 +95,7 @@ class Workload:
             strategy=setup.strategy,
             proxy=setup.proxy,
             storage=setup.storage,
+            hardware=setup.hardware,
             batch_size=setup.config["batch_size"],
             budget=memory.cache_bytes,
             loader=replace(setup.loader, block_budget=memory.block_bytes),

@@ -180,15 +180,18 @@ def adaptive(samples: Sequence[Sample]) -> Iterator[str]:
     yield "| cache | blocks | halving s | exhaustive s | adaptive s | chosen | over the faster |"
     yield "|--:|--:|--:|--:|--:|---|--:|"
     for memory in dict.fromkeys(one.memory for one in chosen):
-        times = {
-            schedule: walls([s for s in samples if (s.memory, s.schedule, s.strategy) == (memory, schedule, AUTO)])
-            for schedule in ("halving", "exhaustive", "adaptive")
-        }
-        taken = [one.schedule_chosen for one in chosen if one.memory == memory and one.schedule_chosen]
-        least = min((median(times[s]) for s in ("halving", "exhaustive") if times[s]), default=None)
-        over = f"{median(times['adaptive']) / least:.2f}" if least and times["adaptive"] else ""
-        cells = [memory.cache, memory.blocks, *(_spread(found) for found in times.values())]
-        yield f"| {' | '.join([*cells, ', '.join(dict.fromkeys(taken)), over])} |"
+        mine = [one for one in samples if (one.memory, one.strategy) == (memory, AUTO)]
+        times, cells = {}, [memory.cache, memory.blocks]
+        for schedule in ("halving", "exhaustive", "adaptive"):
+            run = [one for one in mine if one.schedule == schedule]
+            times[schedule] = walls(run)
+            cells.append(_spread(times[schedule]) if run else "–")
+        cells.append(", ".join(dict.fromkeys(one.schedule_chosen for one in mine if one.schedule_chosen)))
+        both = [median(times[schedule]) for schedule in ("halving", "exhaustive") if times[schedule]]
+        cells.append(
+            f"{median(times['adaptive']) / min(both):.2f}" if len(both) == 2 and times["adaptive"] else "–"
+        )
+        yield f"| {' | '.join(cells)} |"
 
 
 def where(one: Sample) -> str:

@@ -49,11 +49,11 @@ def draw(found: "Sequence[Found]", workers: Sequence[int], path: Path) -> None:
                     scale.plot(workers, [hours[0] / n for n in workers], color="black", linewidth=0.6, zorder=1)
             _bytes(size, rows, share, dash)
         handles = time.get_legend_handles_labels()
-        above.legend(*handles, loc="center", ncols=columns, fontsize=style.SMALL, frameon=False)
+        above.legend(*handles, loc="center", ncols=columns, handlelength=4, fontsize=style.SMALL, frameon=False)
         _label(time, "models", "time on one worker (h)")
         _label(size, "models", "parameters (TB)")
         _label(scale, "workers", f"time for {max(f.models for f in found):,} models (h)")
-        size.legend(fontsize=style.SMALL - 1.5, frameon=False, loc="upper left")
+        size.legend(fontsize=style.SMALL - 1.5, handlelength=4, frameon=False, loc="upper left")
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=style.DPI, metadata={"Software": None})
     write_bytes(path, out.getvalue())
@@ -62,10 +62,10 @@ def draw(found: "Sequence[Found]", workers: Sequence[int], path: Path) -> None:
 def _caption(found: "Sequence[Found]") -> str:
     gains = [f.seconds["all data, nothing shared"] / f.seconds["halving, shared"] for f in found]
     return (
-        f"Claim to look for: halving with sharing is {min(gains):.1f} to {max(gains):.1f} times faster than all data "
-        "with nothing shared, at every size, and more so the more models share blocks. Left: one worker. Middle: "
-        "bytes of the models' parameters as files and as distinct blocks, and what halving with sharing reads. Right: "
-        "the largest sets over the number of workers; the thin lines are perfect scaling."
+        f"Claim to look for: halving with sharing is {min(gains):.1f} to {max(gains):.1f} times faster than all "
+        "data with nothing shared, at every size, and more so the more models share blocks. Left: one worker. "
+        "Middle: bytes of the models' parameters as files and as distinct blocks, and what halving with sharing "
+        "reads. Right: the largest sets over the number of workers; the thin lines are perfect scaling."
     )
 
 
@@ -74,13 +74,17 @@ def _bytes(axes: Axes, rows: "Sequence[Found]", share: str, dash: str) -> None:
     if dash == DASHES[0]:
         files = [f.whole_bytes / TERABYTE for f in rows]
         axes.plot(counts, files, color=style.GREY, marker="o", markersize=5, label="as files")
-    for name, colour, marker, values in (
-        ("as blocks", style.BLUE, "v", [f.distinct_bytes for f in rows]),
-        ("read", style.GREEN, "^", [f.read_bytes["halving, shared"] for f in rows]),
+    # Nearly the same: what is drawn first is wider, so that both show.
+    for name, colour, marker, wide, values in (
+        ("as blocks", style.BLUE, "v", 4.0, [f.distinct_bytes for f in rows]),
+        ("read", style.GREEN, "^", 1.2, [f.read_bytes["halving, shared"] for f in rows]),
     ):
         terabytes = [value / TERABYTE for value in values]
         label = f"{name}, {share} share"
-        axes.plot(counts, terabytes, color=colour, marker=marker, linestyle=dash, markersize=5, label=label)
+        axes.plot(
+            counts, terabytes, color=colour, marker=marker, linestyle=dash, linewidth=wide, markersize=3 + wide,
+            label=label,
+        )  # fmt: skip
 
 
 def _label(axes: Axes, across: str, up: str) -> None:

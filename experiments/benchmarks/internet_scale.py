@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = "\n".join(page(found, command)) + "\n"
         make_folder(options.folder)
         write_bytes(options.folder / "internet_scale.md", text.encode())
-        draw(found, WORKERS, options.folder / "internet_scale.png")
+        draw([f for f in found if f.models in options.models], WORKERS, options.folder / "internet_scale.png")
     except AlsatianError as error:
         Console(stderr=True, soft_wrap=True).print(f"internet_scale: {error}", markup=False, highlight=False)
         return 1

@@ -98,8 +98,8 @@ Medians of the sizes of the errors; in brackets the median error with its sign, 
 counts; Fig 13's trained sets are taken to be like the synthetic ones of the same distribution). Whole models are \
 files of the published sizes, classifier included; blocks are those that this project's splitter finds, \
 EfficientNetV2-L at 224 pixels.
-- A fifth of the items are for testing; batches of {BATCH_SIZE} that end where a round ends; SHiFT and Alsatian have \
-the published rounds (35, 17, 8, 4, 2, 1 models), data doubling from a 32nd of the training items.
+- A fifth of the items are for testing; batches of {BATCH_SIZE} that end where a round ends; SHiFT and Alsatian \
+have the published rounds (35, 17, 8, 4, 2, 1 models), data doubling from a 32nd of the training items.
 - Store: {STORAGE}, at the start of a search only: files that were read stay in the system's memory as far as that \
 goes (least recently used first out), so SHiFT reads its models once if 64 GB hold them.
 - Alsatian keeps every block that it has loaded in that memory and does not load it again while there is room: the \
@@ -136,11 +136,12 @@ def _misfits(found: Sequence[Compared]) -> Iterator[str]:
     for (workload, approach), some in groups.items():
         errors = sorted(one.error for one in some)
         spread = f"{errors[0]:+.0%}" + (f" to {errors[-1]:+.0%}" if len(errors) > 1 else "")
-        where = ", ".join(f"{one.bar.figure} at {one.bar.items}" for one in some)
+        panels = (f"{one.bar.figure} at {one.bar.memory // 10**9} GB" for one in some)
+        where = ", ".join(panels)
         yield f"- {workload}, {approach}: {spread} (Fig {where})"
     yield """
-Of Figs 5, 11 and 12 only Fig 11 shows how long whole models really take to load, and only ResNet-152's (Fig 5 has the \
-file size over the bandwidth in that place). What loading takes beyond that is calibrated per block, so that \
+Of Figs 5, 11 and 12 only Fig 11 shows how long whole models really take to load, and only ResNet-152's (Fig 5 has \
+file size over bandwidth in that place). What loading takes beyond that is calibrated per block, so that \
 a whole ViT-L-32, with as many blocks and five times the bytes, gets no more of it. Where Fig 16 shows parts:
 """
     parts = list(dict.fromkeys(part for one in found for part in one.bar.parts))

@@ -1,13 +1,12 @@
 """Predicted against measured times on this machine, run by run.
 
-``python -m experiments.benchmarks.simulated_here`` measures the machine's profile, carries out the experiments (runs
-that are on record already are taken from there), predicts every run with the scores that it had, and writes
-``docs/results/simulated_here.md``. For the quickstart and the cache sweep this takes about eight minutes, during which
-the machine should have nothing else to do.
+``python -m experiments.benchmarks.simulated_here`` measures the machine's profile, carries out the experiments
+(runs that are on record already are taken from there), predicts every run with the scores that it had, and writes
+``docs/results/simulated_here.md``. For the quickstart and the cache sweep this takes about eight minutes, during
+which the machine should have nothing else to do.
 """
 
 import argparse
-import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -119,24 +118,25 @@ def carry_out(experiment: str, words: Sequence[str], again: bool, progress: Prog
 
 def page(found: Sequence[Compared], command: str) -> Iterator[str]:
     """The page's lines, in Markdown."""
-    machine = environment()["hardware"]
+    machine = environment()
     errors = [abs(one.error) for one in found]
     yield f"""# Predicted and measured on this machine
 
-{date.today()}, {machine["cpu"]}, {machine["cores"]} cores, Python {platform.python_version()}.
+{date.today()}, {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]}, PyTorch \
+{machine["libraries"]["torch"]}.
 
 ```
 {command}
 ```
 
-The machine was profiled first (`alsatian profile`: blocks by themselves, no search); then every run was predicted, \
+The machine was profiled first (`alsatian profile`: blocks by themselves, no search); then every run was predicted \
 with the scores that it had, and compared with what it took.
 
 - Median error over {len(found)} runs: **{median(errors):.1%}** (goal: at most {MEDIAN:.0%}).
 - Largest error: **{max(errors):.1%}** (goal: at most {WORST:.0%}).
 - All counters are as predicted in {sum(one.counted for one in found)} of {len(found)} runs, all peaks in \
-{sum(one.peaks for one in found)}. With read-ahead and fewer blocks in memory than a plan wants, what is read again is a \
-matter of time.
+{sum(one.peaks for one in found)}. With read-ahead and fewer blocks in memory than a plan wants, what is read \
+again is a matter of time; so is how much was read ahead when intermediates take the most.
 
 | experiment | runs | median error | largest | median with sign |
 |---|---:|---:|---:|---:|"""
@@ -154,7 +154,8 @@ matter of time.
         cells: list[Any] = [
             one.experiment, one.label, f"{one.predicted:.2f}", f"{one.measured:.2f}", one.repeats,
             f"{one.spread:.1%}" if one.repeats > 1 else "", f"{one.error:+.1%}",
-            f"{one.part} {one.part_error_s:+.2f} s", *("equal" if same else "differ" for same in (one.counted, one.peaks)),
+            f"{one.part} {one.part_error_s:+.2f} s",
+            *("equal" if same else "differ" for same in (one.counted, one.peaks)),
         ]  # fmt: skip
         yield f"| {' | '.join(map(str, cells))} |"
 

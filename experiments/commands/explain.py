@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from rich.console import Console
 
 HELP = "show a search's plan with predicted times, without running it"
 PREFIX = "explain."
+_VALID = {"analyze": ["true", "false"], "steps": ["all", "some"], "format": ["text", "json"]}
+_SUFFIXES = {"drawing": (".svg", ".png", ".pdf"), "json": (".json",)}
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,15 @@ class Wishes:
     Attributes:
         analyze: run the search as well, and compare.
         steps: ``"all"`` leaves nothing out.
-        format: ``"text"`` or ``"json"``.
-        drawing: a file for a picture of the first round's task tree.
+        format: ``"text"`` or ``"json"``, of what is printed.
+        json: a file for the JSON.
+        drawing: a file for a picture of the first round's task tree; with several runs, numbered files.
     """
 
     analyze: bool = False
     steps: str = "some"
     format: str = "text"
+    json: Path | None = None
     drawing: Path | None = None
 
 
@@ -38,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="KEY=VALUE",
         help="Hydra overrides, and explain.analyze=true, explain.steps=all, explain.format=json, "
-        "explain.drawing=tree.svg",
+        "explain.json=plan.json, explain.drawing=tree.svg",
     )
 
 
@@ -48,42 +52,76 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
     wishes = read_wishes([word for word in options.overrides if word.startswith(PREFIX)])
     found = cells([word for word in options.overrides if not word.startswith(PREFIX)], options.multirun)
-    from alsatian.files import write_bytes
+    from alsatian.files import json_bytes
     from alsatian.simulation.explanation import explained
-    from analysis import task_tree
     from experiments.explaining import comparison, lines
     from experiments.predicting import Predictor
     from experiments.progress import Progress
 
-    results = []
+    # Of JSON, nothing else stands in the output.
+    beside = Console(stderr=True, soft_wrap=True) if wishes.format == "json" else console
+    results: list[dict[str, Any]] = []
     predictor = Predictor()
     for cell in found:
-        with Progress(console) as progress:
+        with Progress(beside) as progress:
             case = predictor.case(cell.config, progress)
             actual = case.run() if wishes.analyze else None
             prediction = case.predict(actual.rounds if actual else None)
-        explanation = explained(prediction, case.candidates)
+        explanation = explained(prediction, case.candidates, case.costs)
+        explanation = {
+            "experiment": cell.config.name,
+            "run": list(cell.overrides),
+            "hardware": case.costs.hardware.name,
+            **explanation,
+        }
         if actual is not None:
             measurement = actual.measurement
             explanation["actual"] = {
                 name: getattr(measurement, name) for name in ("wall_s", "parts_s", "counters", "peaks")
             }
-        results.append({"run": list(cell.overrides), **explanation})
+        results.append(explanation)
         if wishes.format == "text":
-            head = f"{' '.join(cell.overrides) or cell.config.name}, on {case.costs.hardware.name} hardware"
-            console.print(head, style="bold", markup=False, highlight=False)
-            console.print("\n".join(lines(explanation, wishes.steps == "all")), markup=False, highlight=False)
+            shown = list(lines(explanation, wishes.steps == "all"))
             if actual is not None:
-                compared = comparison(explanation["predicted"], explanation["actual"])
-                console.print("\n".join(["", *compared]), markup=False, highlight=False)
-            console.print()
+                shown += ["", *comparison(explanation["predicted"], explanation["actual"])]
+            head = f"{_name(explanation)}, on {explanation['hardware']} hardware"
+            console.print(head, style="bold", markup=False, highlight=False)
+            console.print("\n".join([*shown, ""]), markup=False, highlight=False)
     if wishes.format == "json":
-        console.file.write(json.dumps(results, indent=1) + "\n")
-    if wishes.drawing is not None:
-        picture = task_tree.draw(results[0]["rounds"][0]["tree"], wishes.drawing.suffix)
-        write_bytes(wishes.drawing, picture)
-        console.print(f"written: {wishes.drawing}", markup=False, highlight=False)
+        console.file.write(json.dumps(results, indent=1, allow_nan=False) + "\n")
+    files = _pictures(results, wishes.drawing) if wishes.drawing else {}
+    if wishes.json:
+        files[wishes.json] = json_bytes(results)
+    _write(files, beside)
     return 0
+
+
+def _name(explanation: Mapping[str, Any]) -> str:
+    return " ".join(explanation["run"]) or str(explanation["experiment"])
+
+
+def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, bytes]:
+    """The picture of every run's first round, by file."""
+    from analysis import task_tree
+    from analysis.fields import Fields
+    from analysis.parsing import parse_tree
+
+    pictures = {}
+    for number, explanation in enumerate(results, start=1):
+        one = path if len(results) == 1 else path.with_stem(f"{path.stem}-{number}")
+        first = explanation["rounds"][0]
+        title = f"{_name(explanation)}: {first['models']} models on {first['new_items']:,} items"
+        pictures[one] = task_tree.draw(parse_tree([Fields(vertex) for vertex in first["tree"]]), path.suffix, title)
+    return pictures
+
+
+def _write(files: Mapping[Path, bytes], console: Console) -> None:
+    from alsatian.files import make_folder, write_bytes
+
+    for path, content in files.items():
+        make_folder(path.parent)
+        write_bytes(path, content)
+        console.print(f"written: {path}", markup=False, highlight=False)
 
 
 def read_wishes(words: Sequence[str]) -> Wishes:
@@ -94,18 +132,15 @@ def read_wishes(words: Sequence[str]) -> Wishes:
     """
     from alsatian.errors import ConfigError, nearest
 
+    names = [field.name for field in fields(Wishes)]
     values: dict[str, Any] = {}
-    valid = {"analyze": ["true", "false"], "steps": ["all", "some"], "format": ["text", "json"]}
     for word in words:
         key, equals, value = word.removeprefix(PREFIX).partition("=")
-        if key not in {field.name for field in fields(Wishes)}:
-            names = [field.name for field in fields(Wishes)]
+        if key not in names:
             raise ConfigError(f"{PREFIX}{key}: there is no such key; {nearest(key, names)}")
-        if not equals or (key in valid and value not in valid[key]):
-            raise ConfigError(f"{word}: {nearest(value, valid.get(key, ['a file']))}")
-        values[key] = value == "true" if key == "analyze" else value
-    if "drawing" in values:
-        values["drawing"] = Path(values["drawing"])
-        if values["drawing"].suffix not in (".svg", ".png", ".pdf"):
-            raise ConfigError(f"{PREFIX}drawing={values['drawing']}: must end in .svg, .png or .pdf")
+        if not equals or (key in _VALID and value not in _VALID[key]):
+            raise ConfigError(f"{word}: {nearest(value, _VALID.get(key, ['a file']))}")
+        if key in _SUFFIXES and Path(value).suffix not in _SUFFIXES[key]:
+            raise ConfigError(f"{word}: the file's name must end in {' or '.join(_SUFFIXES[key])}")
+        values[key] = value == "true" if key == "analyze" else Path(value) if key in _SUFFIXES else value
     return Wishes(**values)

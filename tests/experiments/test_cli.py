@@ -271,6 +271,7 @@ def test_the_wheel_carries_configuration_and_report(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = {str(p.relative_to(ROOT)) for p in (ROOT / "conf").rglob("*.yaml")}
+    shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "conf" / "hardware").glob("*.json")}
     shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "experiments").glob("*.schema.json")}
     assert len(shipped) > 2
     shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "analysis").glob("*.html")}
