@@ -8,6 +8,6 @@ from alsatian.searching.strategy import Strategy
 
 @dataclass(frozen=True, kw_only=True)
 class Published(Strategy):
-    """Blocks and intermediates are shared, in DFS+ order with planned releases; the last round may score one model."""
+    """Shares blocks and intermediates, in DFS+ order with planned releases; the last round may score one model."""
 
     schedule: Schedule = field(default_factory=PaperHalving)

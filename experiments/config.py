@@ -24,7 +24,7 @@ MODULE = "conf"
 
 
 def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
-    """``${at_scale:{laptop:16,ci:4}}``: the value for the chosen scale; the paper's is the laptop's unless given."""
+    """``${at_scale:{laptop:16,ci:4}}``: the value for the chosen scale, the laptop's if it lists none for paper."""
     scale = "laptop" if _root_.scale == "paper" and "paper" not in values else _root_.scale
     return _pick(scale, values)
 

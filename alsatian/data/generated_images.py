@@ -100,8 +100,8 @@ def photographs(
     Args:
         items: number of images.
         images: what is generated.
-        real: take this dataset instead (see :func:`alsatian.data.images.labelled_images`), if it is below ``root`` or
-            can be downloaded and has enough images. The dataset's name says which it was.
+        real: take this dataset instead (see :func:`alsatian.data.images.labelled_images`), if it is below
+            ``root`` or can be downloaded and has enough images. The dataset's name says which it was.
         root: where that dataset is kept.
         test_share: of the images that are for testing.
         seed: of the shuffle.

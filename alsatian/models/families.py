@@ -153,7 +153,9 @@ class FamilySet:
             return kind(kind.config_class.from_dict(dict(self.options))).eval()
         except Exception as error:  # configurations raise many types; the first line says why
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ConfigError(f"model_set.options: transformers' {self.model} does not take them: {reason}") from None
+            raise ConfigError(
+                f"model_set.options: transformers' {self.model} does not take them: {reason}"
+            ) from None
 
     def _save(self, model: Any, folder: Path) -> None:
         """Write a folder that is whole or not there."""

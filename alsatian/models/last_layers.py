@@ -80,7 +80,7 @@ def last_layers(models: ModelSet, count: int) -> ModelSet:
 
 
 def cached_inputs(models: ModelSet, dataset: Dataset, count: int) -> Dataset:
-    """The inputs of these layers for every item of ``dataset``, in files beside the store; missing ones are made."""
+    """The inputs of these layers for every item of ``dataset``, in files in the store; missing ones are made."""
     candidate, start = _cut(models, count)
     key = digest_json([models.digest, dataset.digest, count])[:12]
     folder = models.store.root / "inputs" / key
@@ -110,8 +110,8 @@ def _cut(models: ModelSet, count: int) -> tuple[Any, int]:
     """The model, and the first block of its last ``count`` layers."""
     if len(models.candidates) != 1:
         raise ConfigError(
-            f"last_layers={count}: the set has {len(models.candidates)} models; the input of a layer belongs to one "
-            "model, so write model_set.count=1"
+            f"last_layers={count}: the set has {len(models.candidates)} models; the input of a layer belongs to "
+            "one model, so write model_set.count=1"
         )
     (candidate,) = models.candidates
     found = layers([models.segments[block.identity] for block in candidate.blocks])
