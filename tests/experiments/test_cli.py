@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from alsatian.runtime.meter import BREAK_S
 from alsatian.searching import api
 from experiments import measure
 from experiments.config import choices
@@ -36,13 +37,18 @@ def test_every_experiment_runs_at_its_smallest_scale(
 ) -> None:
     assert alsatian("run", f"experiment={experiment}") == 0
     folder = tmp_path / "results" / experiment
+    if not records(folder):
+        studies = [*folder.glob("*/blocks.json"), *folder.glob("*/overlap.json")]
+        assert studies
+        assert (folder / "figures").is_dir()
+        return
     for record in records(folder).values():
         assert record["status"] == "ok"
         assert record["winner"] == record["ranking"][0]
         assert record["command"].startswith("alsatian run experiment=")
         for repeat in record["repeats"]:
             assert repeat["valid"]
-            assert sum(repeat["parts_s"].values()) == pytest.approx(repeat["wall_s"], rel=0.05)
+            assert sum(repeat["parts_s"].values()) == pytest.approx(repeat["wall_s"], rel=0.05, abs=BREAK_S)
     assert (folder / "report.html").stat().st_size > 10_000
     assert str(Path("results") / experiment / "report.html") in capsys.readouterr().out
 

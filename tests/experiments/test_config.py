@@ -47,7 +47,7 @@ def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
     (cell,) = cells([f"strategy={name}"])
     composed = _setup(cell).strategy
     plain: Strategy = hydra.utils.get_class(cell.config.strategy._target_)()
-    assert composed.name == plain.name == name
+    assert composed.name == plain.name == name.removesuffix("_published")
     assert composed.schedule == plain.schedule
     assert composed.sharing == plain.sharing
     assert composed.order == plain.order
@@ -64,9 +64,9 @@ def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: P
     for kind in ("a", "b"):
         (tmp_path / kind).mkdir()
         Image.new("RGB", (4, 4)).save(tmp_path / kind / "1.png")
-    needed = {"image_files": [f"dataset.source={tmp_path}"]}
+    needed = {"image_files": [f"dataset.source={tmp_path}"], "paper": ["device=cpu"]}
     for name in names:
-        (cell,) = cells([f"{group}={name}", *needed.get(name, [])])
+        (cell,) = cells([f"{group}={name}", f"store_dir={tmp_path}", *needed.get(name, [])])
         _setup(cell)
 
 

@@ -115,6 +115,7 @@ def test_a_bandwidth_that_is_none_is_refused_by_name(key: str, bandwidth: int | 
 def test_the_regime_is_written_for_people() -> None:
     assert str(Storage()) == "own speed, warm cache"
     assert str(Storage("200MB", cold=True)) == "200.0 MB/s, cold cache"
+    assert str(Storage("200MB", cold=True, page_cache=True)) == "200.0 MB/s, cold cache, read again from memory"
     assert Storage("200MB").bytes_per_second == 200_000_000
     assert Storage().bytes_per_second is None
     assert str(Storage("200MB", data_bandwidth="1.5GB")) == "200.0 MB/s, warm cache; data 1.5 GB/s"
@@ -138,6 +139,23 @@ def test_cold_drops_each_file_before_it_is_read_and_tells_if_it_stayed(
     found = [reader.fetch(path) for path in (*paths, paths[0])]
     assert found == [(size, cold and not gone) for size in (1000, 2000, 1000)]
     assert calls == ([(path.stat().st_ino, 0) for path in (*paths, paths[0])] if cold else [])
+
+
+def test_what_was_read_before_comes_from_memory_where_the_page_cache_keeps_it(
+    tmp_path: Path, clock: FakeTime
+) -> None:
+    dropped: list[int] = []
+
+    def drop(descriptor: int) -> bool:
+        dropped.append(os.fstat(descriptor).st_size)
+        return False
+
+    reader = Reader(Throttle(1000, clock.perf_counter, clock.sleep), True, drop, again=True)
+    first, second = file_of(tmp_path, 1000), file_of(tmp_path, 2000)
+    found = [reader.fetch(path) for path in (first, second, first, second)]
+    assert found == [(1000, True), (2000, True), (1000, False), (2000, False)]
+    assert dropped == [1000, 2000]
+    assert clock.now == pytest.approx(1003, rel=1e-4)
 
 
 def test_cold_is_refused_where_the_system_cannot(monkeypatch: pytest.MonkeyPatch) -> None:

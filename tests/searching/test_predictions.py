@@ -234,3 +234,17 @@ def test_a_budget_below_a_batch_is_refused_as_in_a_search(family: ModelSet) -> N
 def test_architectures_without_times_are_named(family: ModelSet) -> None:
     with pytest.raises(ConfigError, match=r"made up: has no times for "):
         costs_of(family, segments={})
+
+
+def test_blocks_are_read_again_from_memory_where_the_page_cache_keeps_them(models: ModelSet) -> None:
+    data = digits(40)
+    cold = costs_of(models)
+    cached = dataclasses.replace(cold, page_cache=True)
+    slow, fast = (
+        predict(models.candidates, data.batches(BATCH), costs, strategy=SHIFT, loader=SEQUENTIAL)
+        for costs in (cold, cached)
+    )
+    assert fast.measurement.counters == slow.measurement.counters
+    first_reads = {b.identity: cold.read_s(b) for c in models.candidates for b in c.blocks}
+    parts = [one.measurement.parts_s["prepare_model"] for one in (slow, fast)]
+    assert sum(first_reads.values()) < parts[1] < parts[0]
