@@ -162,6 +162,8 @@ class Chooser:
         needs = cache_needs(self._shape, self._steps(choice))
         largest = max(batch.items for batch in self._batches)
         room = max(sum(self._work.block_bytes[v] for v in step.computed) for step in self._steps(choice))
+        if room > given.blocks:
+            room = 1  # more is used than stays as usual, too
         found = 0
         for chunks in (*(count for count in _CHUNKS if count < len(self._batches)), len(self._batches)):
             # Chunks are whole batches, so the largest may exceed the average by up to one.
@@ -169,7 +171,7 @@ class Chooser:
             if chunks == len(self._batches):
                 items = largest
             need = max(content * items + passing * largest for content, passing in needs)
-            # What a step uses may exceed the blocks' share, but then nothing can be read ahead or stay.
+            # What a step uses stays in the blocks' share, if it does as usual: what exceeds it is not counted.
             if 0 < need <= memory - (room if chunks < len(self._batches) else 1):
                 found += 1
                 yield replace(given, cache=(need, *slower), blocks=memory - need)

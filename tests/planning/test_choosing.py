@@ -112,3 +112,19 @@ def test_memory_that_is_divided_anew_saves_reading() -> None:
     assert auto.rounds[0].chunks == 1
     assert auto.measurement.counters["blocks_read"] < usual.measurement.counters["blocks_read"] / 2
     assert auto.measurement.wall_s < usual.measurement.wall_s / 2
+
+
+def test_where_no_block_stays_memory_is_for_intermediates() -> None:
+    """No block fits the budget of blocks; it then serves so that each is read once."""
+    models = family(["aab", "aac", "ba", "bb"], [40, 20, 4], [9000, 9000, 9000])
+    costs = costs_of(models, 1e-6, 1e5)
+    batches = (batches_of(8), batches_of(*[8] * 8)[1:])
+    loader = LoaderSettings(block_budget=8000)
+    usual, auto = (
+        predict(models, batches, costs, strategy=strategy, budget=500, loader=loader)
+        for strategy in (Strategy(schedule=Exhaustive()), Auto(schedule=Exhaustive()))
+    )
+    distinct = len({block.identity for model in models for block in model.blocks})
+    assert usual.measurement.counters["blocks_read"] == 8 * distinct
+    assert auto.measurement.counters["blocks_read"] == distinct
+    assert auto.measurement.peaks["memory_bytes"] <= 500 + 8000

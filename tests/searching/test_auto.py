@@ -22,7 +22,7 @@ def tight(family: ModelSet, strategy: Any, budget: str, blocks: str, **changes: 
 
 
 @pytest.mark.parametrize("budget", ["100%", "40%", "25%"])
-@pytest.mark.parametrize("blocks", ["100%", "50%", "20%"])
+@pytest.mark.parametrize("blocks", ["100%", "50%", "20%", "1%"])
 @pytest.mark.parametrize("schedule", [Exhaustive(), ALSATIAN.schedule, Adaptive()], ids=lambda s: s.name)
 def test_auto_gives_the_same_bits_within_the_sum_of_the_budgets(
     family: ModelSet, truth: Known, budget: str, blocks: str, schedule: Any

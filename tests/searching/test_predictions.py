@@ -165,7 +165,7 @@ def test_fused_and_recomputed_intermediates(family: ModelSet, ways: tuple[str, .
 
 @pytest.mark.parametrize("schedule", [Exhaustive(), ALSATIAN.schedule], ids=lambda s: s.name)
 @pytest.mark.parametrize("budget", ["100%", "40%", "25%"])
-@pytest.mark.parametrize("blocks", ["100%", "30%"])
+@pytest.mark.parametrize("blocks", ["100%", "30%", "1%"])
 def test_auto(family: ModelSet, schedule: Any, budget: str, blocks: str) -> None:
     loader = LoaderSettings(read_ahead=False, block_budget=blocks)
     found = compare(family, Auto(schedule=schedule), loader=loader, budget=budget)
