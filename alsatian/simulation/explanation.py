@@ -54,8 +54,8 @@ def _round(planned: PlannedRound, lengths: dict[str, int], costs: CostModel) -> 
         "chunk_items": max(items, default=0),
         "chunking": _chunking(plan, models, items),
         "note": plan.note,
-        "memory": plan.memory,
-        "peaks": plan.peaks,
+        "memory": None if plan.memory is None else list(plan.memory),
+        "peaks": None if plan.peaks is None else list(plan.peaks),
         "sharing": {
             "block_executions": counters["block_executions"],
             "without_sharing": whole,
