@@ -21,7 +21,7 @@ LOOKS = {
     "halving, shared": (style.GREEN, "^"),
 }
 DASHES = ("-", "--")
-HOUR, TERABYTE = 3600, 1e12
+HOUR, MEGABYTE = 3600, 1e6
 
 
 def draw(found: "Sequence[Found]", workers: Sequence[int], path: Path) -> None:
@@ -51,9 +51,11 @@ def draw(found: "Sequence[Found]", workers: Sequence[int], path: Path) -> None:
         handles = time.get_legend_handles_labels()
         above.legend(*handles, loc="center", ncols=columns, handlelength=4, fontsize=style.SMALL, frameon=False)
         _label(time, "models", "time on one worker (h)")
-        _label(size, "models", "parameters (TB)")
+        _label(size, "models", "parameters for each model (MB)")
+        size.set_yscale("linear")
+        size.set_ylim(bottom=0)
         _label(scale, "workers", f"time for {max(f.models for f in found):,} models (h)")
-        size.legend(fontsize=style.SMALL - 1.5, handlelength=4, frameon=False, loc="upper left")
+        size.legend(fontsize=style.SMALL - 1.5, handlelength=4, frameon=False, loc="lower right")
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=style.DPI, metadata={"Software": None})
     write_bytes(path, out.getvalue())
@@ -64,26 +66,26 @@ def _caption(found: "Sequence[Found]") -> str:
     return (
         f"Claim to look for: halving with sharing is {min(gains):.1f} to {max(gains):.1f} times faster than all "
         "data with nothing shared, at every size, and more so the more models share blocks. Left: one worker. "
-        "Middle: bytes of the models' parameters as files and as distinct blocks, and what halving with sharing "
-        "reads. Right: the largest sets over the number of workers; the thin lines are perfect scaling."
+        "Middle: bytes of the models' parameters, as files and as distinct blocks, and what halving with sharing "
+        "reads, all over the number of models. Right: the largest sets over the number of workers; the thin lines "
+        "are perfect scaling."
     )
 
 
 def _bytes(axes: Axes, rows: "Sequence[Found]", share: str, dash: str) -> None:
+    """Megabytes a model: totals would all lie on one line."""
     counts = [f.models for f in rows]
+    lines = [
+        (f"as blocks, {share} share", style.BLUE, "v", 3.5, [f.distinct_bytes for f in rows]),
+        (f"read, {share} share", style.GREEN, "^", 1.2, [f.read_bytes["halving, shared"] for f in rows]),
+    ]
     if dash == DASHES[0]:
-        files = [f.whole_bytes / TERABYTE for f in rows]
-        axes.plot(counts, files, color=style.GREY, marker="o", markersize=5, label="as files")
-    # Nearly the same: what is drawn first is wider, so that both show.
-    for name, colour, marker, wide, values in (
-        ("as blocks", style.BLUE, "v", 4.0, [f.distinct_bytes for f in rows]),
-        ("read", style.GREEN, "^", 1.2, [f.read_bytes["halving, shared"] for f in rows]),
-    ):
-        terabytes = [value / TERABYTE for value in values]
-        label = f"{name}, {share} share"
+        lines.insert(0, ("as files", style.GREY, "o", 1.5, [f.whole_bytes for f in rows]))
+    for label, colour, marker, wide, values in lines:  # what is nearly the same is thinner than what is below it
+        each = [value / count / MEGABYTE for value, count in zip(values, counts, strict=True)]
         axes.plot(
-            counts, terabytes, color=colour, marker=marker, linestyle=dash, linewidth=wide, markersize=3 + wide,
-            label=label,
+            counts, each, label=label, color=colour, marker=marker, linestyle=dash, linewidth=wide,
+            markersize=3.5 + wide,
         )  # fmt: skip
 
 
