@@ -103,7 +103,7 @@ def _cell(
     if figure.kind == SHARES:
         percent, published_percent = _share(run, row.component), row.value
     else:
-        percent = 100 * middle / _wall(runs, reference, run)
+        percent = 100 * middle / _wall(runs, reference, run, across=figure.reference != "cell")
         published_percent = 100 * row.value / heights.get((reference, "total"), math.nan)
     return Cell(
         panel=row.panel,
@@ -148,13 +148,16 @@ def _share(run: Run | None, part: str) -> float:
     return median(shares) if shares else math.nan
 
 
-def _wall(runs: Mapping[Key, Run], reference: Key, run: Run | None) -> float:
-    """Median wall time of the run at ``reference``; NaN if there is none that ``run`` may be compared with."""
+def _wall(runs: Mapping[Key, Run], reference: Key, run: Run | None, across: bool = False) -> float:
+    """Median wall time of the run at ``reference``; NaN if there is none that ``run`` may be compared with.
+
+    With ``across`` they may differ in what the figure varies, such as the memory in Fig 16; not in the machine.
+    """
     other = runs.get(reference)
     if run is None or other is None or not other.ok:
         return math.nan
-    same_models = run.model_set.digest == other.model_set.digest
-    comparable = conditions(run) == conditions(other) if same_models else _machine(run) == _machine(other)
+    alike = not across and run.model_set.digest == other.model_set.digest
+    comparable = conditions(run) == conditions(other) if alike else _machine(run) == _machine(other)
     return median(_seconds(other, "total")) if comparable else math.nan
 
 
