@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from alsatian.runtime.meter import BREAK_S
 from alsatian.searching import api
 from experiments import measure
 from experiments.config import choices
@@ -29,28 +28,6 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
     """Run records below ``folder`` by strategy."""
     found = [json.loads(path.read_text()) for path in folder.rglob("run.json")]
     return {record["config"]["strategy"]["name"]: record for record in found}
-
-
-@pytest.mark.parametrize("experiment", choices("experiment"))
-def test_every_experiment_runs_at_its_smallest_scale(
-    alsatian: Alsatian, experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert alsatian("run", f"experiment={experiment}") == 0
-    folder = tmp_path / "results" / experiment
-    if not records(folder):
-        studies = [*folder.glob("*/blocks.json"), *folder.glob("*/overlap.json")]
-        assert studies
-        assert (folder / "figures").is_dir()
-        return
-    for record in records(folder).values():
-        assert record["status"] == "ok"
-        assert record["winner"] == record["ranking"][0]
-        assert record["command"].startswith("alsatian run experiment=")
-        for repeat in record["repeats"]:
-            assert repeat["valid"]
-            assert sum(repeat["parts_s"].values()) == pytest.approx(repeat["wall_s"], rel=0.05, abs=BREAK_S)
-    assert (folder / "report.html").stat().st_size > 10_000
-    assert str(Path("results") / experiment / "report.html") in capsys.readouterr().out
 
 
 def test_the_vision_transformers_can_be_searched_too(alsatian: Alsatian, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from experiments.predicting import Predictor
 from experiments.progress import Progress
 
 # One worker trains the shared models, once.
-pytestmark = pytest.mark.xdist_group("cli")
+pytestmark = pytest.mark.xdist_group("paper")
 
 Alsatian = Callable[..., int]
 STRATEGIES = ("base", "shift", "shared_prefix", "alsatian", "auto")

@@ -11,7 +11,7 @@ from analysis.paper_figures import published
 from experiments.config import Cell, cells, choices
 from experiments.environment import environment
 
-pytestmark = pytest.mark.xdist_group("cli")
+pytestmark = pytest.mark.xdist_group("paper")
 
 SEARCHES = ("05", "10", "11", "13", "14", "15", "16", "17")
 EXPERIMENTS = {**{f"fig{number}": number.lstrip("0") for number in (*SEARCHES, "12")}, "overlap": "overlap"}

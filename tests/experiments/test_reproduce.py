@@ -16,7 +16,7 @@ from experiments.config import take
 from experiments.reproduction import Experiment
 from experiments.time_left import TimeLeft
 
-pytestmark = pytest.mark.xdist_group("cli")
+pytestmark = pytest.mark.xdist_group("paper")
 
 Alsatian = Callable[..., int]
 Reproduce = Callable[..., subprocess.CompletedProcess[str]]

@@ -11,7 +11,7 @@ from alsatian.models.synthetic import SyntheticSet
 from experiments.benchmarks.simulated_here import main as compared_here
 
 # One worker trains the shared models, once.
-pytestmark = pytest.mark.xdist_group("cli")
+pytestmark = pytest.mark.xdist_group("paper")
 
 Alsatian = Callable[..., int]
 PAPER = ("hardware=a5000", "dataset=counted", "dataset.items=600", "batch_size=128", "cache.budget=4GB", "scale=ci")
