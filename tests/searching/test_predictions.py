@@ -236,15 +236,15 @@ def test_architectures_without_times_are_named(family: ModelSet) -> None:
         costs_of(family, segments={})
 
 
-def test_blocks_are_read_again_from_memory_where_the_page_cache_keeps_them(models: ModelSet) -> None:
+def test_blocks_are_read_again_from_memory_where_the_page_cache_keeps_them(family: ModelSet) -> None:
     data = digits(40)
-    cold = costs_of(models)
+    cold = costs_of(family)
     cached = dataclasses.replace(cold, page_cache=True)
     slow, fast = (
-        predict(models.candidates, data.batches(BATCH), costs, strategy=SHIFT, loader=SEQUENTIAL)
+        predict(family.candidates, data.batches(BATCH), costs, strategy=SHIFT, loader=SEQUENTIAL)
         for costs in (cold, cached)
     )
     assert fast.measurement.counters == slow.measurement.counters
-    first_reads = {b.identity: cold.read_s(b) for c in models.candidates for b in c.blocks}
+    first_reads = {b.identity: cold.read_s(b) for c in family.candidates for b in c.blocks}
     parts = [one.measurement.parts_s["prepare_model"] for one in (slow, fast)]
     assert sum(first_reads.values()) < parts[1] < parts[0]
