@@ -65,7 +65,7 @@ class BlockSource:
                     return
         path = self._store.block_path(block.identity)
         try:
-            fetched = self._reader.fetch(path, model if self._model_files else None)
+            fetched = self._reader.fetch(path, model) if self._model_files else self._reader.fetch(path)
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"
