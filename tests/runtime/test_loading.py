@@ -204,9 +204,9 @@ class Fetches:
         self.warm: Counter[str] = Counter()
         real, found = Reader.fetch, self
 
-        def fetch(self: Reader, path: Path) -> Fetched:
+        def fetch(self: Reader, path: Path, owner: str | None = None) -> Fetched:
             (found.cold if self._cold else found.warm)[str(path)] += 1
-            return real(self, path)
+            return real(self, path, owner)
 
         monkeypatch.setattr(Reader, "fetch", fetch)
 
@@ -219,8 +219,8 @@ def test_a_cold_search_drops_pages_before_it_and_before_every_read(
     monkeypatch.setattr("alsatian.searching.api.drop", lambda paths: dropped.extend(paths))
     real = Reader.__init__
 
-    def made(self: Reader, throttle: Any, cold: bool = False) -> None:
-        real(self, throttle, cold, lambda _: gone)
+    def made(self: Reader, throttle: Any, cold: bool = False, **others: Any) -> None:
+        real(self, throttle, cold, lambda _: gone, **others)
 
     monkeypatch.setattr(Reader, "__init__", made)
     fetches = Fetches(monkeypatch)
@@ -253,10 +253,10 @@ def test_the_plan_foresees_exactly_what_its_steps_load(
     loaded: list[list[str]] = []
     follow, advance, load = BlockLoader.follow, BlockLoader.advance, BlockLoader.load
 
-    def noting_follow(self: BlockLoader, steps: Any) -> None:
+    def noting_follow(self: BlockLoader, steps: Any, budget: int | None = None) -> None:
         steps = [list(step) for step in steps]
         foreseen.extend([need.block.identity for need in step] for step in steps)
-        follow(self, steps)
+        follow(self, steps, budget)
 
     def noting_advance(self: BlockLoader) -> None:
         loaded.append([])

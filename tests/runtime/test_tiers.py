@@ -80,7 +80,7 @@ def test_evicted_intermediates_move_down_and_come_back(tmp_path: Path) -> None:
     assert [int(next(found)[0][0]) for _ in range(2)] == [4, 40]
     assert meter.counters["cache_ssd_hits"] == 1
     assert meter.counters["cache_ssd_bytes_read"] == 20
-    assert meter.peaks == {"cache_bytes": 20, "cache_ssd_bytes": 20}
+    assert meter.peaks == {"cache_bytes": 20, "memory_bytes": 20, "cache_ssd_bytes": 20}
     cache.clear()
     assert cache.used == 0
     disk.close()
@@ -103,7 +103,12 @@ def test_planned_intermediates_take_the_first_tier_with_room(tmp_path: Path) -> 
     cache = Cache(Planned(), 20, meter, tiers)
     for vertex, nbytes in ((1, 15), (2, 15), (3, 15), (4, 5)):
         assert cache.reserve(vertex, nbytes, FREE)
-    assert meter.peaks == {"cache_bytes": 20, "cache_host_bytes": 15, "cache_ssd_bytes": 15}
+    assert meter.peaks == {
+        "cache_bytes": 20,
+        "memory_bytes": 20,
+        "cache_host_bytes": 15,
+        "cache_ssd_bytes": 15,
+    }
     with pytest.raises(BudgetError, match="20 of 20 bytes on device, 15 of 20 bytes on host"):
         cache.reserve(5, 6, FREE)
     tiers[1].close()  # type: ignore[attr-defined]
