@@ -10,7 +10,7 @@ from analysis.records import Run
 # Settings that say where or how a run is carried out, not what it measures.
 NOT_MEASURED = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "name", "title",
-    "sweep", "targets", "figure", "scaled", "paper",
+    "sweep", "targets", "figure", "scaled", "paper", "dataset.images.root", "model_set.pool.root",
 )  # fmt: skip
 
 
