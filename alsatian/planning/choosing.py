@@ -71,7 +71,7 @@ class Chooser:
         usual = Choice(self._order.name, arrange(self._order, self._shape), self._limits)
         error: BudgetError | None = None
         try:
-            usual = best = self._looked_at(usual)
+            usual = best = self._looked_at(usual, self._steps(usual))
         except BudgetError as problem:
             best, error = usual, problem
         least = self._work.least_s()
@@ -139,17 +139,18 @@ class Chooser:
     def _best_division(self, choice: Choice) -> Choice:
         """The best of what the budgets can be for ``choice``; ``inf`` seconds if nothing fits."""
         best = replace(choice, seconds=float("inf"), chunks=0)
-        for limits in self._divisions(choice):
+        steps = self._steps(choice)
+        for limits in self._divisions(steps):
             if self._left <= 0:
                 break
             self._left -= 1
             try:
-                best = min(best, self._looked_at(replace(choice, limits=limits)), key=lambda c: c.seconds)
+                best = min(best, self._looked_at(replace(choice, limits=limits), steps), key=lambda c: c.seconds)
             except BudgetError:
                 continue
         return best
 
-    def _divisions(self, choice: Choice) -> Iterator[Limits]:
+    def _divisions(self, steps: Sequence[Pass]) -> Iterator[Limits]:
         """As given; without lower tiers; just so much for intermediates that few chunks do, the rest for blocks."""
         given = self._limits
         yield given
@@ -159,9 +160,9 @@ class Chooser:
         if fastest is None or given.blocks is None:
             return
         memory = fastest + given.blocks
-        needs = cache_needs(self._shape, self._steps(choice))
+        needs = cache_needs(self._shape, steps)
         largest = max(batch.items for batch in self._batches)
-        room = max(sum(self._work.block_bytes[v] for v in step.computed) for step in self._steps(choice))
+        room = max(sum(self._work.block_bytes[v] for v in step.computed) for step in steps)
         if room > given.blocks:
             room = 1  # more is used than stays as usual, too
         found = 0
@@ -178,9 +179,8 @@ class Chooser:
             if found == _DIVISIONS:
                 return
 
-    def _looked_at(self, choice: Choice) -> Choice:
+    def _looked_at(self, choice: Choice, steps: Sequence[Pass]) -> Choice:
         """``choice`` with chunks and predicted seconds."""
-        steps = self._steps(choice)
         limits = choice.limits
         if choice.fused and limits.blocks is not None:
             # All blocks of a fused step are in use at once.

@@ -17,11 +17,9 @@ class Workload:
         tree: the compressed task tree of the round's models.
         compute_s: seconds to compute each vertex from its parent for all batches.
         prepare_s: seconds to prepare the data above each vertex.
-        score_s: seconds of all scores.
         read_s: seconds to read and load the blocks of each vertex.
         block_bytes: of the blocks of each vertex.
         later: share of the blocks that the next round is expected to use again.
-        ahead: whether blocks are read beside the computing.
     """
 
     tree: TaskTree
@@ -29,11 +27,9 @@ class Workload:
     items: int
     compute_s: Sequence[float]
     prepare_s: Sequence[float]
-    score_s: float
     read_s: Sequence[float]
     block_bytes: Sequence[int]
     later: float
-    ahead: bool
 
     @classmethod
     def of(
@@ -41,9 +37,7 @@ class Workload:
         tree: TaskTree,
         batches: Sequence[Batch],
         costs: CostModel,
-        score_s: float = 0.0,
         later: float = 0.0,
-        ahead: bool = True,
     ) -> "Workload":
         """The work of ``tree`` on ``batches``."""
         sizes: dict[int, int] = {}
@@ -63,17 +57,14 @@ class Workload:
             sum(batch.items for batch in batches),
             [sum(seconds[block.identity] for block in blocks) for blocks in tree.blocks],
             [prepared[preprocessing] for preprocessing in tree.preprocessing],
-            score_s,
             [sum(costs.load_s(block) for block in blocks) for blocks in tree.blocks],
             [sum(block.parameter_bytes for block in blocks) for blocks in tree.blocks],
             later,
-            ahead,
         )
 
     def least_s(self) -> float:
         """Seconds that no plan stays below: every vertex is computed and every block read once."""
-        computing = sum(self.compute_s) + self.score_s + max(self.prepare_s, default=0.0)
-        return max(computing, sum(self.read_s)) if self.ahead else computing + sum(self.read_s)
+        return max(sum(self.compute_s) + max(self.prepare_s, default=0.0), sum(self.read_s))
 
 
 def estimate(
@@ -91,17 +82,18 @@ def estimate(
 
     Inference does not depend on chunks, since batches do not. Blocks are used in the same sequence in every chunk;
     if they do not all fit, what does not fit is read again each time (Belady on a cyclic sequence keeps the rest).
-    What is read beside the computing costs only what is longer, and the computing it disturbs.
+    What is read beside the computing costs only what is longer, and the computing it disturbs. Scores are left out:
+    they are the same for every plan.
     """
     tree = work.tree
-    computing, uses_s, uses, largest = work.score_s, 0.0, 0, 0
+    computing = uses_s = 0.0
+    largest = 0
     for step in steps:
         nbytes = 0
         for vertex in step.computed:
             computing += work.compute_s[vertex]
             uses_s += work.read_s[vertex]
             nbytes += work.block_bytes[vertex]
-        uses += nbytes
         largest = max(largest, nbytes)
         if tree.parent[step.computed[0]] == NO_VERTEX:
             computing += work.prepare_s[step.target]
@@ -119,7 +111,7 @@ def estimate(
         readers = max(1, len(tree.children[vertex]))
         moving += work.costs.cache_s(tier, nbytes, True) + readers * work.costs.cache_s(tier, nbytes, False)
     computing += steps_s + moving
-    if not (work.ahead and budget >= min(2 * largest, distinct)):
+    if budget < min(2 * largest, distinct):
         return computing + reading + next_s
     lost = work.costs.read_ahead_loss
     beside = min(computing, reading)
