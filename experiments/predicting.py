@@ -75,21 +75,8 @@ class Case:
                 "searches are run with hardware=measured"
             )
         use_threads(config)
-        return search(
-            self.models,
-            setup.dataset,
-            strategy=setup.strategy,
-            proxy=setup.proxy,
-            batch_size=config["batch_size"],
-            budget=config["cache"]["budget"],
-            spill=setup.spill,
-            loader=setup.loader,
-            storage=setup.storage,
-            hardware=self.costs.hardware,
-            device=config["device"]["name"],
-            verify=config["verify"],
-            on_bad_model=config["on_bad_model"],
-        )
+        settings = {**setup.search_settings(), "hardware": self.costs.hardware}
+        return search(self.models, setup.dataset, **settings)
 
     def _file_bytes(self) -> Mapping[str, int]:
         if self.models is None:

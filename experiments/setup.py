@@ -48,6 +48,23 @@ class Setup:
     tracker: Tracker
     hardware: Hardware | None
 
+    def search_settings(self) -> dict[str, Any]:
+        """Arguments of :func:`alsatian.search` that every search of this run has, but for models and data."""
+        config = self.config
+        return {
+            "strategy": self.strategy,
+            "proxy": self.proxy,
+            "batch_size": config["batch_size"],
+            "budget": config["cache"]["budget"],
+            "spill": self.spill,
+            "loader": self.loader,
+            "storage": self.storage,
+            "hardware": self.hardware,
+            "device": config["device"]["name"],
+            "verify": config["verify"],
+            "on_bad_model": config["on_bad_model"],
+        }
+
 
 class Parts:
     """Makes the parts of runs."""

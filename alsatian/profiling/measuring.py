@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
@@ -205,6 +204,8 @@ def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, devi
 
 def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, device: torch.device) -> ScoreCost:
     """Time of ``proxy`` on random features (items, D), fitted over numbers of steps and two values of D."""
+    from scipy.optimize import nnls  # slow to import, and every start would pay for it
+
     step = int(getattr(proxy, "batch_size", 128))
     generator = torch.Generator().manual_seed(0)
     rows, seconds = [], []
@@ -225,6 +226,8 @@ def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, devi
 
 def _line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
     """Fixed seconds, and bytes per second, of the line through these times, as relative errors count."""
+    from scipy.optimize import nnls  # slow to import, and every start would pay for it
+
     weights = 1 / np.array(seconds)
     rows = np.stack([np.ones(len(sizes)), np.array(sizes) / 1e6], axis=1)
     (fixed, per_megabyte), _ = nnls(rows * weights[:, None], np.array(seconds) * weights)

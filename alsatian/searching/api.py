@@ -21,7 +21,6 @@ from alsatian.planning.costs import CostModel
 from alsatian.planning.described import described
 from alsatian.planning.hardware import Hardware
 from alsatian.planning.keys import keys_for
-from alsatian.planning.limits import Limits
 from alsatian.profiling.profile import profile
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
@@ -34,7 +33,7 @@ from alsatian.runtime.meter import Measurement, Meter
 from alsatian.runtime.residency import drop
 from alsatian.runtime.storage import Storage
 from alsatian.searching.all_rounds import ranked_models, run_rounds
-from alsatian.searching.budgets import Spill, lower_tiers, resolve, working_set
+from alsatian.searching.budgets import Spill, divided_memory, limits_of, lower_tiers, resolve, working_set
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.schedules import Adaptive
@@ -180,17 +179,12 @@ def search(
                 verify,
             ]
             kept = Checkpoint(checkpoint, digest_json(parts))
-        limits = Limits(
-            (device_budget, *(tier.budget for tier in lower)),
-            blocks=block_budgets["cache.block_budget"].bytes if strategy.shares and settings.keep else None,
-            tiers=("device", *(tier.name for tier in lower)),
-        )
+        limits = limits_of(resolved, lower, strategy.shares and settings.keep)
         runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
         rounds, measurement = run_rounds(runner, batches, engine, meter, kept)
     ids = [candidate.id for candidate in models.candidates]
     ranking = ranked_models(ids, rounds, runner.failed)
-    if strategy.divides_memory and limits.blocks is not None and device_budget is not None:
-        resolved["cache.memory"] = Budget(None, device_budget + limits.blocks)
+    resolved |= divided_memory(strategy, limits)
     resumed = any(event["kind"] == "resumed" for event in measurement.events)
     tree = None if resumed or runner.first_plan is None else described(runner.first_plan)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)

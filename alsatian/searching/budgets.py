@@ -10,6 +10,7 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError
+from alsatian.planning.limits import Limits
 from alsatian.runtime.private_folder import private_folder
 from alsatian.runtime.tiers import DiskTier, HostTier, Tier
 from alsatian.searching.strategy import Strategy
@@ -58,6 +59,22 @@ def working_set(
     items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
     tree = TaskTree.of(candidates).prune(first.models).compress()
     return items * sum(tree.cache_bytes(vertex) for vertex in range(len(tree)))
+
+
+def limits_of(resolved: dict[str, Budget], lower: Sequence[Tier], keeps: bool) -> Limits:
+    """What plans have to keep to; ``keeps`` says whether blocks stay on the device at all."""
+    return Limits(
+        (resolved["cache.budget"].bytes, *(tier.budget for tier in lower)),
+        blocks=resolved["cache.block_budget"].bytes if keeps else None,
+        tiers=("device", *(tier.name for tier in lower)),
+    )
+
+
+def divided_memory(strategy: Strategy, limits: Limits) -> dict[str, Budget]:
+    """The sum that a strategy keeps to which divides the device's memory itself, as ``cache.memory``."""
+    if not strategy.divides_memory or limits.blocks is None or limits.cache[0] is None:
+        return {}
+    return {"cache.memory": Budget(None, limits.cache[0] + limits.blocks)}
 
 
 def lower_tiers(

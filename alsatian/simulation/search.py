@@ -11,12 +11,11 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.fingerprint import digest_json
 from alsatian.data.dataset import Batch
 from alsatian.planning.costs import CostModel
-from alsatian.planning.limits import Limits
 from alsatian.runtime.cache import Cache
 from alsatian.runtime.loading import NO_LIMIT, LoaderSettings
 from alsatian.runtime.meter import Measurement, Meter
 from alsatian.searching.all_rounds import ranked_models, run_rounds
-from alsatian.searching.budgets import Spill, resolve, working_set
+from alsatian.searching.budgets import Spill, divided_memory, limits_of, resolve, working_set
 from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.strategy import Strategy
 from alsatian.simulation.clock import VirtualClock
@@ -98,18 +97,13 @@ def predict(
     segments = timed_segments(candidates, costs, clock)
     engine = TimedEngine(segments, None, None, blocks, cache, None, meter)  # type: ignore[arg-type]
     engine.costed = Costed(costs, clock, scores or drawn_scores(seed), costs.item_bytes)
-    limits = Limits(
-        (bytes_of("budget"), *(tier.budget for tier in lower)),
-        blocks=bytes_of("block_budget") if keeps else None,
-        tiers=("device", *(tier.name for tier in lower)),
-    )
+    limits = limits_of(resolved, lower, keeps)
     runner = RoundRunner(candidates, strategy, engine, meter, limits, "raise")
     with contextlib.closing(blocks):
         rounds, measurement = run_rounds(runner, batches, engine, meter, None)
     ids = [candidate.id for candidate in candidates]
     ranking = ranked_models(ids, rounds, runner.failed)
-    if strategy.divides_memory and limits.blocks is not None and limits.cache[0] is not None:
-        resolved["cache.memory"] = Budget(None, limits.cache[0] + limits.blocks)
+    resolved |= divided_memory(strategy, limits)
     return Prediction(measurement, tuple(engine.costed.rounds), tuple(rounds), ranking, resolved)
 
 

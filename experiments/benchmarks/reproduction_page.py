@@ -32,8 +32,7 @@ def lines(found: Reproduction, pictures: str) -> Iterator[str]:
         versions = f"torch {first.libraries['torch']}, Python {first.python}"
         yield f"{runs[0].started[:10]}, {machine}; {versions}.\n"
     seconds = sum(page.seconds for page in found.pages)
-    counts = [{name: page.counts[name] for name in page.counts} for page in found.pages]
-    totals = {name: sum(count[name] for count in counts) for name in counts[0]}
+    totals = {name: sum(page.counts[name] for page in found.pages) for name in found.pages[0].counts}
     verdicts = ", ".join(f"{number} {name}" for name, number in totals.items())
     yield f"{len(runs)} runs in {duration(seconds)}, with what is around them. Claims: {verdicts}.\n"
     yield "| figure | runs | time | " + " | ".join(totals) + " |"
