@@ -30,7 +30,7 @@ def conditions(run: Run) -> str:
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), config.get("device")],
         [machine.cpu, machine.cores, machine.threads, machine.gpu],
-        [config.get("fresh_process", False), config.get("meter"), config.get("checkpoint", False)],
+        [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
     )
 
 

@@ -13,6 +13,7 @@ from alsatian.runtime.memory import is_out_of_memory, return_unused
 from alsatian.searching.api import search
 from experiments import record
 from experiments.setup import Setup
+from experiments.warm_up import warm_up
 
 
 class RunFailed(Exception):
@@ -49,7 +50,7 @@ class Measured:
 def measure(
     setup: Setup, models: ModelSet, tick: Callable[[], None], checkpoint: Path | None = None, timeline: bool = False
 ) -> Measured:
-    """Search once in this process. ``tick`` is called after every step of a plan.
+    """Search once in this process, which is warmed up first. ``tick`` is called after every step of a plan.
 
     Finished rounds are kept in the folder ``checkpoint``, if there is one, and not done again. With ``timeline``
     the result has trace events.
@@ -58,6 +59,8 @@ def measure(
         RunFailed: anything went wrong.
     """
     config = setup.config
+    if config["warm_up"]:
+        warm_up(setup, models)
     limit = config["timeout_s"]
     start = time.monotonic()
 
