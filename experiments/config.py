@@ -216,6 +216,8 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+    except ValueError:  # of OmegaConf, about a key where a list wants a number
+        raise ConfigError(f"{' '.join(overrides)}: sets a key of a list; -m with KEY=A,B sweeps over KEY") from None
     return config
 
 

@@ -176,7 +176,7 @@ def read_ahead_times(
 def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
     """Have a thread load one block after another; yields the sizes of those that it has loaded so far."""
     blocks = {b.identity: (b.parameter_bytes, c.id) for c in models.candidates for b in c.blocks}
-    stop = threading.Event()
+    stop, transfer = threading.Event(), transfer_to(torch.device("cpu"))
     sizes: list[int] = []
 
     def work() -> None:
@@ -184,7 +184,7 @@ def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
             if stop.is_set():
                 return
             reader.fetch(models.store.block_path(identity))
-            [tensor.clone() for tensor in models.store.load_block(identity, model)]
+            transfer.stage(models.store.load_block(identity, model))
             sizes.append(nbytes)
 
     thread = threading.Thread(target=work, name="reading", daemon=True)

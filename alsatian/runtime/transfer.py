@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 
 Parameters = list[torch.Tensor]
@@ -44,7 +45,7 @@ class HostTransfer:
     """To the host's own memory."""
 
     def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
-        return [tensor.clone() for tensor in mapped]
+        return [_copied(tensor) for tensor in mapped]
 
     def bring(self, staged: Parameters) -> Loaded:
         return Loaded(staged)
@@ -98,6 +99,23 @@ class CudaTransfer:
     def wait(self, marks: Sequence[torch.cuda.Event]) -> None:
         for event in marks:
             event.synchronize()
+
+
+def _copied(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy that PyTorch's threads have no part in.
+
+    If a thread beside the search had it copied by PyTorch, OpenMP would start a second team of threads for it. From
+    then on it counts more threads than cores, and all of them sleep between two kernels: small blocks take up to
+    twice as long.
+    """
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype)
+    np.copyto(_raw(copy), _raw(tensor.detach().contiguous()))
+    return copy
+
+
+def _raw(tensor: torch.Tensor) -> np.ndarray:
+    """The bytes of a contiguous ``tensor``."""
+    return tensor.reshape(-1).view(torch.uint8).numpy()
 
 
 def transfer_to(device: torch.device) -> Transfer:

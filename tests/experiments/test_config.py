@@ -115,6 +115,7 @@ def test_a_value_that_has_to_be_given_is_asked_for() -> None:
         (["cache.bugdet=3"], "cache.bugdet: there is no such key; did you mean 'cache.budget'?"),
         (["cache.read_ahead=false"], "cache.read_ahead: there is no such key; did you mean 'loader.read_ahead'?"),
         (["loader=sequentially"], "loader=sequentially: there is no such loader; did you mean 'sequential'?"),
+        (["experiment=cache_sweep", "sweep.cache=[none]", "sweep.cache.budget=[1%]"], "sets a key of a list"),
         (["batchsize=3"], "batchsize: there is no such key; did you mean 'batch_size'?"),
         (["strategy=base,shift"], "several values need -m"),
         (["quickstart"], "write key=value"),

@@ -76,6 +76,6 @@ def test_what_goes_wrong_is_left_to_the_search_that_is_measured(
     monkeypatch.setattr(warm_up, "_warm", set())
     measured = measure.measure(setup, models, lambda: None)
     assert measured.repeat["valid"]
-    with monkeypatch.context() as patch, pytest.raises(measure.RunFailed, match="a block is damaged"):
-        patch.setattr(measure, "search", broken)
+    monkeypatch.setattr(measure, "search", broken)
+    with pytest.raises(measure.RunFailed, match="a block is damaged"):
         measure.measure(setup, models, lambda: None)
