@@ -32,9 +32,15 @@ def lines(explanation: Mapping[str, Any], whole: bool) -> Iterator[str]:
 
 
 def comparison(predicted: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[str]:
-    """Predicted beside actual, of the whole search; what is off by much is marked, largest first."""
+    """Predicted beside actual, of every round and of the whole search; what is off by much is marked."""
     wall = actual["wall_s"]
     yield f"{'':<24}{'predicted':>14}{'actual':>14}{'off by':>9}"
+    for number, (before, after) in enumerate(zip(predicted["rounds"], actual["rounds"], strict=False), start=1):
+        off = {part: before["parts_s"][part] - seconds for part, seconds in after["parts_s"].items()}
+        part = max(off, key=lambda name: abs(off[name]))
+        missed = abs(before["wall_s"] - after["wall_s"]) > MISS * after["wall_s"]
+        row = _row(f"round {number}", before["wall_s"], after["wall_s"], "s", missed)
+        yield f"{row}, most in {part.replace('_', ' ')} ({off[part]:+.3f} s)" if missed else row
     yield _row("wall time", predicted["wall_s"], wall, "s", abs(predicted["wall_s"] - wall) > MISS * wall)
     misses = {part: abs(predicted["parts_s"][part] - actual["parts_s"][part]) for part in actual["parts_s"]}
     for part in sorted(misses, key=lambda name: -misses[name]):

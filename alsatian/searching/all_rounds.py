@@ -18,7 +18,7 @@ def run_rounds(
     meter: Meter,
     checkpoint: Checkpoint | None,
 ) -> tuple[list[RoundResult], Measurement]:
-    """All rounds, on the clock."""
+    """All rounds, on the clock; the end of each is an event that says what it took."""
     test, train = batches
     rounds: list[RoundResult] = []
     before = checkpoint.load() if checkpoint else None
@@ -39,8 +39,9 @@ def run_rounds(
         if before is not None and done:
             result = before.rounds[len(rounds)]
         else:
+            begin = meter.so_far()
             result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
-        meter.settle()
+            _note(meter, begin, len(upcoming.models), result.train_items)
         with meter.part("other"):
             rounds.append(result)
             # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
@@ -56,6 +57,15 @@ def run_rounds(
                 found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
                 checkpoint.save(found)
     return rounds, measured(meter.finish())
+
+
+def _note(meter: Meter, begin: Measurement, models: int, train_items: int) -> None:
+    """An event that says what the round took that began at ``begin``."""
+    end = meter.so_far()
+    parts = {part: seconds - begin.parts_s[part] for part, seconds in end.parts_s.items()}
+    meter.event(
+        "round", models=models, train_items=train_items, wall_s=end.wall_s - begin.wall_s, parts_s=parts
+    )
 
 
 def ranked_models(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from alsatian.planning.costs import CostModel
 from alsatian.planning.described import described
 from alsatian.planning.orders.base import Shape
 from alsatian.planning.plan import Infer, Plan, Score
+from alsatian.runtime.meter import Measurement
 from alsatian.simulation.engine import PlannedRound
 from alsatian.simulation.search import Prediction
 
@@ -33,8 +34,15 @@ def explained(prediction: Prediction, candidates: Sequence[Candidate], costs: Co
             "counters": measurement.counters,
             "peaks": measurement.peaks,
             "events": [event for event in measurement.events if event["kind"] == "schedule"],
+            "rounds": rounds_of(measurement),
         },
     }
+
+
+def rounds_of(measurement: Measurement) -> list[dict[str, Any]]:
+    """What each round took: ``models``, ``train_items``, ``wall_s`` and ``parts_s``."""
+    names = ("models", "train_items", "wall_s", "parts_s")
+    return [{name: event[name] for name in names} for event in measurement.events if event["kind"] == "round"]
 
 
 def _round(planned: PlannedRound, lengths: dict[str, int], costs: CostModel) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     wishes = read_wishes([word for word in options.overrides if word.startswith(PREFIX)])
     found = cells([word for word in options.overrides if not word.startswith(PREFIX)], options.multirun)
     from alsatian.files import json_bytes
-    from alsatian.simulation.explanation import explained
+    from alsatian.simulation.explanation import explained, rounds_of
     from experiments.explaining import comparison, lines
     from experiments.predicting import Predictor
     from experiments.progress import Progress
@@ -77,7 +77,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         if actual is not None:
             measurement = actual.measurement
             explanation["actual"] = {
-                name: getattr(measurement, name) for name in ("wall_s", "parts_s", "counters", "peaks")
+                **{name: getattr(measurement, name) for name in ("wall_s", "parts_s", "counters", "peaks")},
+                "rounds": rounds_of(measurement),
             }
         results.append(explanation)
         if wishes.format == "text":

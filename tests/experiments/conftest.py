@@ -21,7 +21,8 @@ def alsatian(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Al
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> int:
-        extra = ["scale=ci", f"store_dir={store}"] if words[0] == "run" else []
-        return main([*words, *(word for word in extra if not any(w.startswith("store_dir") for w in words))])
+        chosen = {word.partition("=")[0] for word in words}
+        usual = {"scale": "ci", "store_dir": store} if words[0] == "run" else {}
+        return main([*words, *(f"{key}={value}" for key, value in usual.items() if key not in chosen)])
 
     return call

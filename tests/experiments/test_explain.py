@@ -170,10 +170,18 @@ def test_analyze_marks_what_was_predicted_wrongly(
     assert rows["inference"].endswith("<- miss")
     assert not rows["bytes read"].endswith("<- miss")
     assert not rows["block executions"].endswith("<- miss")
+    assert "<- miss, most in inference (+" in rows["round 1"]
     (found,) = json.loads(Path("plan.json").read_bytes())
     assert found["actual"]["counters"]["block_executions"] == found["predicted"]["counters"]["block_executions"]
     assert found["actual"]["peaks"] == found["predicted"]["peaks"]
     assert max(entry["peaks"][0] for entry in found["rounds"]) == found["actual"]["peaks"]["cache_bytes"]
+    for side in ("predicted", "actual"):
+        took = found[side]["rounds"]
+        assert [one["models"] for one in took] == [entry["models"] for entry in found["rounds"]]
+        # Between rounds only the next one is chosen.
+        assert 0.5 * found[side]["wall_s"] < sum(one["wall_s"] for one in took) <= found[side]["wall_s"]
+        for one in took:
+            assert sum(one["parts_s"].values()) == pytest.approx(one["wall_s"], rel=0.05, abs=0.03)
 
 
 MEASURED: dict[str, Any] = {
@@ -181,6 +189,10 @@ MEASURED: dict[str, Any] = {
     "parts_s": {"inference": 6.0, "prepare_model": 3.0, "other": 1.0},
     "counters": {"bytes_read": 2_000_000, "hits": 3, "warm_reads": 1},
     "peaks": {"cache_bytes": 1000},
+    "rounds": [
+        {"wall_s": 6.0, "parts_s": {"inference": 4.0, "prepare_model": 2.0, "other": 0.0}},
+        {"wall_s": 4.0, "parts_s": {"inference": 2.0, "prepare_model": 1.0, "other": 1.0}},
+    ],
 }
 
 
@@ -190,12 +202,17 @@ def test_misses_are_marked_and_the_largest_come_first() -> None:
         "parts_s": {"inference": 6.1, "prepare_model": 1.9, "other": 0.5},
         "counters": {"bytes_read": 2_000_000, "hits": 4},
         "peaks": {"cache_bytes": 1000},
+        "rounds": [
+            {"wall_s": 4.7, "parts_s": {"inference": 4.1, "prepare_model": 0.6, "other": 0.0}},
+            {"wall_s": 3.8, "parts_s": {"inference": 2.0, "prepare_model": 1.3, "other": 0.5}},
+        ],
     }
     shown = list(comparison(predicted, MEASURED))
-    marked = [line for line in shown if line.endswith("  <- miss")]
-    assert [line[:24].strip() for line in marked] == ["wall time", "prepare model", "hits"]
-    assert [line[:24].strip() for line in shown[2:5]] == ["prepare model", "other", "inference"]
-    assert "-15%" in shown[1]
+    marked = [line for line in shown if "  <- miss" in line]
+    assert [line[:24].strip() for line in marked] == ["round 1", "wall time", "prepare model", "hits"]
+    assert marked[0].endswith("<- miss, most in prepare model (-1.400 s)")
+    assert [line[:24].strip() for line in shown[4:7]] == ["prepare model", "other", "inference"]
+    assert "-15%" in shown[3]
     assert not any("warm" in line for line in shown)
     assert not any("miss" in line for line in comparison(MEASURED, MEASURED))
 

@@ -22,7 +22,7 @@ def place(cell: Cell) -> tuple[Any, ...]:
     return written.workload, written["items"], written.distribution, cell.config.strategy.name
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def composed() -> dict[str, list[Cell]]:
     """Every run at the paper's scale; composing them takes long enough for once."""
     return {name: cells([f"experiment={name}", "scale=paper"]) for name in EXPERIMENTS}
