@@ -63,9 +63,7 @@ def _note(meter: Meter, begin: Measurement, models: int, train_items: int) -> No
     """An event that says what the round took that began at ``begin``."""
     end = meter.so_far()
     parts = {part: seconds - begin.parts_s[part] for part, seconds in end.parts_s.items()}
-    meter.event(
-        "round", models=models, train_items=train_items, wall_s=end.wall_s - begin.wall_s, parts_s=parts
-    )
+    meter.event("round", models=models, train_items=train_items, wall_s=end.wall_s - begin.wall_s, parts_s=parts)
 
 
 def ranked_models(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def test_without_room_for_any_intermediate_every_model_starts_from_the_data(
     result = search(watched(family, lambda _: caches[-1].used > 0), strategy=strategy)
     check(result, truth)
     assert outcomes(result) == outcomes(search(family, strategy=strategy))
-    assert result.measurement.events[-1]["action"] == "keeps no intermediates"
+    assert troubles(result)[-1]["action"] == "keeps no intermediates"
     assert (
         result.measurement.counters["block_items"]
         > search(family, strategy=strategy).measurement.counters["block_items"]

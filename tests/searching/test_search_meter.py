@@ -39,6 +39,20 @@ def search(models: ModelSet, level: str = "parts", timeline: bool = False) -> al
     )
 
 
+def test_every_round_says_what_it_took(family: ModelSet) -> None:
+    result = search(family)
+    measured = result.measurement
+    took = [event for event in measured.events if event["kind"] == "round"]
+    assert [event["train_items"] for event in took] == [found.train_items for found in result.rounds]
+    assert [event["models"] for event in took] == [len(found.scores) for found in result.rounds]
+    for part, seconds in measured.parts_s.items():
+        # Only choosing the next round lies between them.
+        between = seconds - sum(event["parts_s"][part] for event in took)
+        assert between == pytest.approx(0, abs=1e-9) or part in ("planning", "other"), part
+    assert sum(event["wall_s"] for event in took) <= measured.wall_s
+    assert [event["parts_s"] for event in search(family, "total").measurement.events] == [{}] * len(took)
+
+
 def test_how_finely_is_measured_changes_no_score_and_no_counter(family: ModelSet) -> None:
     parts, total, traced = search(family), search(family, "total"), search(family, timeline=True)
     assert parts.rounds == total.rounds == traced.rounds

@@ -106,8 +106,8 @@ def outcomes(result: SearchResult) -> Known:
 
 
 def troubles(result: SearchResult) -> list[dict[str, Any]]:
-    """What happened in a search, without what its plans have to say."""
-    return [event for event in result.measurement.events if event["kind"] != "plan"]
+    """What happened in a search, without what its plans have to say and what its rounds took."""
+    return [event for event in result.measurement.events if event["kind"] not in ("plan", "round")]
 
 
 def check(result: SearchResult, truth: Known) -> None:
