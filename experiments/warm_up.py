@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import replace
 
+from alsatian.blocks.candidate import Candidate
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.memory import return_unused
 from alsatian.searching.api import search
@@ -20,7 +21,7 @@ def warm_up(setup: Setup, models: ModelSet) -> None:
     for it, and no other. What goes wrong is left to the search that is measured, which meets and reports it.
     """
     size, device = setup.config["batch_size"], setup.config["device"]["name"]
-    chosen = {}
+    chosen: dict[tuple[object, ...], Candidate] = {}
     for candidate in models.candidates:
         code = tuple(models.segments[block.identity].fingerprint for block in candidate.blocks)
         chosen.setdefault((code, candidate.preprocessing.fingerprint, size, device), candidate)
