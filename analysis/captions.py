@@ -95,7 +95,8 @@ def tree(run: Run, vertices: Sequence[Vertex]) -> str:
     marks = (
         "From left to right are the blocks of the first round's models, which part where their parameters differ."
     )
-    return f"Claim to look for: {claim} {marks} {_measured([run])}"
+    times = " Times are of inference in the first repeat." if any(vertex.seconds for vertex in vertices) else ""
+    return f"Claim to look for: {claim} {marks}{times} {_measured([run])}"
 
 
 def at_budget(found: Sweep) -> str:

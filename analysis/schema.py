@@ -122,7 +122,7 @@ class Vertex:
         blocks, parameter_bytes: of the edge.
         output_bytes: of the result for an item.
         models: whose features it is.
-        seconds: predicted, of computing it; None if nothing was predicted.
+        seconds: of computing it, predicted or measured; None if neither was done.
     """
 
     parent: int | None

@@ -104,7 +104,7 @@ def draw_tree(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
 def _notes(tree: Sequence[Vertex], nodes: Sequence[Node], scale: Scale) -> Iterator[str]:
     """How to read the picture."""
     yield f"Numbers: order of computing. Area of dots: bytes per item, up to {bytes_text(scale.largest)}."
-    what = "predicted time of computing" if scale.timed else "bytes of parameters"
+    what = "time of computing" if scale.timed else "bytes of parameters"
     most = seconds_text(scale.widest) if scale.timed else bytes_text(scale.widest)
     yield f"Width of lines: {what}, up to {most}."
     summed = sum(len(node.vertices) for node in nodes if node.siblings > 1)

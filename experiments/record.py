@@ -12,7 +12,7 @@ from typing import Any
 
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
-from alsatian.runtime.meter import Measurement
+from alsatian.runtime.measurement import Measurement
 from alsatian.runtime.storage import Storage
 from alsatian.searching.api import SearchResult
 from experiments import saving, validation

@@ -1,5 +1,6 @@
 """The task tree of a plan as plain data: one entry for every vertex, by number."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from alsatian.planning.passes import computed
@@ -7,12 +8,14 @@ from alsatian.planning.plan import Infer, Plan
 from alsatian.tree import NO_VERTEX
 
 
-def described(plan: Plan) -> list[dict[str, Any]]:
+def described(plan: Plan, seconds: Mapping[int, float] | None = None) -> list[dict[str, Any]]:
     """Every vertex with its ``parent`` (None if it starts from the data), its place in the ``order`` of computing
     (of the step that computes it first; None if none does), the ``way`` it is treated, its number of ``blocks`` and
-    their ``parameter_bytes``, the ``output_bytes`` of an item, and the ``models`` whose features it is.
+    their ``parameter_bytes``, the ``output_bytes`` of an item, and the ``models`` whose features it is; with
+    ``seconds`` by vertex also those.
     """
     tree, places = plan.tree, _places(plan)
+    times = [{}] * len(tree) if seconds is None else [{"seconds": seconds.get(v, 0.0)} for v in range(len(tree))]
     return [
         {
             "vertex": vertex,
@@ -23,6 +26,7 @@ def described(plan: Plan) -> list[dict[str, Any]]:
             "parameter_bytes": sum(block.parameter_bytes for block in tree.blocks[vertex]),
             "output_bytes": tree.output_bytes[vertex],
             "models": list(tree.models[vertex]),
+            **times[vertex],
         }
         for vertex, parent in enumerate(tree.parent)
     ]

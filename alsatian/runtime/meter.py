@@ -12,64 +12,18 @@ import torch
 from alsatian.errors import ConfigError, nearest
 from alsatian.runtime.clock import Clock, CudaClock, HostClock
 from alsatian.runtime.lanes import Inside, Lanes
+from alsatian.runtime.measurement import PARTS, Measurement
 from alsatian.runtime.process import ProcessUse
 from alsatian.runtime.timeline import MAIN, Timeline
 
-PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io", "other")
 LEVELS = ("parts", "total")
-# A run whose parts miss more of its wall time than this is invalid, unless it is less than one break that the
-# operating system gives another process on a busy machine, in seconds.
-TOLERANCE = 0.05
-BREAK_S = 0.03
 # Counters of bytes read from files.
 _READ = ("bytes_read", "ssd_bytes_read", "cache_ssd_bytes_read")
 # Marks kept before they are turned into seconds.
 _MARKS = 100_000
 
-# A part, and whether its time is spent waiting for another thread that works on it.
-State = tuple[str, bool] | None
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Where one search spent its time.
-
-    Attributes:
-        wall_s: wall time in seconds.
-        parts_s: exclusive seconds of each part in ``PARTS``, on the thread that searches; empty at level
-            ``"total"``.
-        counters: bytes, blocks, executions, hits and so on; see the engine.
-        peaks: largest values: bytes held by the cache, by resident blocks and by features.
-        busy_s: seconds of work on each part in all threads together, without waiting for one another; what
-            overlaps makes their sum larger than the wall time. Empty at level ``"total"``.
-        stalled_s: the share of ``parts_s`` spent waiting for another thread's work. Empty at ``"total"``.
-        events: what happened besides, in order: ``kind``, ``at_s`` (seconds from the start), and facts.
-        process: peaks and I/O as the operating system counts them; see ``ProcessUse.until_now``.
-        timeline: trace events, if asked for; see ``Timeline.trace``.
-        level: how finely was measured, one of ``LEVELS``.
-    """
-
-    wall_s: float
-    parts_s: dict[str, float]
-    counters: dict[str, int]
-    peaks: dict[str, int]
-    busy_s: dict[str, float] = field(default_factory=dict)
-    stalled_s: dict[str, float] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    process: dict[str, int | None] = field(default_factory=dict)
-    timeline: list[dict[str, Any]] | None = None
-    level: str = "parts"
-
-    @property
-    def unattributed_s(self) -> float:
-        """Wall time that belongs to no part, in seconds."""
-        return self.wall_s - sum(self.parts_s.values())
-
-    @property
-    def valid(self) -> bool:
-        """Whether the parts add up to the wall time within ``TOLERANCE`` or ``BREAK_S``; not judged where none were
-        measured."""
-        return self.level == "total" or abs(self.unattributed_s) <= max(TOLERANCE * self.wall_s, BREAK_S)
+# A part, whether its time is spent waiting for another thread that works on it, and the vertex that it is for.
+State = tuple[str, bool, int | None] | None
 
 
 def check_settings(level: str, timeline: bool) -> None:
@@ -116,6 +70,7 @@ class Meter:
         self._clock = CudaClock() if self.device.type == "cuda" else self._host
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._stalled = dict.fromkeys(PARTS, 0.0)
+        self._vertex_s: dict[int, float] = {}
         self._marks: list[tuple[State, Any]] = []
         self._settled = 0.0  # seconds from the start to the first of the marks
         self._state: State = None
@@ -131,23 +86,26 @@ class Meter:
         self._synchronise()
         self._begin()
 
-    def part(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Charge the time inside to part ``name``; in another thread it counts as in :meth:`background`."""
-        return self._charge(name, stalled=False)
+    def part(self, name: str, vertex: int | None = None) -> contextlib.AbstractContextManager[None]:
+        """Charge the time inside to part ``name``; in another thread it counts as in :meth:`background`.
+
+        It counts as spent on ``vertex`` of the task tree, too, if one is given; see :meth:`take_vertices`.
+        """
+        return self._charge(name, False, vertex)
 
     def stalled(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Charge the time inside to part ``name``, as time of waiting for another thread that works on it.
 
         A thread beside the search is not busy while it waits.
         """
-        return self._charge(name, stalled=True)
+        return self._charge(name, True)
 
     def background(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Count the time inside as another thread's work on part ``name``, beside the search.
 
         On the thread that searches nothing is beside it, so there it is :meth:`part`.
         """
-        return self._charge(name, stalled=False)
+        return self._charge(name, False)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add ``n`` to a counter. Counters that several threads add to are only added to in this way."""
@@ -181,14 +139,22 @@ class Meter:
             begin, self._settled = self._settled, self._settled + seconds
             if state is None:
                 continue
-            part, stalled = state
+            part, stalled, vertex = state
             self._seconds[part] += seconds
+            if vertex is not None:
+                self._vertex_s[vertex] = self._vertex_s.get(vertex, 0.0) + seconds
             if stalled:
                 self._stalled[part] += seconds
             if self._timeline is not None:
                 # On a GPU these are the device's times, in the order in which it reached the marks.
                 self._timeline.add(MAIN, part, begin, self._settled, stalled)
         self._marks = [marks[-1]]
+
+    def take_vertices(self) -> dict[int, float]:
+        """Seconds spent on each vertex since this was asked last. Waits for the device."""
+        self.settle()
+        taken, self._vertex_s = self._vertex_s, {}
+        return taken
 
     def finish(self) -> Measurement:
         """Stop the clock."""
@@ -221,12 +187,14 @@ class Meter:
         self._start = self._host.mark()
         self._marks = [] if self.level == "total" else [(None, self._clock.mark())]
 
-    def _charge(self, name: str, stalled: bool) -> contextlib.AbstractContextManager[None]:
+    def _charge(
+        self, name: str, stalled: bool, vertex: int | None = None
+    ) -> contextlib.AbstractContextManager[None]:
         if self.level == "total":
             return _NOTHING
         if threading.get_ident() != self._thread:
             return self._lanes.working(None if stalled else name)
-        inside: Inside[State] = Inside(self._switch, (name, stalled))
+        inside: Inside[State] = Inside(self._switch, (name, stalled, vertex))
         return inside
 
     def _switch(self, state: State) -> State:

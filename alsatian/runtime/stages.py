@@ -30,7 +30,7 @@ def run_stages(
         above = tree.parent[vertex]
         readers[above] -= 1
         state = held[above] if readers[above] else held.pop(above)
-        with meter.part("inference"):
+        with meter.part("inference", vertex):
             try:
                 for segment, parameters in edge:
                     state = segment(state, parameters)

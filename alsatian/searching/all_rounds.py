@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 
 from alsatian.data.dataset import Batch
 from alsatian.runtime.engine import Engine
-from alsatian.runtime.meter import Measurement, Meter
+from alsatian.runtime.measurement import Measurement
+from alsatian.runtime.meter import Meter
 from alsatian.searching.checkpoint import Checkpoint, Progress, joined
 from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.schedules import Round

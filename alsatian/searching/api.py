@@ -28,8 +28,9 @@ from alsatian.runtime.cache import Cache
 from alsatian.runtime.data_reader import DataReader
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.loading import LoaderSettings, open_loader
+from alsatian.runtime.measurement import Measurement
 from alsatian.runtime.memory import empty_device_cache
-from alsatian.runtime.meter import Measurement, Meter
+from alsatian.runtime.meter import Meter
 from alsatian.runtime.residency import drop
 from alsatian.runtime.storage import Storage
 from alsatian.searching.all_rounds import ranked_models, run_rounds
@@ -186,7 +187,7 @@ def search(
     ranking = ranked_models(ids, rounds, runner.failed)
     resolved |= divided_memory(strategy, limits)
     resumed = any(event["kind"] == "resumed" for event in measurement.events)
-    tree = None if resumed or runner.first_plan is None else described(runner.first_plan)
+    tree = None if resumed or runner.first_plan is None else described(runner.first_plan, runner.first_seconds)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
 
 

@@ -46,6 +46,7 @@ class RoundRunner:
         failed: excluded models with the reason.
         limits: what plans have to keep to; smaller after the memory was full.
         first_plan: the first of the plans that were made, None before that and if its tree is very large.
+        first_seconds: measured inference time of each of its vertices; None if that is not known.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class RoundRunner:
         self.failed: dict[str, str] = {}
         self.limits = limits
         self.first_plan: Plan | None = None
+        self.first_seconds: dict[int, float] | None = None
         self._planned = False
         self._candidates = candidates
         self._tree = self._branches = TaskTree()
@@ -104,6 +106,8 @@ class RoundRunner:
                         self._meter.event("plan", models=len(plan.tree.all_models()), note=plan.note)
                     chunks = max(chunks, len(plan.chunks))
                     self._engine.execute(plan, test, train, scores)
+                    if plan is self.first_plan:
+                        self.first_seconds = self._meter.take_vertices() or None
             except BadModelError as error:
                 self._exclude(error)
             except OutOfMemoryError:

@@ -9,7 +9,7 @@ from alsatian.data.dataset import Batch
 from alsatian.planning.costs import CostModel
 from alsatian.planning.plan import Plan
 from alsatian.runtime.engine import Engine
-from alsatian.runtime.meter import Measurement
+from alsatian.runtime.measurement import Measurement
 from alsatian.runtime.stages import Stage
 from alsatian.simulation.clock import VirtualClock
 from alsatian.simulation.stand_ins import state_of

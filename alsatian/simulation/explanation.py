@@ -10,7 +10,7 @@ from alsatian.planning.costs import CostModel
 from alsatian.planning.described import described
 from alsatian.planning.orders.base import Shape
 from alsatian.planning.plan import Infer, Plan, Score
-from alsatian.runtime.meter import Measurement
+from alsatian.runtime.measurement import Measurement
 from alsatian.simulation.engine import PlannedRound
 from alsatian.simulation.search import Prediction
 
@@ -106,9 +106,7 @@ def _tree(planned: PlannedRound, costs: CostModel) -> list[dict[str, Any]]:
                 of_one[key] = sum(number * costs.edge_s(blocks, items) for items, number in sizes)
             seconds[vertex] += times * of_one[key]
         most |= counts
-    return [
-        entry | {"times": most[entry["vertex"]], "seconds": seconds[entry["vertex"]]} for entry in described(plan)
-    ]
+    return [entry | {"times": most[entry["vertex"]]} for entry in described(plan, seconds)]
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from alsatian.data.dataset import Batch
 from alsatian.planning.costs import CostModel
 from alsatian.runtime.cache import Cache
 from alsatian.runtime.loading import NO_LIMIT, LoaderSettings
-from alsatian.runtime.meter import Measurement, Meter
+from alsatian.runtime.measurement import Measurement
+from alsatian.runtime.meter import Meter
 from alsatian.searching.all_rounds import ranked_models, run_rounds
 from alsatian.searching.budgets import Spill, divided_memory, limits_of, resolve, working_set
 from alsatian.searching.rounds import RoundResult, RoundRunner

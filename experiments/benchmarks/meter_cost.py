@@ -25,7 +25,8 @@ from rich.console import Console
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import write_bytes
-from alsatian.runtime.meter import Measurement, Meter
+from alsatian.runtime.measurement import Measurement
+from alsatian.runtime.meter import Meter
 from alsatian.searching.api import search
 from experiments.config import cells
 from experiments.environment import environment

@@ -13,7 +13,7 @@ from alsatian.planning.costs import CostModel
 from alsatian.planning.hardware import Hardware
 from alsatian.planning.keys import keys_for, shape_key
 from alsatian.runtime.loading import LoaderSettings
-from alsatian.runtime.meter import Measurement
+from alsatian.runtime.measurement import Measurement
 from alsatian.runtime.storage import Storage
 from alsatian.searching.schedules import Round, Rounds, ranked
 from alsatian.searching.strategy import Strategy

@@ -164,7 +164,7 @@ def test_texts_do_not_overlap_and_are_inside(trees, kind):
 def test_lines_are_as_wide_as_their_time_or_else_as_their_parameters():
     slow = [vertex(None, 1, seconds=0.0), vertex(0, 2, ["a"], 3.0, blocks=1), vertex(0, 3, ["b"], 1.0, blocks=9)]
     unknown = [vertex(v.parent, v.order, v.models, None, blocks=v.blocks) for v in slow]
-    for tree, words, wider in ((slow, "predicted time of computing, up to 3.0 s", 0), (unknown, "9.00 kB", 1)):
+    for tree, words, wider in ((slow, "time of computing, up to 3.0 s", 0), (unknown, "9.00 kB", 1)):
         with style.drawing():
             figure = task_tree.draw_tree(tree, "", "")
         assert any(words in text.get_text() for text in figure.texts)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alsatian.errors import AlsatianError, BudgetError
-from alsatian.runtime.meter import PARTS, Measurement
+from alsatian.runtime.measurement import PARTS, Measurement
 from alsatian.searching.api import SearchResult
 from alsatian.searching.rounds import RoundResult
 from experiments.benchmarks.auto import entrants, main, measure

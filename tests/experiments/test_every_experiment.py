@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alsatian.runtime.meter import BREAK_S
+from alsatian.runtime.measurement import BREAK_S
 from experiments.config import choices, experiments_with
 
 Alsatian = Callable[..., int]

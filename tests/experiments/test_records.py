@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from alsatian.runtime.meter import Measurement
+from alsatian.runtime.measurement import Measurement
 from alsatian.searching import api
 from alsatian.searching.rounds import RoundResult
 from analysis import comparable

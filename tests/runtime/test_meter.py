@@ -7,7 +7,8 @@ import torch
 from fake_time import FakeTime
 
 from alsatian.errors import ConfigError
-from alsatian.runtime.meter import PARTS, TOLERANCE, Measurement, Meter
+from alsatian.runtime.measurement import PARTS, TOLERANCE, Measurement
+from alsatian.runtime.meter import Meter
 
 
 def seconds(measurement: Measurement) -> dict[str, float]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from alsatian.runtime.meter import PARTS, Meter
+from alsatian.runtime.measurement import PARTS
+from alsatian.runtime.meter import Meter
 
 EXACT = 0.02
 

@@ -12,7 +12,8 @@ from fake_time import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsatian.runtime.meter import PARTS, Measurement, Meter
+from alsatian.runtime.measurement import PARTS, Measurement
+from alsatian.runtime.meter import Meter
 from alsatian.runtime.timeline import MAIN, Timeline, trace_bytes
 
 

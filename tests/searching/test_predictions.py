@@ -35,7 +35,7 @@ from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.profiling.profile import segment_keys
 from alsatian.runtime.loading import LoaderSettings
-from alsatian.runtime.meter import PARTS
+from alsatian.runtime.measurement import PARTS
 from alsatian.runtime.storage import Storage
 from alsatian.searching.auto import Auto
 from alsatian.searching.budgets import Spill

@@ -49,7 +49,7 @@ from alsatian.planning.orders.random import Random
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.loader import BlockLoader
 from alsatian.runtime.loading import LoaderSettings
-from alsatian.runtime.meter import Measurement
+from alsatian.runtime.measurement import Measurement
 from alsatian.runtime.policies.base import CachePolicy
 from alsatian.searching.api import SearchResult
 from alsatian.searching.schedules import Round, Rounds, Schedule

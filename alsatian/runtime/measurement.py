@@ -1,0 +1,52 @@
+"""What a meter found: wall time, its parts, counters and peaks."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io", "other")
+# A run whose parts miss more of its wall time than this is invalid, unless it is less than one break that the
+# operating system gives another process on a busy machine, in seconds.
+TOLERANCE = 0.05
+BREAK_S = 0.03
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Where one search spent its time.
+
+    Attributes:
+        wall_s: wall time in seconds.
+        parts_s: exclusive seconds of each part in ``PARTS``, on the thread that searches; empty at level
+            ``"total"``.
+        counters: bytes, blocks, executions, hits and so on; see the engine.
+        peaks: largest values: bytes held by the cache, by resident blocks and by features.
+        busy_s: seconds of work on each part in all threads together, without waiting for one another; what
+            overlaps makes their sum larger than the wall time. Empty at level ``"total"``.
+        stalled_s: the share of ``parts_s`` spent waiting for another thread's work. Empty at ``"total"``.
+        events: what happened besides, in order: ``kind``, ``at_s`` (seconds from the start), and facts.
+        process: peaks and I/O as the operating system counts them; see ``ProcessUse.until_now``.
+        timeline: trace events, if asked for; see ``Timeline.trace``.
+        level: how finely was measured, ``"parts"`` or ``"total"``.
+    """
+
+    wall_s: float
+    parts_s: dict[str, float]
+    counters: dict[str, int]
+    peaks: dict[str, int]
+    busy_s: dict[str, float] = field(default_factory=dict)
+    stalled_s: dict[str, float] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    process: dict[str, int | None] = field(default_factory=dict)
+    timeline: list[dict[str, Any]] | None = None
+    level: str = "parts"
+
+    @property
+    def unattributed_s(self) -> float:
+        """Wall time that belongs to no part, in seconds."""
+        return self.wall_s - sum(self.parts_s.values())
+
+    @property
+    def valid(self) -> bool:
+        """Whether the parts add up to the wall time within ``TOLERANCE`` or ``BREAK_S``; not judged where none were
+        measured."""
+        return self.level == "total" or abs(self.unattributed_s) <= max(TOLERANCE * self.wall_s, BREAK_S)
