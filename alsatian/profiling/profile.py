@@ -21,7 +21,7 @@ from alsatian.profiling.tiers import tier_speeds
 from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
-FORMAT = 1
+FORMAT = 2
 VALUE_BYTES = 4  # of a feature, float32
 Steps = Callable[[str, int, int], None]
 
