@@ -4,7 +4,7 @@ import itertools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -81,7 +81,8 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         overrides = _parse(words)
         usual = _check_names(overrides)
         fixed, axes = _split_sweeps(overrides, multirun)
-        first = _compose([*fixed, *(values[0] for values in axes.values())])
+        start = tuple(values[0] for values in axes.values())
+        first = _compose([*fixed, *start])
         written: Any = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))
         chosen = {o.get_key_element().lstrip("+~") for o in overrides}
         combinations: dict[tuple[str, ...], None] = {}
@@ -89,7 +90,10 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
             more = {key: _words(key, values) for key, values in own.items() if key not in chosen}
             # What is chosen in the words may make several sweeps the same.
             combinations |= dict.fromkeys(itertools.product(*({**axes, **more}).values()))
-        found = [Cell(combination, _compose([*fixed, *combination])) for combination in combinations]
+        found = [
+            Cell(combination, first if combination == start else _compose([*fixed, *combination]))
+            for combination in combinations
+        ]
     for cell in found:
         if missing := sorted(OmegaConf.missing_keys(cell.config)):
             raise ConfigError(f"{missing[0]}: needs a value here; write {missing[0]}=…")
@@ -169,7 +173,7 @@ def _check_names(overrides: Sequence[Override]) -> dict[str, Any]:
                     )
         elif not override.is_add() and not key.startswith("hydra."):
             # Keys may come with a choice made in the same words, so they are looked up in that composition.
-            keys = keys if keys is not None else _all_keys(overrides, groups)
+            keys = keys if keys is not None else _all_keys(_picked(overrides, groups))
             if key not in keys:
                 raise ConfigError(f"{key}: there is no such key; {nearest(key, {*keys, *groups})}")
             usual[key] = keys[key]
@@ -182,10 +186,15 @@ def _values(override: Override) -> list[str]:
     return [str(override.value())]
 
 
-def _all_keys(overrides: Sequence[Override], groups: set[str]) -> dict[str, Any]:
-    """Dotted keys, with values, of the composition that the group choices among ``overrides`` make."""
+def _picked(overrides: Sequence[Override], groups: set[str]) -> tuple[str, ...]:
+    """The group choices among ``overrides``."""
+    return tuple(f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups)
+
+
+@cache
+def _all_keys(picked: tuple[str, ...]) -> dict[str, Any]:
+    """Dotted keys, with values, of the composition that the group choices ``picked`` make."""
     found: dict[str, Any] = {}
-    picked = [f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups]
 
     def walk(node: Any, prefix: str) -> None:
         for key, value in node.items() if isinstance(node, dict) else ():

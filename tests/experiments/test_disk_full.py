@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments import measure
+from experiments.cli import main
 
 pytestmark = [
     pytest.mark.xdist_group("cli"),
@@ -36,6 +37,16 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, part: str, after: int = 0) -> lis
 
     monkeypatch.setattr(os, "fsync", fsync)
     return refused
+
+
+@pytest.fixture(scope="module")
+def earlier(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a run that was finished before."""
+    folder = tmp_path_factory.mktemp("earlier")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["run", "strategy=shift", "scale=ci", f"store_dir={store}"]) == 0
+    return folder / "results"
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -65,6 +76,7 @@ def one_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
 )
 def test_results_that_cannot_be_written(
     alsatian: Alsatian,
+    earlier: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     part: str,
@@ -72,9 +84,8 @@ def test_results_that_cannot_be_written(
     name: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert alsatian("run", "strategy=shift") == 0
+    shutil.copytree(earlier, tmp_path / "results")
     before = contents(tmp_path)
-    capsys.readouterr()
     with monkeypatch.context() as full:
         refused = fill_disk(full, part, after)
         assert alsatian("run", "-m", "strategy=alsatian,shared_prefix") == 1
