@@ -7,7 +7,6 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.memory import return_unused
 from alsatian.searching.api import search
-from alsatian.searching.strategy import Strategy
 from experiments.setup import Setup
 
 # Code of models, batch size and device that this process has computed with.
@@ -40,7 +39,6 @@ def warm_up(setup: Setup, models: ModelSet) -> None:
         search(
             replace(models, candidates=tuple(cold.values())),
             few,
-            strategy=Strategy(),
             proxy=setup.proxy,
             batch_size=size,
             device=device,

@@ -15,7 +15,6 @@ def described(plan: Plan, seconds: Mapping[int, float] | None = None) -> list[di
     ``seconds`` by vertex also those.
     """
     tree, places = plan.tree, _places(plan)
-    times = [{}] * len(tree) if seconds is None else [{"seconds": seconds.get(v, 0.0)} for v in range(len(tree))]
     return [
         {
             "vertex": vertex,
@@ -26,7 +25,7 @@ def described(plan: Plan, seconds: Mapping[int, float] | None = None) -> list[di
             "parameter_bytes": sum(block.parameter_bytes for block in tree.blocks[vertex]),
             "output_bytes": tree.output_bytes[vertex],
             "models": list(tree.models[vertex]),
-            **times[vertex],
+            **({} if seconds is None else {"seconds": seconds.get(vertex, 0.0)}),
         }
         for vertex, parent in enumerate(tree.parent)
     ]

@@ -23,7 +23,7 @@ class Measurement:
         busy_s: seconds of work on each part in all threads together, without waiting for one another; what
             overlaps makes their sum larger than the wall time. Empty at level ``"total"``.
         stalled_s: the share of ``parts_s`` spent waiting for another thread's work. Empty at ``"total"``.
-        events: what happened besides, in order: ``kind``, ``at_s`` (seconds from the start), and facts.
+        events: what happened, ends of rounds too, in order: ``kind``, ``at_s`` (seconds from the start), facts.
         process: peaks and I/O as the operating system counts them; see ``ProcessUse.until_now``.
         timeline: trace events, if asked for; see ``Timeline.trace``.
         level: how finely was measured, ``"parts"`` or ``"total"``.

@@ -156,20 +156,24 @@ class Meter:
         taken, self._vertex_s = self._vertex_s, {}
         return taken
 
+    def spent(self) -> tuple[float, dict[str, float]]:
+        """Seconds from the start, and those of each part (none at level ``"total"``). Waits for the device."""
+        self.settle()
+        self._synchronise()
+        return self._now(), dict(self._seconds) if self.level == "parts" else {}
+
     def finish(self) -> Measurement:
         """Stop the clock."""
         return self.so_far()
 
     def so_far(self) -> Measurement:
         """The measurement up to now. Waits for the device."""
-        self.settle()
-        self._synchronise()
-        wall = self._now()
+        wall, parts = self.spent()
         counted = sum(self.counters[name] for name in (*_READ, *(["data_bytes"] if self.data_in_files else [])))
         measured = self.level == "parts"
         return Measurement(
             wall_s=wall,
-            parts_s=dict(self._seconds) if measured else {},
+            parts_s=parts,
             counters=dict(sorted(self.counters.items())),
             peaks=dict(sorted(self.peaks.items())),
             busy_s=self._busy() if measured else {},

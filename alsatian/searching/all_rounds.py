@@ -40,9 +40,9 @@ def run_rounds(
         if before is not None and done:
             result = before.rounds[len(rounds)]
         else:
-            begin = meter.so_far()
+            begin = meter.spent()
             result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
-            _note(meter, begin, len(upcoming.models), result.train_items)
+            _note(meter, *begin, len(upcoming.models), result.train_items)
         with meter.part("other"):
             rounds.append(result)
             # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
@@ -60,11 +60,11 @@ def run_rounds(
     return rounds, measured(meter.finish())
 
 
-def _note(meter: Meter, begin: Measurement, models: int, train_items: int) -> None:
-    """An event that says what the round took that began at ``begin``."""
-    end = meter.so_far()
-    parts = {part: seconds - begin.parts_s[part] for part, seconds in end.parts_s.items()}
-    meter.event("round", models=models, train_items=train_items, wall_s=end.wall_s - begin.wall_s, parts_s=parts)
+def _note(meter: Meter, begin_s: float, before_s: dict[str, float], models: int, train_items: int) -> None:
+    """An event that says what the round took that began at ``begin_s``, with so much of each part before."""
+    end_s, parts_s = meter.spent()
+    took = {part: seconds - before_s[part] for part, seconds in parts_s.items()}
+    meter.event("round", models=models, train_items=train_items, wall_s=end_s - begin_s, parts_s=took)
 
 
 def ranked_models(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:
