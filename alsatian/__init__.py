@@ -7,14 +7,14 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alsatian.searching.api import SearchResult, search
+    from alsatian.api import SearchResult, search
 
 __all__ = ["SearchResult", "search"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from alsatian.searching import api
+        from alsatian import api
 
         return getattr(api, name)
     raise AttributeError(f"module 'alsatian' has no attribute '{name}'")

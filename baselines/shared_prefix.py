@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.given import Given
-from alsatian.runtime.policies.base import CachePolicy
-from alsatian.runtime.policies.lru import Lru
+from alsatian.runtime.cache.policies.base import CachePolicy
+from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.searching.strategy import Strategy
 
 

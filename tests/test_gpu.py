@@ -8,13 +8,13 @@ import torch
 
 import alsatian
 from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Spill
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
-from alsatian.runtime.policies.lru import Lru
-from alsatian.runtime.policies.none import NoCache
-from alsatian.searching.budgets import Spill
+from alsatian.runtime.cache.policies.lru import Lru
+from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 

@@ -13,7 +13,7 @@ from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError
-from alsatian.models.architectures import architecture, code_version
+from alsatian.models.reading.architectures import architecture, code_version
 
 
 @dataclass(frozen=True)

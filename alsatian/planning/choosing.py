@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from alsatian.costs.estimate import Workload, estimate
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
 from alsatian.planning.chunks import cache_needs, cut, place
-from alsatian.planning.estimate import Workload, estimate
+from alsatian.planning.computation import NONE, Pass, passes
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Arrangement, Order, Shape, arrange
 from alsatian.planning.orders.dfs_min import DfsMin
 from alsatian.planning.orders.optimal import Optimal
-from alsatian.planning.passes import NONE, Pass, passes
 from alsatian.units import format_bytes
 
 # A plan that differs from the usual one has to be predicted faster by this much: predictions err.
@@ -33,7 +33,7 @@ class Choice:
         name: of the order.
         arrangement: the order itself.
         limits: the budgets as they are divided.
-        fused, recomputed: vertices that are not kept; see :mod:`~alsatian.planning.passes`.
+        fused, recomputed: vertices that are not kept; see :mod:`~alsatian.planning.computation`.
         spilled: vertices that are kept in a lower tier even if there is room above.
         seconds: predicted.
         chunks: into how many the data is cut.

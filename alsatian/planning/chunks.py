@@ -4,15 +4,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
+from alsatian.planning.computation import NONE, Pass, passes
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Shape
-from alsatian.planning.passes import NONE, Pass, passes
 
 
 def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
     """C_min of ``order``: the largest cache content over all its steps, in the unit of ``shape.size``.
 
-    See :func:`~alsatian.planning.passes.passes` for when a vertex enters and leaves. What ``shape.kept`` says
+    See :func:`~alsatian.planning.computation.passes` for when a vertex enters and leaves. What ``shape.kept`` says
     stays.
     """
     content = peak = 0

@@ -13,7 +13,7 @@ from alsatian.tree import TaskTree
 class Infer:
     """Compute ``vertex`` for the batches of ``chunk`` from its nearest ancestor at hand.
 
-    If the plan fuses ``vertex``, the step goes on to what is below it; see :mod:`~alsatian.planning.passes`.
+    If the plan fuses ``vertex``, the step goes on to what is below it; see :mod:`~alsatian.planning.computation`.
     """
 
     vertex: int
@@ -112,7 +112,7 @@ class Plan:
             (with one tier and nothing fused or recomputed C_min times the items of the largest chunk); None if
             a reactive policy decides at run time.
         note: what the order has to say about itself, such as that it is not what its name promises.
-        fused: vertices that are passed on batch by batch and never kept; see :mod:`~alsatian.planning.passes`.
+        fused: vertices that are passed on batch by batch and never kept; see :mod:`~alsatian.planning.computation`.
         recomputed: vertices that are computed again for every child and never kept.
         spilled: vertices that are kept in a lower tier of the cache even if there is room above.
         memory: bytes of the device's memory for intermediates and for blocks while the plan runs; None leaves the

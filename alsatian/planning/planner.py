@@ -5,9 +5,9 @@ from functools import partial
 
 from alsatian.data.dataset import Batch
 from alsatian.planning.chunks import cut
+from alsatian.planning.computation import NONE, Pass, passes
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape, arrange
-from alsatian.planning.passes import NONE, Pass, passes
 from alsatian.planning.plan import Infer, Plan, Release, Score, Step, Steps
 from alsatian.tree import TaskTree
 
@@ -31,7 +31,7 @@ def make_plan(
     budgets. Without, the plan lists only features, in order, and the cache policy decides at run time
     what is kept.
 
-    ``fused`` and ``recomputed`` vertices (see :mod:`~alsatian.planning.passes`) are not kept: both are for planned
+    ``fused`` and ``recomputed`` vertices (see :mod:`.computation`) are not kept: both are for planned
     releases, and for vertices with children. ``spilled`` ones are kept in a lower tier even if there is room above.
 
     A model is scored as soon as all its features are there, while blocks for the next are being read.

@@ -10,17 +10,17 @@ from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
-from alsatian.planning.passes import computed
+from alsatian.planning.computation import computed
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
-from alsatian.runtime.cache import Cache
-from alsatian.runtime.data_reader import DataReader
+from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.features import FeatureStore
-from alsatian.runtime.loader import BlockLoader
+from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
-from alsatian.runtime.meter import Meter
+from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
 from alsatian.runtime.stages import Stage, run_stages
+from alsatian.runtime.storage.data_reader import DataReader
 from alsatian.tree import NO_VERTEX, TaskTree
 
 

@@ -6,7 +6,7 @@ import torch
 
 from alsatian.blocks.segment import State
 from alsatian.data.dataset import Batch
-from alsatian.runtime.meter import Meter
+from alsatian.runtime.meter.meter import Meter
 
 Features = dict[str, dict[int, torch.Tensor]]
 """Features (items, D) by model and index of the batch."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from alsatian.blocks.segment import Segment
-from alsatian.planning.passes import computed
+from alsatian.planning.computation import computed
 from alsatian.planning.plan import Infer, Plan
-from alsatian.runtime.block_source import Need
+from alsatian.runtime.loading.block_source import Need
 from alsatian.tree import TaskTree
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from alsatian.blocks.segment import Segment, State
 from alsatian.errors import BadModelError
+from alsatian.runtime.loading.transfer import Parameters
 from alsatian.runtime.memory import is_out_of_memory
-from alsatian.runtime.meter import Meter
-from alsatian.runtime.transfer import Parameters
+from alsatian.runtime.meter.meter import Meter
 from alsatian.tree import TaskTree
 
 Stage = tuple[int, list[tuple[Segment, Parameters]]]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from alsatian.costs.estimate import Workload
+from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError
 from alsatian.planning.choosing import Chooser
-from alsatian.planning.costs import CostModel
-from alsatian.planning.estimate import Workload
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Arrangement, Shape
 from alsatian.planning.plan import Plan

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from alsatian.errors import ConfigError, StoreError
 from alsatian.files import atomic_write, write_json
 from alsatian.runtime.features import Features
-from alsatian.runtime.measurement import Measurement
+from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.rounds import RoundResult
 
 _STATE = "rounds.json"

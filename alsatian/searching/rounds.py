@@ -10,7 +10,7 @@ from alsatian.errors import BadModelError, BudgetError, ConfigError, OutOfMemory
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan
 from alsatian.runtime.engine import Engine
-from alsatian.runtime.meter import Meter
+from alsatian.runtime.meter.meter import Meter
 from alsatian.searching.schedules import Rounds
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest
-from alsatian.planning.costs import CostModel
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.plan import Plan
 from alsatian.planning.planner import make_plan
-from alsatian.runtime.policies.base import CachePolicy
-from alsatian.runtime.policies.planned import Planned
+from alsatian.runtime.cache.policies.base import CachePolicy
+from alsatian.runtime.cache.policies.planned import Planned
 from alsatian.searching.schedules import Halving, Rounds, Schedule
 from alsatian.tree import TaskTree
 

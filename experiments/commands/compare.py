@@ -26,19 +26,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Print the comparison or write it; 1 if scores differ that must be equal."""
     from alsatian.errors import AlsatianError, ConfigError
-    from analysis import comparison, comparison_tables, result_paths
+    from alsatian.records import paths
+    from alsatian.records.reading import ResultsError
+    from analysis.comparing import comparison
     from analysis.files import write
-    from analysis.records import ResultsError
+    from analysis.tables.comparison import FORMATS, SUFFIXES
 
-    suffixes = comparison_tables.SUFFIXES
+    suffixes = SUFFIXES
     chosen = options.format or ("table" if options.output is None else suffixes.get(options.output.suffix))
     if chosen is None:
         raise ConfigError(f"--output={options.output}: end it in {', '.join(suffixes)} or say --format")
     try:
-        found = comparison.compare([result_paths.find(path) for path in options.paths])
+        found = comparison.compare([paths.find(path) for path in options.paths])
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
-    content = comparison_tables.FORMATS[chosen](found)
+    content = FORMATS[chosen](found)
     if options.output is None:
         console.out(content, highlight=False, end="")
     else:

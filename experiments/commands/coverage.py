@@ -24,7 +24,7 @@ def _positive(text: str) -> int:
 
 
 def handle(options: argparse.Namespace, console: Console) -> int:
-    """Measure, write ``coverage.csv`` and ``coverage.md``; 1 if a model is not exact."""
+    """Measure, write ``measurement.csv`` and ``measurement.md``; 1 if a model is not exact."""
     import gc
     import os
     import warnings
@@ -32,19 +32,19 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from importlib.metadata import version
 
     from alsatian.files import write_bytes
-    from alsatian.models import coverage
-    from alsatian.models.coverage_cases import select
-    from alsatian.models.coverage_table import as_csv, as_markdown, summary
+    from experiments.studies.coverage import measurement
+    from experiments.studies.coverage.cases import select
+    from experiments.studies.coverage.table import as_csv, as_markdown, summary
 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # these models are too small for its advice
     cases = select(options.names, options.sample)
     environment = {name: version(name) for name in ("torch", "torchvision", "transformers")}
     environment["CPU cores:"] = str(os.cpu_count())
-    rows: list[coverage.CoverageRow] = []
+    rows: list[measurement.CoverageRow] = []
     for i, case in enumerate(cases, 1):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # libraries advise on training and on options chosen here
-            row = coverage.check(case)
+            row = measurement.check(case)
         gc.collect()  # modules are cyclic, and the next one may need the memory
         rows.append(row)
         verdict = f"{row.blocks} blocks, exact" if row.exact else f"not exact: {row.error}"

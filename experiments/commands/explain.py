@@ -48,15 +48,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Explain every run that the words ask for."""
-    from experiments.config import cells
+    from experiments.configuration.composition import cells
 
     wishes = read_wishes([word for word in options.overrides if word.startswith(PREFIX)])
     found = cells([word for word in options.overrides if not word.startswith(PREFIX)], options.multirun)
     from alsatian.files import json_bytes
-    from alsatian.simulation.explanation import explained, rounds_of
-    from experiments.explaining import comparison, lines
-    from experiments.predicting import Predictor
-    from experiments.progress import Progress
+    from alsatian.searching.explanation import explained, rounds_of
+    from experiments.predictions.case import Predictor
+    from experiments.predictions.explanation_text import comparison, lines
+    from experiments.runs.progress import Progress
 
     # Of JSON, nothing else stands in the output.
     beside = Console(stderr=True, soft_wrap=True) if wishes.format == "json" else console
@@ -103,9 +103,9 @@ def _name(explanation: Mapping[str, Any]) -> str:
 
 def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, bytes]:
     """The picture of every run's first round, by file."""
-    from analysis import task_tree
-    from analysis.fields import Fields
-    from analysis.parsing import parse_tree
+    from alsatian.records.fields import Fields
+    from alsatian.records.parsing import parse_tree
+    from analysis.figures import task_tree
 
     pictures = {}
     for number, explanation in enumerate(results, start=1):

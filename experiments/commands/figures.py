@@ -15,6 +15,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Rebuild and print the table; 1 if scores differ between strategies."""
-    from experiments.summary import show
+    from experiments.runs.summary import show
 
     return show(options.folder, console)

@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Print names and descriptions."""
-    from experiments.config import descriptions
+    from experiments.configuration.composition import descriptions
 
     wanted = {options.what: LISTS[options.what]} if options.what else LISTS
     for title, group in wanted.items():

@@ -10,7 +10,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from alsatian.blocks.store import BlockStore
-    from alsatian.models.overlap import ModelOverlap, Overlap
+    from alsatian.models.overlap.study import ModelOverlap, Overlap
 
 HELP = "show how much models have in common, and what keeps them from sharing more"
 # Rows of the table of near misses that are printed; the files hold all.
@@ -34,8 +34,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     """Study the models, print a summary, write files; 1 if a model could not be used."""
     from alsatian.blocks.store import BlockStore
     from alsatian.files import write_json
-    from alsatian.models.overlap import study
-    from analysis import overlap as picture
+    from alsatian.models.overlap.study import study
+    from analysis.figures import overlap as picture
 
     store = BlockStore(options.store)
     refused: list[str] = []
@@ -59,7 +59,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], console: Console) -> list[str]:
     """Ids of all models that the command names, each once, in the given order."""
     from alsatian.errors import ConfigError, nearest
-    from alsatian.models.folder import add_path
+    from alsatian.models.sets.folder import add_path
 
     if not options.models and not options.set:
         raise ConfigError("overlap: name folders or models, or a model set of the store with --set")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from alsatian.planning.hardware import Hardware
+    from alsatian.costs.hardware import Hardware
 
 HELP = "measure what this machine needs for the parts of a search"
 COLUMNS = ("architecture", "position", "parameters", "load ms", "inference ms/item", "output/item")
@@ -29,14 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Measure what is not known yet for every model set and data that the words ask for; print it."""
-    from experiments.config import cells
+    from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
-    from alsatian.profiling.portable import merged, portable
-    from alsatian.profiling.profile import as_table, segment_keys
-    from experiments.hardware import measured
-    from experiments.progress import Progress
-    from experiments.setup import Parts, use_threads
+    from alsatian.costs.profiling.portable import merged, portable
+    from alsatian.costs.profiling.profile import as_table, segment_keys
+    from experiments.configuration.hardware import measured
+    from experiments.configuration.setup import Parts, use_threads
+    from experiments.runs.progress import Progress
 
     parts, profiles, shown = Parts(), [], set()
     with Progress(console) as progress:

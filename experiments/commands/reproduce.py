@@ -20,9 +20,9 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     """Run what is missing, write the report and say where it is; 1 if anything failed, a line for each."""
     from alsatian.errors import ConfigError
     from analysis.units import count_text, duration
-    from experiments import reproduction
-    from experiments.config import take
-    from experiments.time_left import TimeLeft
+    from experiments.configuration.composition import take
+    from experiments.runs import reproduction
+    from experiments.runs.time_left import TimeLeft
 
     def say(text: str, **style: Any) -> None:
         console.print(text, markup=False, highlight=False, **style)
@@ -60,9 +60,9 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 def _report(wanted: Any, failures: list[str], say: Any) -> None:
     """Write the report, unless nothing at all was measured, which the failures have said."""
     from alsatian.errors import AlsatianError
-    from analysis.records import ResultsError
-    from analysis.reproduction import build
-    from experiments import saving
+    from alsatian.records.reading import ResultsError
+    from analysis.report.reproduction import build
+    from experiments.runs import saving
 
     results = wanted[0].results
     try:

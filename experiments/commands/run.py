@@ -19,17 +19,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Run what the words ask for; 1 if a run failed or scores differ between strategies."""
-    from experiments.config import cells
+    from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
-    from experiments import runner
-    from experiments.progress import Progress
-    from experiments.saving import SavingError
-    from experiments.summary import show
+    from experiments.runs import sweep
+    from experiments.runs.progress import Progress
+    from experiments.runs.saving import SavingError
+    from experiments.runs.summary import show
 
     words = [*(["-m"] if options.multirun else []), *options.overrides]
     with Progress(console) as progress:
-        outcome = runner.run(found, words, progress)
+        outcome = sweep.run(found, words, progress)
     errors = Console(stderr=True, soft_wrap=True)
     for line in outcome.failed:
         errors.print(f"alsatian: failed: {line}", markup=False, highlight=False)

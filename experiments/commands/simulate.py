@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from experiments.simulated import Simulated
+    from experiments.predictions.simulation import Simulated
 
 HELP = "predict what the runs of an experiment take"
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io")
@@ -34,12 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Predict what the words ask for; print a row for each run and write all of it as JSON."""
-    from experiments.config import cells
+    from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
     from alsatian.files import make_folder, write_json
-    from experiments.progress import Progress
-    from experiments.simulated import simulate
+    from experiments.predictions.simulation import simulate
+    from experiments.runs.progress import Progress
 
     with Progress(console) as progress:
         runs = simulate(found, progress)
@@ -57,7 +57,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 def table(runs: "Sequence[Simulated]") -> str:
     """A row for each run, as text for a terminal."""
     from alsatian.units import format_bytes
-    from analysis import grid
+    from analysis.tables import grid
 
     header = [
         ("run", False),

@@ -86,7 +86,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
 
 def _add(options: argparse.Namespace, console: Console) -> int:
     from alsatian.blocks.store import BlockStore
-    from alsatian.models.folder import add_path
+    from alsatian.models.sets.folder import add_path
 
     errors = Console(stderr=True, soft_wrap=True)
     refused: list[str] = []

@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Print one line for every problem; 1 if there is one."""
-    from experiments import validation
+    from experiments.runs import validation
 
     found = sorted({file for path in options.paths for file in validation.files(path)})
     problems = [line for path, schema in found for line in validation.problems_of_file(path, schema)]

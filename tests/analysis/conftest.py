@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis import records
+from alsatian.records import reading
 
 MADE_UP_PARTS = {
     "planning": 0.01,
@@ -142,7 +142,7 @@ def load_runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Writes records and loads them as runs."""
 
     def load(*made_up: Any) -> Any:
-        return records.load(write_records(tmp_path_factory.mktemp("results"), *made_up)).runs
+        return reading.load(write_records(tmp_path_factory.mktemp("results"), *made_up)).runs
 
     return load
 

@@ -13,7 +13,7 @@ from alsatian.blocks import portable
 from alsatian.blocks.portable import NotPortable
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import split
-from alsatian.models.coverage import run_chain
+from experiments.studies.coverage.measurement import run_chain
 
 EXAMPLE = (torch.zeros(2, 3, 8, 8),)
 

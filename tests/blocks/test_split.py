@@ -11,7 +11,7 @@ from alsatian.blocks.segment import Architecture, State
 from alsatian.blocks.split import split
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import SplitError
-from alsatian.models.architectures import build
+from alsatian.models.reading.architectures import build
 
 BATCHES = (1, 2, 3, 5, 32)
 PREPROCESSING = ImagePreprocessing(32)

@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 
 import pytest
-from fake_engine import FakeEngine
 from hypothesis import given
 from hypothesis import strategies as st
-from test_planner import batches_of
 
 from alsatian.blocks.candidate import Block, Candidate
+from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.model import CostModel
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BudgetError
-from alsatian.planning.costs import CostModel
-from alsatian.planning.hardware import Hardware, SegmentCost
+from alsatian.machines.timed.prediction import predict
 from alsatian.planning.limits import Limits
-from alsatian.runtime.loading import LoaderSettings
-from alsatian.runtime.storage import Storage
+from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from alsatian.simulation.search import predict
 from alsatian.tree import TaskTree
+from tests.planning.fake_engine import FakeEngine
+from tests.planning.test_planner import batches_of
 
 PREPROCESSING = ImagePreprocessing(1)  # 12 bytes an item
 

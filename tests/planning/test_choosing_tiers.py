@@ -4,27 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from fake_engine import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_planner import PREPROCESSING, batches_of
 
 from alsatian.blocks.candidate import Block, Candidate
+from alsatian.costs.estimate import Workload, estimate
+from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
 from alsatian.planning.chunks import place
-from alsatian.planning.costs import CostModel
-from alsatian.planning.estimate import Workload, estimate
-from alsatian.planning.hardware import Hardware, SegmentCost
+from alsatian.planning.computation import passes
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Shape
-from alsatian.planning.passes import passes
 from alsatian.planning.plan import Infer, Plan
-from alsatian.runtime.storage import Storage
+from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
+from tests.planning.fake_engine import FakeEngine
+from tests.planning.test_planner import PREPROCESSING, batches_of
 
 NAMES = "abcdef"
 TIERS = ("device", "host", "ssd")

@@ -5,7 +5,14 @@ import tracemalloc
 
 import pytest
 from hypothesis import given, settings
-from order_cases import (
+
+from alsatian.errors import ConfigError
+from alsatian.planning.chunks import min_cache_size
+from alsatian.planning.orders.base import Arrangement, Shape, arrange
+from alsatian.planning.orders.dfs_min import DfsMin
+from alsatian.planning.orders.dfs_plus import DfsPlus
+from alsatian.planning.orders.optimal import Optimal
+from tests.planning.order_cases import (
     FIG_9,
     FIG_18,
     FIG_20,
@@ -18,13 +25,6 @@ from order_cases import (
     shapes,
     spider,
 )
-
-from alsatian.errors import ConfigError
-from alsatian.planning.chunks import min_cache_size
-from alsatian.planning.orders.base import Arrangement, Shape, arrange
-from alsatian.planning.orders.dfs_min import DfsMin
-from alsatian.planning.orders.dfs_plus import DfsPlus
-from alsatian.planning.orders.optimal import Optimal
 
 # Least 19; found by looking at more than one state only.
 TWO_STATES = Shape([-1, 0, 1, 0, 3, 4], [14, 4, 6, 4, 1, 5], [2, 5])

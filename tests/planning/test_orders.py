@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from order_cases import FIG_9, FIG_18, FIG_20, PARENT, cache_content, depth_first_orders, paper, shapes
 
 from alsatian.planning.chunks import min_cache_size
 from alsatian.planning.orders.base import Order, Shape
@@ -14,6 +13,16 @@ from alsatian.planning.orders.dfs_plus import DfsPlus, requirements
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.optimal import Optimal
 from alsatian.planning.orders.random import Random
+from tests.planning.order_cases import (
+    FIG_9,
+    FIG_18,
+    FIG_20,
+    PARENT,
+    cache_content,
+    depth_first_orders,
+    paper,
+    shapes,
+)
 
 ORDERS: list[Order] = [Given(), Random(), Random(7), Bfs(), Dfs(), DfsPlus(), DfsMin(), Optimal()]
 

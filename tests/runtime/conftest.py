@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fake_time import FakeTime
 
-from alsatian.runtime import clock as module
-from alsatian.runtime.meter import Meter
+from alsatian.runtime.meter import clock as module
+from alsatian.runtime.meter.meter import Meter
+from tests.runtime.fake_time import FakeTime
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import torch
 
 from alsatian.data.dataset import Batch
 from alsatian.runtime.features import FeatureStore
-from alsatian.runtime.meter import Meter
+from alsatian.runtime.meter.meter import Meter
 
 BATCHES = [Batch(0, 0, 2, True), Batch(1, 0, 2, False), Batch(2, 2, 3, False)]
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny_search import FEW, MODELS, PREPROCESSING, Known, Modules, eager
 
 from alsatian.blocks.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.models.model_set import ModelSet
+from tests.searching.tiny_search import FEW, MODELS, PREPROCESSING, Known, Modules, eager
 
 
 @pytest.fixture(scope="module")

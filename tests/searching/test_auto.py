@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_search import ALSATIAN, BASE, PROXY, Known, check, search, slow_reads, troubles
 
+from alsatian.api import SearchResult
+from alsatian.costs.hardware import Hardware
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.hardware import Hardware
-from alsatian.runtime.loading import LoaderSettings
-from alsatian.searching.api import SearchResult
+from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Adaptive, Exhaustive
+from tests.searching.tiny_search import ALSATIAN, BASE, PROXY, Known, check, search, slow_reads, troubles
 
 
 def tight(family: ModelSet, strategy: Any, budget: str, blocks: str, **changes: Any) -> SearchResult:

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_predictions import SEQUENTIAL, STORAGE, costs_of
-from tiny_search import ALSATIAN, BATCH, FEW, MODELS, POLICIES, SHARED_PREFIX, STRATEGIES, search
 
+from alsatian.api import SearchResult
+from alsatian.budgets import Spill
 from alsatian.data.digits import digits
+from alsatian.machines.timed.prediction import predict, recorded_scores
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.searching import rounds
-from alsatian.searching.api import SearchResult
 from alsatian.searching.auto import Auto
-from alsatian.searching.budgets import Spill
+from alsatian.searching.explanation import explained
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from alsatian.simulation.explanation import explained
-from alsatian.simulation.search import predict, recorded_scores
+from tests.machines.timed.test_prediction import SEQUENTIAL, STORAGE, costs_of
+from tests.searching.tiny_search import ALSATIAN, BATCH, FEW, MODELS, POLICIES, SHARED_PREFIX, STRATEGIES, search
 
 
 def explain(models: ModelSet, strategy: Strategy, **settings: Any) -> tuple[dict[str, Any], SearchResult]:

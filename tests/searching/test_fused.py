@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tiny_search import BATCH, Known, check, outcomes, search
 
+from alsatian.budgets import Spill
 from alsatian.data.dataset import Batch
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.computation import computed
 from alsatian.planning.limits import Limits
-from alsatian.planning.passes import computed
 from alsatian.planning.plan import Infer, Plan
 from alsatian.planning.planner import make_plan
-from alsatian.runtime.loading import LoaderSettings
-from alsatian.searching.budgets import Spill
+from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.searching.schedules import Exhaustive, Schedule
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
+from tests.searching.tiny_search import BATCH, Known, check, outcomes, search
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_search import BASE, POLICIES, PREPROCESSING, Known, outcomes, search
 
 from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Spill
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
-from alsatian.runtime.policies.base import CachePolicy
-from alsatian.searching.budgets import Spill
+from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from tests.searching.tiny_search import BASE, POLICIES, PREPROCESSING, Known, outcomes, search
 
 # Two prefixes take turns, so that there is something to evict and something to come back to.
 MODELS = ("aaaa", "bbbb", "aaab", "bbba", "aacc", "bacc", "aacb")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import alsatian
+from alsatian.api import SearchResult
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Batch
 from alsatian.data.digits import digits
@@ -18,10 +19,9 @@ from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.planning.plan import Plan
 from alsatian.proxies.linear import Linear
-from alsatian.runtime.policies.base import CachePolicy
-from alsatian.runtime.policies.belady import Belady
-from alsatian.runtime.policies.lru import Lru
-from alsatian.searching.api import SearchResult
+from alsatian.runtime.cache.policies.base import CachePolicy
+from alsatian.runtime.cache.policies.belady import Belady
+from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree

@@ -8,7 +8,16 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tiny_search import (
+from torch.fx import Graph, GraphModule
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.segment import Segment, State
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import BadModelError, ConfigError, OutOfMemoryError, StoreError
+from alsatian.models.model_set import ModelSet
+from alsatian.runtime.cache.cache import Cache
+from alsatian.searching.strategy import Strategy
+from tests.searching.tiny_search import (
     ALSATIAN,
     BATCH,
     PREPROCESSING,
@@ -21,15 +30,6 @@ from tiny_search import (
     search,
     troubles,
 )
-from torch.fx import Graph, GraphModule
-
-from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.segment import Segment, State
-from alsatian.blocks.store import BlockStore
-from alsatian.errors import BadModelError, ConfigError, OutOfMemoryError, StoreError
-from alsatian.models.model_set import ModelSet
-from alsatian.runtime.cache import Cache
-from alsatian.searching.strategy import Strategy
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,31 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from tiny_search import (
+from torch.fx import Graph, GraphModule
+
+from alsatian.api import SearchResult
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.fingerprint import features_fingerprint
+from alsatian.blocks.segment import Segment
+from alsatian.blocks.store import BlockStore
+from alsatian.data.dataset import Dataset
+from alsatian.data.digits import digits
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.errors import AlsatianError, BudgetError, ConfigError, StoreError
+from alsatian.models.model_set import ModelSet
+from alsatian.planning.orders.base import Order
+from alsatian.planning.orders.dfs import Dfs
+from alsatian.planning.orders.dfs_plus import DfsPlus
+from alsatian.planning.orders.given import Given
+from alsatian.planning.orders.random import Random
+from alsatian.proxies.linear import Linear
+from alsatian.runtime.cache.policies.base import CachePolicy
+from alsatian.runtime.loading.loader import BlockLoader
+from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.meter.measurement import Measurement
+from alsatian.searching.schedules import Round, Rounds, Schedule
+from alsatian.searching.strategy import Strategy
+from tests.searching.tiny_search import (
     ALSATIAN,
     BASE,
     BATCH,
@@ -30,30 +54,6 @@ from tiny_search import (
     outcomes,
     search,
 )
-from torch.fx import Graph, GraphModule
-
-from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import features_fingerprint
-from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
-from alsatian.data.dataset import Dataset
-from alsatian.data.digits import digits
-from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.errors import AlsatianError, BudgetError, ConfigError, StoreError
-from alsatian.models.model_set import ModelSet
-from alsatian.planning.orders.base import Order
-from alsatian.planning.orders.dfs import Dfs
-from alsatian.planning.orders.dfs_plus import DfsPlus
-from alsatian.planning.orders.given import Given
-from alsatian.planning.orders.random import Random
-from alsatian.proxies.linear import Linear
-from alsatian.runtime.loader import BlockLoader
-from alsatian.runtime.loading import LoaderSettings
-from alsatian.runtime.measurement import Measurement
-from alsatian.runtime.policies.base import CachePolicy
-from alsatian.searching.api import SearchResult
-from alsatian.searching.schedules import Round, Rounds, Schedule
-from alsatian.searching.strategy import Strategy
 
 
 @by_name

@@ -7,12 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_search import ALSATIAN, BASE, SHARED_PREFIX, Known, by_name, check, outcomes, search, troubles
 
+from alsatian.budgets import Spill
 from alsatian.errors import BudgetError, ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
-from alsatian.searching.budgets import Spill
 from alsatian.searching.strategy import Strategy
+from tests.searching.tiny_search import (
+    ALSATIAN,
+    BASE,
+    SHARED_PREFIX,
+    Known,
+    by_name,
+    check,
+    outcomes,
+    search,
+    troubles,
+)
 
 
 @pytest.mark.parametrize("strategy", [SHARED_PREFIX, ALSATIAN], ids=lambda s: s.name)

@@ -8,24 +8,24 @@ import pytest
 import torch
 
 import alsatian
+from alsatian.api import SearchResult
 from alsatian.blocks.fingerprint import features_fingerprint
+from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
+from alsatian.costs.profiling.profile import segment_keys
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.planning.orders.given import Given
-from alsatian.profiling.profile import segment_keys
 from alsatian.proxies.linear import Linear
-from alsatian.runtime.policies.base import CachePolicy
-from alsatian.runtime.policies.belady import Belady
-from alsatian.runtime.policies.fifo import Fifo
-from alsatian.runtime.policies.gdsf import Gdsf
-from alsatian.runtime.policies.lfu import Lfu
-from alsatian.runtime.policies.lru import Lru
-from alsatian.runtime.policies.none import NoCache
-from alsatian.runtime.policies.planned import Planned
-from alsatian.searching.api import SearchResult
+from alsatian.runtime.cache.policies.base import CachePolicy
+from alsatian.runtime.cache.policies.belady import Belady
+from alsatian.runtime.cache.policies.fifo import Fifo
+from alsatian.runtime.cache.policies.gdsf import Gdsf
+from alsatian.runtime.cache.policies.lfu import Lfu
+from alsatian.runtime.cache.policies.lru import Lru
+from alsatian.runtime.cache.policies.none import NoCache
+from alsatian.runtime.cache.policies.planned import Planned
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy

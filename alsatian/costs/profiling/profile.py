@@ -1,0 +1,159 @@
+"""Profiles the machine at hand for a model set and its data. What is known already is not measured again."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.profiling.machine import machine
+from alsatian.costs.profiling.tiers import tier_speeds
+from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, score_cost, segment_times
+from alsatian.data.dataset import Dataset
+from alsatian.files import write_json
+from alsatian.models.model_set import ModelSet
+from alsatian.proxies.base import Proxy
+
+# Of what is measured, and how; with another number profiles of before are not used.
+FORMAT = 2
+VALUE_BYTES = 4  # of a feature, float32
+Steps = Callable[[str, int, int], None]
+
+
+def profile(
+    models: ModelSet,
+    dataset: Dataset,
+    proxy: Proxy,
+    batch_size: int,
+    device: torch.device,
+    folder: Path | None,
+    progress: Steps = lambda what, done, total: None,
+    again: bool = False,
+) -> Hardware:
+    """What this machine needs to search ``models`` over ``dataset``.
+
+    Inference is measured once for every distinct code of a block, for batches of all sizes that the search has and
+    some below; loading once a machine; preparing and scoring once for each data. All is kept below ``folder``, in a
+    file for each machine, if one is given; ``again`` measures what is known already.
+    """
+    path = None if folder is None else profile_path(folder, device)
+    known = _read(path)
+    before = json.dumps(known)
+    sizes = batch_sizes(dataset, batch_size)
+    keys = segment_keys(models)
+    if again:
+        others = {key: times for key, times in known["segments"].items() if key not in keys.values()}
+        known = {**_empty(), "segments": others}
+    chains: dict[tuple[str, ...], Candidate] = {}
+    for candidate in models.candidates:
+        chain = tuple(keys[block.identity] for block in candidate.blocks)
+        if any(not _covers(known["segments"].get(key, []), sizes) for key in chain):
+            chains.setdefault(chain, candidate)
+    for done, candidate in enumerate(chains.values()):
+        progress("measuring architectures", done, len(chains))
+        for key, cost in segment_times(models, candidate, dataset, sizes, device).items():
+            times = {int(items): seconds for items, seconds in known["segments"].get(key, [])} | dict(cost.times)
+            known["segments"][key] = sorted(map(list, times.items()))
+    data = digest_json([dataset.name, str(dataset.train_items.dtype), list(dataset.train_items.shape[1:])])
+    prepare = {}
+    for preprocessing in {c.preprocessing.fingerprint: c.preprocessing for c in models.candidates}.values():
+        key = f"{preprocessing.fingerprint} {data}"
+        if key not in known["prepare_s"]:
+            known["prepare_s"][key] = prepare_time(preprocessing, dataset, batch_size, device)
+        prepare[preprocessing.fingerprint] = known["prepare_s"][key]
+    if not known["load"]:
+        known["load"] = load_times(models, device)
+        known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"])
+    if not known["tiers"]:
+        known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
+    dimension = max([c.blocks[-1].output_bytes // VALUE_BYTES for c in models.candidates if c.blocks], default=1)
+    scored = f"{proxy!r} {dimension} {dataset.classes} {len(dataset.test_items)}"
+    if scored not in known["score"]:
+        cost_of_score = score_cost(proxy, dimension, dataset.classes, len(dataset.test_items), device)
+        known["score"][scored] = asdict(cost_of_score)
+    facts = machine(device)
+    known["machine"] = facts
+    if json.dumps(known) != before:
+        known["measured"] = datetime.now(UTC).date().isoformat()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, known)
+    return Hardware.from_dict(
+        {
+            "name": "measured",
+            "source": f"measured on {known['measured']}: {', '.join(f'{k} {v}' for k, v in facts.items() if v)}",
+            "segments": {key: known["segments"][key] for key in set(keys.values())},
+            "prepare_s": prepare,
+            "score": known["score"][scored],
+            "tier_bytes_per_s": known["tiers"],
+            **known["load"],
+        }
+    )
+
+
+def profile_path(folder: Path, device: torch.device) -> Path:
+    """Where the profile of this machine is kept below ``folder``."""
+    return folder / f"{digest_json([FORMAT, machine(device)])[:16]}.json"
+
+
+def segment_keys(models: ModelSet) -> dict[str, str]:
+    """The fingerprint of the code of every block, by its identity."""
+    return {
+        block.identity: models.segments[block.identity].fingerprint for c in models.candidates for block in c.blocks
+    }
+
+
+def batch_sizes(dataset: Dataset, batch_size: int) -> list[int]:
+    """Sizes to measure: those of the data's batches, and an eighth of a full one, where an item costs more."""
+    test, train = dataset.batches(batch_size)
+    return sorted({max(1, batch_size // 8), *(batch.items for batch in (*test, *train))})
+
+
+def _covers(times: Sequence[Sequence[float]], sizes: Sequence[int]) -> bool:
+    return set(sizes) <= {int(items) for items, _ in times}
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    """What is known of this machine; nothing if the file is missing or is none of ours, which is measured anew."""
+    empty = _empty()
+    try:
+        found = json.loads(path.read_text()) if path is not None else {}
+        for times in found.get("segments", {}).values():
+            SegmentCost(tuple((int(items), float(seconds)) for items, seconds in times))
+        return empty | {key: found[key] for key in empty if key in found}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return empty
+
+
+def _empty() -> dict[str, Any]:
+    return {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "tiers": {}, "machine": {}, "measured": ""}
+
+
+def as_table(models: ModelSet, hardware: Hardware, keys: Mapping[str, str], items: int) -> list[dict[str, Any]]:
+    """One row a position of every distinct architecture of ``models``, for batches of ``items``."""
+    rows, seen = [], set()
+    for candidate in models.candidates:
+        chain = tuple(keys[block.identity] for block in candidate.blocks)
+        if chain in seen:
+            continue
+        seen.add(chain)
+        name = candidate.architecture.name if candidate.architecture else candidate.id
+        for position, (block, key) in enumerate(zip(candidate.blocks, chain, strict=True)):
+            load = hardware.load_fixed_s + block.parameter_bytes / hardware.load_bytes_per_s
+            rows.append(
+                {
+                    "architecture": name,
+                    "position": position,
+                    "parameter_bytes": block.parameter_bytes,
+                    "load_s": load,
+                    "infer_s_per_item": hardware.segments[key].seconds(items) / items,
+                    "output_bytes_per_item": block.output_bytes,
+                }
+            )
+    return rows

@@ -1,0 +1,245 @@
+"""Times of the parts of a search, each measured as a search does it."""
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.segment import Segment
+from alsatian.costs.hardware import ScoreCost, SegmentCost
+from alsatian.data.dataset import Batch, Dataset
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.models.model_set import ModelSet
+from alsatian.proxies.base import Proxy
+from alsatian.runtime.loading.transfer import transfer_to
+from alsatian.runtime.storage.page_cache import drop
+from alsatian.runtime.storage.regime import Reader
+from alsatian.runtime.storage.throttle import Throttle
+
+REPEATS = 5
+TURNS = 9
+# Blocks that loading is measured with, and training items of the proxy in steps.
+_BLOCKS = 24
+_STEPS = (1, 2, 4)
+# Seconds to measure the pace of inference for, and bytes per second of a slow store (the paper's).
+_PACE_S = 1.0
+_SLOW_STORE = 200_000_000
+
+
+def timed(work: Callable[[], Any], device: torch.device, repeats: int = REPEATS) -> float:
+    """Usual seconds of ``work`` over ``repeats``, after one call that does not count."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        _settle(device)
+        start = time.perf_counter()
+        work()
+        _settle(device)
+        seconds.append(time.perf_counter() - start)
+    return usual(seconds)
+
+
+def usual(seconds: Sequence[float]) -> float:
+    """The mean without the longest: a search pays for the usual delays, and not for one of others' making."""
+    kept = sorted(seconds)[:-1] or list(seconds)
+    return sum(kept) / len(kept)
+
+
+@torch.no_grad()
+def segment_times(
+    models: ModelSet, candidate: Candidate, dataset: Dataset, sizes: Sequence[int], device: torch.device
+) -> dict[str, SegmentCost]:
+    """Inference time of every segment of ``candidate`` for batches of ``sizes`` items, by fingerprint."""
+    transfer = transfer_to(device)
+    stages = []
+    for block in candidate.blocks:
+        segment = models.segments[block.identity]
+        staged = transfer.stage(models.store.load_block(block.identity, candidate.id, segment.fingerprint))
+        loaded = transfer.bring(staged)
+        transfer.hand_over(loaded)
+        stages.append((segment, segment.prepare(loaded.parameters)))
+    found: dict[str, dict[int, list[float]]] = {}
+    starts = {size: tuple(t.to(device) for t in candidate.preprocessing(_items(dataset, size))) for size in sizes}
+    for turn, size in itertools.product(range(TURNS + 1), sizes):
+        # One block after another, as in a search: what a block finds in the processor's caches are traces of the
+        # block before, not its own.
+        state = starts[size]
+        for segment, parameters in stages:
+            _settle(device)
+            begin = time.perf_counter()
+            state = segment(state, parameters)
+            _settle(device)
+            if turn:  # the first one warms up
+                seconds = time.perf_counter() - begin
+                found.setdefault(segment.fingerprint, {}).setdefault(size, []).append(seconds)
+    return {
+        key: SegmentCost(tuple((size, usual(seconds)) for size, seconds in sorted(times.items())))
+        for key, times in found.items()
+    }
+
+
+def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
+    """Fixed seconds and bytes per second of bringing blocks to the device and of reading them cold."""
+    transfer, reader = transfer_to(device), Reader(Throttle(None))
+    chosen: dict[str, tuple[int, str, Segment]] = {}
+    for candidate in models.candidates:
+        for block in candidate.blocks:
+            segment = models.segments[block.identity]
+            chosen.setdefault(block.identity, (block.parameter_bytes, candidate.id, segment))
+    by_size = sorted(chosen.items(), key=lambda item: item[1][0])
+    picked = [by_size[i] for i in sorted({round(x) for x in np.linspace(0, len(by_size) - 1, _BLOCKS)})]
+    sizes, own, reading = [], [], []
+    for identity, (nbytes, model, segment) in picked:
+        path = models.store.block_path(identity)
+        seconds = []
+        for _ in range(3):
+            drop({path})
+            start = time.perf_counter()
+            reader.fetch(path)
+            seconds.append(time.perf_counter() - start)
+
+        def load(identity: str = identity, model: str = model, segment: Segment = segment) -> None:
+            segment.prepare(
+                transfer.bring(
+                    transfer.stage(models.store.load_block(identity, model, segment.fingerprint))
+                ).parameters
+            )
+
+        sizes.append(nbytes)
+        reading.append(usual(seconds))
+        own.append(timed(load, device, 3))
+    store_fixed, store_rate = _line(sizes, reading)
+    load_fixed, load_rate = _line(sizes, own)
+    return {
+        "store_fixed_s": store_fixed,
+        "store_bytes_per_s": store_rate,
+        "load_fixed_s": load_fixed,
+        "load_bytes_per_s": load_rate,
+    }
+
+
+def read_ahead_times(
+    models: ModelSet, dataset: Dataset, size: int, device: torch.device, load: Mapping[str, float]
+) -> dict[str, Any]:
+    """What reading blocks and computing cost each other when a thread does one beside the other.
+
+    ``read_ahead_loss``: share of inference that is lost by the bytes per second that are read, for a slow store and
+    as fast as it goes. ``read_ahead_s``: seconds that reading a block takes longer than alone (``load``). On a GPU
+    inference does not wait for the host's cores.
+    """
+    if device.type != "cpu":
+        return {"read_ahead_loss": [], "read_ahead_s": 0.0}
+    candidate, transfer = models.candidates[0], transfer_to(device)
+    stages = [
+        (models.segments[b.identity], transfer.stage(models.store.load_block(b.identity, candidate.id)))
+        for b in candidate.blocks
+    ]
+    start = candidate.preprocessing(_items(dataset, size))
+
+    @torch.no_grad()
+    def chain() -> None:
+        state = start
+        for segment, parameters in stages:
+            state = segment(state, segment.prepare(parameters))
+
+    def pace() -> float:
+        """Seconds of a pass over the chain."""
+        begin, passes = time.perf_counter(), 0
+        while time.perf_counter() - begin < _PACE_S:
+            chain()
+            passes += 1
+        return (time.perf_counter() - begin) / passes
+
+    chain()
+    alone = pace()
+    losses, slower = [], []
+    for bandwidth in (_SLOW_STORE, None):
+        with _reading(models, Reader(Throttle(bandwidth), cold=True)) as sizes:
+            begin = time.perf_counter()
+            beside = pace()
+            took, read = time.perf_counter() - begin, list(sizes)
+        losses.append((sum(read) / took, max(0.0, 1 - alone / beside)))
+        per_byte = 1 / (bandwidth or load["store_bytes_per_s"]) + 1 / load["load_bytes_per_s"]
+        expected = len(read) * (load["store_fixed_s"] + load["load_fixed_s"]) + sum(read) * per_byte
+        slower.append(max(0.0, took - expected) / max(1, len(read)))
+    return {"read_ahead_loss": sorted(losses), "read_ahead_s": slower[0]}
+
+
+@contextlib.contextmanager
+def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
+    """Have a thread load one block after another; yields the sizes of those that it has loaded so far."""
+    blocks = {b.identity: (b.parameter_bytes, c.id) for c in models.candidates for b in c.blocks}
+    stop, transfer = threading.Event(), transfer_to(torch.device("cpu"))
+    sizes: list[int] = []
+
+    def work() -> None:
+        for identity, (nbytes, model) in itertools.cycle(blocks.items()):
+            if stop.is_set():
+                return
+            reader.fetch(models.store.block_path(identity))
+            transfer.stage(models.store.load_block(identity, model))
+            sizes.append(nbytes)
+
+    thread = threading.Thread(target=work, name="reading", daemon=True)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        stop.set()
+        thread.join()
+
+
+def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, device: torch.device) -> float:
+    """Seconds to prepare an item, in batches of ``size``."""
+    items = _items(dataset, size)
+    return timed(lambda: [t.to(device) for t in preprocessing(items)], device) / len(items)
+
+
+def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, device: torch.device) -> ScoreCost:
+    """Time of ``proxy`` on random features (items, D), fitted over numbers of steps and two values of D."""
+    from scipy.optimize import nnls  # slow to import, and every start would pay for it
+
+    step = int(getattr(proxy, "batch_size", 128))
+    generator = torch.Generator().manual_seed(0)
+    rows, seconds = [], []
+    for wide in (dimension, max(1, dimension // 2)):
+        for steps in _STEPS:
+            train, test = steps * step, max(test_items, classes)
+            x = torch.randn(train + test, wide, generator=generator).to(device)
+            y = (torch.arange(train + test) % classes).to(device)
+            parts = (x[:train], y[:train], x[train:], y[train:])
+            seconds.append(timed(lambda p=parts: proxy.score(*p, classes), device, 3))  # type: ignore
+            rows.append([1.0, steps, train * wide])
+    scale = np.array(rows).max(axis=0)
+    weights = 1 / np.array(seconds)  # relative errors count
+    solution, _ = nnls(np.array(rows) / scale * weights[:, None], np.array(seconds) * weights)
+    fixed, per_step, per_value = (float(value) for value in solution / scale)
+    return ScoreCost(fixed_s=fixed, step_items=step, step_s=per_step, train_value_s=per_value)
+
+
+def _line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
+    """Fixed seconds, and bytes per second, of the line through these times, as relative errors count."""
+    from scipy.optimize import nnls  # slow to import, and every start would pay for it
+
+    weights = 1 / np.array(seconds)
+    rows = np.stack([np.ones(len(sizes)), np.array(sizes) / 1e6], axis=1)
+    (fixed, per_megabyte), _ = nnls(rows * weights[:, None], np.array(seconds) * weights)
+    return float(fixed), 1e6 / max(float(per_megabyte), 1e-9)
+
+
+def _items(dataset: Dataset, size: int) -> np.ndarray:
+    """``size`` raw items of the data, repeated if there are fewer."""
+    items = dataset.items(replace(Batch(0, 0, 0, False), stop=min(size, len(dataset.train_items))))
+    return np.resize(items, (size, *items.shape[1:])) if len(items) < size else items
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

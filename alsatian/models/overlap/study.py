@@ -1,0 +1,231 @@
+"""How much the models of a set have in common: the paper's study of overlap (Section 6.3).
+
+Prefixes are counted as the task tree shares them: from the input on, behind equal preprocessing. A model
+that shares less than it could is a near miss, with the reason (:mod:`alsatian.models.overlap.near_misses`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.fingerprint import set_digest
+from alsatian.blocks.segment import Segment
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import ConfigError
+from alsatian.models.overlap.near_misses import NearMiss, Neighbours
+
+
+@dataclass(frozen=True)
+class ModelOverlap:
+    """What one model shares.
+
+    Attributes:
+        id: of the model.
+        family: index of its family.
+        blocks: number of its blocks.
+        shared_blocks: length of the longest prefix with parameters that it shares with another model, in
+            blocks. A first block without any, such as a change of shape, is common to unrelated models.
+        shared_fraction: the same as a share of its blocks.
+        shared_bytes_fraction: the same as a share of its parameter bytes.
+        common_blocks: how many of its blocks with parameters, anywhere, some other model has as well.
+        partner: a model with which it shares that prefix; None if it shares none.
+        parameter_bytes: of the whole model.
+        near_miss: why it does not share more with its most similar model; None if it shares everything or
+            there is none of its architecture.
+    """
+
+    id: str
+    family: int
+    blocks: int
+    shared_blocks: int
+    shared_fraction: float
+    shared_bytes_fraction: float
+    common_blocks: int
+    partner: str | None
+    parameter_bytes: int
+    near_miss: NearMiss | None
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models connected by shared prefixes.
+
+    Attributes:
+        models: their ids, in the given order.
+        total_bytes: of their parameters, as separate files would hold them.
+        distinct_bytes: of their distinct blocks.
+    """
+
+    models: tuple[str, ...]
+    total_bytes: int
+    distinct_bytes: int
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The overlap of a model set.
+
+    Attributes:
+        digest: of the model set.
+        models: one entry for each, in the given order.
+        families: the largest first.
+        total_bytes: of all parameters, as separate files would hold them.
+        distinct_bytes: of all distinct blocks.
+        total_blocks: of all models.
+        distinct_blocks: of them.
+    """
+
+    digest: str
+    models: tuple[ModelOverlap, ...]
+    families: tuple[Family, ...]
+    total_bytes: int
+    distinct_bytes: int
+    total_blocks: int
+    distinct_blocks: int
+
+    @property
+    def share_with_prefix(self) -> float:
+        """Share of the models with at least the first block that has parameters in common with another one."""
+        return sum(m.shared_blocks > 0 for m in self.models) / len(self.models)
+
+    @property
+    def share_with_common_blocks(self) -> float:
+        """Share of the models with at least one block, anywhere, in common with another one."""
+        return sum(m.common_blocks > 0 for m in self.models) / len(self.models)
+
+    @property
+    def mean_shared_fraction(self) -> float:
+        """Mean share of a model's blocks that it shares, as a prefix, with its most similar model."""
+        return sum(m.shared_fraction for m in self.models) / len(self.models)
+
+    @property
+    def prefix_lengths(self) -> dict[int, int]:
+        """Number of models by the length of their longest shared prefix in blocks, ascending."""
+        return dict(sorted(Counter(m.shared_blocks for m in self.models).items()))
+
+    @property
+    def near_misses(self) -> tuple[ModelOverlap, ...]:
+        """Models that would share more but for a reason other than different parameters."""
+        return tuple(m for m in self.models if m.near_miss is not None and m.near_miss.near)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data (JSON types)."""
+        return {
+            **asdict(self),
+            "share_with_prefix": self.share_with_prefix,
+            "share_with_common_blocks": self.share_with_common_blocks,
+            "mean_shared_fraction": self.mean_shared_fraction,
+            "prefix_lengths": [[length, count] for length, count in self.prefix_lengths.items()],
+        }
+
+
+def study(
+    candidates: Sequence[Candidate], store: BlockStore, segments: Mapping[str, Segment] | None = None
+) -> Overlap:
+    """The overlap of ``candidates``, whose blocks are in ``store``.
+
+    Prefixes take time linear in the number of blocks. For near misses each model is compared with one other,
+    the nearest by a sample of the first weights in which they differ.
+
+    Args:
+        candidates: at least one.
+        store: holds their blocks.
+        segments: code by block identity, for models that have no architecture to build them from.
+
+    Raises:
+        ConfigError: there is no candidate.
+        StoreError: a block is missing or damaged.
+    """
+    if not candidates:
+        raise ConfigError("overlap: there is no model to study; name folders or models of the store")
+    tree = PrefixTree(candidates)
+    bare = PrefixTree(candidates, preprocessing=False)
+    neighbours = Neighbours(candidates, store, segments or {})
+    owners = Counter(identity for c in candidates for identity in {block.identity for block in c.blocks})
+    groups = tree.families()
+    family_of = {i: number for number, group in enumerate(groups) for i in group}
+    models = []
+    for i, candidate in enumerate(candidates):
+        length, partner = tree.longest(i)
+        shared = sum(block.parameter_bytes for block in candidate.blocks[:length])
+        models.append(
+            ModelOverlap(
+                id=candidate.id,
+                family=family_of[i],
+                blocks=len(candidate.blocks),
+                shared_blocks=length if shared else 0,
+                shared_fraction=length / len(candidate.blocks) if shared else 0.0,
+                shared_bytes_fraction=shared / (candidate.parameter_bytes or 1),
+                common_blocks=sum(owners[b.identity] > 1 for b in candidate.blocks if b.parameter_bytes),
+                partner=None if partner is None or not shared else candidates[partner].id,
+                parameter_bytes=candidate.parameter_bytes,
+                near_miss=neighbours.near_miss(i, length, tree.members(i, length), bare.longest(i)),
+            )
+        )
+    families = tuple(
+        Family(tuple(candidates[i].id for i in group), *_bytes([candidates[i] for i in group])) for group in groups
+    )
+    total, distinct = _bytes(candidates)
+    return Overlap(
+        digest=set_digest((c.id, [b.identity for b in c.blocks]) for c in candidates),
+        models=tuple(models),
+        families=families,
+        total_bytes=total,
+        distinct_bytes=distinct,
+        total_blocks=sum(len(c.blocks) for c in candidates),
+        distinct_blocks=len(owners),
+    )
+
+
+class PrefixTree:
+    """Chains merged by common prefix: for every prefix, which models have it.
+
+    Like the task tree it has a root for each preprocessing, unless that is to be left out.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], preprocessing: bool = True) -> None:
+        self._paths: list[list[int]] = []
+        sizes = ([block.parameter_bytes for block in candidate.blocks] for candidate in candidates)
+        self._first = [next((d for d, size in enumerate(s, 1) if size), len(s)) for s in sizes]
+        self._members: list[list[int]] = []
+        children: dict[tuple[int, str], int] = {}
+        for i, candidate in enumerate(candidates):
+            path = []
+            node = -1
+            root = candidate.preprocessing.fingerprint if preprocessing else ""
+            for step in (root, *(block.identity for block in candidate.blocks)):
+                node = children.setdefault((node, step), len(self._members))
+                if node == len(self._members):
+                    self._members.append([])
+                self._members[node].append(i)
+                path.append(node)
+            self._paths.append(path)
+
+    def longest(self, model: int) -> tuple[int, int | None]:
+        """Length in blocks of the longest prefix that ``model`` shares, and the first model that has it too."""
+        path = self._paths[model]
+        length = next((d for d in range(len(path) - 1, 0, -1) if len(self._members[path[d]]) > 1), 0)
+        others = (other for other in self._members[path[length]] if other != model)
+        return length, next(others, None) if length else None
+
+    def members(self, model: int, length: int) -> list[int]:
+        """All models, ``model`` among them, that have its first ``length`` blocks."""
+        return self._members[self._paths[model][length]]
+
+    def families(self) -> list[list[int]]:
+        """Models connected by shared prefixes with parameters, the largest group first.
+
+        Sharing such a prefix means sharing it up to the first block with parameters, so that groups models.
+        """
+        groups: dict[int, list[int]] = {}
+        for i, path in enumerate(self._paths):
+            groups.setdefault(path[self._first[i]], []).append(i)
+        return sorted(groups.values(), key=lambda group: (-len(group), group[0]))
+
+
+def _bytes(candidates: Sequence[Candidate]) -> tuple[int, int]:
+    """Total and distinct bytes of parameters."""
+    distinct = {block.identity: block.parameter_bytes for c in candidates for block in c.blocks}
+    return sum(c.parameter_bytes for c in candidates), sum(distinct.values())

@@ -1,0 +1,137 @@
+"""Architectures by name, and their segments, each exported once a process."""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alsatian.blocks import portable
+from alsatian.blocks.adding import writing
+from alsatian.blocks.candidate import ArchitectureSpec
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.blocks.segment import Architecture
+from alsatian.blocks.split import SPLIT_VERSION, split
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.errors import ConfigError, nearest
+from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
+
+SOURCES = ("torchvision", "transformers")
+# Options of transformers with which it would fetch code or weights and run what it got.
+REFUSED_OPTIONS = frozenset(
+    {
+        "auto_map", "attn_implementation", "_attn_implementation", "use_kernels", "experts_implementation",
+        "_experts_implementation", "fusion_config", "distributed_config", "quantization_config",
+    }
+)  # fmt: skip
+
+_library: dict[str, Architecture] = {}
+
+
+def build(spec: ArchitectureSpec, preprocessing: Preprocessing) -> FeatureExtractor:
+    """The feature extractor of ``spec`` with random parameters, for inputs of ``preprocessing``.
+
+    ``spec.source`` names the library, ``spec.name`` the model there: for torchvision one of its builders
+    or ``"VisionTransformer"`` for one of any size, with the builder's arguments as options; for
+    transformers a model class, with its configuration as options.
+
+    Raises:
+        ConfigError: there is no such source, model or option.
+    """
+    builders = {"torchvision": _torchvision, "transformers": _transformers}
+    if spec.source not in builders:
+        raise ConfigError(f"architecture source '{spec.source}' is unknown; {nearest(spec.source, SOURCES)}")
+    module = builders[spec.source](spec)
+    return feature_extractor(module.eval(), preprocessing.example(), spec.pooling)
+
+
+def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
+    from torchvision import models  # takes seconds to import
+
+    valid = [*models.list_models(module=models), "VisionTransformer"]
+    if spec.name not in valid:
+        raise ConfigError(f"torchvision has no model '{spec.name}'; {nearest(spec.name, valid)}")
+    for option in ("weights", "weights_backbone", "pretrained"):
+        if spec.options.get(option):
+            raise ConfigError(f"torchvision's {spec.name}: the option {option} is refused: it would fetch them")
+    builder: Any = getattr(models, spec.name)
+    try:
+        module: torch.nn.Module = builder(**spec.options)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise ConfigError(f"torchvision's {spec.name} does not take {dict(spec.options)}: {error}") from None
+    return module
+
+
+def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
+    import transformers  # takes seconds to import
+
+    model_class: Any = getattr(transformers, spec.name, None)
+    if getattr(model_class, "config_class", None) is None:
+        raise ConfigError(f"transformers has no model class '{spec.name}'")
+    if refused := sorted(_keys(spec.options) & REFUSED_OPTIONS):
+        raise ConfigError(f"transformers' {spec.name}: the option {refused[0]} is refused: it may fetch code")
+    try:
+        config = model_class.config_class.from_dict(dict(spec.options))
+        config.use_cache = False
+        module: torch.nn.Module = model_class(config)
+    except Exception as error:  # configurations raise many types; the first line says why
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"transformers' {spec.name} does not take {dict(spec.options)}: {reason}") from None
+    return module
+
+
+def _keys(value: Any) -> set[str]:
+    """The keys of ``value`` at every level."""
+    if isinstance(value, Mapping):
+        return {str(key) for key in value}.union(*(_keys(item) for item in value.values()))
+    return set().union(*(_keys(item) for item in value)) if isinstance(value, list | tuple) else set()
+
+
+def architecture(
+    spec: ArchitectureSpec,
+    preprocessing: Preprocessing,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+) -> Architecture:
+    """The segments of ``spec`` for inputs of ``preprocessing``.
+
+    They are exported on first use and kept in this process and, if given, in ``folder``, by everything
+    that decides how they look.
+    """
+    key = digest_json(
+        [
+            spec.source,
+            spec.name,
+            dict(spec.options),
+            spec.pooling,
+            preprocessing.fingerprint,
+            str(device),
+            code_version(),
+            _library_version(spec.source),
+        ]
+    )
+    if key not in _library:
+        built = portable.read(folder / key) if folder else None
+        if built is None:
+            # The parameters drawn here are thrown away; the caller's random state is left alone.
+            with torch.random.fork_rng(devices=[]):
+                built = split(build(spec, preprocessing), preprocessing.example(), device)
+            if folder:
+                with writing(folder.parent, "an architecture"):
+                    portable.write(folder / key, built)
+        _library[key] = built
+    return _library[key]
+
+
+def _library_version(source: str) -> str:
+    """The version of the library that defines an architecture: another one may write the same model otherwise."""
+    try:
+        return version(source)
+    except PackageNotFoundError:
+        return ""
+
+
+def code_version() -> str:
+    """The version that decides how graphs look, and so identities."""
+    return f"torch {torch.__version__}, split {SPLIT_VERSION}"

@@ -1,0 +1,196 @@
+"""LoRA adapters in the format of the library peft, merged into their base.
+
+Source of the format and of the formulas: the documentation of peft, "LoRA" and "Checkpoint format". An
+adapted layer computes ``W x + s B A x``, so the merged weight is ``W + s B A`` with the scale
+``s = alpha / r``, or ``alpha / sqrt(r)`` for rank-stabilised LoRA. Only adapted weights change, bit by bit,
+so everything before the first adapted layer is shared with the base.
+"""
+
+import math
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alsatian.errors import ConfigError
+from alsatian.models.reading.checkpoints import read_json, read_state
+
+CONFIG = "adapter_config.json"
+WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+# peft saves the names of the model that it wraps below this.
+ROOT = "base_model.model."
+# Settings under which W + s B A would not be what the adapted model computes.
+_UNSUPPORTED = ("use_dora", "lora_bias", "use_qalora", "layer_replication", "megatron_config", "target_parameters")
+# Initialisations that leave the base as it is. Others (PiSSA, OLoRA, LoftQ, …) take B A out of W first.
+_INITIAL = (True, False, "gaussian", "eva", "orthogonal", None)
+_FACTOR = re.compile(r"(?P<layer>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(\.default)?(\.weight)?")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter.
+
+    Attributes:
+        file: where its weights lie, for errors.
+        base: what ``adapter_config.json`` calls the base: a path or a name on a hub.
+        deltas: what is added to the weight of each adapted layer, by the layer's name, float32. They are
+            (outputs, inputs) for a linear layer and as the weight is for others.
+        replaced: parameters trained in full (heads, biases), by name.
+        ranks: rank of each delta by its factors' shapes.
+    """
+
+    file: Path
+    base: str
+    deltas: Mapping[str, torch.Tensor]
+    replaced: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
+
+
+def base_name(folder: Path) -> str:
+    """What the adapter in ``folder`` calls its base.
+
+    Raises:
+        ConfigError: the adapter is of another kind than LoRA or names no base.
+    """
+    path = folder / CONFIG
+    config = read_json(path)
+    kind = str(config.get("peft_type"))
+    if kind.upper() != "LORA":
+        raise ConfigError(f"{path}: adapters of peft_type {kind} are not supported; only LORA can be merged")
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base or "\0" in base:
+        raise ConfigError(f"{path}: base_model_name_or_path is empty or no path; write the base's folder there")
+    return base
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights of the adapter in ``folder``.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    for name in WEIGHTS:
+        if (folder / name).exists():
+            return folder / name
+    raise ConfigError(f"{folder}: has {CONFIG} but neither {' nor '.join(WEIGHTS)}")
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """The adapter in ``folder``.
+
+    Raises:
+        ConfigError: it is not LoRA, or of a variant that does not merge to W + s B A.
+    """
+    base, config, file = base_name(folder), read_json(folder / CONFIG), weights_file(folder)
+    for key in _UNSUPPORTED:
+        if config.get(key):
+            raise ConfigError(f"{folder / CONFIG}: {key}={config[key]} is not supported; only plain LoRA is merged")
+    if config.get("init_lora_weights") not in _INITIAL:
+        raise ConfigError(
+            f"{folder / CONFIG}: init_lora_weights={config['init_lora_weights']} changes the base as well; "
+            "convert the adapter to plain LoRA (peft: path_initial_model_for_weight_conversion)"
+        )
+    factors: dict[str, dict[str, torch.Tensor]] = {}
+    replaced = {}
+    for key, tensor in read_state(file).items():
+        name = key.removeprefix(ROOT)
+        match = _FACTOR.fullmatch(name)
+        if match:
+            side = ("embedding_" if match["embedding"] else "") + match["side"]
+            factors.setdefault(match["layer"], {})[side] = tensor.to(torch.float32)
+        elif "lora_" in name:
+            raise ConfigError(f"{file}: '{key}' is of a variant of LoRA that is not supported")
+        else:
+            replaced[name.replace(".modules_to_save.default.", ".").replace(".base_layer.", ".")] = tensor
+    if not factors:
+        raise ConfigError(f"{file}: holds no lora_A and lora_B")
+    deltas = {layer: _delta(layer, pair, config, file) for layer, pair in factors.items()}
+    ranks = {layer: min(min(t.shape) for t in pair.values()) for layer, pair in factors.items()}
+    return Adapter(file, base, deltas, replaced, ranks)
+
+
+def merge(adapter: Adapter, state: MutableMapping[str, torch.Tensor]) -> Adapter:
+    """Merge ``adapter`` into ``state``, parameters of its base by name; return what has no place there.
+
+    Names may differ by the prefix that a task model puts before its base model's. Changed entries become
+    float32 tensors of their own; all others stay the same objects.
+
+    Raises:
+        ConfigError: a delta does not fit its layer.
+    """
+    names = _Names(state)
+    deltas, replaced = {}, {}
+    for layer, delta in adapter.deltas.items():
+        name = names.find(f"{layer}.weight")
+        if name is None:
+            deltas[layer] = delta
+            continue
+        weight = state[name].to(torch.float32)
+        if weight.shape != delta.shape:
+            raise ConfigError(
+                f"{adapter.file}: the adapter of '{layer}' is made for a weight of shape {list(delta.shape)}; "
+                f"the base's is {list(weight.shape)}"
+            )
+        state[name] = weight + delta
+    for key, tensor in adapter.replaced.items():
+        name = names.find(key)
+        if name is None:
+            replaced[key] = tensor
+        else:
+            state[name] = tensor
+    return replace(adapter, deltas=deltas, replaced=replaced)
+
+
+class _Names:
+    """Finds parameters whose names differ by what stands before the first, or the first few, dots."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._names = set(state)
+        self._without_first = {name.partition(".")[2]: name for name in state}
+
+    def find(self, name: str) -> str | None:
+        """The full name, or None."""
+        if name in self._names:
+            return name
+        shorter = name.partition(".")[2]
+        if shorter in self._names:
+            return shorter
+        return self._without_first.get(name)
+
+
+def _delta(layer: str, pair: Mapping[str, torch.Tensor], config: Mapping[str, Any], file: Path) -> torch.Tensor:
+    """``s B A`` of one layer, in the layout of its weight."""
+    if set(pair) not in ({"A", "B"}, {"embedding_A", "embedding_B"}):
+        raise ConfigError(f"{file}: '{layer}' has {' and '.join(sorted(pair))}; one A and one B are needed")
+    embedding = "embedding_A" in pair
+    down, up = (pair["embedding_A"], pair["embedding_B"]) if embedding else (pair["A"], pair["B"])
+    if down.dim() != 2 or up.dim() != 2:
+        raise ConfigError(f"{file}: '{layer}' is a convolution; only linear layers and embeddings can be merged")
+    if up.shape[1] != down.shape[0] or not len(down):
+        raise ConfigError(
+            f"{file}: '{layer}' has factors {list(up.shape)} and {list(down.shape)}, which do not fit"
+        )
+    rank = down.shape[0]
+    alpha = _by_pattern(config.get("alpha_pattern"), layer, config.get("lora_alpha", 8), file.parent / CONFIG)
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+        raise ConfigError(f"{file.parent / CONFIG}: the alpha of '{layer}' is {alpha!r}; a number is needed")
+    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    delta = scale * (up @ down)
+    # An embedding's factors are those of its transpose; Conv1D keeps its weight as (inputs, outputs).
+    return delta.T if embedding or config.get("fan_in_fan_out") else delta
+
+
+def _by_pattern(patterns: Any, layer: str, default: Any, path: Path) -> Any:
+    """The value whose pattern fits ``layer``: peft compares with the end of the name, from a dot on."""
+    if patterns and not isinstance(patterns, Mapping):
+        raise ConfigError(f"{path}: alpha_pattern={patterns!r} gives no alpha by layer")
+    for pattern, value in (patterns or {}).items():
+        try:
+            if re.fullmatch(rf"(.*\.)?({pattern})", layer):
+                return value
+        except re.error as error:
+            raise ConfigError(f"{path}: alpha_pattern: '{pattern}' is no regular expression ({error})") from None
+    return default

@@ -1,0 +1,96 @@
+"""Parameters for a start model: from a file or from PyTorch's local cache, never from a network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from blake3 import blake3
+
+from alsatian.blocks.candidate import ArchitectureSpec
+from alsatian.errors import ConfigError, nearest
+from alsatian.models.reading.checkpoints import read_state
+from alsatian.models.reading.extractor import FeatureExtractor
+
+_CACHED = "torchvision:"
+# Names in checkpoints that were converted from TensorFlow long ago.
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a start's parameters come from.
+
+    Attributes:
+        file: a state dict; None for random parameters.
+        note: what was found, for people and records.
+        digest: BLAKE3 digest of the file, or ``"random"``.
+    """
+
+    file: Path | None
+    note: str
+    digest: str = "random"
+
+
+def find_weights(asked: str | None, spec: ArchitectureSpec) -> Weights:
+    """What ``asked`` names.
+
+    None stands for random parameters; ``torchvision:DEFAULT``, or another of torchvision's names, for those
+    weights if they are in PyTorch's local cache, and for random ones otherwise; anything else is the path
+    of a ``.safetensors`` or ``.pt`` state dict, or of a folder with a ``model.safetensors``.
+
+    Raises:
+        ConfigError: there is no such file, or torchvision has no such weights.
+    """
+    if asked is None:
+        return Weights(None, "random parameters")
+    if asked.startswith(_CACHED):
+        file = _cached(asked.removeprefix(_CACHED), spec)
+        if not file.is_file():
+            return Weights(None, f"random parameters ({file.name} is not in PyTorch's local cache)")
+    else:
+        file = Path(asked)
+        file = file / "model.safetensors" if file.is_dir() else file
+        if not file.is_file():
+            raise ConfigError(f"model_set.weights={asked}: there is no such file; null is for random parameters")
+    digest = blake3(max_threads=blake3.AUTO).update_mmap(file).hexdigest()
+    return Weights(file, f"the parameters in {file.name} ({digest[:8]})", digest)
+
+
+def _cached(name: str, spec: ArchitectureSpec) -> Path:
+    """Where PyTorch's cache would hold torchvision's weights ``name`` of ``spec``."""
+    from torchvision.models import get_model_weights  # takes seconds to import
+
+    try:
+        known = get_model_weights(spec.name)
+    except ValueError:
+        raise ConfigError(f"torchvision has no weights for '{spec.name}' of {spec.source}") from None
+    if spec.source != "torchvision" or name not in known.__members__:
+        raise ConfigError(f"model_set.weights={_CACHED}{name}: {nearest(name, known.__members__)}")
+    return Path(torch.hub.get_dir()) / "checkpoints" / str(known[name].url).rpartition("/")[2]
+
+
+def load_weights(module: FeatureExtractor, file: Path, needed: set[str]) -> None:
+    """Copy a state dict into the body of ``module``. A head's parameters and others without use are ignored.
+
+    ``needed`` holds the names in ``module`` of the tensors that the features depend on.
+
+    Raises:
+        AlsatianError: the file cannot be read, lacks a tensor, or has one of another shape.
+    """
+    state = read_state(file)
+    prefix = f"{getattr(module.body, 'base_model_prefix', '')}."
+    renamed = {_renamed(name.removeprefix(prefix)): tensor for name, tensor in state.items()}
+    try:
+        missing = module.body.load_state_dict(renamed, strict=False).missing_keys
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ConfigError(f"{file}: does not fit the architecture ({reason})") from None
+    lacking = sorted({f"body.{name}" for name in missing} & needed)
+    if lacking:
+        raise ConfigError(f"{file}: lacks {len(lacking)} of the model's tensors, {lacking[0]} for one")
+
+
+def _renamed(name: str) -> str:
+    for old, new in _OLD_NAMES.items():
+        name = name.replace(old, new)
+    return name

@@ -1,0 +1,216 @@
+"""A model set from a folder of checkpoints: found, read, split into blocks, and kept in the store.
+
+A model is a folder of ``save_pretrained``, a folder with a LoRA adapter, or a file of weights whose
+architecture a JSON file states. Its id is its path below the folder, without suffix.
+"""
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import AlsatianError, ConfigError, StoreError
+from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.reading import lora, pretrained
+from alsatian.models.reading.architectures import code_version
+from alsatian.models.reading.checkpoints import SUFFIXES
+from alsatian.models.reading.discovery import Found, find
+from alsatian.models.reading.inputs import DEFAULT_LENGTH
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many models are done, and how many there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderSet:
+    """The models of a folder.
+
+    Attributes:
+        path: the folder, or one model.
+        name: for people; part of the set's name in the store.
+        length: tokens of a text, at most; a model with fewer positions takes fewer.
+        exclude: ids of models to leave out; ``*`` stands for anything.
+    """
+
+    path: str | Path | None
+    name: str = "folder"
+    length: int = DEFAULT_LENGTH
+    exclude: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ConfigError("model_set.path: there is no default; write the folder, e.g. model_set.path=models")
+
+    def open(
+        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
+    ) -> ModelSet:
+        """The model set from ``store``, for searches on ``device``; new and changed models are added first.
+
+        Raises:
+            ConfigError: a model cannot be used; says which and why, one line for each.
+        """
+        root = Path(self.path or "")
+        ids = add_path(store, root, length=self.length, exclude=self.exclude, progress=progress)
+        # Two folders of one name are two sets.
+        key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude])[:6]}"
+        if store.model_set(key) != ids:
+            store.add_set(key, ids, {"length": self.length, "exclude": list(self.exclude)})
+        return ModelSet.open(store, ids, device)
+
+
+def add_path(
+    store: BlockStore,
+    path: str | Path,
+    *,
+    length: int = DEFAULT_LENGTH,
+    exclude: Sequence[str] = (),
+    refused: Callable[[str], None] | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> list[str]:
+    """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
+
+    A model that is there already is not read again unless its key has changed: names, sizes and times of
+    change of its files, and the settings. Contents are not compared, since that would read as much as adding
+    does; a file that was only touched is read once more, and its blocks are found to be there.
+
+    Args:
+        length: tokens of a text, at most.
+        exclude: ids to leave out; ``*`` stands for anything.
+        refused: called with one line for each model that cannot be used, the others are added. Without it
+            they are an error, raised when the others have been added.
+
+    Raises:
+        ConfigError: there is no model, or (without ``refused``) one that cannot be used.
+    """
+    root = Path(path)
+    lines: list[str] = []
+    models = [m for m in find(root, lines) if not any(fnmatch.fnmatchcase(m.id, p) for p in exclude)]
+    if not models and not lines:
+        raise ConfigError(f"{root}: holds no model: no folder with {pretrained.CONFIG}, no {', '.join(SUFFIXES)}")
+    stored = set(store.model_ids())
+    added = []
+    for i, model in enumerate(models):
+        progress(f"reading {root.name}", i, len(models))
+        try:
+            _add(store, model, models, root, length, stored)
+            added.append(model.id)
+        except AlsatianError as error:
+            lines.append(str(error))
+        except OSError as error:  # a file that has just gone, or that is not for this user
+            lines.append(f"{model.path}: cannot be read ({error.strerror})")
+    progress(f"reading {root.name}", len(models), len(models))
+    if lines and refused is None:
+        more = (
+            f"{root}: {len(lines)} of {len(lines) + len(added)} models cannot be used:\n" if len(lines) > 1 else ""
+        )
+        raise ConfigError(more + "\n".join(lines))
+    for line in lines:
+        assert refused is not None
+        refused(line)
+    return added
+
+
+def add_one(
+    store: BlockStore, path: Path, model_id: str, *, length: int = DEFAULT_LENGTH, metadata: Mapping[str, Any]
+) -> Candidate:
+    """Read the only model at or below ``path`` and store it as ``model_id``, whatever was stored so before.
+
+    Raises:
+        AlsatianError: there is none or more than one, or it cannot be used.
+    """
+    lines: list[str] = []
+    models = find(path, lines)
+    if len(models) != 1:
+        raise ConfigError(lines[0] if lines else f"{path}: holds {len(models)} models where one is expected")
+    (model,) = models
+    base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
+    return _read(store, model, base, length, model_id, metadata)
+
+
+def _add(
+    store: BlockStore, model: Found, models: Sequence[Found], root: Path, length: int, stored: set[str]
+) -> None:
+    """Add ``model`` to ``store`` unless it is there."""
+    base = _base(store, model, models, stored) if model.kind == "adapter" else None
+    place = str(model.path.resolve())
+    key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version()])
+    known = _known(store, model.id) if model.id in stored else None
+    if known is not None:
+        origin: Any = known.metadata.get("folder")
+        blocks = (store.block_path(block.identity) for block in known.blocks)
+        if origin and origin["key"] == key and all(path.exists() for path in blocks):
+            return
+        if not origin or origin["path"] != place:
+            raise StoreError(
+                f"{model.path}: the store has another model '{model.id}'"
+                f"{', from ' + origin['path'] if origin else ''}; rename one, or use another store"
+            )
+    statement = str(model.statement.resolve()) if model.statement else None
+    origin = {"path": place, "kind": model.kind, "key": key, "statement": statement}
+    _read(store, model, base, length, model.id, {"folder": origin})
+
+
+def _read(
+    store: BlockStore, model: Found, base: Found | None, length: int, model_id: str, metadata: Mapping[str, Any]
+) -> Candidate:
+    """Read ``model``, an adapter of ``base`` if that is given, and store it as ``model_id``."""
+    adapter = lora.read_adapter(model.path) if base else None
+    source = base or model
+    if source.kind == "saved":
+        loaded = pretrained.open_folder(source.path, store.architectures, length, adapter)
+    else:
+        loaded = pretrained.open_state(source.path, source.statement, store.architectures, adapter)
+    if base and adapter:
+        metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
+    return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+
+
+def _known(store: BlockStore, model_id: str) -> Candidate | None:
+    """What the store says about a model; None if it is damaged, so that the model is made again."""
+    try:
+        return store.model(model_id)
+    except StoreError:
+        return None
+
+
+def _base(store: BlockStore, adapter: Found, models: Sequence[Found], stored: set[str]) -> Found:
+    """The model that ``adapter`` was made for: of its own folder, or of one that was added before."""
+    name = lora.base_name(adapter.path)
+    places = ((adapter.path / name).resolve(), Path(name).resolve())
+    parts = tuple(part for part in Path(name).parts if part not in ("/", ".", ".."))
+    here = [m for m in models if m.kind != "adapter"]
+    # The nearest meaning first: a path, then the end of a path, then a name.
+    for pool in (here, _added_before(store, stored)):
+        for fits in (
+            [m for m in pool if m.path.resolve() in places],
+            [m for m in pool if parts and _tail(m.id, len(parts)) == parts],
+            [m for m in pool if parts and _tail(m.id, 1) == parts[-1:]],
+        ):
+            if len(fits) > 1:
+                names = ", ".join(m.id for m in fits)
+                raise ConfigError(f"{adapter.path}: its base '{name}' may be any of {names}; write its path")
+            if fits:
+                return fits[0]
+    raise ConfigError(
+        f"{adapter.path}: its base '{name}' is not in this folder; put it there, or add the base's folder first"
+    )
+
+
+def _added_before(store: BlockStore, stored: set[str]) -> list[Found]:
+    """Models of other folders whose files are still there."""
+    found = []
+    for model_id in sorted(stored):
+        known = _known(store, model_id)
+        origin: Any = known.metadata.get("folder") if known else None
+        if origin and origin["kind"] != "adapter" and Path(origin["path"]).exists():
+            statement = Path(origin["statement"]) if origin["statement"] else None
+            found.append(Found(model_id, origin["kind"], Path(origin["path"]), statement))
+    return found
+
+
+def _tail(model_id: str, length: int) -> tuple[str, ...]:
+    return tuple(model_id.split("/"))[-length:]

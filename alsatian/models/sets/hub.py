@@ -1,0 +1,245 @@
+"""Fine-tunes of one base model from the Hugging Face Hub, or from a folder where there is no network.
+
+Weights are read as :mod:`alsatian.models.sets.folder` reads them; code from a repository is never run. Which
+models belong to a set is decided before any strategy runs, so a model that cannot be had is left out of
+all of them alike.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import AlsatianError, ConfigError, StoreError
+from alsatian.models.model_set import ModelSet
+from alsatian.models.reading.architectures import code_version
+from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many steps are done, and how many there are."""
+
+# Of a repository's top folder: what describes a model, and its weights.
+_DESCRIPTION = ["*.json", "tokenizer.*", "vocab.*", "merges.txt", "spiece.model"]
+_SAFE = ["*.safetensors", "*.safetensors.index.json"]
+_TORCH = ["pytorch_model*.bin"]
+_BELOW = ["*/*"]
+
+_log = logging.getLogger(__name__)
+
+
+class _LeftOut(Exception):
+    """A model cannot be had; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubSet:
+    """A base model and its fine-tunes.
+
+    Attributes:
+        name: for people; part of the lock file's name and of the set's name in the store.
+        base: the base model's id on the hub.
+        task, licence, min_downloads, limit: see :class:`alsatian.models.sets.hub_lock.Filters`.
+        lock: the lock file; None for ``locks/<name>.lock.json`` in the store. Made if it is not there.
+        folder: a folder of models to use instead of the hub.
+        offline: use the lock file and the local cache only.
+        length: tokens of a text, at most.
+    """
+
+    name: str = "hub"
+    base: str | None = None
+    task: str | None = None
+    licence: str | None = None
+    min_downloads: int = 0
+    limit: int | None = None
+    lock: str | None = None
+    folder: str | None = None
+    offline: bool = False
+    length: int = 128
+
+    def __post_init__(self) -> None:
+        if self.base is None and self.folder is None:
+            raise ConfigError("model_set.base: name a model of the Hugging Face Hub, or set model_set.folder")
+        assert self.filters
+
+    @property
+    def filters(self) -> Filters:
+        """Which fine-tunes belong to the set."""
+        return Filters(task=self.task, licence=self.licence, min_downloads=self.min_downloads, limit=self.limit)
+
+    def open(
+        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
+    ) -> ModelSet:
+        """The model set, for searches on ``device``; what is not in ``store`` is downloaded and added first.
+
+        Raises:
+            ConfigError: no model can be had, or the hub is needed and cannot be reached.
+        """
+        ids = self._of_folder(store, progress) if self.folder else self._of_hub(store, progress)
+        return ModelSet.open(store, ids, device)
+
+    def lock_path(self, store: BlockStore) -> Path:
+        """Where the lock file is, or will be."""
+        return Path(self.lock) if self.lock else store.root / "locks" / f"{self.name}.lock.json"
+
+    def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
+        lock = self._locked(store, progress)
+        key = f"{self.name}-{digest_json([lock.as_dict(), self.length, code_version()])[:6]}"
+        ids = store.model_set(key)
+        if ids is not None:
+            return ids
+        ids = []
+        left_out: dict[str, str] = {}
+        for i, entry in enumerate(lock.models):
+            progress(f"downloading {entry.id}", i, len(lock.models))
+            model_id = f"{entry.id}@{entry.revision[:8]}"
+            try:
+                if not self._is_stored(store, model_id):
+                    self._add(store, model_id, entry)
+                ids.append(model_id)
+            except _LeftOut as reason:
+                left_out[model_id] = str(reason)
+                _log.warning("left out %s: %s", model_id, reason)
+        progress(f"downloading {self.name}", len(lock.models), len(lock.models))
+        if self._is_offline() and left_out:
+            key += "-offline"  # never taken for the whole set later on
+        return self._finished(store, key, ids, left_out, {"lock": lock.as_dict()})
+
+    def _locked(self, store: BlockStore, progress: Progress) -> Lock:
+        """The lock from its file, made first if there is none."""
+        path = self.lock_path(store)
+        assert self.base is not None
+        if path.exists():
+            lock = read_lock(path)
+            if (lock.base, lock.filters) != (self.base, self.filters):
+                raise ConfigError(
+                    f"{path}: was made for base {lock.base} with {lock.filters}, not {self.base} with "
+                    f"{self.filters}; delete it, or give model_set.lock another path"
+                )
+            return lock
+        if self._is_offline():
+            raise ConfigError(
+                f"{path}: there is no lock file, and it cannot be made offline; run once with network access, "
+                "set model_set.lock to a lock file, or model_set.folder to a folder of models"
+            )
+        progress(f"looking up fine-tunes of {self.base}", 0, 1)
+        lock = resolve(self.base, self.filters)
+        lock.write(path)
+        return lock
+
+    def _is_offline(self) -> bool:
+        from huggingface_hub import constants
+
+        return self.offline or constants.HF_HUB_OFFLINE
+
+    def _is_stored(self, store: BlockStore, model_id: str) -> bool:
+        try:
+            known = store.model(model_id)
+        except StoreError:
+            return False  # not there, or damaged
+        settings = {"code": code_version(), "length": self.length}
+        blocks = (store.block_path(block.identity) for block in known.blocks)
+        return all(known.metadata.get(k) == v for k, v in settings.items()) and all(
+            path.exists() for path in blocks
+        )
+
+    def _add(self, store: BlockStore, model_id: str, entry: Entry) -> None:
+        """Download a model and store it as ``model_id``."""
+        from alsatian.models.sets.folder import add_one
+
+        folder = self._download(entry)
+        origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
+        try:
+            add_one(store, folder, model_id, length=self.length, metadata={"hub": origin, "length": self.length})
+        except AlsatianError as error:
+            if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
+                raise  # trouble with the store is no property of the model
+            raise _LeftOut(_first_line(error).replace(str(folder), entry.id)) from error
+
+    def _download(self, entry: Entry) -> Path:
+        """The folder with the model's files, in the library's cache, which also resumes what was broken off."""
+        folder = self._snapshot(entry, [*_DESCRIPTION, *_SAFE])
+        if not any(folder.glob("*.safetensors")):
+            folder = self._snapshot(entry, [*_DESCRIPTION, *_TORCH])
+        return folder
+
+    def _snapshot(self, entry: Entry, patterns: list[str]) -> Path:
+        import huggingface_hub
+        from huggingface_hub import errors
+
+        offline = self._is_offline()
+        try:
+            return Path(
+                huggingface_hub.snapshot_download(
+                    entry.id,
+                    revision=entry.revision,
+                    allow_patterns=patterns,
+                    ignore_patterns=_BELOW,
+                    local_files_only=offline,
+                )
+            )
+        except errors.GatedRepoError:
+            raise _LeftOut("is gated; accept its terms on the Hub and log in") from None
+        except errors.DisabledRepoError:
+            raise _LeftOut("was disabled on the Hub") from None
+        except errors.RepositoryNotFoundError:
+            raise _LeftOut("is no longer on the Hub, or private") from None
+        except errors.RevisionNotFoundError:
+            raise _LeftOut(f"its revision {entry.revision[:8]} is no longer on the Hub") from None
+        except errors.LocalEntryNotFoundError as error:
+            if offline:
+                raise _LeftOut("is not in the local cache, or not whole there") from None
+            raise self._broken_off(entry, error) from error
+        except errors.EntryNotFoundError:
+            raise _LeftOut("lacks a file that it lists") from None
+        except Exception as error:  # of the HTTP client and the disk: many types, none of them the model's fault
+            raise self._broken_off(entry, error) from error
+
+    @staticmethod
+    def _broken_off(entry: Entry, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"{entry.id}: the download broke off ({_first_line(error)}); run again to go on where it stopped, or "
+            "set model_set.offline=true to use what is in the local cache"
+        )
+
+    def _of_folder(self, store: BlockStore, progress: Progress) -> list[str]:
+        from alsatian.models.reading import discovery
+        from alsatian.models.sets import folder
+
+        root = Path(self.folder or "")
+        lines: list[str] = []
+        ids = folder.add_path(store, root, length=self.length, refused=lines.append, progress=progress)
+        for line in lines:
+            _log.warning("left out %s", line)
+        places = {str(model.path): model.id for model in discovery.find(root, [])}
+        # A line starts with the file or folder that it is about.
+        named = ((line.partition(": ")[0], line.partition(": ")[2]) for line in lines)
+        left_out = {self._id_of(place, places, root): reason for place, reason in named}
+        key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:6]}"
+        return self._finished(store, key, ids, left_out, {"length": self.length})
+
+    @staticmethod
+    def _id_of(place: str, places: Mapping[str, str], root: Path) -> str:
+        """The id of the model that is, or lies around, ``place``."""
+        for path in (Path(place), *Path(place).parents):
+            if str(path) in places:
+                return places[str(path)]
+        return Path(place).relative_to(root).as_posix() if Path(place).is_relative_to(root) else place
+
+    def _finished(
+        self, store: BlockStore, key: str, ids: list[str], left_out: Mapping[str, str], more: dict[str, Any]
+    ) -> list[str]:
+        """Write the set down; its models' ids."""
+        if not ids:
+            first = next(iter(left_out.items()), ("", ""))
+            raise ConfigError(
+                f"{self.folder or self.base}: none of {len(left_out)} models can be used; {first[0]}: {first[1]}"
+            )
+        store.add_set(key, ids, {**more, "left_out": dict(left_out), "code": code_version()})
+        return ids
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

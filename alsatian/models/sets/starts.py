@@ -1,0 +1,94 @@
+"""The network that a model set starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from alsatian.blocks.candidate import ArchitectureSpec
+from alsatian.blocks.store import BlockStore
+from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
+from alsatian.errors import ConfigError
+
+Resolved = tuple[ArchitectureSpec, Preprocessing, str | None]
+"""Architecture, preprocessing, and the stored model that holds the parameters (None: random ones)."""
+
+
+class Start(Protocol):
+    """See the module."""
+
+    def resolve(self, store: BlockStore) -> Resolved:
+        """Bring what is needed into ``store``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomStart:
+    """A torchvision architecture with random parameters.
+
+    Attributes:
+        architecture: its builder's name.
+        options: the builder's arguments.
+        size: height and width of its input in pixels.
+    """
+
+    architecture: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 224
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"model_set.start.size={self.size}: must be at least 1 pixel")
+
+    def resolve(self, store: BlockStore) -> Resolved:
+        spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
+        return spec, ImagePreprocessing(self.size), None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibraryStart(RandomStart):
+    """The same of any library: ``source`` is ``"torchvision"`` or ``"transformers"``, ``options`` the configuration
+    of a model class there.
+    """
+
+    source: str = "transformers"
+
+    def resolve(self, store: BlockStore) -> Resolved:
+        spec, preprocessing, weights = super().resolve(store)
+        return replace(spec, source=self.source), preprocessing, weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedStart:
+    """A model saved with ``save_pretrained``, in a folder or in an installed Python package.
+
+    Attributes:
+        path: the folder; ``package:NAME/SUBFOLDER`` for one inside a package.
+        length: tokens of an item, for text.
+    """
+
+    path: str
+    length: int = 128
+
+    def resolve(self, store: BlockStore) -> Resolved:
+        from alsatian.models.sets.folder import add_one
+
+        # Not by the folder's name, which other models may have as well.
+        name = f"{self.path}@{self.length}"
+        model = add_one(store, self._folder(), name, length=self.length, metadata={"start": self.path})
+        assert model.architecture is not None
+        return model.architecture, model.preprocessing, model.id
+
+    def _folder(self) -> Path:
+        scheme, _, rest = self.path.partition(":")
+        if scheme != "package":
+            return Path(self.path)
+        package, _, inside = rest.partition("/")
+        found = find_spec(package)
+        if found is None or found.origin is None:
+            raise ConfigError(
+                f"model_set.start.path={self.path}: the package {package} is not installed; "
+                f"pip install {package.replace('_', '-')}"
+            )
+        return Path(found.origin).parent / inside

@@ -1,1 +1,0 @@
-"""What the machine at hand needs for the parts of a search."""

@@ -1,0 +1,27 @@
+"""First in, first out."""
+
+from alsatian.runtime.cache.policies.base import CachePolicy
+
+
+class Fifo(CachePolicy):
+    """Evicts the intermediate that entered first, however much it is used."""
+
+    name = "fifo"
+
+    def __init__(self) -> None:
+        self._entered: dict[int, None] = {}
+
+    def fresh(self) -> "Fifo":
+        return Fifo()
+
+    def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
+        self._entered[vertex] = None
+
+    def used(self, vertex: int) -> None:
+        """Use changes nothing."""
+
+    def removed(self, vertex: int) -> None:
+        del self._entered[vertex]
+
+    def victim(self, pinned: frozenset[int]) -> int | None:
+        return next((vertex for vertex in self._entered if vertex not in pinned), None)

@@ -1,0 +1,94 @@
+"""Where the parameters of blocks come from: a local copy if there is one, the store otherwise."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from alsatian.blocks.candidate import Block
+from alsatian.blocks.segment import Segment
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import StoreError
+from alsatian.runtime.loading.local_copies import BlockCache
+from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.storage.regime import Reader
+
+
+class Need(NamedTuple):
+    """A block that will be needed, the code that it belongs to, and a model for error messages."""
+
+    block: Block
+    segment: Segment
+    model: str
+
+
+class BlockSource:
+    """Reads blocks of ``store`` through ``reader``, once each while ``copies`` has room for them.
+
+    With ``model_files`` every model has files of its own, as for strategies that do not share.
+
+    Counters: ``blocks_read`` and ``bytes_read`` from the store, ``warm_reads`` that should have been cold.
+    """
+
+    def __init__(
+        self,
+        store: BlockStore,
+        reader: Reader,
+        meter: Meter,
+        copies: BlockCache | None = None,
+        model_files: bool = False,
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._meter = meter
+        self._copies = copies
+        self._model_files = model_files
+
+    @contextlib.contextmanager
+    def opened(self, need: Need) -> Iterator[list[torch.Tensor]]:
+        """The parameters of a block as views of a mapped file; the list is emptied at the end.
+
+        The file must not stay mapped, or its pages could not be dropped before they are read again.
+
+        Raises:
+            StoreError: its file is missing, damaged, made from other code or of another size than the
+                model's manifest says; names file and model.
+        """
+        block, segment, model = need
+        with contextlib.ExitStack() as stack:
+            if self._copies is not None:
+                copy = stack.enter_context(self._copies.opened(block.identity, model, segment.fingerprint))
+                if copy is not None:
+                    self._check(need, copy)
+                    yield copy
+                    return
+        path = self._store.block_path(block.identity)
+        try:
+            fetched = self._reader.fetch(path, model) if self._model_files else self._reader.fetch(path)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"
+            ) from None
+        tensors = self._store.load_block(block.identity, model, segment.fingerprint)
+        self._check(need, tensors)
+        self._meter.count("blocks_read")
+        self._meter.count("bytes_read", fetched.size)
+        self._meter.count("warm_reads", fetched.warm)
+        try:
+            yield tensors
+        finally:
+            tensors.clear()
+        if self._copies is not None:
+            self._copies.keep(block.identity, path)
+
+    def _check(self, need: Need, tensors: list[torch.Tensor]) -> None:
+        """Refuse what does not fit its code or would take other room than was reserved for it."""
+        path, model = self._store.block_path(need.block.identity), need.model
+        if len(tensors) != len(need.segment.parameter_names):
+            raise StoreError(f"{path}: a block of model '{model}' does not fit its architecture")
+        if (size := sum(t.nbytes for t in tensors)) != need.block.parameter_bytes:
+            raise StoreError(
+                f"{path}: a block of model '{model}' has {size} bytes of parameters where the manifest says "
+                f"{need.block.parameter_bytes}; add the model again"
+            )

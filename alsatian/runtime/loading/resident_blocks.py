@@ -1,0 +1,133 @@
+"""The blocks that one tier holds, within a budget that nothing can exceed."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from alsatian.runtime.loading.transfer import Loaded
+
+
+@dataclass
+class Resident:
+    """A block of the tier: its size in bytes, its content once it has come, and when it was last in use.
+
+    ``last_use`` is a mark of the transfer; a block's memory is free once the device has passed it.
+    """
+
+    nbytes: int
+    content: Loaded | None = None
+    last_use: Any = None
+
+
+class Residents:
+    """At most ``budget`` bytes of blocks. Room is reserved before anything is allocated.
+
+    ``next_use`` tells when a block is needed next. Those needed last go first; of those that are never
+    needed again, the least recently used. ``evicted`` is told their names, ``note`` the bytes held.
+
+    Not thread-safe; the loader's lock guards it.
+    """
+
+    def __init__(
+        self,
+        budget: int,
+        next_use: Callable[[str], float],
+        evicted: Callable[[str], None],
+        note: Callable[[int], None],
+    ) -> None:
+        self.budget = budget
+        self._next_use = next_use
+        self._evicted = evicted
+        self._note = note
+        self._blocks: OrderedDict[str, Resident] = OrderedDict()  # least recently used first
+        self._used = 0
+
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._blocks
+
+    @property
+    def used(self) -> int:
+        """Bytes held or reserved."""
+        return self._used
+
+    def get(self, identity: str) -> Loaded | None:
+        """A block's content, for use now."""
+        block = self._blocks.get(identity)
+        if block is None or block.content is None:
+            return None
+        self._blocks.move_to_end(identity)
+        return block.content
+
+    def reserve(
+        self, identity: str, nbytes: int, needed: float, stay: Collection[str] = (), *, equal: bool
+    ) -> list[Any] | None:
+        """Make room for a block that is ``needed`` then; None if it may not be held.
+
+        Only blocks that are needed later go (with ``equal``, or as late), and none that ``stay``. Nothing
+        goes in vain.
+
+        Returns:
+            The marks that the device has to pass before the room is free.
+        """
+        if self.budget == 0 or nbytes > self.budget:
+            return None
+        missing = self._used + nbytes - self.budget
+        victims: list[str] = []
+        if missing > 0:
+            later = [
+                (self._next_use(name), name, block.nbytes)
+                for name, block in self._blocks.items()
+                if block.content is not None and name not in stay
+            ]
+            later.sort(key=lambda item: -item[0])  # stable: equally late ones stay in order of use
+            for use, name, size in later:
+                if missing <= 0 or use < needed or (use == needed and not equal):
+                    break
+                victims.append(name)
+                missing -= size
+            if missing > 0:
+                return None
+        marks = [self._remove(name).last_use for name in victims]
+        self._blocks[identity] = Resident(nbytes)
+        self._used += nbytes
+        self._note(self._used)
+        return [mark for mark in marks if mark is not None]
+
+    def resize(self, budget: int) -> None:
+        """Hold at most ``budget`` bytes from now on; what is needed last goes first."""
+        self.budget = budget
+        by_use = sorted(self._blocks, key=self._next_use, reverse=True)  # stable: of equals the least recently used
+        for name in by_use:
+            if self._used <= budget:
+                break
+            if self._blocks[name].content is not None:
+                self._remove(name)
+
+    def fill(self, identity: str, content: Loaded) -> None:
+        """The content of a block that room is reserved for."""
+        self._blocks[identity].content = content
+        self._blocks.move_to_end(identity)
+
+    def cancel(self, identity: str) -> None:
+        """Give room back that was reserved; its content has not come."""
+        self._used -= self._blocks.pop(identity).nbytes
+        self._note(self._used)
+
+    def mark(self, identities: Collection[str], mark: Any) -> None:
+        """Note when blocks were last in use."""
+        for identity in identities:
+            if identity in self._blocks:
+                self._blocks[identity].last_use = mark
+
+    def clear(self) -> int:
+        """Drop all blocks that have come and return their bytes."""
+        names = [name for name, block in self._blocks.items() if block.content is not None]
+        return sum(self._remove(name).nbytes for name in names)
+
+    def _remove(self, identity: str) -> Resident:
+        block = self._blocks.pop(identity)
+        self._used -= block.nbytes
+        self._note(self._used)
+        self._evicted(identity)
+        return block

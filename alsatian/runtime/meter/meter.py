@@ -1,0 +1,226 @@
+"""Where the time went: exclusive parts that add up to the wall time, what overlapped them, and counters."""
+
+import contextlib
+import itertools
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from alsatian.errors import ConfigError, nearest
+from alsatian.runtime.meter.clock import Clock, CudaClock, HostClock
+from alsatian.runtime.meter.lanes import Inside, Lanes
+from alsatian.runtime.meter.measurement import PARTS, Measurement
+from alsatian.runtime.meter.process import ProcessUse
+from alsatian.runtime.meter.timeline import MAIN, Timeline
+
+LEVELS = ("parts", "total")
+# Counters of bytes read from files.
+_READ = ("bytes_read", "ssd_bytes_read", "cache_ssd_bytes_read")
+# Marks kept before they are turned into seconds.
+_MARKS = 100_000
+
+# A part, whether its time is spent waiting for another thread that works on it, and the vertex that it is for.
+State = tuple[str, bool, int | None] | None
+
+
+def check_settings(level: str, timeline: bool) -> None:
+    """Refuse settings that no :class:`Meter` takes.
+
+    Raises:
+        ConfigError: names the setting and what would be right.
+    """
+    if level not in LEVELS:
+        raise ConfigError(f"meter.level={level}: {nearest(str(level), LEVELS)}")
+    if not isinstance(timeline, bool):
+        raise ConfigError(f"meter.timeline={timeline}: must be true or false")
+    if timeline and level == "total":
+        raise ConfigError("meter.timeline=true: there are no parts to show at meter.level=total; use parts")
+
+
+@dataclass
+class Meter:
+    """Measures one search on ``device``. Parts nest; the inner part's time is not the outer's.
+
+    The thread that calls :meth:`start` is the one that searches: its time is divided into parts. What
+    other threads do beside it is measured by the host's clock and shows as busy seconds. Everything but
+    ``counters`` may be used from any thread.
+
+    Attributes:
+        level: ``"parts"``, or ``"total"`` to measure only wall time, counters, peaks and events.
+        timeline: collect what every thread does when.
+        data_in_files: items of data are read from files, so ``data_bytes`` counts as read.
+        counters: for the thread that searches; others use :meth:`count`.
+        clock: in place of the machine's own.
+    """
+
+    device: torch.device
+    level: str = "parts"
+    timeline: bool = False
+    data_in_files: bool = False
+    counters: Counter[str] = field(default_factory=Counter)
+    peaks: dict[str, int] = field(default_factory=dict)
+    clock: Clock | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self.level, self.timeline)
+        self._host: Clock = self.clock or HostClock()
+        self._clock = CudaClock() if self.device.type == "cuda" else self._host
+        self._seconds = dict.fromkeys(PARTS, 0.0)
+        self._stalled = dict.fromkeys(PARTS, 0.0)
+        self._vertex_s: dict[int, float] = {}
+        self._marks: list[tuple[State, Any]] = []
+        self._settled = 0.0  # seconds from the start to the first of the marks
+        self._state: State = None
+        self._timeline = Timeline() if self.timeline else None
+        self._lanes = Lanes(self._now, self._timeline)
+        self._held: dict[str, int] = {}
+        self._events: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        self._begin()
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._synchronise()
+        self._begin()
+
+    def part(self, name: str, vertex: int | None = None) -> contextlib.AbstractContextManager[None]:
+        """Charge the time inside to part ``name``; in another thread it counts as in :meth:`background`.
+
+        It counts as spent on ``vertex`` of the task tree, too, if one is given; see :meth:`take_vertices`.
+        """
+        return self._charge(name, False, vertex)
+
+    def stalled(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Charge the time inside to part ``name``, as time of waiting for another thread that works on it.
+
+        A thread beside the search is not busy while it waits.
+        """
+        return self._charge(name, True)
+
+    def background(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Count the time inside as another thread's work on part ``name``, beside the search.
+
+        On the thread that searches nothing is beside it, so there it is :meth:`part`.
+        """
+        return self._charge(name, False)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add ``n`` to a counter. Counters that several threads add to are only added to in this way."""
+        with self._lock:
+            self.counters[name] += n
+
+    def peak(self, name: str, value: int) -> None:
+        """Note ``value`` if it is the largest so far."""
+        with self._lock:
+            self.peaks[name] = max(value, self.peaks.get(name, 0))
+
+    def holds(self, name: str, nbytes: int) -> None:
+        """What is held in the device's memory under ``name`` now: its peak, and that of all such names together."""
+        with self._lock:
+            self._held[name] = nbytes
+            for peak, value in ((name, nbytes), ("memory_bytes", sum(self._held.values()))):
+                self.peaks[peak] = max(value, self.peaks.get(peak, 0))
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Note that something happened now; ``facts`` are plain values."""
+        with self._lock:
+            self._events.append({"kind": kind, "at_s": self._now(), **facts})
+
+    def settle(self) -> None:
+        """Turn marks into seconds. Waits for the device, so it belongs to the end of a round."""
+        if self.level == "total":
+            return
+        marks = [*self._marks, (self._state, self._clock.mark())]
+        for (state, start), (_, end) in itertools.pairwise(marks):
+            seconds = self._clock.seconds(start, end)
+            begin, self._settled = self._settled, self._settled + seconds
+            if state is None:
+                continue
+            part, stalled, vertex = state
+            self._seconds[part] += seconds
+            if vertex is not None:
+                self._vertex_s[vertex] = self._vertex_s.get(vertex, 0.0) + seconds
+            if stalled:
+                self._stalled[part] += seconds
+            if self._timeline is not None:
+                # On a GPU these are the device's times, in the order in which it reached the marks.
+                self._timeline.add(MAIN, part, begin, self._settled, stalled)
+        self._marks = [marks[-1]]
+
+    def take_vertices(self) -> dict[int, float]:
+        """Seconds spent on each vertex since this was asked last. Waits for the device."""
+        self.settle()
+        taken, self._vertex_s = self._vertex_s, {}
+        return taken
+
+    def spent(self) -> tuple[float, dict[str, float]]:
+        """Seconds from the start, and those of each part (none at level ``"total"``). Waits for the device."""
+        self.settle()
+        self._synchronise()
+        return self._now(), dict(self._seconds) if self.level == "parts" else {}
+
+    def finish(self) -> Measurement:
+        """Stop the clock."""
+        return self.so_far()
+
+    def so_far(self) -> Measurement:
+        """The measurement up to now. Waits for the device."""
+        wall, parts = self.spent()
+        counted = sum(self.counters[name] for name in (*_READ, *(["data_bytes"] if self.data_in_files else [])))
+        measured = self.level == "parts"
+        return Measurement(
+            wall_s=wall,
+            parts_s=parts,
+            counters=dict(sorted(self.counters.items())),
+            peaks=dict(sorted(self.peaks.items())),
+            busy_s=self._busy() if measured else {},
+            stalled_s=dict(self._stalled) if measured else {},
+            events=list(self._events),
+            process=self._process.until_now(counted),
+            timeline=None if self._timeline is None else self._timeline.trace(self._events),
+            level=self.level,
+        )
+
+    def _begin(self) -> None:
+        """Let everything from now on count, on the current thread."""
+        self._thread = threading.get_ident()
+        self._process = ProcessUse(self.device)
+        self._start = self._host.mark()
+        self._marks = [] if self.level == "total" else [(None, self._clock.mark())]
+
+    def _charge(
+        self, name: str, stalled: bool, vertex: int | None = None
+    ) -> contextlib.AbstractContextManager[None]:
+        if self.level == "total":
+            return _NOTHING
+        if threading.get_ident() != self._thread:
+            return self._lanes.working(None if stalled else name)
+        inside: Inside[State] = Inside(self._switch, (name, stalled, vertex))
+        return inside
+
+    def _switch(self, state: State) -> State:
+        outer, self._state = self._state, state
+        self._marks.append((state, self._clock.mark()))
+        if len(self._marks) > _MARKS and self.device.type == "cpu":
+            self.settle()  # keeps long searches from collecting marks; free of charge on the host's clock
+        return outer
+
+    def _busy(self) -> dict[str, float]:
+        busy = {part: max(0.0, self._seconds[part] - self._stalled[part]) for part in PARTS}
+        for part, seconds in self._lanes.busy().items():
+            busy[part] += seconds
+        return busy
+
+    def _now(self) -> float:
+        """Seconds from the start by the host's clock."""
+        return self._host.seconds(self._start, self._host.mark())
+
+    def _synchronise(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+_NOTHING = contextlib.nullcontext()

@@ -1,0 +1,50 @@
+"""Reads the data of the target task under the storage regime."""
+
+from pathlib import Path
+
+import numpy as np
+
+from alsatian.data.dataset import raw_bytes
+from alsatian.errors import ConfigError
+from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.storage.regime import Reader, Storage
+from alsatian.runtime.storage.throttle import Throttle
+
+
+class DataReader:
+    """Brings raw items into memory before they are decoded. It belongs to one search.
+
+    Files are read through the throttle into the page cache, where decoding finds them. With a cold regime a
+    file is dropped before its first read only: further models read the same file again, and an operating
+    system that starts cold has it by then. Items that are arrays or texts already cost their bytes' time.
+    """
+
+    def __init__(self, storage: Storage, meter: Meter) -> None:
+        self._throttle = Throttle(storage.data_bytes_per_second)
+        self._first = Reader(self._throttle, storage.cold)
+        self._again = Reader(self._throttle)
+        self._needed = storage.cold or self._throttle.limits
+        self._seen: set[Path] = set()
+        self._meter = meter
+
+    def read(self, items: np.ndarray) -> int:
+        """Bring ``items`` (N, …) into memory and return their size in bytes.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
+        if not self._needed or items.dtype != object or not all(isinstance(item, Path) for item in items):
+            size = raw_bytes(items)
+            self._throttle.charge(size)
+            return size
+        return sum(self._fetch(path) for path in items)
+
+    def _fetch(self, path: Path) -> int:
+        reader = self._again if path in self._seen else self._first
+        try:
+            fetched = reader.fetch(path)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        self._seen.add(path)
+        self._meter.count("warm_reads", fetched.warm)
+        return fetched.size

@@ -1,0 +1,79 @@
+"""All rounds of a search, one after another."""
+
+import math
+from collections.abc import Collection, Sequence
+
+from alsatian.data.dataset import Batch
+from alsatian.runtime.engine import Engine
+from alsatian.runtime.meter.measurement import Measurement
+from alsatian.runtime.meter.meter import Meter
+from alsatian.searching.checkpoint import Checkpoint, Progress, joined
+from alsatian.searching.rounds import RoundResult, RoundRunner
+from alsatian.searching.schedules import Round
+
+
+def run_rounds(
+    runner: RoundRunner,
+    batches: tuple[list[Batch], list[Batch]],
+    engine: Engine,
+    meter: Meter,
+    checkpoint: Checkpoint | None,
+) -> tuple[list[RoundResult], Measurement]:
+    """All rounds, on the clock; the end of each is an event that says what it took."""
+    test, train = batches
+    rounds: list[RoundResult] = []
+    before = checkpoint.load() if checkpoint else None
+    if before is not None:
+        runner.failed.update(before.failed)
+        engine.features.restore(before.features, meter.device)
+        meter.event("resumed", rounds=len(before.rounds))
+
+    def measured(measurement: Measurement) -> Measurement:
+        return joined(before.measurement, measurement) if before else measurement
+
+    meter.start()
+    with meter.part("planning"):
+        pending = runner.start(len(train))
+        upcoming: Round | None = next(pending)
+    while upcoming is not None:
+        done = before is not None and len(rounds) < len(before.rounds)
+        if before is not None and done:
+            result = before.rounds[len(rounds)]
+        else:
+            begin = meter.spent()
+            result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
+            _note(meter, *begin, len(upcoming.models), result.train_items)
+        with meter.part("other"):
+            rounds.append(result)
+            # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
+            scores = {model: result.scores.get(model, -math.inf) for model in upcoming.models}
+            try:
+                upcoming = pending.send(scores)
+            except StopIteration:
+                upcoming = None
+            if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
+                upcoming = None  # there is nothing left to decide
+            engine.features.keep_only(upcoming.models if upcoming else ())
+            if checkpoint and not done:
+                found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
+                checkpoint.save(found)
+    return rounds, measured(meter.finish())
+
+
+def _note(meter: Meter, begin_s: float, before_s: dict[str, float], models: int, train_items: int) -> None:
+    """An event that says what the round took that began at ``begin_s``, with so much of each part before."""
+    end_s, parts_s = meter.spent()
+    took = {part: seconds - before_s[part] for part, seconds in parts_s.items()}
+    meter.event("round", models=models, train_items=train_items, wall_s=end_s - begin_s, parts_s=took)
+
+
+def ranked_models(ids: Sequence[str], rounds: Sequence[RoundResult], failed: Collection[str]) -> tuple[str, ...]:
+    """Models by the last round they were in, then by their score in it, then as given; failed ones last."""
+    last = {model: (i, result.scores[model]) for i, result in enumerate(rounds) for model in result.scores}
+    never = (-1, 0.0)  # a schedule may leave a model out altogether
+
+    def key(model: str) -> tuple[bool, float, float]:
+        reached, score = last.get(model, never)
+        return model in failed, -reached, -score
+
+    return tuple(sorted(ids, key=key))

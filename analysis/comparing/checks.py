@@ -1,0 +1,158 @@
+"""Checks of the results: equal scores whatever the strategy, and speed-ups that should be reached."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+import pandas as pd
+
+from alsatian.records.reading import Run
+from analysis.comparing.comparable import arithmetic, reference
+from analysis.comparing.labels import in_order
+from analysis.units import count_text, factor_text
+
+
+class Mismatch(NamedTuple):
+    """A model whose result differs between two runs. Equal scores: the digests of its features differ."""
+
+    model: str
+    train_items: int
+    score_a: float
+    score_b: float
+
+
+@dataclass(frozen=True)
+class ScoreCheck:
+    """Two runs that must agree bit for bit in what both computed.
+
+    Attributes:
+        a: label of one run.
+        b: label of the other.
+        shared: number of scores that both computed, all of which were compared.
+        mismatches: where the score or the features differ.
+        fingerprints: number of scores of which the digests of the features were compared as well.
+    """
+
+    a: str
+    b: str
+    shared: int
+    mismatches: list[Mismatch]
+    fingerprints: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """A speed-up that should be reached.
+
+    Attributes:
+        text: e.g. ``"alsatian over base: 4.1× (target 3×: reached)"``.
+        measured: median wall time over median wall time; NaN if the two cannot be compared.
+        reached: whether ``measured`` is at least the target.
+    """
+
+    text: str
+    measured: float
+    reached: bool
+
+
+def compare_scores(runs: Sequence[Run]) -> list[ScoreCheck]:
+    """Compare every two finished runs whose scores are expected to agree (see ``comparable.arithmetic``).
+
+    Scores are compared with ``==`` over rounds with equal training items, features by their digests where
+    both runs recorded them. Pairs without a shared score are listed too, with ``shared=0``.
+    """
+    return [
+        compare_two(label_a, a, label_b, b)
+        for (label_a, a), (label_b, b) in combinations(in_order(runs), 2)
+        if arithmetic(a) == arithmetic(b)
+    ]
+
+
+def compare_two(label_a: str, a: Run, label_b: str, b: Run) -> ScoreCheck:
+    """Compare what both runs computed, whether or not they are expected to agree."""
+    results_a, results_b = _results(a), _results(b)
+    both = [(key, results_a[key], results_b[key]) for key in sorted(results_a.keys() & results_b.keys())]
+    found = [Mismatch(key[1], key[0], x[0], y[0]) for key, x, y in both if _differ(x, y)]
+    fingerprints = sum(x[1] is not None and y[1] is not None for _, x, y in both)
+    return ScoreCheck(label_a, label_b, len(both), found, fingerprints)
+
+
+def verdict(runs: Sequence[Run], label: str) -> str:
+    """What the checks say about the run called ``label``, for a table.
+
+    ``"identical (58 scores)"``: so many of its scores were computed by another run too, and all agree.
+    ``"DIFFERENT: 3 of 58"``: three of them differ from another run's. ``"nothing shared"``: no other run
+    has any of its scores.
+
+    Raises:
+        KeyError: no finished run has this label.
+    """
+    labelled = dict(in_order(runs))
+    run = labelled[label]
+    own = _results(run)
+    compared: set[tuple[int, str]] = set()
+    different: set[tuple[int, str]] = set()
+    for other in labelled.values():
+        if other is not run and arithmetic(other) == arithmetic(run):
+            theirs = _results(other)
+            shared = own.keys() & theirs.keys()
+            compared |= shared
+            different |= {key for key in shared if _differ(own[key], theirs[key])}
+    if not compared:
+        return "nothing shared"
+    if different:
+        return f"DIFFERENT: {len(different)} of {len(compared)}"
+    return f"identical ({count_text(len(compared), 'score')})"
+
+
+def target(summary: pd.DataFrame, strategy: str = "alsatian", over: str = "base", factor: float = 3.0) -> Target:
+    """Whether the row ``strategy`` of ``summary`` is at least ``factor`` times faster than the row ``over``.
+
+    Rows of different model sets, data, storage or hardware are not compared.
+    """
+    rows = {row["strategy"]: row for row in summary.to_dict("records")}
+    own, other = rows.get(strategy), rows.get(over)
+    measured = math.nan
+    if own and other and own["conditions"] == other["conditions"]:
+        measured = other["wall_s"] / own["wall_s"]
+    reached = measured >= factor
+    if math.isnan(measured):
+        return Target(f"{strategy} over {over}: not measured (target {factor:g}×)", measured, reached)
+    # A factor just short of its target must not read as if it were the target.
+    shown = factor_text(measured) if reached else f"{math.floor(measured * 100) / 100:.2f}×"
+    word = "reached" if reached else "not reached"
+    return Target(f"{strategy} over {over}: {shown} (target {factor:g}×: {word})", measured, reached)
+
+
+def targets(runs: Sequence[Run], summary: pd.DataFrame) -> list[Target]:
+    """The targets that the configuration of each alsatian run sets, e.g. ``targets: {base: 3.0}``."""
+    labelled = in_order(runs)
+    names = {run.run_id: label for label, run in labelled}
+    found = []
+    for label, run in labelled:
+        wanted = run.config.get("targets")
+        if run.strategy != "alsatian" or not isinstance(wanted, Mapping):
+            continue
+        for over, factor in wanted.items():
+            if isinstance(factor, int | float) and math.isfinite(factor):
+                other = reference(run, runs, over)
+                found.append(target(summary, label, names[other.run_id] if other else over, float(factor)))
+    return found
+
+
+_Result = tuple[float, str | None]
+
+
+def _results(run: Run) -> dict[tuple[int, str], _Result]:
+    """Score and digest of features, if recorded, by training items and model."""
+    return {
+        (r.train_items, model): (score, r.fingerprints.get(model))
+        for r in run.rounds
+        for model, score in r.scores.items()
+    }
+
+
+def _differ(x: _Result, y: _Result) -> bool:
+    return x[0] != y[0] or (x[1] is not None and y[1] is not None and x[1] != y[1])

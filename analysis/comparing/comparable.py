@@ -1,0 +1,95 @@
+"""Which runs may be compared with which: a factor between two set-ups says nothing about a strategy."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alsatian.records.reading import Run
+
+# Settings that say where or how a run is carried out, not what it measures.
+NOT_MEASURED = (
+    "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "name", "title",
+    "sweep", "targets", "figure", "scaled", "paper", "dataset.images.root", "model_set.pool.root",
+)  # fmt: skip
+
+
+def workload(run: Run) -> str:
+    """Digest of the model set and the data. Runs of different workloads are never drawn together."""
+    return _digest(run.model_set.digest, run.dataset.digest)
+
+
+def conditions(run: Run) -> str:
+    """Digest of all that must be equal before two wall times are compared.
+
+    That is the workload, the storage regime, batch size, proxy, device and hardware, and how it was measured.
+    """
+    config, machine = run.config, run.environment
+    return _digest(
+        workload(run),
+        [run.storage.bandwidth, run.storage.cold, config.get("storage")],
+        [config.get("batch_size"), config.get("proxy"), config.get("device")],
+        [machine.cpu, machine.cores, machine.threads, machine.gpu],
+        [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
+    )
+
+
+def arithmetic(run: Run) -> str:
+    """Digest of all that must be equal before scores are expected to agree bit for bit.
+
+    That is the workload, the data's configuration, seed, batch size, proxy, and what does the arithmetic:
+    device, hardware, threads, the version of PyTorch and its settings.
+    """
+    config, machine = run.config, run.environment
+    return _digest(
+        workload(run),
+        [config.get("dataset"), config.get("seed"), config.get("batch_size"), config.get("proxy")],
+        [config.get("device"), machine.cpu, machine.threads, machine.gpu, machine.libraries.get("torch")],
+        machine.determinism,
+    )
+
+
+def reference(run: Run, runs: Sequence[Run], strategy: str) -> Run | None:
+    """The run of ``strategy`` that ``run``'s wall time is compared with; None if there is none.
+
+    It has the same conditions; of several, it is the one with the most settings in common.
+    """
+    own = settings(run)
+    candidates = [r for r in runs if r.ok and r.strategy == strategy and conditions(r) == conditions(run)]
+
+    def closeness(candidate: Run) -> tuple[int, bool, str]:
+        other = settings(candidate)
+        common = sum(other.get(key) == value for key, value in own.items())
+        return common, candidate.run_id == run.run_id, candidate.run_id
+
+    return max(candidates, key=closeness, default=None)
+
+
+def settings(run: Run) -> dict[str, str]:
+    """Dotted keys of the configuration and their values as a command line would say them.
+
+    A component is known by its class: ``order._target_: alsatian.orders.dfs.Dfs`` is ``order=Dfs``.
+    """
+    found: dict[str, str] = {}
+
+    def walk(node: Mapping[str, Any], prefix: str) -> None:
+        for key, value in node.items():
+            if f"{prefix}{key}" in NOT_MEASURED:
+                continue
+            if isinstance(value, Mapping) and value:
+                walk(value, f"{prefix}{key}.")
+            elif key == "_target_" and prefix:
+                found[prefix[:-1]] = str(value).rpartition(".")[2]
+            else:
+                found[f"{prefix}{key}"] = value if isinstance(value, str) else _compact(value)
+
+    walk(run.config, "")
+    return found
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.sha256(_compact(values).encode()).hexdigest()[:12]

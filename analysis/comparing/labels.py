@@ -1,0 +1,119 @@
+"""Names of runs in tables and figures: the strategy and, where that is not enough, what differs."""
+
+from collections.abc import Mapping, Sequence
+
+from alsatian.records.reading import Run
+from analysis.comparing.comparable import settings
+from analysis.paper.arrangement import DISTRIBUTIONS
+from analysis.units import parse_bytes
+
+FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
+UNSET = "unset"
+
+
+def in_order(runs: Sequence[Run]) -> list[tuple[str, Run]]:
+    """Finished runs with their labels, in the order of tables: ``FIRST``, then other strategies by name.
+
+    Runs of one strategy are ordered by the values of the settings in which they differ. Labels are unique.
+    """
+    finished = [run for run in runs if run.ok]
+    found: list[tuple[str, Run]] = []
+    for name in sorted({run.strategy for run in finished}, key=_strategy_rank):
+        found += _labelled(name, [run for run in finished if run.strategy == name])
+    labels = [label for label, _ in found]
+    return [(f"{label} run={run.run_id}" if labels.count(label) > 1 else label, run) for label, run in found]
+
+
+def _strategy_rank(name: str) -> tuple[int, str]:
+    return (FIRST.index(name), "") if name in FIRST else (len(FIRST), name)
+
+
+def _labelled(name: str, runs: Sequence[Run]) -> list[tuple[str, Run]]:
+    """Runs of one strategy, labelled by the cells of the paper that they stand for or the settings that differ."""
+    cells = [_cell(run) for run in runs]
+    if len(runs) > 1 and all(cells) and len(set(cells)) == len(cells):
+        by_cell = sorted(zip(cells, runs, strict=True), key=lambda pair: _cell_rank(pair[1]))
+        return [(f"{name} {cell}", run) for cell, run in by_cell]
+    facts = {run.run_id: _facts(run) for run in runs}
+    keys = _distinguishing(list(facts.values()))
+
+    def place(run: Run) -> tuple[list[tuple[int, float, str]], str]:
+        return [_value_rank(facts[run.run_id].get(key, UNSET)) for key in keys], run.run_id
+
+    return [
+        (" ".join([name, *(f"{key}={facts[run.run_id].get(key, UNSET)}" for key in keys)]), run)
+        for run in sorted(runs, key=place)
+    ]
+
+
+def _cell(run: Run) -> str:
+    """The published cell that ``run`` stands for, e.g. ``"ViT-L-32, Top 50%, 8,000 items"``; empty if none."""
+    cell = run.config.get("paper")
+    if not isinstance(cell, Mapping) or not cell.get("workload"):
+        return ""
+    words = [str(cell["workload"]), _distribution(cell)]
+    items = cell.get("items")
+    return ", ".join([*(word for word in words if word), *([f"{items:,} items"] if isinstance(items, int) else [])])
+
+
+def _distribution(cell: Mapping[str, object]) -> str:
+    written = str(cell.get("distribution") or "")
+    return DISTRIBUTIONS.get(written, "last layers" if written.startswith("cache") else "")
+
+
+def _cell_rank(run: Run) -> tuple[str, int, str]:
+    cell = run.config["paper"]
+    order = [*DISTRIBUTIONS.values(), "last layers"]
+    name = _distribution(cell)
+    return str(cell["workload"]), order.index(name) if name in order else -1, f"{cell.get('items') or 0:>9}"
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """Settings, and what they stood for when the run was made."""
+    return settings(run) | {
+        "model_set.digest": run.model_set.digest[:8],
+        "dataset.digest": run.dataset.digest[:8],
+    }
+
+
+def _distinguishing(facts: Sequence[Mapping[str, str]]) -> list[str]:
+    """Keys in which ``facts`` differ.
+
+    A component's name or class speaks for its other settings where they divide the runs in the same way
+    (``model_set.name`` for its architecture), and ``scale`` for all that it presets. Digests are left out
+    where any other setting divides the runs in the same way, for that is why they differ.
+    """
+    keys = sorted({key for fact in facts for key in fact}, key=_key_rank)
+    kept: list[str] = []
+    spoken_for: set[tuple[str, tuple[int, ...]]] = set()
+    divisions: set[tuple[int, ...]] = set()
+    for key in keys:
+        values = [fact.get(key, UNSET) for fact in facts]
+        division = tuple(values.index(value) for value in values)
+        group = key.partition(".")[0]
+        known = {("scale", division), (group, division)} & spoken_for
+        if not any(division) or known or (key.endswith(".digest") and division in divisions):
+            continue
+        kept.append(key)
+        divisions.add(division)
+        if _speaks_for_group(key):
+            spoken_for.add((group, division))
+    return kept
+
+
+def _speaks_for_group(key: str) -> bool:
+    return "." not in key or key.endswith(".name")
+
+
+def _key_rank(key: str) -> tuple[bool, bool, bool, bool, str]:
+    """``scale`` first, then keys that speak for their group, names before classes; digests last."""
+    return key != "scale", key.endswith(".digest"), not key.endswith(".name"), not _speaks_for_group(key), key
+
+
+def _value_rank(value: str) -> tuple[int, float, str]:
+    """Sorts numbers, shares and sizes by value, before texts."""
+    try:
+        return 0, float(value.removesuffix("%")), ""
+    except ValueError:
+        size = parse_bytes(value)
+        return (1, 0.0, value) if size is None else (0, float(size), "")

@@ -1,0 +1,166 @@
+"""The cells of a paper figure: ours beside the published."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from statistics import median
+
+import pandas as pd
+
+from alsatian.records.reading import Run
+from analysis.comparing.comparable import conditions
+from analysis.paper.arrangement import SHARES, Figure
+from analysis.paper.wanted import Key, Wanted, wanted
+
+# Of a cell for which no run is there; other states are those of run records.
+NOT_RUN = "not run"
+MEASURED_PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One bar of a figure, or one component of it. What is not there or cannot be compared is NaN.
+
+    Attributes:
+        panel: letter of the panel.
+        workload, items, distribution: the published cell that it stands for, whatever was really run.
+        approach: name of the strategy.
+        component: ``"total"`` or a part.
+        status: ``"ok"``, ``"not run"``, or why the run did not end well.
+        seconds: median over the repeats; ``seconds_min`` and ``seconds_max`` are the spread.
+        speedup: median wall time of base over that of the strategy, both of this cell; for totals only.
+        percent: ``seconds`` as a share of the reference: see ``arrangement.Figure.reference``. Fig 5: of the four
+            parts together.
+        published_seconds: NaN in Fig 5.
+        published_speedup: published time of base over that of the strategy.
+        published_percent: as ``percent``.
+        models, train_items, test_items: what was really run; None if nothing was.
+        run_id: of the run record.
+        conditions: digest of all that must be equal before times are compared, see ``comparable.conditions``.
+    """
+
+    panel: str
+    workload: str
+    items: int | None
+    distribution: str
+    approach: str
+    component: str
+    status: str
+    seconds: float
+    seconds_min: float
+    seconds_max: float
+    repeats: int
+    speedup: float
+    percent: float
+    published_seconds: float
+    published_speedup: float
+    published_percent: float
+    models: int | None
+    train_items: int | None
+    test_items: int | None
+    run_id: str | None
+    conditions: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was measured."""
+        return self.status == "ok" and not math.isnan(self.seconds)
+
+
+def cells(figure: Figure, runs: Mapping[Key, Run]) -> list[Cell]:
+    """All cells of ``figure`` in the paper's order, panel by panel; ``runs`` are finished or not."""
+    rows = wanted(figure, runs)
+    heights = {(row.key, row.component): row.value for row in rows if not math.isnan(row.value)}
+    panels = {panel: [row for row in rows if row.panel == panel] for panel in dict.fromkeys(r.panel for r in rows)}
+    first = {
+        "cell": {},
+        "panel": {panel: inside[0].key for panel, inside in panels.items()},
+        "figure": dict.fromkeys(panels, rows[0].key),
+    }[figure.reference]
+    return [
+        _cell(figure, row, first.get(panel, replace(row.key, approach="base")), runs, heights)
+        for panel, inside in panels.items()
+        for row in inside
+    ]
+
+
+def table(found: Sequence[Cell]) -> pd.DataFrame:
+    """A row for each cell; the columns are those of :class:`Cell`."""
+    names = [field.name for field in fields(Cell)]
+    frame = pd.DataFrame([[getattr(cell, name) for name in names] for cell in found], columns=names)
+    counts = ["items", "models", "train_items", "test_items"]
+    return frame.astype(dict.fromkeys(counts, "Int64"))
+
+
+def _cell(
+    figure: Figure, row: Wanted, reference: Key, runs: Mapping[Key, Run], heights: Mapping[tuple[Key, str], float]
+) -> Cell:
+    run = runs.get(row.key)
+    times = _seconds(run, row.component)
+    middle = median(times) if times else math.nan
+    base = replace(row.key, approach="base")
+    total = row.component == "total"
+    if figure.kind == SHARES:
+        percent, published_percent = _share(run, row.component), row.value
+    else:
+        percent = 100 * middle / _wall(runs, reference, run, across=figure.reference != "cell")
+        published_percent = 100 * row.value / heights.get((reference, "total"), math.nan)
+    return Cell(
+        panel=row.panel,
+        workload=row.key.workload,
+        items=row.key.items,
+        distribution=row.key.distribution,
+        approach=row.key.approach,
+        component=row.component,
+        status=NOT_RUN if run is None else run.status,
+        seconds=middle,
+        seconds_min=min(times, default=math.nan),
+        seconds_max=max(times, default=math.nan),
+        repeats=len(times),
+        speedup=_wall(runs, base, run) / middle if total else math.nan,
+        percent=percent,
+        published_seconds=math.nan if figure.kind == SHARES else row.value,
+        published_speedup=heights.get((base, "total"), math.nan) / row.value if total else math.nan,
+        published_percent=published_percent,
+        models=run.model_set.models if run else None,
+        train_items=run.dataset.train_items if run else None,
+        test_items=run.dataset.test_items if run else None,
+        run_id=run.run_id if run else None,
+        conditions=conditions(run) if run else None,
+    )
+
+
+def _seconds(run: Run | None, component: str) -> list[float]:
+    """Of every repeat; empty if the run did not end well or did not measure parts."""
+    if run is None or not run.ok:
+        return []
+    if component == "total":
+        return [repeat.wall_s for repeat in run.repeats]
+    return [repeat.parts_s.get(component, 0.0) for repeat in run.repeats if repeat.level != "total"]
+
+
+def _share(run: Run | None, part: str) -> float:
+    """Median share in percent of ``part`` in the four parts; NaN where they were not measured."""
+    times = [_seconds(run, name) for name in MEASURED_PARTS]
+    sums = [sum(repeat) for repeat in zip(*times, strict=True)]
+    own = times[MEASURED_PARTS.index(part)]
+    shares = [100 * one / whole for one, whole in zip(own, sums, strict=True) if whole > 0]
+    return median(shares) if shares else math.nan
+
+
+def _wall(runs: Mapping[Key, Run], reference: Key, run: Run | None, across: bool = False) -> float:
+    """Median wall time of the run at ``reference``; NaN if there is none that ``run`` may be compared with.
+
+    With ``across`` they may differ in what the figure varies, such as the memory in Fig 16; not in the machine.
+    """
+    other = runs.get(reference)
+    if run is None or other is None or not other.ok:
+        return math.nan
+    alike = not across and run.model_set.digest == other.model_set.digest
+    comparable = conditions(run) == conditions(other) if alike else _machine(run) == _machine(other)
+    return median(_seconds(other, "total")) if comparable else math.nan
+
+
+def _machine(run: Run) -> tuple[object, ...]:
+    machine = run.environment
+    return machine.cpu, machine.cores, machine.threads, machine.gpu

@@ -1,0 +1,225 @@
+"""One folder of run records -> tables, figures and a report that stands alone."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from alsatian.records import reading
+from alsatian.records.reading import Run
+from analysis.comparing import checks, labels, sweeps
+from analysis.comparing.comparable import workload
+from analysis.figures import bars, curves
+from analysis.files import write
+from analysis.paper import Section as PaperSection
+from analysis.paper import section as paper_section
+from analysis.report import captions, findings, processes, sections, timelines, trees
+from analysis.report.pages import render
+from analysis.report.plates import Plate, plate
+from analysis.tables import experiment, grid
+
+TEMPLATE = "report.html"
+# Of all figures; the name of the first workload's has no digest.
+_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9a-f]{12})?|(timeline|tree)-[0-9a-f]{16})\.(png|pdf|csv)")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`build` found and wrote.
+
+    Attributes:
+        summary: see ``experiment.summary``.
+        checks: see ``checks.compare_scores``.
+        problems: one line for each record that was skipped and each run that did not end well.
+        files: everything that was written.
+        text: the table and the lines under it, for a terminal.
+    """
+
+    summary: pd.DataFrame
+    checks: list[checks.ScoreCheck]
+    problems: list[str]
+    files: list[Path]
+    text: str
+
+
+def build(folder: Path) -> Report:
+    """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
+
+    The records are only read. Every file is written whole or not at all. Of a figure of the paper, all workloads
+    are drawn together as in the paper, with verdicts on its claims. One that is not made of runs has no report.
+
+    Raises:
+        ResultsError: no run in the folder ended well.
+    """
+    paper = paper_section(folder)
+    if paper and not paper.sources.made_of_runs:
+        return _without_runs(folder, paper)
+    found = reading.load(folder)
+    runs = [run for _, run in labels.in_order(found.runs)]
+    summary = experiment.summary(runs)
+    score_checks = checks.compare_scores(runs)
+    lines = _lines(runs, summary, score_checks)
+    problems = [*found.unfinished, *found.problems]
+    files = [write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
+    drawn: list[Plate] = []
+    names = {run.run_id: label for label, run in labels.in_order(runs)}
+    if paper:
+        files += paper.save(folder)
+        drawn.append(plate(paper.picture.title, paper.picture.caption, paper.picture.page_image(), wide=True))
+    for i, part in enumerate([] if paper else _by_workload(runs)):
+        written, shown = _figures(folder / "figures", part, summary, names, first=i == 0)
+        files += written
+        drawn += shown
+    written, lanes, unread = timelines.figures(folder, runs)
+    files += written
+    grown, shared = trees.figures(folder, runs)
+    files += grown
+    over_time = [plate(one.title, one.caption, (one.svg, one.inches), wide=True) for one in lanes]
+    problems += unread
+    unused = [f"Not used: {line}" for line in problems]
+    files.append(write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
+    _remove_stale(folder / "figures", files)
+    page = _page(runs, summary, score_checks, drawn, shared, over_time, lines, problems, paper)
+    files.append(write(folder / TEMPLATE, page))
+    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
+    text = [
+        experiment.render(summary),
+        "",
+        *([paper.text, ""] if paper else []),
+        *lines,
+        *unused,
+        f"Figures: {pictures}",
+        f"Report: {folder / TEMPLATE}",
+    ]
+    return Report(summary, score_checks, problems, files, "\n".join(text))
+
+
+def _without_runs(folder: Path, paper: PaperSection) -> Report:
+    files = paper.save(folder)
+    problems = list(paper.sources.problems)
+    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
+    text = [paper.text, "", *(f"Not used: {line}" for line in problems), f"Figures: {pictures}"]
+    return Report(paper.picture.data, [], problems, files, "\n".join(text))
+
+
+def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
+    """What stands under the table."""
+    return [
+        findings.score_line(score_checks),
+        *(target.text for target in checks.targets(runs, summary)),
+        *findings.excluded_lines(runs),
+        *findings.cache_lines(runs, summary),
+        *(f"Storage: {line}" for line in findings.storage_lines(runs)),
+    ]
+
+
+def _markdown(
+    runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck], lines: Sequence[str]
+) -> str:
+    parts = [
+        f"# {grid.escape(_title(runs))}",
+        grid.escape(findings.headline(runs, score_checks)),
+        experiment.markdown(summary),
+    ]
+    return "\n\n".join([*parts, "\n".join(f"- {grid.escape(line)}" for line in lines)]) + "\n"
+
+
+def _title(runs: Sequence[Run]) -> str:
+    return str(runs[0].config.get("title") or runs[0].experiment)
+
+
+def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs of one model set and data belong together; those measured first come first."""
+    groups: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        groups.setdefault(workload(run), []).append(run)
+    return list(groups.values())
+
+
+def _figures(
+    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, names: Mapping[str, str], first: bool
+) -> tuple[list[Path], list[Plate]]:
+    """Write the figures of one workload; return their files and what the page shows of them.
+
+    A sweep over the cache budget is drawn as lines, and as bars at one budget only.
+    """
+    key = workload(runs[0])
+    rows = summary[summary["workload"] == key].reset_index(drop=True)
+    suffix = "" if first else f"-{key}"
+    of_what = f": {runs[0].model_set.name}"
+    files: list[Path] = []
+    swept: list[Plate] = []
+    note = ""
+    if sweep := sweeps.find(runs):
+        title, caption = f"Over the cache budget{of_what}", captions.sweep(sweep)
+        files += curves.save(sweep, folder / f"sweep{suffix}", title, caption)
+        swept.append(plate(title, caption, curves.page_image(sweep), wide=True))
+        beside = sweep.beside(sweep.middle)
+        runs = [run for run in runs if run.run_id not in beside]
+        rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
+        of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
+    shown: list[Plate] = []
+    for stem, title, caption, save, draw in (
+        ("speedup", "Speed-up over base", captions.speedup(runs), bars.speedup, bars.draw_speedup),
+        ("breakdown", "Where the time goes", captions.breakdown(runs), bars.breakdown, bars.draw_breakdown),
+    ):
+        if stem == "breakdown" and rows["inference_s"].isna().all():
+            continue  # only wall times were measured
+        without_base = stem == "speedup" and rows["speedup"].isna().all()
+        if without_base and sweep:
+            continue
+        title, caption = f"{title}{of_what}", caption + note
+        files += save(rows, folder / f"{stem}{suffix}", title, caption)
+        if without_base:
+            continue  # there is nothing to see
+        shown.append(plate(title, caption, bars.page_image(draw, rows), wide=False))
+    # Figures of one workload stand side by side or one below the other, whatever each alone would need.
+    wide = any(figure.inches > 6 for figure in shown)
+    return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
+
+
+def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
+    """Remove figures of what is no longer among the records."""
+    for path in folder.iterdir():
+        if _FIGURE.fullmatch(path.name) and path not in files:
+            path.unlink()
+
+
+def _page(
+    runs: Sequence[Run],
+    summary: pd.DataFrame,
+    score_checks: list[checks.ScoreCheck],
+    drawn: Sequence[Plate],
+    shared: Sequence[Plate],
+    over_time: Sequence[Plate],
+    lines: Sequence[str],
+    problems: Sequence[str],
+    paper: PaperSection | None,
+) -> str:
+    return render(
+        TEMPLATE,
+        title=_title(runs),
+        experiment=runs[0].experiment,
+        headline=findings.headline(runs, score_checks),
+        doubtful=any(check.mismatches for check in score_checks),
+        figures=drawn,
+        trees=shared,
+        timelines=over_time,
+        verdicts=sections.verdicts(paper) if paper else None,
+        scaled=paper.sources.scaled if paper else (),
+        lines=lines,
+        summary=sections.summary(summary),
+        overlap=processes.overlap(runs),
+        process=processes.process(runs),
+        rounds=sections.rounds(runs),
+        rankings=sections.rankings(runs),
+        score_checks=sections.score_checks(score_checks),
+        differences=sections.differences(score_checks),
+        workloads=sections.facts(runs),
+        environments=sections.environments(runs),
+        provenance=sections.provenance(runs),
+        commands=sections.commands(runs),
+        problems=problems,
+    )

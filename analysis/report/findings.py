@@ -1,0 +1,161 @@
+"""What the numbers say, in sentences that are only as strong as the data."""
+
+from collections.abc import Sequence
+from statistics import median
+
+import pandas as pd
+
+from alsatian.records.reading import Run
+from alsatian.records.schema import Storage
+from analysis.comparing import sweeps
+from analysis.comparing.budgets import cache_budget, without_budget
+from analysis.comparing.checks import ScoreCheck
+from analysis.comparing.comparable import reference, workload
+from analysis.comparing.labels import in_order
+from analysis.units import bytes_text, count_text, factor_text, printable, seconds_text
+
+
+def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
+    """The result in one sentence: how much faster than base, and whether the scores are the same."""
+    labelled = in_order(runs)
+    names = {run.run_id: label for label, run in labelled}
+    pairs = [
+        (run, base) for _, run in labelled if (base := reference(run, runs, "base")) and run.strategy != "base"
+    ]
+    subject = "alsatian" if any(run.strategy == "alsatian" for run, _ in pairs) else None
+    if subject is None and pairs:
+        subject = min(pairs, key=lambda pair: _wall(pair[0]) / _wall(pair[1]))[0].strategy
+    pairs = [(run, base) for run, base in pairs if run.strategy == subject]
+    if not pairs:
+        swept = sweeps.find(runs) if len({workload(run) for run in runs}) == 1 else None
+        return sweeps.headline(swept, checks) if swept else _without_base(labelled)
+    compared = [c for run, base in pairs for c in checks if {c.a, c.b} == {names[run.run_id], names[base.run_id]}]
+    return f"{_speed(pairs, names)}; {_scores(compared, len(pairs), checks)}{_winners(pairs)}."
+
+
+def _speed(pairs: Sequence[tuple[Run, Run]], names: dict[str, str]) -> str:
+    """``"alsatian ranks the same 16 models 3.9× faster than base"`` or what holds instead."""
+    run, base = pairs[0]
+    factors = sorted(_wall(other) / _wall(own) for own, other in pairs)
+    if len(pairs) > 1:
+        span = f"{factor_text(factors[0])} to {factor_text(factors[-1])}"
+        how = f"{span} faster than base" if factors[0] > 1 else f"in {span} of base's speed"
+        return f"{run.strategy} ranks the same models {how} in {len(pairs)} comparisons"
+    models = count_text(run.model_set.models, "model")
+    subject, other = names[run.run_id], names[base.run_id]
+    if _overlap(run, base):
+        return f"{subject} ranks the same {models} about as fast as {other} (their wall times overlap)"
+    factor = factors[0]
+    how = f"{factor_text(factor)} faster" if factor > 1 else f"{factor_text(1 / factor)} slower"
+    return f"{subject} ranks the same {models} {how} than {other}"
+
+
+def _scores(compared: Sequence[ScoreCheck], pairs: int, checks: Sequence[ScoreCheck]) -> str:
+    """What holds for the scores of the runs that the sentence is about."""
+    shared = sum(check.shared for check in compared)
+    different = sum(len(check.mismatches) for check in compared)
+    both = "both" if pairs == 1 else "it and base"
+    if different:
+        return f"but {different:,} of the {count_text(shared, 'score')} that {both} computed DIFFER"
+    if not shared:
+        return f"{both} computed no score in common, so none could be compared"
+    verb = "is" if shared == 1 else "are"
+    same = f"the {count_text(shared, 'score')} that {both} computed {verb} bit-identical"
+    return same + ("; scores of other strategies DIFFER" if any(check.mismatches for check in checks) else "")
+
+
+def _winners(pairs: Sequence[tuple[Run, Run]]) -> str:
+    """A schedule that drops models early may choose another model than base; that belongs to the result."""
+    other = [(run.winner, base.winner) for run, base in pairs if run.winner != base.winner]
+    if not other:
+        return ""
+    if len(pairs) == 1:
+        return f"; their best models differ ({other[0][0]}, base: {other[0][1]})"
+    return f"; the best model differs from base's in {len(other)} of {len(pairs)}"
+
+
+def _without_base(labelled: Sequence[tuple[str, Run]]) -> str:
+    label, run = min(labelled, key=lambda pair: _wall(pair[1]))
+    took = f"{label} ranks {count_text(run.model_set.models, 'model')} in {seconds_text(_wall(run))}"
+    if all(other.strategy == "base" for _, other in labelled):
+        return f"{took}; no other strategy ran on the same models and data to compare with."
+    return f"{took}; no run of base on the same models, data and hardware to compare with."
+
+
+def score_line(checks: Sequence[ScoreCheck]) -> str:
+    """The verdict over all pairs of runs."""
+    compared = [check for check in checks if check.shared]
+    wrong = [check for check in compared if check.mismatches]
+    if not compared:
+        return "Scores: no two runs computed the same score, so none could be compared"
+    total = sum(check.shared for check in compared)
+    digests = sum(check.fingerprints for check in compared)
+    if not wrong:
+        pairs = "the one pair" if len(compared) == 1 else f"all {len(compared)} pairs"
+        return (
+            f"Scores: bit-identical in {pairs} of runs that share any "
+            f"({count_text(total, 'comparison')}, {digests:,} of them with the features' digests)"
+        )
+    first, where = wrong[0], wrong[0].mismatches[0]
+    what = f"{where.score_a!r} against {where.score_b!r}"
+    if where.score_a == where.score_b:
+        what = f"both {where.score_a!r}, but from different features"
+    return printable(
+        f"Scores: DIFFERENT in {len(wrong)} of {count_text(len(compared), 'pair')} of runs; first: {first.a} and "
+        f"{first.b}, model {where.model} at {where.train_items} training items: {what}"
+    )
+
+
+def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
+    """The largest size of the cache of intermediates in each run, a line for each budget."""
+    peaks = dict(zip(summary["strategy"], summary["cache_peak_bytes"], strict=True))
+    lines: dict[str, list[str]] = {}
+    for label, run in in_order(runs):
+        limit = cache_budget(run)
+        # As it was written and in the decimal units of everything else.
+        budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {bytes_text(limit.bytes)}"
+        over = limit.bytes is not None and peaks[label] > limit.bytes
+        lines.setdefault(budget, []).append(
+            f"{without_budget(label)} {bytes_text(peaks[label])}{' OVER BUDGET' if over else ''}"
+        )
+    return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
+
+
+def excluded_lines(runs: Sequence[Run]) -> list[str]:
+    """Models that could not be used, a line for each with the runs that left it out and the first reason."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for label, run in in_order(runs):
+        for model, reason in run.excluded.items():
+            found.setdefault(model, []).append((label, reason))
+    return [
+        printable(f"Left out, ranked last: {model} in {', '.join(label for label, _ in cases)}: {cases[0][1]}")
+        for model, cases in found.items()
+    ]
+
+
+def storage_lines(runs: Sequence[Run]) -> list[str]:
+    """The storage regime; where there are several, each with the runs it belongs to."""
+    regimes: dict[str, list[str]] = {}
+    for label, run in in_order(runs):
+        regimes.setdefault(storage_text(run.storage), []).append(label)
+    if len(regimes) == 1:
+        return list(regimes)
+    return [printable(f"{regime}: {', '.join(labels)}") for regime, labels in regimes.items()]
+
+
+def storage_text(storage: Storage) -> str:
+    """E.g. ``"200 MB/s, cold page cache"``."""
+    speed = "the disk's own speed" if storage.bandwidth is None else f"{bytes_text(storage.bandwidth)}/s"
+    return f"{speed}, {'cold page cache' if storage.cold else 'page cache not emptied'}"
+
+
+def _wall(run: Run) -> float:
+    return median(repeat.wall_s for repeat in run.repeats)
+
+
+def _overlap(a: Run, b: Run) -> bool:
+    """Whether the ranges of the wall times overlap; single measurements have none."""
+    if len(a.repeats) == len(b.repeats) == 1:
+        return False
+    walls_a, walls_b = [r.wall_s for r in a.repeats], [r.wall_s for r in b.repeats]
+    return min(walls_a) <= max(walls_b) and min(walls_b) <= max(walls_a)

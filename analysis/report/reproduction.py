@@ -1,0 +1,196 @@
+"""All figures of the paper that a results folder holds, as one report with a page for each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from alsatian.records.reading import ResultsError, Run
+from analysis import paper
+from analysis.files import write
+from analysis.paper import FAILS, HOLDS, UNTESTABLE, Section, Verdict
+from analysis.paper.arrangement import FIGURES
+from analysis.report import sections
+from analysis.report.pages import render
+from analysis.report.plates import Plate, plate
+from analysis.report.sections import Table
+from analysis.tables.experiment import numbers
+from analysis.tables.grid import NO_BREAK
+from analysis.units import count_text, duration, printable
+
+TEMPLATE = "reproduction.html"
+FILE = "report.html"
+# Of verdicts: its name in the style sheet and a sign for those who see no colours.
+MARKS = {HOLDS: ("holds", "✓"), FAILS: ("fails", "✗"), UNTESTABLE: ("open", "–")}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One figure.
+
+    Attributes:
+        anchor: of its page, the name of the experiment's folder.
+        short: its name where there is little room, e.g. ``"Fig 10"``.
+        section: the figure and its verdicts.
+        plate: the figure as the page shows it.
+        numbers: the numbers that the figure shows.
+        runs: behind it, finished or not; none for a figure about models.
+        commands: that made it.
+        report: the experiment's own report, beside this one; None if it has none.
+    """
+
+    anchor: str
+    short: str
+    section: Section
+    plate: Plate
+    numbers: Table
+    runs: Sequence[Run]
+    commands: Sequence[str]
+    report: str | None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of its claims hold, do not hold, and cannot be tested at this scale."""
+        results = [verdict.result for verdict in self.section.verdicts]
+        return {result: results.count(result) for result in MARKS}
+
+    @property
+    def failing(self) -> list[Verdict]:
+        """Verdicts on the claims that do not hold."""
+        return [verdict for verdict in self.section.verdicts if verdict.result == FAILS]
+
+    @property
+    def finished(self) -> str:
+        """How many of its runs ended well."""
+        if not self.section.sources.made_of_runs:
+            return "–"
+        return f"{sum(run.ok for run in self.runs)} of {len(self.runs)}"
+
+    @property
+    def seconds(self) -> float:
+        """How long its runs took, with what is around their measured repeats."""
+        return sum(_seconds(run) for run in self.runs)
+
+    @property
+    def took(self) -> str:
+        """The same for people."""
+        return duration(self.seconds) if self.runs else "–"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What :func:`build` found and wrote: the report's path, its pages, and a line about them."""
+
+    path: Path
+    pages: Sequence[Page]
+    text: str
+
+
+def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str] | None = None) -> Reproduction:
+    """Write ``<results>/report.html`` about every folder in ``results`` that holds a figure of the paper.
+
+    The records are only read.
+
+    Args:
+        results: the folder that the experiments' folders lie in.
+        failures: what went wrong on the way, a line each, to be shown first.
+        wanted: titles of experiments by name; those with nothing to show are named as missing.
+
+    Raises:
+        ResultsError: there is no figure of the paper in ``results``.
+        OSError: the report cannot be written.
+    """
+    pages = sorted((page for folder in _folders(results) if (page := _page(folder))), key=_place)
+    if not pages:
+        raise ResultsError(f"{results}: no folder here holds a figure of the paper")
+    missing = {name: title for name, title in (wanted or {}).items() if name not in {p.anchor for p in pages}}
+    totals = {result: sum(page.counts[result] for page in pages) for result in MARKS}
+    scales = ", ".join(dict.fromkeys(page.section.sources.scale for page in pages))
+    headline = _headline(totals, scales)
+    content = render(
+        TEMPLATE,
+        title=f"The paper's figures, reproduced ({scales} scale)",
+        headline=headline,
+        doubtful=bool(totals[FAILS] or failures),
+        pages=pages,
+        marks=MARKS,
+        failures=[printable(line) for line in failures],
+        missing=missing,
+        failing=[(page, failing) for page in pages if (failing := page.failing)],
+        scaled=_scaled(pages),
+        took=duration(sum(page.seconds for page in pages)),
+        measured=_measured(pages),
+        environments=_environments(pages),
+    )
+    path = write(results / FILE, content)
+    return Reproduction(path, pages, f"{headline} {count_text(len(pages), 'figure')}: {path}")
+
+
+def _folders(results: Path) -> list[Path]:
+    return sorted(path for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
+
+
+def _page(folder: Path) -> Page | None:
+    section = paper.section(folder)
+    if section is None:
+        return None
+    sources, picture = section.sources, section.picture
+    number = sources.figure.number
+    runs = list(sources.runs.values())
+    return Page(
+        anchor=folder.name,
+        short=f"Fig{NO_BREAK}{number}" if number.isdigit() else number.capitalize(),
+        section=section,
+        plate=plate(picture.title, picture.caption, picture.page_image(), wide=True),
+        numbers=Table("", *numbers(picture.data.drop(columns="run_id", errors="ignore"))),
+        runs=runs,
+        commands=list(dict.fromkeys(run.command for run in runs)),
+        report=f"{folder.name}/{FILE}" if (folder / FILE).is_file() else None,
+    )
+
+
+def _place(page: Page) -> tuple[int, str]:
+    """The paper's order."""
+    return list(FIGURES).index(page.section.sources.figure.number), page.anchor
+
+
+def _headline(totals: Mapping[str, int], scales: str) -> str:
+    claims = count_text(sum(totals.values()), "claim")
+    words = [f"{totals[HOLDS]} hold"]
+    words += [f"{totals[FAILS]} do not"] if totals[FAILS] else []
+    words += [f"{totals[UNTESTABLE]} cannot be tested at this scale"] if totals[UNTESTABLE] else []
+    return f"Of {claims} of the paper, at {scales} scale, {', '.join(words)}."
+
+
+def _seconds(run: Run) -> float:
+    if run.finished is None:
+        return 0.0
+    try:
+        return (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
+    except (ValueError, TypeError):  # no dates, or of different kinds
+        return 0.0
+
+
+def _measured(pages: Sequence[Page]) -> str:
+    """The days of the first and the last run; empty without runs."""
+    days = sorted({run.started.partition("T")[0] for page in pages for run in page.runs})
+    return " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
+
+
+def _scaled(pages: Sequence[Page]) -> list[tuple[tuple[str, ...], list[str]]]:
+    """What was scaled, and the figures of which all of it is true."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for page in pages:
+        if page.section.sources.scaled:
+            groups.setdefault(page.section.sources.scaled, []).append(page.short)
+    return list(groups.items())
+
+
+def _environments(pages: Sequence[Page]) -> list[Table]:
+    """Code, versions and hardware; one table for all figures if they agree."""
+    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for page in pages:
+        for run in page.runs:
+            who = groups.setdefault(tuple(sections.machine_rows(run.environment)), [])
+            who += [] if page.short in who else [page.short]
+    return [Table(", ".join(who) if len(groups) > 1 else "", (), list(rows)) for rows, who in groups.items()]

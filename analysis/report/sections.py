@@ -1,0 +1,192 @@
+"""The report's sections as rows of text, for the page to lay out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from alsatian.records.reading import Run
+from alsatian.records.schema import Environment
+from analysis.comparing.checks import ScoreCheck
+from analysis.comparing.comparable import workload
+from analysis.comparing.labels import in_order
+from analysis.paper import HEADER, Section
+from analysis.report.findings import storage_text
+from analysis.tables import experiment
+from analysis.units import bytes_text, count_text, seconds_text
+
+# Longer lists are folded.
+SHOWN = 20
+# All of more runs than this are not listed by name.
+MANY = 6
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts. ``numeric`` says which columns hold numbers."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    numeric: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Models, best first, as ``(model, its last score)``, and the runs that ranked them so."""
+
+    title: str
+    first: Sequence[tuple[str, str]]
+    rest: Sequence[tuple[str, str]]
+
+
+def summary(frame: pd.DataFrame) -> list[Table]:
+    """The table of runs, as in a terminal."""
+    # A browser would break "speed-up" at its hyphen and leave an "s" alone on a line.
+    header = tuple(
+        t.replace("-", "\u2011").replace("inference s", "inference\u00a0s") for t, _ in experiment.HEADER
+    )
+    numeric = tuple(i for i, (_, number) in enumerate(experiment.HEADER) if number)
+    parts = experiment.by_workload(frame)
+    return [
+        Table(
+            heading if len(parts) > 1 else "", header, [tuple(cells) for cells in experiment.cells(rows)], numeric
+        )
+        for heading, rows in parts
+    ]
+
+
+def verdicts(paper: Section) -> Table:
+    """What became of the paper's claims."""
+    return Table("", tuple(title for title, _ in HEADER), paper.rows)
+
+
+def rounds(runs: Sequence[Run]) -> list[Table]:
+    """Rounds of each run: training items, models scored, chunks, the best model and its score.
+
+    Runs that agree share a table.
+    """
+    header = ("train items", "models", "chunks", "top score", "best model")
+    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for label, run in in_order(runs):
+        rows = []
+        for result in run.rounds:
+            best = max(result.scores, key=lambda model: result.scores[model])
+            numbers = (result.train_items, len(result.scores), result.chunks)
+            rows.append((*(f"{n:,}" for n in numbers), f"{result.scores[best]:.4f}", best))
+        groups.setdefault(tuple(rows), []).append(label)
+    return [Table(_who(labels, runs), header, rows, numeric=(0, 1, 2, 3)) for rows, labels in groups.items()]
+
+
+def rankings(runs: Sequence[Run]) -> list[Ranking]:
+    """Final rankings; runs that agree share one."""
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for label, run in in_order(runs):
+        last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
+        models = tuple((model, last.get(model, "–")) for model in run.ranking)
+        groups.setdefault((workload(run), models), []).append(label)
+    return [Ranking(_who(labels, runs), ranked[:SHOWN], ranked[SHOWN:]) for (_, ranked), labels in groups.items()]
+
+
+def score_checks(checks: Sequence[ScoreCheck]) -> Table:
+    """Every pair of runs that must agree, and whether it does."""
+    rows = [(check.a, check.b, f"{check.shared:,}", f"{check.fingerprints:,}", _verdict(check)) for check in checks]
+    return Table("", ("run", "and run", "shared scores", "with features", "result"), rows, numeric=(2, 3))
+
+
+def differences(checks: Sequence[ScoreCheck]) -> Table:
+    """Every score or digest of features that differs; at most 100."""
+    rows = [
+        (check.a, check.b, m.model, f"{m.train_items:,}", repr(m.score_a), repr(m.score_b))
+        for check in checks
+        for m in check.mismatches
+    ]
+    header = ("run", "and run", "model", "train items", "score", "other score")
+    return Table("", header, rows[:100], numeric=(3, 4, 5))
+
+
+def facts(runs: Sequence[Run]) -> list[Table]:
+    """Facts about each model set and dataset."""
+    firsts: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        firsts.setdefault((run.model_set.digest, run.dataset.digest), run)
+    found = []
+    for run in firsts.values():
+        models, data = run.model_set, run.dataset
+        rows = [
+            ("models", f"{models.models:,}"),
+            ("blocks", f"{models.blocks:,}, of which {models.distinct_blocks:,} distinct"),
+            ("size", f"{bytes_text(models.total_bytes)}, of which {bytes_text(models.distinct_bytes)} distinct"),
+            ("model set digest", models.digest),
+            ("train items", f"{data.train_items:,}"),
+            ("test items", f"{data.test_items:,}"),
+            ("classes", f"{data.classes:,}"),
+            ("dataset digest", data.digest),
+        ]
+        found.append(Table(f"{models.name} on {data.name}", (), rows))
+    return found
+
+
+def environments(runs: Sequence[Run]) -> list[Table]:
+    """Code, versions and hardware; one table for all runs if they agree."""
+    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for label, run in in_order(runs):
+        groups.setdefault(tuple(machine_rows(run.environment)), []).append(label)
+    return [Table(", ".join(who) if len(groups) > 1 else "", (), list(rows)) for rows, who in groups.items()]
+
+
+def provenance(runs: Sequence[Run]) -> Table:
+    """Where each row of the table comes from: run id, time, storage and every repeat's wall time."""
+    header = ("run", "run id", "started", "storage", "wall time of every repeat")
+    rows = [
+        (label, run.run_id, run.started, storage_text(run.storage), _walls(run)) for label, run in in_order(runs)
+    ]
+    return Table("", header, rows)
+
+
+def commands(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Each distinct command and the runs it made."""
+    found: dict[str, list[str]] = {}
+    for label, run in in_order(runs):
+        found.setdefault(run.command, []).append(label)
+    return [(command, _who(labels, runs)) for command, labels in found.items()]
+
+
+def _who(labels: Sequence[str], runs: Sequence[Run]) -> str:
+    """The runs called ``labels``, in few words if they are many and all that there are."""
+    return f"all {len(labels)} runs" if len(labels) == len(runs) > MANY else ", ".join(labels)
+
+
+def _verdict(check: ScoreCheck) -> str:
+    if not check.shared:
+        return "nothing shared"
+    return f"DIFFERENT: {len(check.mismatches)} of {check.shared}" if check.mismatches else "identical"
+
+
+def _walls(run: Run) -> str:
+    return ", ".join(seconds_text(repeat.wall_s) for repeat in run.repeats)
+
+
+def machine_rows(machine: Environment) -> list[tuple[str, ...]]:
+    """Code, versions and hardware, a row each."""
+    commit = machine.commit or "unknown commit"
+    libraries = ", ".join(f"{name} {version or 'unknown'}" for name, version in machine.libraries.items())
+    memory = None if machine.memory_bytes is None else bytes_text(machine.memory_bytes)
+    rows = [
+        ("code", f"{machine.version or 'unknown version'}, {commit}{' with changes' if machine.dirty else ''}"),
+        ("Python", machine.python),
+        ("libraries", libraries),
+        ("platform", machine.platform),
+        ("CPU", machine.cpu),
+        ("cores", _count(machine.cores, "core")),
+        ("threads", _count(machine.threads, "thread")),
+        ("memory", memory),
+        ("GPU", machine.gpu or "none"),
+        ("CUDA", machine.cuda),
+        ("driver", machine.driver),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _count(number: int | None, noun: str) -> str | None:
+    return None if number is None else count_text(number, noun)

@@ -1,0 +1,247 @@
+"""Hydra's side: from the words of a command line to one resolved configuration per run."""
+
+import itertools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from alsatian.errors import ConfigError, nearest
+from experiments.configuration.settings import check_kind
+
+MODULE = "conf"
+
+
+def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
+    """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the paper's is the laptop's unless given."""
+    scale = "laptop" if _root_.scale == "paper" and "paper" not in values else _root_.scale
+    return _pick(scale, values)
+
+
+def _pick(choice: Any, values: dict[Any, Any]) -> Any:
+    """``${pick:${paper.items},{2000:64,8000:256}}``: the value that another setting picks; it may be null."""
+    by_name = {_text(key): value for key, value in values.items()}
+    name = _text(choice)
+    if name not in by_name:
+        raise ConfigError(f"{name} is not among {', '.join(by_name)} here; choose one of these")
+    value = by_name[name]
+    # A bare list would be taken for a single value that is of no valid kind.
+    return OmegaConf.create(value) if isinstance(value, list | dict) else value
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _name_of(target: str) -> str:
+    """``${name_of:${order._target_}}``: the choice that a class stands for, which its file is called after."""
+    return target.split(".")[-2]
+
+
+OmegaConf.register_new_resolver("at_scale", _at_scale, replace=True)
+OmegaConf.register_new_resolver("pick", _pick, replace=True)
+OmegaConf.register_new_resolver("name_of", _name_of, replace=True)
+MAIN = "config"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of an experiment.
+
+    Attributes:
+        overrides: what was chosen for this run, e.g. ``("strategy=base",)``.
+        config: the resolved configuration.
+    """
+
+    overrides: tuple[str, ...]
+    config: DictConfig
+
+
+def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
+    """Every run that ``words`` (Hydra overrides) ask for.
+
+    An experiment may list runs under ``sweep``: every combination is a run, unless ``words`` choose that
+    key. A list of such sweeps is one after the other. With ``multirun``, words such as ``seed=1,2`` sweep as well.
+
+    Raises:
+        ConfigError: a word cannot be read, or names something that does not exist.
+    """
+    with _initialised():
+        overrides = _parse(words)
+        usual = _check_names(overrides)
+        fixed, axes = _split_sweeps(overrides, multirun)
+        start = tuple(values[0] for values in axes.values())
+        first = _compose([*fixed, *start])
+        written: Any = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))
+        chosen = {o.get_key_element().lstrip("+~") for o in overrides}
+        combinations: dict[tuple[str, ...], None] = {}
+        for own in written if isinstance(written, list) else [written]:
+            more = {key: _words(key, values) for key, values in own.items() if key not in chosen}
+            # What is chosen in the words may make several sweeps the same.
+            combinations |= dict.fromkeys(itertools.product(*({**axes, **more}).values()))
+        found = [
+            Cell(combination, first if combination == start else _compose([*fixed, *combination]))
+            for combination in combinations
+        ]
+    for cell in found:
+        if missing := sorted(OmegaConf.missing_keys(cell.config)):
+            raise ConfigError(f"{missing[0]}: needs a value here; write {missing[0]}=…")
+        plain: Any = OmegaConf.to_container(cell.config)
+        for key, value in usual.items():
+            check_kind(key, reduce(operator.getitem, key.split("."), plain), value)
+    return found
+
+
+def _words(key: str, values: Sequence[Any]) -> list[str]:
+    return [f"{key}={_text(value)}" for value in values]
+
+
+def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
+    """``words`` without those that set ``key``, and what the last of these sets it to; None without one.
+
+    Raises:
+        ConfigError: a word cannot be read.
+    """
+    kept: list[str] = []
+    value = None
+    for word, override in zip(words, _parse(words), strict=True):
+        if override.key_or_group == key:
+            value = override.value()
+        else:
+            kept.append(word)
+    return kept, value
+
+
+def experiments_with(key: str) -> list[str]:
+    """Names of the experiments whose file sets ``key``, sorted."""
+    folder = resources.files(MODULE).joinpath("experiment")
+    return [name for name in choices("experiment") if key in _read(folder.joinpath(f"{name}.yaml"))]
+
+
+def _read(file: Traversable) -> dict[str, Any]:
+    return OmegaConf.to_container(OmegaConf.create(file.read_text()), resolve=False)  # type: ignore[return-value]
+
+
+def choices(group: str) -> list[str]:
+    """Names of a config group's choices, sorted."""
+    with _initialised():
+        return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def _initialised() -> Any:
+    GlobalHydra.instance().clear()
+    return hydra.initialize_config_module(MODULE, version_base="1.3", job_name="alsatian")
+
+
+def _parse(words: Sequence[str]) -> list[Override]:
+    try:
+        return list(OverridesParser.create().parse_overrides(list(words)))
+    except HydraException as error:
+        raise ConfigError(f"cannot read '{' '.join(words)}': {_first_line(error)}; write key=value") from None
+
+
+def _check_names(overrides: Sequence[Override]) -> dict[str, Any]:
+    """Refuse unknown groups' choices and unknown keys, with the nearest valid name.
+
+    Returns what the keys would be if they were not set.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    groups = set(loader.list_groups(""))
+    keys: dict[str, Any] | None = None
+    usual: dict[str, Any] = {}
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_delete():
+            raise ConfigError(f"{override.input_line}: nothing can be left out; write key=value")
+        if key in groups:
+            valid = loader.get_group_options(key)
+            for name in _values(override):
+                if name not in valid:
+                    raise ConfigError(
+                        f"{key}={name}: there is no such {key}; {nearest(str(name), [str(v) for v in valid])}"
+                    )
+        elif not override.is_add() and not key.startswith("hydra."):
+            # Keys may come with a choice made in the same words, so they are looked up in that composition.
+            keys = keys if keys is not None else _all_keys(_picked(overrides, groups))
+            if key not in keys:
+                raise ConfigError(f"{key}: there is no such key; {nearest(key, {*keys, *groups})}")
+            usual[key] = keys[key]
+    return usual
+
+
+def _values(override: Override) -> list[str]:
+    if override.is_sweep_override():
+        return [str(value) for value in override.sweep_string_iterator()]
+    return [str(override.value())]
+
+
+def _picked(overrides: Sequence[Override], groups: set[str]) -> tuple[str, ...]:
+    """The group choices among ``overrides``."""
+    return tuple(f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups)
+
+
+@cache
+def _all_keys(picked: tuple[str, ...]) -> dict[str, Any]:
+    """Dotted keys, with values, of the composition that the group choices ``picked`` make."""
+    found: dict[str, Any] = {}
+
+    def walk(node: Any, prefix: str) -> None:
+        for key, value in node.items() if isinstance(node, dict) else ():
+            found[f"{prefix}{key}"] = value
+            walk(value, f"{prefix}{key}.")
+
+    walk(OmegaConf.to_container(_compose(picked), resolve=False), "")
+    return found
+
+
+def _split_sweeps(overrides: Sequence[Override], multirun: bool) -> tuple[list[str], dict[str, list[str]]]:
+    fixed: list[str] = []
+    axes: dict[str, list[str]] = {}
+    for override in overrides:
+        if not override.is_sweep_override():
+            fixed.append(str(override.input_line))
+        elif multirun:
+            key = override.get_key_element()
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            raise ConfigError(f"{override.input_line}: several values need -m (multirun)")
+    return fixed, axes
+
+
+def _compose(overrides: Sequence[str]) -> DictConfig:
+    try:
+        config = hydra.compose(MAIN, list(overrides))
+        OmegaConf.resolve(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+    except ValueError:  # of OmegaConf, about a key where a list wants a number
+        raise ConfigError(f"{' '.join(overrides)}: sets a key of a list; -m with KEY=A,B sweeps over KEY") from None
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def descriptions(group: str) -> list[tuple[str, str]]:
+    """Name and first comment of every choice of a config group."""
+    return [(name, _first_comment(group, name)) for name in choices(group)]
+
+
+def _first_comment(group: str, name: str) -> str:
+    text = resources.files(MODULE).joinpath(group, f"{name}.yaml").read_text()
+    for line in text.splitlines():
+        if line.startswith("# ") and not line.startswith("# @package"):
+            return line.removeprefix("# ")
+    return ""

@@ -1,0 +1,182 @@
+"""From a configuration to a run's parts. Data and model sets that several runs need are made once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from alsatian.api import resolve_device
+from alsatian.blocks.fingerprint import digest_json
+from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Spill
+from alsatian.costs.hardware import Hardware
+from alsatian.data.dataset import Dataset
+from alsatian.errors import ConfigError
+from alsatian.models.model_set import ModelSet
+from alsatian.models.sets.last_layers import cached_inputs, last_layers
+from alsatian.proxies.base import Proxy
+from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.meter.meter import check_settings
+from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.strategy import Strategy
+from experiments.configuration.hardware import given
+from experiments.configuration.settings import check_run
+from experiments.trackers.base import Tracker
+
+Steps = Callable[[str, int, int], None]
+"""Called with what is being prepared, how many steps are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run's parts, built from its configuration before anything is measured.
+
+    ``hardware`` is what the configuration names, None for the machine at hand.
+    """
+
+    config: dict[str, Any]
+    strategy: Strategy
+    proxy: Proxy
+    storage: Storage
+    loader: LoaderSettings
+    spill: Spill
+    dataset: Dataset
+    tracker: Tracker
+    hardware: Hardware | None
+
+    def search_settings(self) -> dict[str, Any]:
+        """Arguments of :func:`alsatian.search` that every search of this run has, but for models and data."""
+        config = self.config
+        return {
+            "strategy": self.strategy,
+            "proxy": self.proxy,
+            "batch_size": config["batch_size"],
+            "budget": config["cache"]["budget"],
+            "spill": self.spill,
+            "loader": self.loader,
+            "storage": self.storage,
+            "hardware": self.hardware,
+            "device": config["device"]["name"],
+            "verify": config["verify"],
+            "on_bad_model": config["on_bad_model"],
+        }
+
+
+class Parts:
+    """Makes the parts of runs."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, Dataset] = {}
+        self._model_sets: dict[str, ModelSet] = {}
+
+    def setup(self, config: DictConfig) -> Setup:
+        """The parts of the run with the resolved configuration ``config``.
+
+        Raises:
+            ConfigError: a setting is not valid.
+        """
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        values = {str(key): value for key, value in plain.items()}
+        check_run(values)
+        check_settings(values["meter"]["level"], values["meter"]["timeline"])
+        resolve_device(values["device"]["name"])
+        dataset = self._dataset(config)
+        if values["last_layers"]:
+            key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])
+            if key not in self._datasets:
+                models = self._whole(values, lambda what, done, total: None)
+                self._datasets[key] = cached_inputs(models, dataset, values["last_layers"])
+            dataset = self._datasets[key]
+        return Setup(
+            config=values,
+            strategy=_strategy(config),
+            proxy=_build(config.proxy),
+            storage=_build(config.storage),
+            loader=_loader(config),
+            spill=Spill(**{key: values["cache"][name] for key, name in SPILL.items()}),
+            dataset=dataset,
+            tracker=_build(config.tracker),
+            hardware=given(values),
+        )
+
+    def model_set(self, config: dict[str, Any], steps: Steps) -> ModelSet:
+        """The model set of the run with configuration ``config``, made on first use.
+
+        Raises:
+            AlsatianError: it cannot be had.
+        """
+        models = self._whole(config, steps)
+        return last_layers(models, config["last_layers"]) if config["last_layers"] else models
+
+    def _dataset(self, config: DictConfig) -> Dataset:
+        key = digest_json(OmegaConf.to_container(config.dataset, resolve=True))
+        if key not in self._datasets:
+            self._datasets[key] = _build(config.dataset)
+        return self._datasets[key]
+
+    def _whole(self, config: dict[str, Any], steps: Steps) -> ModelSet:
+        device = config["device"]["name"]
+        key = digest_json([config["model_set"], config["store_dir"], device])
+        if key not in self._model_sets:
+            # Every read is verified, so that no strategy pays for what another has checked before.
+            store = BlockStore(config["store_dir"], verify="always")
+            self._model_sets[key] = generator(config).open(store, device, steps)
+        return self._model_sets[key]
+
+
+def generator(config: Mapping[str, Any]) -> Any:
+    """What makes the model set of ``config``; nothing is made yet.
+
+    Raises:
+        ConfigError: a setting of it is not valid.
+    """
+    return _build(OmegaConf.create(config["model_set"]))
+
+
+@cache
+def _own_choice() -> int:
+    """PyTorch's own number of threads, asked for before the first run sets it."""
+    return torch.get_num_threads()
+
+
+def use_threads(config: dict[str, Any]) -> None:
+    """Have PyTorch use as many threads as ``config`` says, or as it chose itself."""
+    own = _own_choice()
+    torch.set_num_threads(config["device"]["threads"] or own)
+
+
+# Fields of the cache's lower tiers by the settings they come from.
+SPILL = {"host": "host_budget", "ssd": "ssd_budget", "folder": "ssd_dir"}
+
+
+def _loader(config: DictConfig) -> LoaderSettings:
+    budgets = ("block_budget", "block_host_budget", "block_ssd_budget", "ssd_dir")
+    loader: LoaderSettings = _build(config.loader, **{key: config.cache[key] for key in budgets})
+    loader.check_device(config.device.name)
+    return loader
+
+
+def _strategy(config: DictConfig) -> Strategy:
+    strategy: Strategy = _build(
+        config.strategy,
+        schedule=_build(config.schedule),
+        sharing=config.sharing,
+        order=_build(config.order),
+        cache=_build(config.cache.policy),
+    )
+    return strategy
+
+
+def _build(config: DictConfig, **parts: Any) -> Any:
+    """Instantiate a component; errors in its settings become one line."""
+    try:
+        # Parts are handed over in a call of their own: Hydra would turn dataclasses back into configuration.
+        return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(**parts)
+    except (hydra.errors.InstantiationException, TypeError, ValueError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise ConfigError(f"{config.get('_target_')}: {reason}") from None

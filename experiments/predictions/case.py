@@ -1,0 +1,118 @@
+"""A run of an experiment as a case to predict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig
+
+from alsatian.api import SearchResult, search
+from alsatian.blocks.candidate import Candidate
+from alsatian.costs.keys import keys_for
+from alsatian.costs.model import CostModel
+from alsatian.data.dataset import raw_bytes
+from alsatian.errors import ConfigError
+from alsatian.machines.timed.prediction import Prediction, predict, recorded_scores
+from alsatian.models.model_set import ModelSet
+from alsatian.searching.adaptive import decided
+from alsatian.searching.rounds import RoundResult
+from alsatian.searching.schedules import Adaptive
+from experiments.configuration.hardware import measured
+from experiments.configuration.setup import Parts, Setup, use_threads
+from experiments.predictions.parameter_free import bare_set
+from experiments.runs.progress import Progress
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run, with what it costs.
+
+    Attributes:
+        setup: its parts.
+        candidates: the models as chains of blocks.
+        costs: of the hardware that its configuration names.
+        models: the model set; None if it is known without parameters, which is enough for this hardware.
+    """
+
+    setup: Setup
+    candidates: Sequence[Candidate]
+    costs: CostModel
+    models: ModelSet | None
+
+    def predict(self, rounds: Sequence[RoundResult] | None = None) -> Prediction:
+        """What the search is predicted to take; models survive as in ``rounds``, or as drawn from the seed."""
+        setup, config = self.setup, self.setup.config
+        batches = setup.dataset.batches(config["batch_size"])
+        settings: dict[str, Any] = {
+            "budget": config["cache"]["budget"],
+            "spill": setup.spill,
+            "loader": setup.loader,
+        }
+        strategy = setup.strategy
+        if isinstance(strategy.schedule, Adaptive):
+            strategy, _ = decided(strategy, self.candidates, batches, self.costs, **settings)
+        return predict(
+            self.candidates,
+            batches,
+            self.costs,
+            strategy=strategy,
+            scores=None if rounds is None else recorded_scores(rounds),
+            seed=config["seed"],
+            file_bytes=self._file_bytes(),
+            **settings,
+        )
+
+    def run(self) -> SearchResult:
+        """The search itself, once.
+
+        Raises:
+            ConfigError: the models have no parameters.
+        """
+        setup, config = self.setup, self.setup.config
+        if self.models is None:
+            raise ConfigError(
+                f"model_set={config['model_set']['name']} was not made for hardware={self.costs.hardware.name}; "
+                "searches are run with hardware=measured"
+            )
+        use_threads(config)
+        settings = {**setup.search_settings(), "hardware": self.costs.hardware}
+        return search(self.models, setup.dataset, **settings)
+
+    def _file_bytes(self) -> Mapping[str, int]:
+        if self.models is None:
+            return {}
+        store = self.models.store
+        identities = {block.identity for candidate in self.candidates for block in candidate.blocks}
+        return {identity: store.block_path(identity).stat().st_size for identity in identities}
+
+
+class Predictor:
+    """Makes cases; data, model sets and profiles that several need are made once."""
+
+    def __init__(self) -> None:
+        self._parts = Parts()
+
+    def case(self, config: DictConfig, progress: Progress, again: bool = False) -> Case:
+        """The run with the resolved configuration ``config``; this machine is measured ``again`` if asked for.
+
+        Raises:
+            AlsatianError: its model set cannot be had, or the hardware does not know it.
+        """
+        setup = self._parts.setup(config)
+        bare = bare_set(setup.config, setup.hardware)
+        models: ModelSet | None = None
+        candidates: Sequence[Candidate]
+        if bare is not None:
+            candidates, like = bare.candidates, bare.like
+        else:
+            models = self._parts.model_set(setup.config, progress.step)
+            candidates, like = models.candidates, None
+        hardware = setup.hardware
+        if hardware is None:
+            assert models is not None
+            use_threads(setup.config)
+            hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, again)
+        items = setup.dataset.train_items
+        keys = keys_for(hardware, candidates, models.segments if models else None, like)
+        costs = CostModel.of(hardware, keys, setup.storage, raw_bytes(items) / len(items))
+        return Case(setup, candidates, costs, models)

@@ -1,0 +1,88 @@
+"""The environment behind a number: code, versions, hardware."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import alsatian
+from alsatian.costs.profiling.machine import cores, cpu, version
+
+LIBRARIES = (
+    "torch", "torchvision", "transformers", "numpy", "safetensors", "blake3", "scikit-learn", "hydra-core", "wandb"
+)  # fmt: skip
+# Variables that choose kernels or their number of threads, and so may decide about bits.
+VARIABLES = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA",
+    "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """What a reader needs to judge and repeat a measurement, as plain data."""
+    gpu = torch.cuda.is_available()
+    return {
+        "code": code(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "cpu": cpu(),
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": _memory(),
+        "gpu": torch.cuda.get_device_name() if gpu else None,
+        "cuda": torch.version.cuda if gpu else None,
+        "driver": _driver() if gpu else None,
+        "determinism": determinism(),
+    }
+
+
+def determinism() -> dict[str, Any]:
+    """Settings that decide whether the same work gives the same bits. Variables that are not set are None."""
+    return {
+        "interop_threads": torch.get_num_interop_threads(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
+        "mkldnn": torch.backends.mkldnn.is_available(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        **{name: os.environ.get(name) for name in VARIABLES},
+    }
+
+
+def code() -> dict[str, Any]:
+    """Version of the installed package; commit and dirty flag if it is installed from a git checkout."""
+    folder = Path(str(alsatian.__file__)).parent
+    inside = _run("git", "-C", str(folder), "ls-files", "--error-unmatch", "__init__.py") is not None
+    status = _run("git", "-C", str(folder.parent), "status", "--porcelain", "--untracked-files=no")
+    return {
+        "version": version("alsatian"),
+        "commit": _run("git", "-C", str(folder), "rev-parse", "HEAD") if inside else None,
+        "dirty": bool(status) if inside else None,
+    }
+
+
+def _run(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _driver() -> str | None:
+    found = _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return found.splitlines()[0] if found else None

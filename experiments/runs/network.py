@@ -1,0 +1,128 @@
+"""What is measured of models without a search: their layers, and how much they share.
+
+An experiment whose ``measure`` is not ``search`` writes one of these files for every run instead of ``run.json``:
+``blocks.json`` (see :mod:`analysis.paper.block_files`) or ``overlap.json`` (what ``alsatian overlap``
+writes). Both hold the run's configuration and the environment.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alsatian.data.dataset import Batch
+from alsatian.models.layers import layers
+from alsatian.models.model_set import ModelSet
+from alsatian.models.overlap.study import study
+from alsatian.runtime.loading.transfer import transfer_to
+from experiments.configuration.setup import use_threads
+from experiments.runs import record, saving
+from experiments.runs.environment import environment
+from experiments.runs.progress import Progress
+from experiments.runs.queue import Command, Run
+from experiments.runs.repeat import failure
+
+SCHEMA = 1
+
+
+def finished(path: Path) -> bool:
+    """Whether ``path`` is the result of a study. It is whole if it is there."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("schema") == SCHEMA
+
+
+def carry_out(run: Run, command: Command, progress: Progress) -> dict[str, Any]:
+    """Measure ``run``, save the result and return its status and a line about it as ``found``.
+
+    Raises:
+        SavingError: the result cannot be written.
+    """
+    assert isinstance(run.models, ModelSet)
+    config = run.setup.config
+    use_threads(config)
+    tick = progress.repeat(run.label, 0, 1)
+    try:
+        content = {"layers": _layers, "overlap": _overlap}[config["measure"]](run, run.models)
+    except Exception as error:
+        reason = failure(error)
+        return {"status": reason.status, "error": command.hide.text(reason.error)}
+    tick()
+    saving.save(
+        run.path,
+        command.hide.everywhere(
+            {
+                "schema": SCHEMA,
+                "run_id": run.identity,
+                "command": command.text,
+                "started": record.now(),
+                "config": run.shown,
+                "environment": environment(),
+                **content,
+            }
+        ),
+    )
+    return {"status": "ok", "error": None, "found": _told(content)}
+
+
+def _overlap(run: Run, models: ModelSet) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        json.dumps(study(models.candidates, models.store, models.segments).as_dict())
+    )
+    return found
+
+
+@torch.no_grad()
+def _layers(run: Run, models: ModelSet) -> dict[str, Any]:
+    """Values and seconds a batch of every layer of the first model, in every repeat."""
+    candidate, config = models.candidates[0], run.setup.config
+    size = min(config["batch_size"], len(run.setup.dataset.train_items))
+    device = torch.device(config["device"]["name"])
+    transfer = transfer_to(device)
+    stages = []
+    for block in candidate.blocks:
+        segment = models.segments[block.identity]
+        loaded = transfer.bring(transfer.stage(models.store.load_block(block.identity, candidate.id)))
+        transfer.hand_over(loaded)
+        stages.append((segment, segment.prepare(loaded.parameters)))
+    found = layers([segment for segment, _ in stages])
+    times: list[list[float]] = [[] for _ in found]
+    items = candidate.preprocessing(run.setup.dataset.items(Batch(0, 0, size, False)))
+    start = tuple(tensor.to(device) for tensor in items)
+    for turn in range(config["repeats"] + 1):
+        state = start
+        for layer, seconds in zip(found, times, strict=True):
+            _settle(device)
+            begin = time.perf_counter()
+            for segment, parameters in stages[layer.start : layer.stop]:
+                state = segment(state, parameters)
+            _settle(device)
+            if turn:  # the first one warms up
+                seconds.append(time.perf_counter() - begin)
+    return {
+        "items": size,
+        "blocks": [
+            {
+                "name": layer.name,
+                "parameters": sum(p.numel() for _, own in stages[layer.start : layer.stop] for p in own),
+                "inference_s": seconds,
+            }
+            for layer, seconds in zip(found, times, strict=True)
+        ],
+    }
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _told(content: Mapping[str, Any]) -> str:
+    if "blocks" in content:
+        return f"{len(content['blocks'])} layers, {content['items']} items a batch"
+    return f"{content['share_with_common_blocks']:.0%} of {len(content['models'])} models share blocks"

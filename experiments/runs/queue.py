@@ -1,0 +1,91 @@
+"""The runs of a command before any of them starts, with what their identities depend on."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alsatian.models.model_set import ModelSet
+from experiments.configuration.composition import Cell
+from experiments.configuration.identity import run_id
+from experiments.configuration.redaction import Redaction
+from experiments.configuration.settings import FILES
+from experiments.configuration.setup import Parts, Setup, Steps, use_threads
+from experiments.runs import record
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is to be carried out. ``label``, ``overrides`` and ``shown`` hold no secrets.
+
+    Attributes:
+        label: for people: what was chosen for this run.
+        overrides: the same, one text for each setting.
+        setup: its parts.
+        shown: its configuration as the record will have it.
+        models: its model set, or the error that says why it cannot be had.
+        identity: its run id; None without a model set.
+    """
+
+    label: str
+    overrides: tuple[str, ...]
+    setup: Setup
+    shown: dict[str, Any]
+    models: ModelSet | Exception
+    identity: str | None
+
+    @property
+    def folder(self) -> Path:
+        """The experiment's results folder."""
+        return Path(self.setup.config["results_dir"]) / self.setup.config["name"]
+
+    @property
+    def path(self) -> Path:
+        """Where the record lies."""
+        assert self.identity is not None
+        return record.path_of(self.folder, self.identity, FILES[self.setup.config["measure"]])
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it is a search, rather than a study of the models."""
+        return bool(self.setup.config["measure"] == "search")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was typed, without secrets, the runs it asks for, and what hides secrets in their results."""
+
+    text: str
+    runs: tuple[Run, ...]
+    hide: Redaction
+
+
+def plan(cells: Sequence[Cell], words: Sequence[str], steps: Steps) -> Command:
+    """Build the parts of all runs and open their model sets. Nothing is measured.
+
+    A model set that cannot be had fails the runs that need it, not the others.
+
+    Raises:
+        AlsatianError: a configuration is not valid, or no model set at all can be had.
+    """
+    parts = Parts()
+    setups = [parts.setup(cell.config) for cell in cells]
+    hide = Redaction(setup.config for setup in setups)
+    runs = tuple(_plan(cell, setup, parts, hide, steps) for cell, setup in zip(cells, setups, strict=True))
+    errors = [run.models for run in runs if isinstance(run.models, Exception)]
+    if len(errors) == len(runs):
+        raise errors[0]
+    return Command(shlex.join(["alsatian", "run", *hide.words(words)]), runs, hide)
+
+
+def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Steps) -> Run:
+    shown = hide.config(setup.config)
+    overrides = tuple(hide.words(cell.overrides))
+    label = " ".join(overrides) or setup.strategy.name
+    use_threads(setup.config)
+    try:
+        models = parts.model_set(setup.config, steps)
+    except Exception as error:
+        return Run(label, overrides, setup, shown, error, None)
+    return Run(label, overrides, setup, shown, models, run_id(shown, models, setup.dataset))

@@ -1,0 +1,140 @@
+"""The paper's experiments, one after the other, each in a process of its own: one that dies stops no other."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alsatian.errors import ConfigError, nearest
+from experiments.configuration.composition import cells, experiments_with
+
+# The setting that makes an experiment one of the paper's.
+FIGURE = "figure"
+# What errors that are meant for people start with; see :mod:`experiments.cli`.
+_PREFIX = "alsatian: "
+# For a run to be recorded as interrupted.
+_GRACE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment of the paper.
+
+    Attributes:
+        choice: as in ``experiment=…``.
+        name: of its folder.
+        title: what it shows.
+        scale: that it runs at.
+        runs: how many it asks for.
+        results: the folder that all experiments' folders lie in.
+    """
+
+    choice: str
+    name: str
+    title: str
+    scale: str
+    runs: int
+    results: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where its run records lie."""
+        return self.results / self.name
+
+
+def experiments(only: Sequence[str] | None, words: Sequence[str]) -> list[Experiment]:
+    """The experiments of the paper with ``words`` as further settings, in the paper's order; ``only`` these.
+
+    Raises:
+        ConfigError: one in ``only`` is not there, or ``words`` do not fit.
+    """
+    there = experiments_with(FIGURE)
+    for name in only or ():
+        if name not in there:
+            raise ConfigError(
+                f"reproduce.only: '{name}' is no experiment of the paper; {nearest(str(name), there)}"
+            )
+    for word in words:
+        if word.partition("=")[0] in ("experiment", "name"):
+            raise ConfigError(f"{word}: experiments of the paper are chosen with reproduce.only=[…]")
+    found = [_experiment(name, words) for name in there if only is None or name in only]
+    if not found:
+        raise ConfigError("reproduce.only: names no experiment; leave it out for all")
+    return found
+
+
+def _experiment(name: str, words: Sequence[str]) -> Experiment:
+    runs = cells([f"experiment={name}", *words])
+    config = runs[0].config
+    return Experiment(name, config.name, config.title, config.scale, len(runs), Path(config.results_dir))
+
+
+def carry_out(
+    experiment: Experiment, words: Sequence[str], say: Callable[[str], None], warn: Callable[[str], None]
+) -> list[str]:
+    """Do what ``alsatian run`` does with ``experiment``, in a process of its own that writes to the same output.
+
+    Args:
+        experiment: which one. What was finished before is skipped.
+        words: further settings.
+        say: takes the command, for people, before it starts.
+        warn: takes each line of the error output that is no failure.
+
+    Returns:
+        A line for each failure.
+
+    Raises:
+        KeyboardInterrupt: after the run in flight was recorded as interrupted.
+    """
+    own = ["run", f"experiment={experiment.choice}", *words]
+    say(shlex.join(["alsatian", *own]))
+    sys.stdout.flush()
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "experiments.cli", *own],
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert process.stderr is not None
+    lines: list[str] = []
+    try:
+        for line in process.stderr:
+            lines.append(line.rstrip("\n"))
+            if not line.startswith(_PREFIX):
+                warn(lines[-1])
+        status = process.wait()
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        process.stderr.close()
+    return _failures(status, lines)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Let it end; on a terminal it has been interrupted too, elsewhere it is interrupted now."""
+    for order in (None, signal.SIGINT, signal.SIGKILL):
+        if order is not None:
+            process.send_signal(order)
+        try:
+            process.wait(1.0 if order is None else _GRACE_S)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def _failures(status: int, lines: Sequence[str]) -> list[str]:
+    """What went wrong in a process that ended with ``status`` and wrote ``lines`` to its error output."""
+    told = [line.removeprefix(_PREFIX).removeprefix("failed: ") for line in lines if line.startswith(_PREFIX)]
+    if status == 0 or told:
+        return told if status else []
+    if status < 0:
+        return [f"ended by {signal.Signals(-status).name}; the same command goes on behind what is finished"]
+    last = [line for line in lines if line.strip()][-1:]
+    return last or ["scores differ that must be equal; its report names them"]

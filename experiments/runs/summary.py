@@ -1,0 +1,33 @@
+"""The table at the end of a run."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from alsatian.errors import AlsatianError
+from alsatian.files import claimed, remove_temporaries
+from alsatian.records.reading import ResultsError
+from analysis.report import build
+from experiments.runs import saving
+from experiments.trackers.base import Tracker
+
+
+def show(folder: Path, console: Console, tracker: Tracker | None = None) -> int:
+    """Rebuild the report of ``folder``, print its table and tell ``tracker``; 1 if scores differ.
+
+    Raises:
+        AlsatianError: there is no usable record, or the folder cannot be written; the records are intact.
+    """
+    try:
+        with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
+            remove_temporaries(folder / "figures")
+            built = build.build(folder)
+    except ResultsError as error:
+        raise AlsatianError(str(error)) from None
+    except OSError as error:
+        raise saving.SavingError(saving.cannot_write(Path(error.filename or folder), error)) from None
+    console.print(built.text, markup=False, highlight=False)
+    if tracker is not None:
+        tracker.figures(folder, built.files)
+    return 1 if any(check.mismatches for check in built.checks) else 0

@@ -1,0 +1,151 @@
+"""A sweep that is killed again and again ends in the tables of one that is left alone.
+
+``python -m experiments.studies.kills`` runs a sweep of 12 runs undisturbed, then the same sweep with a store
+of its own under ``kill -9`` at random moments, from training the models to writing the report, and compares
+what both left behind.
+"""
+
+import argparse
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from alsatian.errors import AlsatianError
+from alsatian.files import write_bytes
+from experiments.studies import kill_comparison
+from experiments.studies.kill_moments import MOMENTS, Attempt, Moments
+
+SWEEP = ("strategy=base,shift,shared_prefix,alsatian", "cache.budget=4MiB,8MiB,16MiB")
+RUNS = 12
+# Small, and with one thread, so that two sweeps do the same arithmetic on a busy machine too.
+SMALL = ("name=kills", "scale=ci", "device.threads=1")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A kill: at which moment of the sweep, how many seconds after the start, and how many runs were finished."""
+
+    moment: str
+    after_s: float
+    finished: int
+
+
+def command(folder: Path, words: Sequence[str]) -> list[str]:
+    """The sweep of ``words``, with store and results of its own in ``folder``."""
+    places = [f"results_dir={folder / 'results'}", f"store_dir={folder / 'store'}"]
+    return [sys.executable, "-m", "experiments.cli", "run", "-m", *words, *SMALL, *places]
+
+
+def undisturbed(folder: Path, words: Sequence[str]) -> Moments:
+    """Run the sweep to its end, and once more with everything there; return when what happened."""
+    first = Attempt(command(folder, words), folder).watched()
+    again = Attempt(command(folder, words), folder).watched()
+    return Moments.of(first, again)
+
+
+def disturbed(folder: Path, words: Sequence[str], kills: int, moments: Moments, seed: int) -> Iterator[Kill]:
+    """Kill the sweep ``kills`` times, yielding each, then let it end.
+
+    Raises:
+        AlsatianError: a finished run was lost or changed, or the last attempt failed.
+    """
+    rng = random.Random(seed)
+    kept: dict[Path, bytes] = {}
+    done = 0
+    while done < kills:
+        moment = _moment(done / kills, rng)
+        attempt = Attempt(command(folder, words), folder)
+        killed = attempt.kill(moment, moments, rng, *_between(done / kills, moments.runs))
+        now = kill_comparison.finished(folder / "results")
+        if lost := [str(path) for path, content in kept.items() if now.get(path) != content]:
+            raise AlsatianError(f"finished runs were lost or changed: {', '.join(lost)}")
+        kept = now
+        if killed:
+            done += 1
+            yield Kill(moment, attempt.seconds, len(now))
+        elif moment == "report":  # with all runs there it was faster than its killer, who learns from that
+            moments = moments.at_pace(attempt.seconds)
+    last = subprocess.run(command(folder, words), capture_output=True, text=True)
+    if last.returncode != 0:
+        raise AlsatianError(f"the sweep failed after the kills: {last.stderr[-2000:].strip()}")
+
+
+def _moment(progress: float, rng: random.Random) -> str:
+    """The moment to aim at: set-up at first, the report at last, anything between."""
+    if progress < 1 / 6:
+        return "set-up"
+    return "report" if progress >= 5 / 6 else rng.choice(("start", "run", "run"))
+
+
+def _between(progress: float, runs: int) -> tuple[int, int]:
+    """How many runs are finished at least and at most when the next kill comes: none in set-up, all at last."""
+    share = min(1.0, max(0.0, (progress - 1 / 6) / (4 / 6)))
+    return int(share * (runs - 2)), runs + 1 if share == 1 else int(share * (runs - 2)) + 2
+
+
+def report(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: int) -> str:
+    """The result as Markdown."""
+    rows = []
+    for moment, meaning in MOMENTS.items():
+        if some := [kill for kill in kills if kill.moment == moment]:
+            times = [kill.after_s for kill in some]
+            done = ", ".join(str(kill.finished) for kill in some)
+            rows.append(f"| {meaning} | {len(some)} | {min(times):.1f}–{max(times):.1f} | {done} |")
+    verdict = "\n".join(f"- {line}" for line in differences) or (
+        "No difference: the same runs; scores, fingerprints and rankings of all rounds equal bit for bit; all "
+        "columns of `summary.csv` equal that are not times; every record and manifest valid; no finished run "
+        "lost or changed by a kill; no temporary file left; the store verified."
+    )
+    facts = f"{platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
+    return f"""# Kills
+
+A sweep of {runs} runs (`{" ".join((*SWEEP, *SMALL))}`), its process ended with SIGKILL {len(kills)} times at
+random moments (seed {seed}), the same command started again each time, and compared with an undisturbed sweep.
+Made by `python -m experiments.studies.kills` ({facts}).
+
+| moment aimed at | kills | seconds after the start | runs finished by then |
+|---|---|---|---|
+{chr(10).join(rows)}
+
+{verdict}
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare and print; 1 if there is a difference."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.studies.kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="e.g. docs/results/kills.md")
+    options = parser.parse_args(arguments)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    with tempfile.TemporaryDirectory(prefix="kills-") as name:
+        alone, troubled = Path(name, "undisturbed"), Path(name, "disturbed")
+        kills = []
+        try:
+            moments = undisturbed(alone, SWEEP)
+            console.print(f"undisturbed: {moments}")
+            for kill in disturbed(troubled, SWEEP, options.kills, moments, options.seed):
+                kills.append(kill)
+                console.print(f"kill {len(kills)}: {kill.moment}, {kill.after_s:.1f} s; {kill.finished} finished")
+            differences = kill_comparison.differences(alone, troubled)
+        except AlsatianError as error:
+            Console(stderr=True, soft_wrap=True).print(f"kills: {error}", markup=False, highlight=False)
+            return 1
+    text = report(kills, differences, RUNS, options.seed)
+    console.print(text)
+    if options.out:
+        write_bytes(options.out, text.encode())
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""Predictions of the paper's end-to-end bars (Figs 10, 13 and 16), none of which anything was fitted to."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from statistics import median
+from typing import ClassVar
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.costs.hardware import Hardware
+from alsatian.costs.keys import keys_for, shape_key
+from alsatian.costs.model import CostModel
+from alsatian.data.dataset import Batch, batches_of
+from alsatian.machines.timed.prediction import predict
+from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.meter.measurement import Measurement
+from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.schedules import Round, Rounds, ranked
+from alsatian.searching.strategy import Strategy
+from baselines.base import Base
+from experiments.predictions.chains import PUBLISHED, SETS, read_chains
+from experiments.studies.published_parts import FILE_BYTES, new_items
+
+FIGURES = ("10", "13", "16")
+MODELS, BATCH_SIZE = 35, 128
+STORAGE = Storage(bandwidth="200MB", cold=True)
+DISTRIBUTIONS = {"FIFTY_PERCENT": "top_50", "TWENTY_FIVE_PERCENT": "top_25", "TOP_LAYERS": "top_layers"}
+APPROACHES = ("base", "shift", "alsatian")
+MEMORY = 64_000_000_000
+"""Bytes of the published machine's memory, where a figure says nothing else."""
+FOR_INTERMEDIATES = 0.5
+"""Share of the memory that intermediates may take; blocks that stay have what they leave."""
+SEEDS = 5
+"""Sets and rankings to predict; their median counts, as the paper's own draws are not known."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of the paper.
+
+    Attributes:
+        figure: with its panel, e.g. ``"10a"``.
+        workload, items, distribution, approach: as in the figure.
+        memory: bytes.
+        published: seconds.
+        parts: published seconds of each part, where the figure shows them.
+    """
+
+    figure: str
+    workload: str
+    items: int
+    distribution: str
+    approach: str
+    memory: int
+    published: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def cell(self) -> tuple[str, str, int, str, int]:
+        """What its approaches are compared in."""
+        figure = self.figure[:2] if self.figure.startswith("16") else self.figure  # a panel for each approach
+        return figure, self.workload, self.items, self.distribution, self.memory
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A bar, and the median prediction of it in seconds, by part as well."""
+
+    bar: Bar
+    predicted: float
+    parts: Mapping[str, float]
+
+    @property
+    def error(self) -> float:
+        """Predicted over published, less one."""
+        return self.predicted / self.bar.published - 1
+
+
+@dataclass(frozen=True)
+class PublishedRounds:
+    """The published halving on data whose batches end where its rounds do.
+
+    Attributes:
+        amounts: training batches of every round.
+    """
+
+    amounts: tuple[int, ...]
+    name: ClassVar[str] = "published"
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        """Keeps the better half, rounded down, behind every round."""
+        left = list(models)
+        for i, amount in enumerate(self.amounts):
+            scores = yield Round(tuple(left), amount)
+            left = ranked(left, scores)[: max(1, len(models) >> (i + 1))]
+
+
+def published() -> list[Bar]:
+    """The bars, in the paper's order."""
+    bars: dict[tuple[str, str, int, str, str, int], dict[str, float]] = {}
+    for row in csv.DictReader(
+        resources.files("analysis.paper").joinpath("paper.csv").read_text("utf-8").splitlines()
+    ):
+        if row["figure"] not in FIGURES or row["unit"] != "seconds":
+            continue
+        workload, _, memory = row["workload"].partition("@")
+        room = int(memory.removesuffix("GB") or 0) * 10**9 or MEMORY
+        figure = row["figure"] + row["panel"]
+        where = (figure, workload, int(row["items"]), row["distribution"], row["approach"], room)
+        bars.setdefault(where, {})[row["component"]] = float(row["value"])
+    return [Bar(*where, found.pop("total"), found) for where, found in bars.items()]
+
+
+def compare(bar: Bar, hardware: Hardware, seeds: int = SEEDS) -> Compared:
+    """Predict ``bar``: the median over ``seeds`` sets."""
+    found = [
+        _predicted(hardware, bar.workload, bar.items, bar.distribution, bar.approach, bar.memory, seed)
+        for seed in range(seeds if bar.approach == "alsatian" else 1)  # without sharing no draw matters
+    ]
+    parts = {part: median(m.parts_s[part] for m in found) for part in found[0].parts_s}
+    return Compared(bar, median(m.wall_s for m in found), parts)
+
+
+# Fig 13 asks again what Fig 10 asks, and base does not depend on what models share.
+_known: dict[tuple[object, ...], Measurement] = {}
+
+
+def _predicted(
+    hardware: Hardware, workload: str, items: int, distribution: str, approach: str, memory: int, seed: int
+) -> Measurement:
+    shares = approach == "alsatian"
+    key = (hardware.name, workload, items, approach, memory, *((distribution, seed) if shares else ()))
+    if key not in _known:
+        _known[key] = _search(hardware, workload, items, distribution, approach, memory, seed)
+    return _known[key]
+
+
+def _search(
+    hardware: Hardware, workload: str, items: int, distribution: str, approach: str, memory: int, seed: int
+) -> Measurement:
+    candidates = models_of(workload, distribution, seed)
+    test, train, amounts = batches(items)
+    halving = PublishedRounds(amounts)
+    strategies = {
+        "base": Base(),
+        "shift": Base(name="shift", schedule=halving),
+        "alsatian": Strategy(schedule=halving),
+    }
+    keys = keys_for(hardware, candidates, like=shape_of(workload))
+    shares = approach == "alsatian"
+    if not shares:
+        candidates, keys = _in_files(candidates, keys, FILE_BYTES[workload])
+
+    def found(pages: int, blocks: int) -> Measurement:
+        return predict(
+            candidates,
+            (test, train),
+            CostModel.of(replace(hardware, page_cache_bytes=pages), keys, STORAGE),
+            strategy=strategies[approach],
+            budget=int(memory * FOR_INTERMEDIATES),
+            loader=LoaderSettings(keep=shares, read_ahead=False, block_budget=blocks),
+            seed=seed,
+        ).measurement
+
+    if not shares:
+        return found(memory, 1)
+    # What intermediates hold does not depend on the room for blocks, which have the rest.
+    return found(0, memory - found(0, memory).peaks["cache_bytes"])
+
+
+def models_of(workload: str, distribution: str, seed: int) -> list[Candidate]:
+    """A synthetic set of the paper's."""
+    return read_chains()[PUBLISHED[workload]].models(MODELS, DISTRIBUTIONS[distribution], seed)
+
+
+def shape_of(workload: str) -> str:
+    """Of its architecture, as hardware profiles call it."""
+    name = PUBLISHED[workload]
+    return shape_key(SETS[name].spec, read_chains()[name].preprocessing)
+
+
+def _in_files(
+    candidates: Sequence[Candidate], keys: Mapping[str, str], file_bytes: float
+) -> tuple[list[Candidate], dict[str, str]]:
+    """The models as files of their own, which share nothing and hold the classifier as well, and their keys."""
+    models, found = [], {}
+    for candidate in candidates:
+        blocks = [replace(block, identity=f"{candidate.id} {block.identity}") for block in candidate.blocks]
+        found.update({new.identity: keys[old.identity] for new, old in zip(blocks, candidate.blocks, strict=True)})
+        rest = round(file_bytes) - candidate.parameter_bytes
+        blocks[-1] = replace(blocks[-1], parameter_bytes=blocks[-1].parameter_bytes + rest)
+        models.append(replace(candidate, blocks=tuple(blocks)))
+    return models, found
+
+
+def batches(items: int) -> tuple[list[Batch], list[Batch], tuple[int, ...]]:
+    """Test batches, training batches, and how many of the latter every round of the published halving has."""
+    test, _ = batches_of(items // 5, 0, BATCH_SIZE)
+    train: list[Batch] = []
+    amounts = []
+    start = 0
+    for count in new_items(items - items // 5):
+        for first in range(start, start + count, BATCH_SIZE):
+            train.append(Batch(len(test) + len(train), first, min(first + BATCH_SIZE, start + count), False))
+        start += count
+        amounts.append(len(train))
+    return test, train, tuple(amounts)

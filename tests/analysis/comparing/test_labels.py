@@ -1,0 +1,101 @@
+from itertools import permutations
+
+import pytest
+
+from analysis.comparing.labels import in_order
+
+
+def labels(runs):
+    return [label for label, _ in in_order(runs)]
+
+
+def test_strategies_have_a_fixed_order(load_runs, record):
+    names = ["zeta", "alsatian", "adaptive", "shared_prefix", "base", "shift"]
+    assert labels(load_runs(*map(record, names))) == [
+        "base",
+        "shift",
+        "shared_prefix",
+        "alsatian",
+        "adaptive",
+        "zeta",
+    ]
+
+
+def test_order_and_labels_do_not_depend_on_the_order_of_runs(load_runs, record):
+    runs = load_runs(record("base"), *(record(run_id=b, config__cache__budget=b) for b in ("8MiB", "16MiB")))
+    assert {tuple(labels(order)) for order in permutations(runs)} == {
+        ("base", "alsatian cache.budget=8MiB", "alsatian cache.budget=16MiB")
+    }
+
+
+def test_cells_of_one_strategy_are_told_apart_by_all_settings_that_differ(load_runs, record):
+    runs = load_runs(
+        record(run_id="a", batch_size=None, config__batch_size=32, config__seed=0),
+        record(run_id="b", config__batch_size=64, config__seed=1),
+    )
+    assert labels(runs) == ["alsatian batch_size=32 seed=0", "alsatian batch_size=64 seed=1"]
+
+
+def test_two_budgets_that_change_together_are_both_named(load_runs, record):
+    runs = load_runs(
+        record(run_id="a", config__cache__budget="8MiB", config__cache__block_budget="1GiB"),
+        record(run_id="b", config__cache__budget=None, config__cache__block_budget="2GiB"),
+    )
+    assert labels(runs) == [
+        "alsatian cache.block_budget=1GiB cache.budget=8MiB",
+        "alsatian cache.block_budget=2GiB cache.budget=null",
+    ]
+
+
+def test_a_component_is_named_by_its_class_which_speaks_for_its_settings(load_runs, record):
+    runs = load_runs(
+        record(run_id="a", config__order={"_target_": "orders.dfs.Dfs"}),
+        record(run_id="b", config__order={"_target_": "orders.random.Random", "seed": 3}),
+    )
+    assert labels(runs) == ["alsatian order=Dfs", "alsatian order=Random"]
+
+
+def test_settings_of_equal_components_are_named(load_runs, record):
+    orders = [{"_target_": "orders.random.Random", "seed": seed} for seed in (10, 9)]
+    runs = load_runs(*(record(run_id=f"r{o['seed']}", config__order=o) for o in orders))
+    assert labels(runs) == ["alsatian order.seed=9", "alsatian order.seed=10"]
+
+
+def test_a_model_set_is_known_by_its_name(load_runs, record):
+    vit = {"_target_": "models.Other", "name": "vit", "count": 99}
+    runs = load_runs(record(run_id="a"), record(run_id="b", config__model_set=vit, model_set__digest="bb"))
+    assert labels(runs) == ["alsatian model_set.name=digits_finetunes", "alsatian model_set.name=vit"]
+
+
+def test_scale_speaks_for_what_it_presets(load_runs, record):
+    runs = load_runs(
+        record(run_id="a"),
+        record(run_id="b", config__scale="ci", config__repeats=1, config__proxy__epochs=10, dataset__digest="x"),
+    )
+    assert labels(runs) == ["alsatian scale=ci", "alsatian scale=laptop"]
+
+
+def test_equal_settings_with_different_models_are_told_apart_by_digest(load_runs, record):
+    runs = load_runs(record(run_id="a"), record(run_id="b", model_set__digest="bbbbbbbbbbbb"))
+    assert labels(runs) == ["alsatian model_set.digest=aaaaaaaa", "alsatian model_set.digest=bbbbbbbb"]
+
+
+@pytest.mark.parametrize("key", ["title", "results_dir", "store_dir", "force", "targets", "sweep"])
+def test_settings_that_measure_nothing_do_not_tell_runs_apart(load_runs, record, key):
+    runs = load_runs(record(run_id="a", **{f"config__{key}": 1}), record(run_id="b", **{f"config__{key}": 2}))
+    assert labels(runs) == ["alsatian run=a", "alsatian run=b"]
+
+
+def test_a_strategy_named_like_a_label_stays_unambiguous(load_runs, record):
+    runs = load_runs(
+        *(record(run_id=b, config__cache__budget=b) for b in ("8MiB", "16MiB")),
+        record("alsatian cache.budget=8MiB", run_id="sly"),
+    )
+    assert len(set(labels(runs))) == 3
+
+
+def test_unfinished_runs_have_no_label(load_runs, record):
+    empty = {"repeats": [], "rounds": [], "ranking": [], "winner": None}
+    runs = load_runs(record(), record("base", status="failed", error="x", **empty))
+    assert len(runs) == 2
+    assert labels(runs) == ["alsatian"]

@@ -1,0 +1,147 @@
+import math
+
+import pytest
+
+from analysis.paper import cells, published, sources
+from analysis.paper.arrangement import FIGURES, number_of
+
+
+def cells_in(folder):
+    found = sources.load(folder)
+    return cells.cells(found.figure, found.runs)
+
+
+def one(found, approach, component="total", **labels):
+    """The only cell with these labels."""
+    (cell,) = [
+        cell
+        for cell in found
+        if (cell.approach, cell.component) == (approach, component)
+        and all(getattr(cell, name) == value for name, value in labels.items())
+    ]
+    return cell
+
+
+def test_every_published_height_and_label_is_there():
+    assert len(published.rows("10")) == 120
+    assert published.figures() == ["5", "10", "11", "12", "13", "14", "15", "16", "17", "overlap"]
+    assert set(published.figures()) == set(FIGURES)
+    heights = published.values("10").set_index(["panel", "workload", "approach"])["value"]
+    assert heights["f", "ViT-L-32", "base"] == 1363.706
+    assert published.values("14")["value"].max() == pytest.approx(55.026 * 60)
+
+
+@pytest.mark.parametrize("number", ["10", "13", "14", "15", "17"])
+def test_printed_speedups_are_those_of_the_heights(tmp_path, write, as_published, number):
+    found = cells_in(write(tmp_path, *as_published(number)))
+    for row in published.labels(number).to_dict("records"):
+        cell = one(found, row["approach"], panel=row["panel"], workload=row["workload"])
+        assert cell.published_speedup == pytest.approx(row["value"], abs=0.051)
+
+
+@pytest.mark.parametrize("number", ["5", "10", "11", "13", "14", "15", "16", "17"])
+def test_runs_as_published_give_the_published_numbers(tmp_path, write, as_published, number):
+    found = cells_in(write(tmp_path, *as_published(number)))
+    assert len(found) == len(published.values(number))
+    assert all(cell.ok for cell in found)
+    for cell in found:
+        assert cell.percent == pytest.approx(cell.published_percent, rel=1e-3)
+        if number != "5":
+            assert cell.seconds == pytest.approx(cell.published_seconds / 20)
+            assert cell.published_speedup == pytest.approx(cell.speedup, nan_ok=True)
+
+
+def test_what_times_refer_to(tmp_path, write, as_published):
+    ten = cells_in(write(tmp_path / "10", *as_published("10")))
+    assert [cell.percent for cell in ten if cell.approach == "base"] == pytest.approx([100.0] * 24)
+    eleven = cells_in(write(tmp_path / "11", *as_published("11")))
+    last = one(eleven, "alsatian", panel="d", distribution="TOP_LAYERS")
+    assert last.published_percent == pytest.approx(100 * 70.392 / 135.066)
+    sixteen = cells_in(write(tmp_path / "16", *as_published("16")))
+    tight = one(sixteen, "shift", panel="b", workload="ViT-L-32@5GB")
+    assert tight.published_percent == pytest.approx(100 * 1332.118 / 1328.266)
+    assert tight.published_speedup == pytest.approx(1469.022 / 1332.118)
+
+
+def test_the_order_is_the_papers(tmp_path, write, as_published):
+    found = cells_in(write(tmp_path, *reversed(as_published("10", best=True))))
+    assert list(dict.fromkeys(cell.panel for cell in found)) == list("abcdef")
+    inside = [cell for cell in found if cell.panel == "a"]
+    assert list(dict.fromkeys(cell.workload for cell in inside)) == [
+        "ResNet-18",
+        "ResNet-152",
+        "EffNetV2-L",
+        "ViT-L-32",
+    ]
+    of_one = [cell.approach for cell in inside if cell.workload == "ViT-L-32"]
+    assert of_one == ["base", "shift", "alsatian", "auto"]
+
+
+def test_ours_at_its_best_has_a_panel_of_its_own_where_strategies_have(tmp_path, write, as_published):
+    sixteen = cells_in(write(tmp_path / "16", *as_published("16", best=True)))
+    assert {cell.panel for cell in sixteen if cell.approach == "auto"} == {"d"}
+    eleven = cells_in(write(tmp_path / "11", *as_published("11", best=True)))
+    assert {cell.panel for cell in eleven if cell.approach == "auto"} == {"a", "b", "c"}
+
+
+def test_missing_and_failed_runs_are_cells_without_numbers(tmp_path, write, as_published):
+    made = as_published("17")
+    made[1] |= {"status": "oom", "error": "no memory", "repeats": [], "rounds": [], "ranking": [], "winner": None}
+    found = cells_in(write(tmp_path, *made[:-1]))
+    assert one(found, "shift", panel="a").status == "oom"
+    assert one(found, "alsatian", panel="c").status == "not run"
+    assert math.isnan(one(found, "shift", panel="a").seconds)
+    assert one(found, "shift", panel="a").published_speedup == pytest.approx(1.765, abs=1e-3)
+
+
+def test_times_of_other_conditions_are_not_compared(tmp_path, write, as_published):
+    made = as_published("17")
+    made[0]["environment"]["cpu"] = "another"
+    found = cells_in(write(tmp_path, *made))
+    alsatian = one(found, "alsatian", panel="a")
+    assert alsatian.ok
+    assert math.isnan(alsatian.speedup)
+    assert math.isnan(alsatian.percent)
+
+
+def test_workloads_that_the_paper_has_not_come_behind_its_own(tmp_path, write, as_published):
+    made = as_published("14")
+    extra = [{**run, "run_id": f"{i:016x}"} for i, run in enumerate(made[:3])]
+    for run in extra:
+        run["config"] = run["config"] | {"paper": {"workload": "Swin", "items": 2000, "distribution": "hf"}}
+    found = cells_in(write(tmp_path, *made, *extra))
+    inside = list(dict.fromkeys(cell.workload for cell in found if cell.panel == "a"))
+    assert inside == ["ViT-B-16", "DETR-50", "DETR-101", "DINOv2-L", "M-Res-152", "Swin"]
+    assert math.isnan(one(found, "alsatian", workload="Swin").published_speedup)
+
+
+def test_of_two_runs_of_a_cell_the_last_good_one_counts(tmp_path, write, as_published):
+    first, *others = as_published("17")
+    again = {**first, "run_id": "f" * 16, "started": "2027-01-01T00:00:00+00:00"}
+    failed = {**first, "run_id": "e" * 16, "started": "2028-01-01T00:00:00+00:00", "status": "failed", "error": "x"}
+    found = sources.load(write(tmp_path, first, *others, again, failed))
+    assert {run.run_id for key, run in found.runs.items() if key.approach == "base"} >= {"f" * 16}
+    assert any(f"run {first['run_id']}: not drawn" in line for line in found.problems)
+
+
+def test_a_run_without_a_cell_is_named(tmp_path, write, as_published):
+    made = as_published("17")
+    made[0]["config"].pop("paper")
+    found = sources.load(write(tmp_path, *made))
+    assert any("config.paper" in line for line in found.problems)
+    assert len(found.runs) == 8
+
+
+def test_other_experiments_are_no_figures_of_the_paper(tmp_path, write, record):
+    assert sources.load(write(tmp_path, record())) is None
+
+
+def test_numbers_of_figures():
+    assert [number_of(text) for text in (5, "05", "fig10", "overlap", "9", None)] == [
+        "5",
+        "5",
+        "10",
+        "overlap",
+        None,
+        None,
+    ]

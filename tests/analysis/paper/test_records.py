@@ -1,0 +1,68 @@
+"""Every figure, rebuilt from records of real runs at the scale ci."""
+
+import csv
+import importlib.util
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from analysis import paper
+
+HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
+RECORDS = sorted((HERE / "records").glob("*.json"))
+EACH = pytest.mark.parametrize("kept", RECORDS, ids=[path.stem for path in RECORDS])
+
+
+@pytest.fixture(scope="module")
+def unpack():
+    spec = importlib.util.spec_from_file_location("pack", HERE / "pack.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.unpack
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def same(a, b):
+    """Equal texts, or numbers that differ by rounding only: sums may be taken in another order."""
+    if a == b:
+        return True
+    try:
+        return float(a) == pytest.approx(float(b), rel=1e-9)
+    except ValueError:
+        return False
+
+
+def test_every_figure_has_records():
+    assert {path.stem for path in RECORDS} == {
+        "fig05", "fig10", "fig11", "fig12", "fig13", "fig14", "fig15", "fig16", "fig17", "overlap",
+    }  # fmt: skip
+
+
+@EACH
+def test_the_numbers_of_the_figure_are_as_they_were(tmp_path, unpack, kept):
+    files = paper.draw(unpack(kept, tmp_path))
+    for path in (path for path in files if path.suffix == ".csv"):
+        end = "-verdict" if path.name == "verdict.csv" else ""
+        found, expected = rows(path), rows(HERE / "expected" / f"{kept.stem}{end}.csv")
+        assert len(found) == len(expected)
+        for own, other in zip(found, expected, strict=True):
+            assert len(own) == len(other)
+            assert [(a, b) for a, b in zip(own, other, strict=True) if not same(a, b)] == []
+
+
+@EACH
+def test_the_records_are_whole(kept):
+    schema = json.loads((ROOT / "alsatian" / "records" / "run.schema.json").read_text())
+    documents = json.loads(kept.read_text())
+    assert documents
+    for place, document in documents.items():
+        if place.endswith("/run.json"):
+            jsonschema.validate(document, schema)
+            assert document["config"]["scale"] == "ci"

@@ -1,0 +1,194 @@
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from analysis import units
+from analysis.tables import experiment
+
+
+def row(frame, strategy):
+    return frame.set_index("strategy").loc[strategy]
+
+
+def test_medians_spread_and_speed_up(load_runs, record):
+    frame = experiment.summary(load_runs(record("base", (20.0, 16.0, 15.0)), record(walls=(5.0, 3.0, 4.0, 2.0))))
+    base, alsatian = row(frame, "base"), row(frame, "alsatian")
+    assert (base.wall_s, base.wall_min, base.wall_max, base.repeats) == (16.0, 15.0, 20.0, 3)
+    assert (alsatian.wall_s, alsatian.wall_min, alsatian.wall_max, alsatian.repeats) == (3.5, 2.0, 5.0, 4)
+    assert base.speedup == 1.0
+    assert alsatian.speedup == 16.0 / 3.5
+
+
+def test_parts_and_counters_are_medians_and_the_cache_peak_is_the_largest(load_runs, record):
+    made_up = record(walls=(4.0, 4.0, 4.0))
+    for repeat, seconds, read, peak in zip(
+        made_up["repeats"], (9.0, 1.0, 2.0), (30, 10, 20), (5, 7, 6), strict=True
+    ):
+        repeat["parts_s"] = {"prepare_model": seconds}
+        repeat["counters"] = {"bytes_read": read, "block_executions": read * 2}
+        repeat["peaks"] = {"cache_bytes": peak}
+    found = row(experiment.summary(load_runs(made_up)), "alsatian")
+    assert found.prepare_model_s == 2.0
+    assert found.inference_s == 0.0
+    assert (found.bytes_read, found.block_executions, found.cache_peak_bytes) == (20, 40, 7)
+
+
+def test_absent_counters_are_zero(load_runs, record):
+    made_up = record()
+    for repeat in made_up["repeats"]:
+        del repeat["counters"], repeat["peaks"]
+    found = row(experiment.summary(load_runs(made_up)), "alsatian")
+    assert (found.bytes_read, found.block_executions, found.cache_peak_bytes) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model_set__digest", "other"),
+        ("dataset__digest", "other"),
+        ("storage__bandwidth", None),
+        ("storage__cold", False),
+        ("config__batch_size", 32),
+        ("config__proxy__epochs", 10),
+        ("config__device__name", "cuda"),
+        ("environment__cpu", "another"),
+        ("environment__threads", 1),
+        ("environment__gpu", "some GPU"),
+    ],
+)
+def test_no_speed_up_over_a_base_under_other_conditions(load_runs, record, key, value):
+    frame = experiment.summary(load_runs(record("base", **{key: value}), record()))
+    assert math.isnan(row(frame, "alsatian").speedup)
+    assert row(frame, "base").speedup == 1.0
+
+
+def test_no_speed_up_without_a_finished_base(load_runs, record):
+    failed = record("base", status="failed", error="x", repeats=[], rounds=[], ranking=[], winner=None)
+    assert math.isnan(row(experiment.summary(load_runs(failed, record())), "alsatian").speedup)
+
+
+def test_a_sweep_is_compared_with_the_base_that_has_the_same_setting(load_runs, record):
+    sweep = [("8MiB", 20.0, 5.0), ("16MiB", 12.0, 6.0)]
+    runs = load_runs(
+        *(record("base", (base,), run_id=f"b{b}", config__cache__budget=b) for b, base, _ in sweep),
+        *(record("alsatian", (own,), run_id=f"a{b}", config__cache__budget=b) for b, _, own in sweep),
+    )
+    assert list(experiment.summary(runs)["speedup"]) == [1.0, 1.0, 4.0, 2.0]
+
+
+def test_the_columns_of_the_summary(load_runs, record):
+    assert list(experiment.summary(load_runs(record())).columns) == [
+        *("strategy", "wall_s", "wall_min", "wall_max", "repeats", "speedup"),
+        *("prepare_model_s", "prepare_data_s", "inference_s", "proxy_scoring_s"),
+        *("planning_s", "cache_io_s", "other_s"),
+        *("bytes_read", "block_executions", "cache_peak_bytes", "winner", "scores_check"),
+        *("model_set", "dataset", "workload", "conditions"),
+    ]
+
+
+def test_the_table_as_text(load_runs, record):
+    lines = experiment.render(experiment.summary(load_runs(record("base", (16.0,)), record()))).splitlines()
+    assert lines[1].split()[:3] == ["strategy", "wall", "time"]
+    first = " ".join(lines[3].split())
+    assert first == "base 16.0 s (N=1) 1.0× 4.00 1.00 8.00 2.00 180 MB 5,400 m2 identical (2 scores)"
+    assert "4.1 s (4.0–4.3, N=3)" in lines[4]
+    assert " 3.9× " in lines[4]
+    assert len({line.index("m2") for line in lines[3:]}) == 1
+
+
+def test_a_wide_table_is_wrapped_and_loses_nothing(load_runs, record):
+    winner = "organisation-with-a-long-name/model_with_a_long_name-and-a-digest-0123456789abcdef"
+    budgets = ("8MiB", "16MiB")
+    runs = load_runs(
+        *(
+            record(run_id=b, config__cache__budget=b, config__seed=b, winner=winner, ranking=[winner])
+            for b in budgets
+        )
+    )
+    text = experiment.render(experiment.summary(runs))
+    assert max(len(line) for line in text.splitlines()) <= 140
+    for column, whole in (
+        ("winner", winner * 2),
+        ("strategy", "".join(f"alsatian seed={b} cache.budget={b}" for b in budgets)),
+    ):
+        place = text.splitlines()[1].index(column)
+        pieces = [line[place:].split("  ")[0] for line in text.splitlines()[3:]]
+        assert "".join(pieces).replace(" ", "") == whole.replace(" ", "")
+
+
+def test_workloads_are_separate_tables(load_runs, record):
+    runs = load_runs(record("base"), record(), record("shift", model_set__digest="other", model_set__name="vit"))
+    text = experiment.render(experiment.summary(runs))
+    first, second = text.split("\n\n")
+    assert first.startswith("digits_finetunes on digits\n")
+    assert second.startswith("vit on digits\n")
+    assert "alsatian" in first
+    assert "shift" in second
+    assert "shift" not in first
+
+
+def test_control_characters_do_not_reach_the_terminal(load_runs, record):
+    text = experiment.render(experiment.summary(load_runs(record(winner="m\x1b[2J", ranking=["m\x1b[2J"]))))
+    assert "\x1b" not in text
+    assert "m\\x1b[2J" in text
+
+
+def test_markdown_cells_cannot_break_out(load_runs, record):
+    text = experiment.markdown(experiment.summary(load_runs(record(winner="a|b<c", ranking=["a|b<c"]))))
+    assert "a\\|b\\<c" in text
+    assert len(text.splitlines()) == 3
+
+
+@given(st.text(alphabet="ab_-=./ é", max_size=60), st.integers(1, 20))
+@example("alsatian cache.budget=8MiB", 13)
+def test_wrapping_keeps_every_character_and_the_width(text, width):
+    lines = text.wrapped(text, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.00 kB"),
+        (46_800_000, "46.8 MB"),
+        (720_000_000, "720 MB"),
+        (999_960_000, "1.00 GB"),
+        (5.3e9, "5.30 GB"),
+        (4.2e16, "42,000 TB"),
+    ],
+)
+def test_bytes(size, text):
+    assert units.bytes_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("16MiB", 16 * 2**20), ("200 MB", 200_000_000), (5, 5), (None, None), (True, None), ("many", None)],
+)
+def test_parse_bytes(size, expected):
+    assert units.parse_bytes(size) == expected
+
+
+@pytest.mark.parametrize(
+    ("walls", "text"),
+    [
+        ((4.1, 4.0, 4.3, 3), "4.1 s (4.0–4.3, N=3)"),
+        ((0.0432, 0.04, 0.05, 2), "0.043 s (0.040–0.050, N=2)"),
+        ((1234.5, 1000, 2000, 5), "1,234 s (1,000–2,000, N=5)"),
+        ((0.5, 0.5, 0.5, 1), "0.50 s (N=1)"),
+    ],
+)
+def test_wall_time(walls, text):
+    assert units.wall_text(*walls) == text
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"), [(3.94, "3.9×"), (1.0, "1.0×"), (0.5, "0.50×"), (1234.0, "1,234×"), (math.nan, "–")]
+)
+def test_factor(factor, text):
+    assert units.factor_text(factor) == text

@@ -1,0 +1,169 @@
+"""``alsatian reproduce`` with two small experiments that stand for figures of the paper."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.configuration.composition import take
+from experiments.runs import reproduction
+from experiments.runs.reproduction import Experiment
+from experiments.runs.time_left import TimeLeft
+
+pytestmark = pytest.mark.xdist_group("paper")
+
+Alsatian = Callable[..., int]
+Reproduce = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[3]
+SMALL = """# @package _global_
+# A search that stands for cells of a figure.
+name: {name}
+title: Small {name}
+figure: {{number: "{number}"}}
+scaled: ["4 models instead of 35"]
+paper: {{workload: ResNet-18, items: 2000, distribution: TOP_LAYERS}}
+sweep:
+  strategy: [{strategies}]
+"""
+
+
+@pytest.fixture
+def reproduce(tmp_path: Path, store: Path) -> Reproduce:
+    """The command, with two experiments of the paper and no others: fig10 with two runs, fig17 with one."""
+    source = tmp_path / "source"
+    for package in ("alsatian", "analysis", "baselines", "conf", "experiments"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = source / "conf" / "experiment"
+    for path in folder.glob("*.yaml"):
+        if re.search("^figure:", path.read_text(), re.MULTILINE):
+            path.unlink()
+    for name, strategies in (("fig10", "shift, alsatian"), ("fig17", "alsatian")):
+        (folder / f"{name}.yaml").write_text(
+            SMALL.format(name=name, number=name.removeprefix("fig"), strategies=strategies)
+        )
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-m", "experiments.cli", "reproduce", "scale=ci", f"store_dir={store}"]
+        environment = {**os.environ, "PYTHONPATH": str(source)}
+        return subprocess.run([*command, *words], cwd=here, env=environment, capture_output=True, text=True)
+
+    return call
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("run.json")}
+
+
+@pytest.mark.slow
+def test_it_runs_what_is_missing_and_reports_on_all(reproduce: Reproduce, tmp_path: Path) -> None:
+    results = tmp_path / "here" / "results"
+    first = reproduce("reproduce.only=[fig17]")
+    assert first.returncode == 0, first.stderr
+    assert "[0/1 experiments done, 0 failed, time left unknown] fig17: Small fig17, 1 run" in first.stdout
+    found = contents(results)
+    assert {path.parent.parent.name for path in found} == {"fig17"}
+    second = reproduce()
+    assert second.returncode == 0, second.stderr
+    assert re.search(r"\[1/2 experiments done, 0 failed, about 0 s left\] fig17", second.stdout)
+    everything = contents(results)
+    assert len(everything) == 3
+    assert everything.items() >= found.items()
+    page = (results / "report.html").read_text()
+    for part in ('id="fig10"', 'id="fig17"', "4 models instead of 35", "alsatian run experiment=fig10 scale=ci"):
+        assert part in page
+    third = reproduce()
+    assert third.returncode == 0, third.stderr
+    assert third.stdout.count("finished before, skipped") == 3
+    assert contents(results) == everything
+    assert (results / "report.html").read_text() == page
+
+
+@pytest.mark.slow
+def test_one_that_fails_stops_no_other_and_is_one_line(reproduce: Reproduce, tmp_path: Path) -> None:
+    done = reproduce("cache.budget=1000")
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert [line.partition(" strategy=")[0] for line in lines if "failed: fig10" in line] == [
+        "alsatian: failed: fig10:"
+    ]
+    assert any(line.startswith("alsatian: failed: fig17: ") for line in lines)
+    records = [json.loads(content) for content in contents(tmp_path / "here" / "results").values()]
+    assert sorted((r["experiment"], r["status"]) for r in records) == [
+        *(("fig10", "failed"), ("fig10", "ok"), ("fig17", "failed"))
+    ]
+    page = (tmp_path / "here" / "results" / "report.html").read_text()
+    assert "What failed" in page
+    assert "set cache.budget=" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["reproduce.only=[quickstart]"], "reproduce.only: 'quickstart' is no experiment of the paper"),
+        (["reproduce.only=[]"], "reproduce.only: names no experiment"),
+        (["reproduce.only=3"], "reproduce.only=3: names of experiments are expected"),
+        (["experiment=fig10"], "experiment=fig10: experiments of the paper are chosen with reproduce.only"),
+        (["reproduce.olny=[fig10]"], "reproduce.olny: there is no such key"),
+        (["scale=huge"], "scale=huge"),
+    ],
+)
+def test_bad_words_are_one_line(reproduce: Reproduce, words: list[str], message: str, tmp_path: Path) -> None:
+    done = reproduce(*words)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert message in line
+    assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "expected"),
+    [
+        (0, ["a warning"], []),
+        (1, ["alsatian: failed: strategy=a: why", "noise", "alsatian: failed: b: c"], ["strategy=a: why", "b: c"]),
+        (1, ["alsatian: bad word"], ["bad word"]),
+        (1, ["Traceback", "ValueError: x", ""], ["ValueError: x"]),
+        (1, [], ["scores differ that must be equal; its report names them"]),
+        (-9, ["noise"], ["ended by SIGKILL; the same command goes on behind what is finished"]),
+    ],
+)
+def test_every_failure_is_a_line(status: int, lines: list[str], expected: list[str]) -> None:
+    assert reproduction._failures(status, lines) == expected
+
+
+def test_the_time_left_comes_from_what_is_finished(tmp_path: Path) -> None:
+    now = 0.0
+    one, two = (Experiment(name, name, name, "ci", 3, tmp_path) for name in ("one", "two"))
+
+    def record(name: str, index: int, seconds: int, **changes: str) -> None:
+        path = tmp_path / name / str(index) / "run.json"
+        path.parent.mkdir(parents=True)
+        times = {"started": "2026-01-02T03:00:00+00:00", "finished": f"2026-01-02T03:00:{seconds:02}+00:00"}
+        path.write_text(json.dumps({"status": "ok", "config": {"scale": "ci"}, **times, **changes}))
+
+    left = TimeLeft([one, two], lambda: now)
+    assert left.seconds([one, two]) is None
+    record("one", 0, 10)
+    record("one", 1, 20)
+    record("one", 2, 40, status="failed")
+    # 15 s a run: one of the first, three of the second; nothing took time beside the runs.
+    assert left.seconds([one, two]) == 4 * 15
+    record("two", 0, 30)
+    assert left.seconds([two]) == 2 * 30
+    now = 120.0  # twice what the runs took
+    assert left.seconds([two]) == 2 * 2 * 30
+    record("two", 1, 30)
+    record("two", 2, 30)
+    assert left.seconds([two]) == 0
+
+
+def test_a_setting_of_the_command_itself_is_taken_out() -> None:
+    assert take(["a=1", "b.c=[x,y]", "d=2"], "b.c") == (["a=1", "d=2"], ["x", "y"])
+    assert take(["a=1"], "b.c") == (["a=1"], None)

@@ -1,0 +1,119 @@
+"""``alsatian store`` prints what there is, and its exit status says whether all is well."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from alsatian.blocks.candidate import ArchitectureSpec, Candidate
+from alsatian.blocks.store import BlockStore
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.errors import ConfigError, StoreError
+from alsatian.models.sets import folder
+from experiments.commands import store as command
+
+Call = Callable[..., int]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The command with words as on the command line, in a folder with a store of two models."""
+    monkeypatch.chdir(tmp_path)
+    store = BlockStore("store")
+    for name, own in (("org/a", 1.0), ("[b]", 2.0)):
+        with store.adding() as adding:
+            tensors = ([torch.zeros(1000)], [torch.full((10,), own)])
+            blocks = tuple(adding.add_block("code", t, 4) for t in tensors)
+            spec = ArchitectureSpec("torchvision", "resnet18") if own == 1 else None
+            adding.add_model(Candidate(name, blocks, spec, ImagePreprocessing(8)))
+    store.add_set("both", ["org/a", "[b]"], {})
+
+    def run(*words: str) -> int:
+        parser = argparse.ArgumentParser()
+        command.configure(parser)
+        return command.handle(parser.parse_args(words), Console(soft_wrap=True))
+
+    return run
+
+
+def test_ls(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("ls") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:3]] == [
+        ["[b]", "-", "2", "4.0", "kB", "40", "B"],
+        ["org/a", "resnet18", "2", "4.0", "kB", "40", "B"],
+    ]
+    assert lines[-1].split() == ["both", "2"]
+    assert call("ls", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [model["bytes"] for model in found["models"]] == [4040, 4040]
+    assert found["sets"] == {"both": ["org/a", "[b]"]}
+
+
+def test_stats(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("stats") == 0
+    text = capsys.readouterr().out
+    assert "4080" in text
+    assert "8080" in text
+    assert call("stats", "--json", "--store", "store") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["distinct_bytes"], found["total_bytes"]) == (4080, 8080)
+    assert found["sharing_factor"] == pytest.approx(8080 / 4080)
+
+
+def test_verify(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("verify") == 0
+    assert capsys.readouterr().out == "store: all is well\n"
+    store = BlockStore("store")
+    damaged = [store.block_path(store.model(m).blocks[1].identity) for m in ("org/a", "[b]")]
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-1])
+    assert call("verify") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all(any(str(path) in line for line in lines) for path in damaged)
+
+
+def test_gc(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    store = BlockStore("store")
+    path = store.block_path(store.model("org/a").blocks[1].identity)
+    store.manifest_path("org/a").unlink()
+    assert call("gc") == 0
+    assert "kept 1 files" in capsys.readouterr().out
+    assert call("gc", "--dry-run", "--grace", "0") == 0
+    assert f"{path}\nwould remove 1 files" in capsys.readouterr().out
+    assert path.exists()
+    assert call("gc", "--grace", "0") == 0
+    assert "\nremoved 1 files" in capsys.readouterr().out
+    assert not path.exists()
+    with pytest.raises(ConfigError, match="--grace -1"):
+        call("gc", "--grace", "-1")
+
+
+def test_add(call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def add_path(store: BlockStore, path: Path, *, refused: Callable[[str], None]) -> list[str]:
+        assert store.root == Path("new")
+        if path.name == "bad":
+            refused(f"{path}: no")
+            return []
+        return [f"{path}/x", f"{path}/y"]
+
+    monkeypatch.setattr(folder, "add_path", add_path)
+    assert call("add", "m", "n", "--store", "new") == 0
+    assert capsys.readouterr().out.splitlines() == [f"added {m}" for m in ("m/x", "m/y", "n/x", "n/y")]
+    assert call("add", "bad", "n", "--store", "new") == 1
+    output = capsys.readouterr()
+    assert output.err == "alsatian: bad: no\n"
+    assert output.out.splitlines() == ["added n/x", "added n/y"]
+
+
+@pytest.mark.parametrize("action", ["ls", "verify", "gc", "stats"])
+def test_a_folder_that_is_no_store_is_an_error(call: Call, tmp_path: Path, action: str) -> None:
+    with pytest.raises(StoreError, match="not a store"):
+        call(action, "--store", str(tmp_path))
+    with pytest.raises(StoreError, match="no such folder"):
+        call(action, "--store", "nowhere")

@@ -1,0 +1,164 @@
+"""From words to configurations."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+from PIL import Image
+
+from alsatian.errors import ConfigError
+from alsatian.searching.strategy import Strategy
+from experiments.configuration.composition import Cell, cells, choices, descriptions
+from experiments.configuration.setup import Parts, Setup
+
+STRATEGIES = choices("strategy")
+
+
+def _setup(cell: Cell) -> Setup:
+    return Parts().setup(cell.config)
+
+
+def test_quickstart_is_four_runs() -> None:
+    found = cells(["experiment=quickstart"])
+    assert [cell.config.strategy.name for cell in found] == ["base", "shift", "shared_prefix", "alsatian"]
+    assert len({cell.config.batch_size for cell in found}) == 1
+
+
+def test_a_chosen_key_is_not_swept() -> None:
+    (cell,) = cells(["experiment=quickstart", "strategy=shift"])
+    assert cell.config.strategy.name == "shift"
+
+
+def test_multirun_multiplies() -> None:
+    found = cells(["experiment=quickstart", "cache.budget=1MiB,2MiB"], multirun=True)
+    assert len(found) == 8
+    assert {cell.config.cache.budget for cell in found} == {"1MiB", "2MiB"}
+
+
+def test_parts_of_a_strategy_can_be_replaced() -> None:
+    (cell,) = cells(["strategy=alsatian", "schedule=exhaustive", "order=random", "seed=7"])
+    strategy = _setup(cell).strategy
+    assert (strategy.schedule.name, strategy.order.name, strategy.cache.name) == ("exhaustive", "random", "planned")
+    assert getattr(strategy.order, "seed", None) == 7
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
+    (cell,) = cells([f"strategy={name}"])
+    composed = _setup(cell).strategy
+    plain: Strategy = hydra.utils.get_class(cell.config.strategy._target_)()
+    assert composed.name == plain.name == name.removesuffix("_published")
+    assert composed.schedule == plain.schedule
+    assert composed.sharing == plain.sharing
+    assert composed.order == plain.order
+    assert type(composed.cache) is type(plain.cache)
+
+
+GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "tracker", "scale"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: Path) -> None:
+    names = choices(group)
+    assert names
+    for kind in ("a", "b"):
+        (tmp_path / kind).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / kind / "1.png")
+    needed = {"image_files": [f"dataset.source={tmp_path}"], "paper": ["device=cpu"]}
+    for name in names:
+        (cell,) = cells([f"{group}={name}", f"store_dir={tmp_path}", *needed.get(name, [])])
+        _setup(cell)
+
+
+def test_sweeps_cover_every_policy_and_every_order() -> None:
+    for experiment, axis in (("cache_sweep", "cache"), ("order_sweep", "order")):
+        found = cells([f"experiment={experiment}"])
+        names = [cell.config.strategy.name for cell in found]
+        budgets = [cell.config.cache.budget for cell in found]
+        assert set(names) == set(choices(axis))
+        assert set(budgets) == {"2%", "5%", "10%", "25%", "50%", "100%"}
+        assert len(set(zip(names, budgets, strict=True))) == len(found) == len(choices(axis)) * 6
+        assert {cell.config.schedule._target_.split(".")[-1] for cell in found} == {"Halving"}
+        assert {cell.config.sharing for cell in found} == {"prefix"}
+        small = cells([f"experiment={experiment}", "scale=ci"])
+        assert {cell.config.cache.budget for cell in small} == {"25%", "50%", "100%"}
+        assert {cell.config.strategy.name for cell in small} == set(choices(axis))
+
+
+@pytest.mark.parametrize("group", ["cache", "order"])
+def test_a_component_is_called_after_its_file(group: str) -> None:
+    for name in choices(group):
+        (cell,) = cells([f"{group}={name}"])
+        node = cell.config[group].policy if group == "cache" else cell.config[group]
+        (named,) = cells([f"{group}={name}", f"strategy.name=${{name_of:{node._target_}}}"])
+        assert named.config.strategy.name == name
+
+
+@pytest.mark.parametrize("name", choices("cache"))
+def test_a_cache_policy_is_called_as_its_yaml(name: str) -> None:
+    (cell,) = cells([f"cache={name}"])
+    assert _setup(cell).strategy.cache.name == name
+    assert dict(descriptions("cache"))[name]
+
+
+def test_a_value_that_has_to_be_given_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.source: needs a value here; write dataset\.source="):
+        cells(["dataset=image_files"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["experiment=quikstart"], "experiment=quikstart: there is no such experiment; did you mean 'quickstart'?"),
+        (["strategy=alsation"], "strategy=alsation: there is no such strategy; did you mean 'alsatian'?"),
+        (["-m", "strategy=base,alsation"], "strategy=alsation"),
+        (["cache.bugdet=3"], "cache.bugdet: there is no such key; did you mean 'cache.budget'?"),
+        (["cache.read_ahead=false"], "cache.read_ahead: there is no such key; did you mean 'loader.read_ahead'?"),
+        (["loader=sequentially"], "loader=sequentially: there is no such loader; did you mean 'sequential'?"),
+        (["experiment=cache_sweep", "sweep.cache=[none]", "sweep.cache.budget=[1%]"], "sets a key of a list"),
+        (["batchsize=3"], "batchsize: there is no such key; did you mean 'batch_size'?"),
+        (["strategy=base,shift"], "several values need -m"),
+        (["quickstart"], "write key=value"),
+        (["order="], "order=: there is no such order"),
+    ],
+)
+def test_bad_words_end_in_one_line(words: list[str], message: str) -> None:
+    multirun = words[0] == "-m"
+    with pytest.raises(ConfigError) as caught:
+        cells(words[multirun:], multirun)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["cache.budget=0"], "cache.budget=0: must be at least one byte"),
+        (["cache.budget=-5"], "cache.budget=-5"),
+        (["cache.budget=many"], "cache.budget=many: not a size"),
+        (["cache.block_budget=-1"], "cache.block_budget=-1"),
+        (["cache.block_host_budget=1GiB"], "cache.block_host_budget=1GiB: pinned copies serve a GPU"),
+        (["cache.block_ssd_budget=x"], "cache.block_ssd_budget=x: not a size"),
+        (["loader.keep=false"], "write loader=read_ahead or loader=sequential"),
+        (["batch_size=0"], "batch_size=0"),
+        (["repeats=0"], "repeats=0"),
+        (["repeats=two"], "repeats=two"),
+        (["fail_fast=maybe"], "fail_fast=maybe: true or false is expected"),
+        (["fresh_process=1"], "fresh_process=1: true or false is expected"),
+        (["timeout_s=0"], "timeout_s=0: must be a positive number of seconds"),
+        (["timeout_s=soon"], "timeout_s=soon"),
+        (["tracker=wandb", "tracker.mode=onlin"], "tracker.mode=onlin: did you mean 'online'?"),
+        (["dataset.items=5"], "fewer items than the 10 classes"),
+        (["dataset.items=99999"], "dataset.items=99999"),
+        (["storage.bandwidth=0"], "storage.bandwidth=0"),
+        (["storage.data_bandwidth=slow"], "storage.data_bandwidth=slow"),
+        (["schedule.eta=1"], "eta=1"),
+        (["proxy.epochs=0"], "proxy"),
+        (["device.name=tpu"], "device=tpu"),
+    ],
+)
+def test_bad_settings_end_in_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _setup(cells(words)[0])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

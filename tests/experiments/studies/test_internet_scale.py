@@ -1,0 +1,49 @@
+"""The page on whole hubs."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.studies import internet_scale
+from experiments.studies.internet_scale import APPROACHES, SHARED, WORKERS, duration, find
+
+
+def test_what_a_set_takes() -> None:
+    found = {shared: find(150, shared) for shared in SHARED}
+    for one in found.values():
+        assert all(ratio == pytest.approx(1, rel=1e-9) for ratio in one.simulator.values())
+        times = [one.seconds[name] for name in APPROACHES]
+        assert times[0] > times[1] > times[3]
+        assert times[0] > times[2] > times[3]
+        assert one.distinct_bytes < one.whole_bytes == one.read_bytes["all data, nothing shared"]
+        for name in APPROACHES:
+            assert one.workers_s[name][0] == pytest.approx(one.seconds[name])
+            assert len(one.workers_s[name]) == len(WORKERS)
+    more, less = found.values()
+    assert more.distinct_bytes < less.distinct_bytes
+    assert more.seconds["halving, shared"] < less.seconds["halving, shared"]
+
+
+def test_the_command_writes_page_and_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(internet_scale, "CHECKED", 40)
+    assert internet_scale.main(["--models", "300", "--folder", str(tmp_path / "new")]) == 0
+    text = (tmp_path / "new" / "internet_scale.md").read_text()
+    assert text == capsys.readouterr().out
+    assert text.count("\n| 300 |") == len(SHARED)
+    assert text.count("\n| 1,024 |") == len(SHARED)
+    assert (tmp_path / "new" / "internet_scale.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_failures_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert internet_scale.main(["--models", "1"]) == 1
+    assert "--models must be at least 2" in capsys.readouterr().err
+    with pytest.raises(internet_scale.AlsatianError, match=r"5 models failed: .*nobody"):
+        internet_scale.find_apart(5, "nobody")
+
+
+def test_durations() -> None:
+    assert [duration(s) for s in (3, 119, 120, 7200, 86400 * 2, 86400 * 365.25 * 3)] == [
+        "3 s", "119 s", "2.0 min", "2.0 h", "2.0 d", "3.0 y",
+    ]  # fmt: skip

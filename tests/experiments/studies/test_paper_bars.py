@@ -1,0 +1,110 @@
+"""Predictions of the paper's bars: the cells, the draws, and the page."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from experiments.configuration.hardware import named
+from experiments.studies import paper_bars
+from experiments.studies.published_bars import (
+    FIGURES,
+    MODELS,
+    Bar,
+    Compared,
+    PublishedRounds,
+    batches,
+    compare,
+    models_of,
+    published,
+)
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_bar_is_there() -> None:
+    bars = published()
+    with (ROOT / "analysis" / "paper" / "paper.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["figure"] in FIGURES and row["unit"] == "seconds"]
+    totals = [float(row["value"]) for row in rows if row["component"] == "total"]
+    assert [bar.published for bar in bars] == totals
+    assert len(bars) == 3 * (24 + 4 + 3)
+    shown = [bar for bar in bars if bar.parts]
+    assert {bar.figure for bar in shown} == {"16a", "16b", "16c"}
+    assert all(sum(bar.parts.values()) == pytest.approx(bar.published, rel=1e-3) for bar in shown)
+    assert {bar.memory // 10**9 for bar in bars} == {64, 10, 5}
+
+
+def test_rounds_are_the_published_ones() -> None:
+    test, train, amounts = batches(2000)
+    assert sum(batch.items for batch in test) == 400
+    assert [sum(batch.items for batch in train[:amount]) for amount in amounts] == [50, 100, 200, 400, 800, 1600]
+    assert [batch.index for batch in (*test, *train)] == list(range(len(test) + len(train)))
+    assert max(batch.items for batch in (*test, *train)) <= 128
+    ids = [str(i) for i in range(MODELS)]
+    rounds = PublishedRounds(amounts).rounds(ids, len(train))
+    found = [next(rounds)]
+    for _ in amounts[1:]:
+        found.append(rounds.send({model: float(model) for model in found[-1].models}))
+    assert [len(one.models) for one in found] == [35, 17, 8, 4, 2, 1]
+    assert found[-1].models == ("34",)
+    assert tuple(one.train_batches for one in found) == amounts
+
+
+def test_base_is_the_sum_of_its_parts() -> None:
+    """Against the profile's own numbers, without the simulator."""
+    hardware = named("a5000")
+    bar = next(b for b in published() if (b.workload, b.approach, b.items) == ("ResNet-18", "base", 2000))
+    found = compare(bar, hardware, seeds=1)
+    (candidate, *_) = models_of("ResNet-18", bar.distribution, 0)
+    item_s = sum(hardware.segments[f"resnet18@224/{i}"].seconds(128) / 128 for i in range(len(candidate.blocks)))
+    assert found.parts["inference"] == pytest.approx(MODELS * 2000 * item_s)
+    load_s = len(candidate.blocks) * (hardware.load_fixed_s + hardware.store_fixed_s)
+    load_s += 46.8e6 * (1 / 200e6 + 1 / hardware.load_bytes_per_s)
+    assert found.parts["prepare_model"] == pytest.approx(MODELS * load_s)
+    assert found.predicted == pytest.approx(sum(found.parts.values()))
+
+
+def test_less_memory_takes_longer_to_load() -> None:
+    hardware = named("a5000")
+    times: dict[tuple[str, int], float] = {}
+    for bar in published():
+        if bar.figure.startswith("16"):
+            times[bar.approach, bar.memory // 10**9] = compare(bar, hardware, seeds=1).parts["prepare_model"]
+    for approach in ("shift", "alsatian"):
+        assert times[approach, 64] < times[approach, 10] < times[approach, 5]
+    assert times["base", 64] == times["base", 5]  # reads every model once in any case
+
+
+def test_order_and_errors() -> None:
+    def one(approach: str, predicted: float, seconds: float) -> Compared:
+        return Compared(Bar("10a", "ResNet-18", 2000, "TOP_LAYERS", approach, 64, seconds), predicted, {})
+
+    right = {"base": one("base", 90, 100), "shift": one("shift", 80, 80), "alsatian": one("alsatian", 50, 40)}
+    wrong = right | {"shift": one("shift", 95, 80)}
+    assert paper_bars.in_order(right)
+    assert not paper_bars.in_order(wrong)
+    assert right["base"].error == pytest.approx(-0.1)
+    assert paper_bars.median_error(right.values()) == pytest.approx(0.1)
+    assert paper_bars.by_cell(right.values()) == {("10a", "ResNet-18", 2000, "TOP_LAYERS", 64): right}
+
+
+def test_the_command_writes_page_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paper_bars.main(["--seeds", "1", "--folder", str(tmp_path / "new")]) == 0
+    text = (tmp_path / "new" / "simulated_paper.md").read_text()
+    assert text == capsys.readouterr().out
+    assert "Median error over all 93 bars" in text
+    assert "in **31 of 31** cells" in text
+    assert len([line for line in text.splitlines() if line.endswith("| right |")]) == 93
+    assert (tmp_path / "new" / "simulated_paper.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--seeds", "0"], "--seeds must be at least 1"), (["--hardware", "a50"], "there is no such profile")],
+)
+def test_what_cannot_be_predicted_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paper_bars.main(arguments) == 1
+    assert message in capsys.readouterr().err
