@@ -41,7 +41,7 @@ def run_rounds(
             result = before.rounds[len(rounds)]
         else:
             begin = meter.spent()
-            result = runner.run(upcoming.models, test, train[: upcoming.train_batches])
+            result = runner.run(len(rounds) + 1, upcoming.models, test, train[: upcoming.train_batches])
             _note(meter, *begin, len(upcoming.models), result.train_items)
         with meter.part("other"):
             rounds.append(result)

@@ -6,7 +6,7 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
-from alsatian.errors import BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
+from alsatian.errors import AlsatianError, BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan
 from alsatian.runtime.engine import Engine
@@ -79,10 +79,11 @@ class RoundRunner:
         self._branches = self._tree.compress()
         return self._strategy.rounds([candidate.id for candidate in self._candidates], train_batches)
 
-    def run(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> RoundResult:
-        """Extract what features ``models`` lack for the batches, and score them.
+    def run(self, number: int, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> RoundResult:
+        """Extract what features ``models`` lack for the batches, and score them: round ``number``, from 1.
 
         Raises:
+            AlsatianError: the strategy's plan leaves models without score, again and again.
             BadModelError or its cause: a model cannot be used, and such models are not to be excluded; or none
                 is left.
             OutOfMemoryError: not even one batch fits the memory; names the batch size that would.
@@ -90,13 +91,17 @@ class RoundRunner:
         scores: dict[str, float] = {}
         failed_before = set(self.failed)
         chunks = 0
+        before: Mapping[tuple[Batch, ...], list[str]] | None = None
         while pending := [m for m in models if m not in scores and m not in self.failed]:
             full: int | None = None  # batches of the largest chunk when the memory was full; 0 while scoring
             with self._meter.part("planning"):
-                plans = [
-                    self._plan(group, missing)
-                    for missing, group in self._by_missing(pending, (*test, *train)).items()
-                ]
+                lacking = self._by_missing(pending, (*test, *train))
+                if lacking == before:
+                    raise AlsatianError(
+                        f"strategy={self._strategy.name}: the plan of round {number} makes no progress; models "
+                        f"without score: {', '.join(pending)}"
+                    )
+                plans = [self._plan(group, missing) for missing, group in lacking.items()]
             if not self._planned:
                 self._planned = True
                 self.first_plan = plans[0] if len(plans[0].tree) <= MOST_DESCRIBED else None
@@ -112,6 +117,7 @@ class RoundRunner:
                 self._exclude(error)
             except OutOfMemoryError:
                 full = max(len(chunk) for plan in plans for chunk in (*plan.chunks, ()))
+            before = lacking if full is None else None  # with more room the same plan may do
             if full is not None:  # outside of the handler, whose traceback keeps tensors alive
                 self._make_room(full)
         return RoundResult(

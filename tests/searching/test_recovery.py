@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,10 +13,15 @@ from torch.fx import Graph, GraphModule
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
 from alsatian.blocks.store import BlockStore
-from alsatian.errors import BadModelError, ConfigError, OutOfMemoryError, StoreError
+from alsatian.data.dataset import Batch
+from alsatian.errors import AlsatianError, BadModelError, ConfigError, OutOfMemoryError, StoreError
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.limits import Limits
+from alsatian.planning.plan import Plan, Score
 from alsatian.runtime.cache.cache import Cache
+from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.tree import TaskTree
 from tests.searching.tiny_search import (
     ALSATIAN,
     BATCH,
@@ -229,6 +234,27 @@ def test_a_memory_that_stays_full_while_scoring_ends_the_search(
 ) -> None:
     with pytest.raises(OutOfMemoryError, match="the features of all items"):
         search(first(family, count), strategy=strategy, proxy=Greedy())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Forgetful(Strategy):
+    """Plans no score of the last of several models, but extracts its features."""
+
+    name: str = "forgetful"
+
+    def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> Plan:
+        plan = super().plan(tree, models, batches, limits)
+        steps = [
+            step for step in plan.steps if not isinstance(step, Score) or "alone" not in tree.models[step.vertex]
+        ]
+        return dataclasses.replace(plan, steps=tuple(steps))
+
+
+def test_a_plan_that_makes_no_progress_ends_the_search(family: ModelSet) -> None:
+    with pytest.raises(AlsatianError, match=r"strategy=forgetful: the plan of round 1 .*without score: alone$"):
+        search(family, strategy=Forgetful())
+    with pytest.raises(AlsatianError, match=r"without score: alone$"):
+        search(family, strategy=Forgetful(sharing="none", schedule=Exhaustive()))
 
 
 class Second:
