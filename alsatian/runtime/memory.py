@@ -1,9 +1,11 @@
 """Telling a full memory from other failures."""
 
+import atexit
 import contextlib
 import ctypes
 import gc
 import sys
+from functools import cache
 
 import torch
 
@@ -24,10 +26,20 @@ def return_unused() -> None:
     Allocators keep what was freed, and every thread that reads ahead has a share of its own: over a sweep it
     would add up to gigabytes and count in the peak of every later run.
     """
+    _set_libraries_aside()
     gc.collect()
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):  # another C library than glibc, which has its own ways
             ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _set_libraries_aside() -> None:
+    """What is alive after the first search is mostly code of libraries: never garbage, and a third of a second to
+    look through each time."""
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # what libraries check when the process ends is looked through once more
 
 
 def empty_device_cache(device: torch.device) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import operator
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, reduce
 from importlib import resources
@@ -82,7 +83,8 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         usual = _check_names(overrides)
         fixed, axes = _split_sweeps(overrides, multirun)
         start = tuple(values[0] for values in axes.values())
-        first = _compose([*fixed, *start])
+        compose = _Composer(fixed)
+        first = compose(start)
         written: Any = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))
         chosen = {o.get_key_element().lstrip("+~") for o in overrides}
         combinations: dict[tuple[str, ...], None] = {}
@@ -91,7 +93,7 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
             # What is chosen in the words may make several sweeps the same.
             combinations |= dict.fromkeys(itertools.product(*({**axes, **more}).values()))
         found = [
-            Cell(combination, first if combination == start else _compose([*fixed, *combination]))
+            Cell(combination, first if combination == start else compose(combination))
             for combination in combinations
         ]
     for cell in found:
@@ -217,6 +219,30 @@ def _split_sweeps(overrides: Sequence[Override], multirun: bool) -> tuple[list[s
         else:
             raise ConfigError(f"{override.input_line}: several values need -m (multirun)")
     return fixed, axes
+
+
+class _Composer:
+    """Composes the runs of one sweep. Runs that choose the same of every group are composed once: their other
+    settings are set on copies, as Hydra would have set them, which takes a fraction of the time."""
+
+    def __init__(self, fixed: Sequence[str]) -> None:
+        self._fixed = fixed
+        self._groups = set(GlobalHydra.instance().config_loader().list_groups(""))
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, words: Sequence[str]) -> DictConfig:
+        picks = tuple(word for word in words if word.partition("=")[0] in self._groups)
+        values = [word for word in words if word not in picks]
+        try:
+            if picks not in self._composed:
+                self._composed[picks] = hydra.compose(MAIN, [*self._fixed, *picks])
+            config = deepcopy(self._composed[picks])
+            for override in _parse(values):
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+            OmegaConf.resolve(config)
+        except (HydraException, OmegaConfBaseException, ValueError):
+            return _compose([*self._fixed, *words])  # which says it in Hydra's words
+        return config
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import hydra
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from alsatian.errors import ConfigError
@@ -40,6 +41,17 @@ def test_parts_of_a_strategy_can_be_replaced() -> None:
     strategy = _setup(cell).strategy
     assert (strategy.schedule.name, strategy.order.name, strategy.cache.name) == ("exhaustive", "random", "planned")
     assert getattr(strategy.order, "seed", None) == 7
+
+
+def test_runs_of_a_sweep_are_what_hydra_composes_one_by_one() -> None:
+    words = ["experiment=order_sweep", "batch_size=7"]
+    found = cells(words)
+    assert len(found) == 42
+    config_folder = {"config_module": "conf", "version_base": "1.3"}
+    for cell in found[::5]:
+        with hydra.initialize_config_module(**config_folder):
+            whole = hydra.compose("config", [*words, *cell.overrides])
+        assert OmegaConf.to_container(cell.config) == OmegaConf.to_container(whole, resolve=True)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
