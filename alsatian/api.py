@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Spill, divided_memory, limits_of, lower_tiers, resolve, working_set
 from alsatian.costs.hardware import Hardware
@@ -21,8 +20,9 @@ from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset, make_dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.vertices import described
+from alsatian.planning.vertices import vertex_rows
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache.cache import Cache
@@ -187,7 +187,7 @@ def search(
     ranking = ranked_models(ids, rounds, runner.failed)
     resolved |= divided_memory(strategy, limits)
     resumed = any(event["kind"] == "resumed" for event in measurement.events)
-    tree = None if resumed or runner.first_plan is None else described(runner.first_plan, runner.first_seconds)
+    tree = None if resumed or runner.first_plan is None else vertex_rows(runner.first_plan, runner.first_seconds)
     return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
 
 

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 
 from alsatian.blocks import manifest
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.fingerprint import block_identity, parameter_fingerprint
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.files import Batch
+from alsatian.fingerprint import block_identity, parameter_fingerprint
 
 if TYPE_CHECKING:
     from alsatian.blocks.store import BlockStore

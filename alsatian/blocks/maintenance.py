@@ -10,11 +10,11 @@ from typing import TypeVar
 from blake3 import blake3
 
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.fingerprint import DIGEST
 from alsatian.blocks.store import BlockStore
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.files import locked
+from alsatian.fingerprint import DIGEST
 
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""

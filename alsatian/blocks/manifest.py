@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
-from alsatian.blocks.fingerprint import DIGEST, digest_json
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
 from alsatian.files import json_bytes
+from alsatian.fingerprint import DIGEST, digest_json
 
 SCHEMA = 1
 

@@ -7,8 +7,8 @@ import sympy
 import torch
 from torch.fx import Graph, Node
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.errors import SplitError
+from alsatian.fingerprint import digest_json
 
 # Marks a node whose operator was exchanged for one that computes the same: the name to record.
 RECORDED_AS = "alsatian_recorded_as"

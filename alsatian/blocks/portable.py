@@ -15,9 +15,9 @@ import safetensors.torch
 import torch
 from torch.fx import Graph, GraphModule, Node
 
-from alsatian.blocks.fingerprint import digest_json, parameter_fingerprint
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.files import write_bytes, write_json
+from alsatian.fingerprint import digest_json, parameter_fingerprint
 
 _FUNCTIONS = {
     f"operator.{name}": getattr(operator, name)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch.fx import GraphModule
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.errors import SplitError
+from alsatian.fingerprint import digest_json
 
 State = tuple[torch.Tensor, ...]
 """What is alive between two blocks: one or a few tensors of shape ``(batch, …)``."""

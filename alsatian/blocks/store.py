@@ -23,9 +23,9 @@ from safetensors import SafetensorError, safe_open
 from alsatian.blocks import manifest
 from alsatian.blocks.adding import Adding, writing
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.fingerprint import DIGEST, block_identity, parameter_fingerprint
 from alsatian.errors import StoreError, nearest
 from alsatian.files import Batch, locked, make_folder, write_json
+from alsatian.fingerprint import DIGEST, block_identity, parameter_fingerprint
 
 # A file system may give two writes within this time the same time stamp (a clock tick, ten times over).
 _SAME_STAMP_NS = 100_000_000

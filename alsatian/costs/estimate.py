@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
-from alsatian.planning.computation import Pass
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -69,16 +68,16 @@ class Workload:
 
 def estimate(
     work: Workload,
-    steps: Sequence[Pass],
+    steps: Sequence[Sequence[int]],
     chunks: int,
     block_budget: int | None,
     placed: Mapping[int, str],
     vertex_bytes: Sequence[int],
 ) -> float:
-    """Seconds of ``steps`` in so many ``chunks``, with ``block_budget`` bytes for blocks on the device.
+    """Seconds of a plan in so many ``chunks``, with ``block_budget`` bytes for blocks on the device.
 
-    ``placed``: tier, by name, of each stored vertex that is not in the fastest. ``vertex_bytes``: of each vertex,
-    per item.
+    ``steps``: the vertices that each step of a chunk computes, each behind its parent. ``placed``:
+    tier, by name, of each stored vertex that is not in the fastest. ``vertex_bytes``: of each vertex, per item.
 
     Inference does not depend on chunks, since batches do not. Blocks are used in the same sequence in every chunk;
     if they do not all fit, what does not fit is read again each time (Belady on a cyclic sequence keeps the rest).
@@ -90,13 +89,13 @@ def estimate(
     largest = 0
     for step in steps:
         nbytes = 0
-        for vertex in step.computed:
+        for vertex in step:
             computing += work.compute_s[vertex]
             uses_s += work.read_s[vertex]
             nbytes += work.block_bytes[vertex]
         largest = max(largest, nbytes)
-        if tree.parent[step.computed[0]] == NO_VERTEX:
-            computing += work.prepare_s[step.target]
+        if tree.parent[step[0]] == NO_VERTEX:
+            computing += work.prepare_s[step[0]]
     distinct, distinct_s = sum(work.block_bytes), sum(work.read_s)
     budget = distinct if block_budget is None else block_budget
     short = max(0.0, 1 - budget / distinct) if distinct else 0.0

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Segment
 from alsatian.costs.hardware import Hardware
 from alsatian.data.preprocessing import Preprocessing
+from alsatian.fingerprint import digest_json
 
 
 def shape_key(architecture: ArchitectureSpec | str, preprocessing: Preprocessing) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import PIL.Image as Image
 import torch
 from torch.nn.functional import interpolate
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 
 CHANNELS = 3
 

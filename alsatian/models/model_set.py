@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.blocks.fingerprint import set_digest
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError
+from alsatian.fingerprint import set_digest
 from alsatian.models.reading.architectures import architecture, code_version
 
 

@@ -4,26 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
-from alsatian.planning.computation import NONE, Pass, passes
+from alsatian.planning.computation import NONE, InferenceStep
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Shape
 
 
-def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
-    """C_min of ``order``: the largest cache content over all its steps, in the unit of ``shape.size``.
-
-    See :func:`~alsatian.planning.computation.passes` for when a vertex enters and leaves. What ``shape.kept`` says
-    stays.
-    """
-    content = peak = 0
-    for step in passes(shape, order):
-        content += shape.entering(step.target)
-        peak = max(peak, content)
-        content -= sum(shape.size[v] for v in step.done)
-    return peak
-
-
-def cache_needs(shape: Shape, steps: Iterable[Pass]) -> list[tuple[int, int]]:
+def cache_needs(shape: Shape, steps: Iterable[InferenceStep]) -> list[tuple[int, int]]:
     """Contents that no other content over all ``steps`` exceeds in both of its parts.
 
     The parts are what grows with the items of a chunk and, for fused vertices, with those of a batch; both in
@@ -45,7 +31,7 @@ def cache_needs(shape: Shape, steps: Iterable[Pass]) -> list[tuple[int, int]]:
 
 def place(
     shape: Shape,
-    steps: Iterable[Pass],
+    steps: Iterable[InferenceStep],
     items: int,
     batch: int,
     budgets: Sequence[int | None],
@@ -88,7 +74,7 @@ def tier_order(tiers: int, spilled: bool) -> Sequence[int]:
 def cut(
     batches: Sequence[Batch],
     shape: Shape,
-    steps: Callable[[], Iterable[Pass]],
+    steps: Callable[[], Iterable[InferenceStep]],
     limits: Limits,
     spilled: Collection[int] = NONE,
 ) -> tuple[tuple[tuple[Batch, ...], ...], tuple[int, ...]]:

@@ -18,7 +18,7 @@ NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class InferenceStep:
     """One inference step.
 
     Attributes:
@@ -36,9 +36,9 @@ class Pass:
     done: Sequence[int]
 
 
-def passes(
+def inference_steps(
     shape: Shape, order: Sequence[int], fused: Collection[int] = NONE, recomputed: Collection[int] = NONE
-) -> Iterator[Pass]:
+) -> Iterator[InferenceStep]:
     """The steps of one chunk in the ``order`` of their targets.
 
     A vertex enters the cache when it is computed and leaves it with the last step that starts from it. One
@@ -54,21 +54,21 @@ def passes(
         if not _is_target(parent, vertex, fused, recomputed):
             continue
         start = source[vertex]
-        way = stored = [vertex]
+        path = stored = [vertex]
         if vertex in fused:
-            way = hanging(children, vertex, fused, recomputed)
-            stored = [v for v in way if v not in fused]
+            path = with_fused_below(children, vertex, fused, recomputed)
+            stored = [v for v in path if v not in fused]
         if parent[vertex] != start:
-            way = [*_between(parent, start, vertex), *way]
+            path = [*_between(parent, start, vertex), *path]
         done = [v for v in stored if not children[v]]
         if start != NO_VERTEX:
             waiting[start] -= 1
             if waiting[start] == 0:
                 done.append(start)
-        yield Pass(vertex, way, stored, [v for v in way if v in fused] if fused else [], done)
+        yield InferenceStep(vertex, path, stored, [v for v in path if v in fused] if fused else [], done)
 
 
-def computed(
+def vertices_to_compute(
     tree: TaskTree,
     target: int,
     cached: Container[int],
@@ -78,7 +78,7 @@ def computed(
     """The vertices that a step for ``target`` computes, in order, each behind its parent.
 
     From below the nearest ancestor in the cache, or from the data, down to the target; if that is fused, on to
-    what hangs below it. Empty if the target is in the cache.
+    what is below it. Empty if the target is in the cache.
     """
     path = []
     for vertex in tree.path(target):
@@ -86,20 +86,20 @@ def computed(
             break
         path.append(vertex)
     path.reverse()
-    return path[:-1] + hanging(tree.children, target, fused, recomputed) if path else path
+    return path[:-1] + with_fused_below(tree.children, target, fused, recomputed) if path else path
 
 
-def hanging(
+def with_fused_below(
     children: Sequence[Sequence[int]], vertex: int, fused: Container[int], recomputed: Container[int] = NONE
 ) -> list[int]:
     """``vertex`` and, as far as fused vertices lead, what is below it, depth first."""
-    found, stack = [], [vertex]
+    below, stack = [], [vertex]
     while stack:
         vertex = stack.pop()
-        found.append(vertex)
+        below.append(vertex)
         if vertex in fused:
             stack.extend(child for child in reversed(children[vertex]) if child not in recomputed)
-    return found
+    return below
 
 
 def _is_target(parent: Sequence[int], vertex: int, fused: Container[int], recomputed: Container[int]) -> bool:
@@ -109,10 +109,10 @@ def _is_target(parent: Sequence[int], vertex: int, fused: Container[int], recomp
 
 def _between(parent: Sequence[int], above: int, below: int) -> list[int]:
     """The vertices on the way from ``above`` to ``below``, without the two."""
-    way = []
+    path = []
     while (below := parent[below]) != above:
-        way.append(below)
-    return way[::-1]
+        path.append(below)
+    return path[::-1]
 
 
 def _sources(parent: Sequence[int], fused: Container[int], recomputed: Container[int]) -> list[int]:

@@ -5,7 +5,7 @@ from functools import partial
 
 from alsatian.data.dataset import Batch
 from alsatian.planning.chunks import cut
-from alsatian.planning.computation import NONE, Pass, passes
+from alsatian.planning.computation import NONE, InferenceStep, inference_steps
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape, arrange
 from alsatian.planning.plan import Infer, Plan, Release, Score, Step, Steps
@@ -27,7 +27,7 @@ def make_plan(
     """Plan one round: the features of ``models`` for ``batches``, then their scores.
 
     ``tree`` is compressed and holds just ``models``. With ``planned_releases`` every edge is computed
-    once per chunk, and the data is cut into chunks if the cache content of a whole pass exceeds the
+    once per chunk, and the data is cut into chunks if the cache content of a whole chunk exceeds the
     budgets. Without, the plan lists only features, in order, and the cache policy decides at run time
     what is kept.
 
@@ -52,9 +52,9 @@ def make_plan(
     if not batches:  # all features are there already
         return Plan(tree, (), Steps((Score(vertex) for vertex in outputs), 1), (0,), note)
     if planned_releases:
-        order_of_passes = partial(passes, shape, sequence, fused, recomputed)
-        chunks, peaks = cut(batches, shape, order_of_passes, limits, spilled)
-        steps = Steps(_planned(shape, order_of_passes(), scored, fused | recomputed), len(chunks))
+        steps_of_chunk = partial(inference_steps, shape, sequence, fused, recomputed)
+        chunks, peaks = cut(batches, shape, steps_of_chunk, limits, spilled)
+        steps = Steps(_planned(shape, steps_of_chunk(), scored, fused | recomputed), len(chunks))
         return Plan(tree, chunks, steps, peaks, note, fused, recomputed, spilled)
     most = limits.chunk_batches or len(batches)
     pieces = tuple(tuple(batches[i : i + most]) for i in range(0, len(batches), most))
@@ -63,9 +63,9 @@ def make_plan(
 
 
 def _planned(
-    shape: Shape, order: Iterable[Pass], scored: Sequence[bool], uncached: Collection[int]
+    shape: Shape, order: Iterable[InferenceStep], scored: Sequence[bool], uncached: Collection[int]
 ) -> Iterator[Step]:
-    """One chunk: its passes, each followed by the scores it allows and by releases."""
+    """One chunk: its inference steps, each followed by the scores it allows and by releases."""
     again = set[int]()  # computed before
     for step in order:
         yield Infer(step.target, 0)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from alsatian.planning.computation import computed
+from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan
 from alsatian.tree import NO_VERTEX
 
 
-def described(plan: Plan, seconds: Mapping[int, float] | None = None) -> list[dict[str, Any]]:
+def vertex_rows(plan: Plan, seconds: Mapping[int, float] | None = None) -> list[dict[str, Any]]:
     """Every vertex with its ``parent`` (None if it starts from the data), its place in the ``order`` of computing
     (of the step that computes it first; None if none does), the ``way`` it is treated, its number of ``blocks`` and
     their ``parameter_bytes``, the ``output_bytes`` of an item, and the ``models`` whose features it is; with
@@ -20,7 +20,7 @@ def described(plan: Plan, seconds: Mapping[int, float] | None = None) -> list[di
             "vertex": vertex,
             "parent": None if parent == NO_VERTEX else parent,
             "order": places.get(vertex),
-            "way": _way(plan, vertex),
+            "way": _treatment(plan, vertex),
             "blocks": len(tree.blocks[vertex]),
             "parameter_bytes": sum(block.parameter_bytes for block in tree.blocks[vertex]),
             "output_bytes": tree.output_bytes[vertex],
@@ -41,14 +41,14 @@ def _places(plan: Plan) -> dict[int, int]:
             if step.chunk:
                 break
             place += 1
-            way = computed(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
-            for vertex in way:
+            path = vertices_to_compute(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
+            for vertex in path:
                 first.setdefault(vertex, place)
-            kept.update(v for v in way if v not in plan.fused and v not in plan.recomputed)
+            kept.update(v for v in path if v not in plan.fused and v not in plan.recomputed)
     return first
 
 
-def _way(plan: Plan, vertex: int) -> str:
+def _treatment(plan: Plan, vertex: int) -> str:
     if not plan.tree.children[vertex]:
         return "features"
     if vertex in plan.fused:

@@ -6,11 +6,11 @@ from math import isfinite, nan
 
 import torch
 
-from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment, State
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
-from alsatian.planning.computation import computed
+from alsatian.fingerprint import features_fingerprint
+from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache.cache import Cache
@@ -106,12 +106,12 @@ class Engine:
         if self._at is None:
             return 0
         plan, target, batch = self._at
-        way = computed(plan.tree, target, (), plan.fused, plan.recomputed)
+        path = vertices_to_compute(plan.tree, target, (), plan.fused, plan.recomputed)
         while batch.items > 1:
             batch = replace(batch, stop=batch.start + batch.items // 2)
             self.give_up()
             try:
-                stages, start = self._stages(plan.tree, way), self._prepare(plan.tree, target, batch)
+                stages, start = self._stages(plan.tree, path), self._prepare(plan.tree, target, batch)
                 for _ in run_stages(plan.tree, stages, start, batch.items, self._meter):
                     pass
             except Exception as error:
@@ -150,18 +150,18 @@ class Engine:
     def _infer(self, plan: Plan, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
         """Compute ``target`` for all batches of ``chunk``, storing and emitting what lies on the way."""
         tree = plan.tree
-        way = computed(tree, target, self._cache, plan.fused, plan.recomputed)
-        fresh = {v for v in way if tree.models[v] and v not in emitted}
+        path = vertices_to_compute(tree, target, self._cache, plan.fused, plan.recomputed)
+        fresh = {v for v in path if tree.models[v] and v not in emitted}
         if not fresh and not (self.keeps and self._cache.policy.planned):
             return  # it lay on the way to another model, or nobody would keep it
-        source = tree.parent[way[0]]
+        source = tree.parent[path[0]]
         self._at = plan, target, chunk[0]
         self._meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
-        stages = self._stages(tree, way)
-        passing = max(batch.items for batch in chunk) * sum(tree.cache_bytes(v) for v in way if v in plan.fused)
+        stages = self._stages(tree, path)
+        passing = max(batch.items for batch in chunk) * sum(tree.cache_bytes(v) for v in path if v in plan.fused)
         with self._cache.passing(passing if self.keeps else 0):
             with self._meter.part("cache_io"):
-                held = self._reserve(plan, way, source, sum(batch.items for batch in chunk))
+                held = self._reserve(plan, path, source, sum(batch.items for batch in chunk))
                 cached = self._cache.read(source) if source != NO_VERTEX else None
             for batch in chunk:
                 self._at = plan, target, batch
@@ -179,10 +179,10 @@ class Engine:
                             self.features.add(tree.models[vertex], batch, state)
         emitted.update(fresh)
 
-    def _stages(self, tree: TaskTree, way: Sequence[int]) -> list[Stage]:
-        """The vertices of ``way``, each with the code and the parameters of its edge."""
+    def _stages(self, tree: TaskTree, path: Sequence[int]) -> list[Stage]:
+        """The vertices of ``path``, each with the code and the parameters of its edge."""
         stages = []
-        for vertex in way:
+        for vertex in path:
             try:
                 edge = [
                     (need.segment, self._loader.load(need)) for need in edge_needs(tree, vertex, self._segments)
@@ -194,13 +194,13 @@ class Engine:
             stages.append((vertex, edge))
         return stages
 
-    def _reserve(self, plan: Plan, way: Sequence[int], source: int, items: int) -> set[int]:
-        """Which vertices of ``way`` may be kept, with room made for them."""
+    def _reserve(self, plan: Plan, path: Sequence[int], source: int, items: int) -> set[int]:
+        """Which vertices of ``path`` may be kept, with room made for them."""
         held: set[int] = set()
         if not self.keeps:
             return held
         tree = plan.tree
-        for vertex in way:
+        for vertex in path:
             if vertex in plan.fused or vertex in plan.recomputed:
                 continue
             if nbytes := tree.cache_bytes(vertex) * items:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from alsatian.blocks.segment import Segment
-from alsatian.planning.computation import computed
+from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan
 from alsatian.runtime.loading.block_source import Need
 from alsatian.tree import TaskTree
@@ -29,11 +29,11 @@ def block_needs(plan: Plan, segments: Mapping[str, Segment], keeps: bool) -> Ite
         if isinstance(step, Infer):
             if step.chunk != chunk or not keeps:
                 chunk, kept = step.chunk, set()
-            way = computed(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
-            kept.update(v for v in way if v not in plan.fused and v not in plan.recomputed)
-            for vertex in way:
+            path = vertices_to_compute(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
+            kept.update(v for v in path if v not in plan.fused and v not in plan.recomputed)
+            for vertex in path:
                 needs.setdefault(vertex, edge_needs(plan.tree, vertex, segments))
-            yield [need for vertex in way for need in needs[vertex]]
+            yield [need for vertex in path for need in needs[vertex]]
 
 
 def cache_needs(plan: Plan, chunk: int) -> list[tuple[int, ...]]:

@@ -8,7 +8,7 @@ from alsatian.costs.estimate import Workload
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError
-from alsatian.planning.choosing import Chooser
+from alsatian.planning.choice import Chooser
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Arrangement, Shape
 from alsatian.planning.plan import Plan

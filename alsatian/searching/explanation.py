@@ -8,10 +8,9 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.costs.model import CostModel
 from alsatian.machines.timed.engine import PlannedRound
 from alsatian.machines.timed.prediction import Prediction
-from alsatian.planning.chunks import min_cache_size
-from alsatian.planning.orders.base import Shape
+from alsatian.planning.orders.base import Shape, min_cache_size
 from alsatian.planning.plan import Infer, Plan, Score
-from alsatian.planning.vertices import described
+from alsatian.planning.vertices import vertex_rows
 from alsatian.runtime.meter.measurement import Measurement
 
 
@@ -106,7 +105,7 @@ def _tree(planned: PlannedRound, costs: CostModel) -> list[dict[str, Any]]:
                 of_one[key] = sum(number * costs.edge_s(blocks, items) for items, number in sizes)
             seconds[vertex] += times * of_one[key]
         most |= counts
-    return [entry | {"times": most[entry["vertex"]]} for entry in described(plan, seconds)]
+    return [entry | {"times": most[entry["vertex"]]} for entry in vertex_rows(plan, seconds)]
 
 
 def _steps(plan: Plan) -> list[dict[str, Any]]:

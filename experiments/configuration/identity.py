@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.data.dataset import Dataset
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 
 # Settings, by dotted key, that say where a run happens, who watches and when to give up. All others change

@@ -10,12 +10,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from alsatian.api import resolve_device
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Spill
 from alsatian.costs.hardware import Hardware
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.last_layers import cached_inputs, last_layers
 from alsatian.proxies.base import Proxy

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.files import claimed
+from alsatian.fingerprint import digest_json
 from experiments.runs import record, saving, validation
 from experiments.runs.queue import Run
 

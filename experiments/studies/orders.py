@@ -23,8 +23,7 @@ from rich.console import Console
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.models.sets.distributions import DISTRIBUTIONS
-from alsatian.planning.chunks import min_cache_size
-from alsatian.planning.orders.base import Order, Shape
+from alsatian.planning.orders.base import Order, Shape, min_cache_size
 from alsatian.planning.orders.bfs import Bfs
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.dfs_min import DfsMin

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alsatian.errors import BudgetError
 from alsatian.planning.chunks import cache_needs, place
-from alsatian.planning.computation import Pass, computed, passes
+from alsatian.planning.computation import InferenceStep, inference_steps, vertices_to_compute
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape
 from alsatian.planning.orders.dfs_plus import DfsPlus
@@ -26,19 +26,22 @@ ITEMS = st.lists(st.integers(1, 8), min_size=1, max_size=6)
 
 def test_fused_expansion_of_the_papers_tree() -> None:
     """Scenario 2: neither 2 nor 3 is cached. 9 for vertex 1 and 1 + 1 for two leaves, and a batch of 2: 11 + b."""
-    steps = list(passes(paper(FIG_20), [0, 1, 2, 4, 5, 3, 6, 7], {2, 3}))
-    assert steps[2:] == [Pass(2, [2, 4, 5], [4, 5], [2], [4, 5]), Pass(3, [3, 6, 7], [6, 7], [3], [6, 7, 1])]
+    steps = list(inference_steps(paper(FIG_20), [0, 1, 2, 4, 5, 3, 6, 7], {2, 3}))
+    assert steps[2:] == [
+        InferenceStep(2, [2, 4, 5], [4, 5], [2], [4, 5]),
+        InferenceStep(3, [3, 6, 7], [6, 7], [3], [6, 7, 1]),
+    ]
     assert cache_needs(paper(FIG_20), steps) == [(11, 7)]
     placed = place(paper(FIG_20), steps, 10, 2, [None])
     assert placed is not None
     assert placed[0] == (11 * 10 + 7 * 2,)
     assert place(paper(FIG_20), steps, 10, 2, [11 * 10 + 7 * 2 - 1]) is None
-    assert cache_needs(paper(FIG_20), passes(paper(FIG_20), DfsPlus()(paper(FIG_20)))) == [(16, 0)]
+    assert cache_needs(paper(FIG_20), inference_steps(paper(FIG_20), DfsPlus()(paper(FIG_20)))) == [(16, 0)]
 
 
 def test_a_recomputed_vertex_is_on_the_way_to_each_child() -> None:
     """Scenario 3: vertex 1 holds nothing, and what is above it stays until both children are there."""
-    steps = list(passes(paper(FIG_20), range(8), recomputed={1}))
+    steps = list(inference_steps(paper(FIG_20), range(8), recomputed={1}))
     assert [step.target for step in steps] == [0, 2, 3, 4, 5, 6, 7]
     assert [step.computed for step in steps[:3]] == [[0], [1, 2], [1, 3]]
     assert steps[2].done == [0]
@@ -51,8 +54,8 @@ def test_golden_plan_with_a_fused_vertex() -> None:
     )
     assert plan.steps == (Infer(0, 0), Score(4), Infer(2, 0), Score(2), Infer(3, 0), Score(3), Release(1, 0))
     assert plan.peaks == (10 * 4 + 6 * 8,)
-    assert computed(SMALL, 0, (), plan.fused) == [0, 1, 4]
-    assert computed(SMALL, 2, {1}, plan.fused) == [2]
+    assert vertices_to_compute(SMALL, 0, (), plan.fused) == [0, 1, 4]
+    assert vertices_to_compute(SMALL, 2, {1}, plan.fused) == [2]
 
 
 def test_golden_plan_with_a_recomputed_vertex() -> None:
@@ -70,7 +73,7 @@ def test_golden_plan_with_a_recomputed_vertex() -> None:
         Score(4),
     )
     assert plan.peaks == (6 * 8,)
-    assert computed(SMALL, 4, (), (), plan.recomputed) == [0, 4]
+    assert vertices_to_compute(SMALL, 4, (), (), plan.recomputed) == [0, 4]
 
 
 @pytest.mark.parametrize(

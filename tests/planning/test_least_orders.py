@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from alsatian.errors import ConfigError
-from alsatian.planning.chunks import min_cache_size
-from alsatian.planning.orders.base import Arrangement, Shape, arrange
+from alsatian.planning.orders.base import Arrangement, Shape, arrange, min_cache_size
 from alsatian.planning.orders.dfs_min import DfsMin
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.orders.optimal import Optimal

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsatian.planning.chunks import min_cache_size
-from alsatian.planning.orders.base import Order, Shape
+from alsatian.planning.orders.base import Order, Shape, min_cache_size
 from alsatian.planning.orders.bfs import Bfs
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.dfs_min import DfsMin

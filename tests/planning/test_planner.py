@@ -12,9 +12,8 @@ from alsatian.blocks.candidate import Block, Candidate
 from alsatian.data.dataset import Batch
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BudgetError
-from alsatian.planning.chunks import min_cache_size
 from alsatian.planning.limits import Limits
-from alsatian.planning.orders.base import Arrangement, Order, Shape
+from alsatian.planning.orders.base import Arrangement, Order, Shape, min_cache_size
 from alsatian.planning.orders.bfs import Bfs
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.dfs_min import DfsMin

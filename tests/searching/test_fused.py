@@ -10,7 +10,7 @@ import pytest
 from alsatian.budgets import Spill
 from alsatian.data.dataset import Batch
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.computation import computed
+from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Infer, Plan
 from alsatian.planning.planner import make_plan
@@ -57,7 +57,7 @@ def executions(plan: Plan) -> Iterator[int]:
         if isinstance(step, Infer):
             if step.chunk != chunk:
                 kept, chunk = set(), step.chunk
-            way = computed(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
+            way = vertices_to_compute(plan.tree, step.vertex, kept, plan.fused, plan.recomputed)
             kept.update(v for v in way if v not in plan.fused | plan.recomputed)
             items = sum(batch.items for batch in plan.chunks[chunk])
             yield items * sum(len(plan.tree.blocks[v]) for v in way)

@@ -16,13 +16,13 @@ from torch.fx import Graph, GraphModule
 
 from alsatian.api import SearchResult
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, BudgetError, ConfigError, StoreError
+from alsatian.fingerprint import features_fingerprint
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.dfs import Dfs

@@ -9,12 +9,12 @@ import torch
 
 import alsatian
 from alsatian.api import SearchResult
-from alsatian.blocks.fingerprint import features_fingerprint
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.profiling.profile import segment_keys
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.fingerprint import features_fingerprint
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.proxies.linear import Linear

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, score_cost, segment_times
 from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
 

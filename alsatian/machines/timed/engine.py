@@ -80,9 +80,9 @@ class TimedEngine(Engine):
             self._computed.append(Counter())
         super()._infer(plan, target, chunk, emitted)
 
-    def _stages(self, tree: TaskTree, way: Sequence[int]) -> list[Stage]:
-        self._computed[-1].update(way)
-        return super()._stages(tree, way)
+    def _stages(self, tree: TaskTree, path: Sequence[int]) -> list[Stage]:
+        self._computed[-1].update(path)
+        return super()._stages(tree, path)
 
     def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
         preprocessing = tree.preprocessing[target]

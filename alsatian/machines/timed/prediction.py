@@ -8,10 +8,10 @@ from functools import partial
 import torch
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.budgets import Spill, divided_memory, limits_of, resolve, working_set
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
+from alsatian.fingerprint import digest_json
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.engine import Costed, PlannedRound, Scores, TimedEngine
 from alsatian.machines.timed.loader import TimedLoader

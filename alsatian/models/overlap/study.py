@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import set_digest
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import set_digest
 from alsatian.models.overlap.near_misses import NearMiss, Neighbours
 
 

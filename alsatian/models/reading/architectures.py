@@ -10,11 +10,11 @@ import torch
 from alsatian.blocks import portable
 from alsatian.blocks.adding import writing
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import SPLIT_VERSION, split
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
+from alsatian.fingerprint import digest_json
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
 
 SOURCES = ("torchvision", "transformers")

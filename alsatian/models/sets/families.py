@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.files import make_folder, write_json
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.extractor import feature_extractor

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build, code_version
 from alsatian.models.sets.distributions import changed_blocks

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreError
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading import lora, pretrained
 from alsatian.models.reading.architectures import code_version

@@ -13,10 +13,10 @@ from typing import NoReturn
 import numpy as np
 
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.fingerprint import DIGEST_LENGTH
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import DIGEST_LENGTH
 from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
 
 _INPUTS = (224, 256, 288, 384)

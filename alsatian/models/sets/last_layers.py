@@ -8,12 +8,12 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import State
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.files import make_folder, write_bytes
+from alsatian.fingerprint import digest_json
 from alsatian.models.layers import layers
 from alsatian.models.model_set import ModelSet
 

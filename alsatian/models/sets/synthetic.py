@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
-from alsatian.blocks.fingerprint import digest_json
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.files import make_folder, write_bytes
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build, code_version
 from alsatian.models.reading.weights import Weights, find_weights, load_weights

@@ -99,6 +99,27 @@ def arrange(order: Order, shape: Shape) -> Arrangement:
     return order.arrange(shape) if isinstance(order, NotedOrder) else Arrangement(order(shape))
 
 
+def min_cache_size(shape: Shape, order: Sequence[int]) -> int:
+    """C_min of ``order``: the largest cache content over all its vertices, in the unit of ``shape.size``.
+
+    A vertex enters when it is computed, and leaves when its last child has been; one without children leaves at
+    once. What ``shape.kept`` says stays.
+    """
+    waiting = [len(children) for children in shape.children]
+    content = peak = 0
+    for vertex in order:
+        content += shape.entering(vertex)
+        peak = max(peak, content)
+        if not waiting[vertex]:
+            content -= shape.size[vertex]
+        parent = shape.parent[vertex]
+        if parent != NO_VERTEX:
+            waiting[parent] -= 1
+            if not waiting[parent]:
+                content -= shape.size[parent]
+    return peak
+
+
 def paths_in_turn(shape: Shape, outputs: Sequence[int]) -> list[int]:
     """Vertices in the order in which walking down to one output after another meets them first."""
     seen = [False] * len(shape.parent)

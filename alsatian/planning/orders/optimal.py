@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from alsatian.errors import ConfigError
-from alsatian.planning.chunks import min_cache_size
-from alsatian.planning.orders.base import Arrangement, Shape
+from alsatian.planning.orders.base import Arrangement, Shape, min_cache_size
 from alsatian.planning.orders.dfs_min import DfsMin
 from alsatian.planning.orders.down_sets import DownSets
 from alsatian.planning.orders.profiles import Profile, flatten, profile_of

@@ -12,7 +12,7 @@ from alsatian.models.sets.generated import GeneratedSet
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.planner import make_plan
-from alsatian.planning.vertices import described
+from alsatian.planning.vertices import vertex_rows
 from alsatian.records.fields import FieldError, Fields
 from alsatian.records.parsing import parse_tree
 from alsatian.records.schema import Vertex
@@ -29,7 +29,7 @@ def planned(candidates):
     tree = TaskTree.of(candidates).compress()
     batches = [*batches_of(16, 32, 16)[0], *batches_of(16, 32, 16)[1]]
     plan = make_plan(tree, models, batches, DfsPlus(), planned_releases=True, limits=Limits())
-    return parse_tree([Fields(entry) for entry in described(plan)])
+    return parse_tree([Fields(entry) for entry in vertex_rows(plan)])
 
 
 def resnets(count):

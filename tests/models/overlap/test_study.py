@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.fingerprint import block_identity
 from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import block_identity
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS
 from alsatian.models.overlap.study import study

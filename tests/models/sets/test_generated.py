@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from alsatian.blocks.fingerprint import DIGEST_LENGTH
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import DIGEST_LENGTH
 from alsatian.models.sets.generated import GeneratedSet
 from alsatian.tree import TaskTree
 

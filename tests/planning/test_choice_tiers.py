@@ -14,7 +14,7 @@ from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
 from alsatian.planning.chunks import place
-from alsatian.planning.computation import passes
+from alsatian.planning.computation import inference_steps
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Shape
 from alsatian.planning.plan import Infer, Plan
@@ -115,7 +115,7 @@ def test_no_plan_breaks_a_rule_or_takes_more_memory_than_both_budgets(case: Case
     assert found.note
     if blocks is not None:
         order = [step.vertex for step in found.steps if isinstance(step, Infer) and step.chunk == 0]
-        for step in passes(Shape.of(case.tree, case.models), order, found.fused, found.recomputed):
+        for step in inference_steps(Shape.of(case.tree, case.models), order, found.fused, found.recomputed):
             if step.fused:
                 used = sum(b.parameter_bytes for v in step.computed for b in case.tree.blocks[v])
                 assert used <= blocks, "the blocks of a fused step are in use at once"
@@ -125,13 +125,13 @@ def predicted_s(case: Case, found: Plan, limits: Limits) -> float:
     """The seconds of a plan in closed form."""
     shape = Shape.of(case.tree, case.models)
     order = [step.vertex for step in found.steps if isinstance(step, Infer) and step.chunk == 0]
-    steps = list(passes(shape, order, found.fused, found.recomputed))
+    steps = list(inference_steps(shape, order, found.fused, found.recomputed))
     items = max(sum(batch.items for batch in chunk) for chunk in found.chunks)
     placed = place(shape, steps, items, max(batch.items for batch in case.batches), limits.cache, found.spilled)
     assert placed is not None
     tiers = {vertex: limits.tiers[tier] for vertex, tier in placed[1].items() if tier}
     work = Workload.of(case.tree, case.batches, case.costs)
-    return estimate(work, steps, len(found.chunks), limits.blocks, tiers, shape.size)
+    return estimate(work, [step.computed for step in steps], len(found.chunks), limits.blocks, tiers, shape.size)
 
 
 @settings(max_examples=300)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from alsatian.blocks.fingerprint import (
+from alsatian.fingerprint import (
     DIGEST_LENGTH,
     block_identity,
     digest_json,

@@ -7,7 +7,7 @@ from alsatian.costs.estimate import Workload, estimate
 from alsatian.data.dataset import Batch
 from alsatian.errors import BudgetError
 from alsatian.planning.chunks import cache_needs, cut, place
-from alsatian.planning.computation import NONE, Pass, passes
+from alsatian.planning.computation import NONE, InferenceStep, inference_steps
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Arrangement, Order, Shape, arrange
 from alsatian.planning.orders.dfs_min import DfsMin
@@ -150,7 +150,7 @@ class Chooser:
                 continue
         return best
 
-    def _divisions(self, steps: Sequence[Pass]) -> Iterator[Limits]:
+    def _divisions(self, steps: Sequence[InferenceStep]) -> Iterator[Limits]:
         """As given; without lower tiers; just so much for intermediates that few chunks do, the rest for blocks."""
         given = self._limits
         yield given
@@ -179,7 +179,7 @@ class Chooser:
             if found == _DIVISIONS:
                 return
 
-    def _looked_at(self, choice: Choice, steps: Sequence[Pass]) -> Choice:
+    def _looked_at(self, choice: Choice, steps: Sequence[InferenceStep]) -> Choice:
         """``choice`` with chunks and predicted seconds."""
         limits = choice.limits
         if choice.fused and limits.blocks is not None:
@@ -197,8 +197,10 @@ class Chooser:
                 self._shape, steps, items, max(b.items for b in self._batches), limits.cache, choice.spilled
             )
             placed = {v: limits.tiers[tier] for v, tier in (found[1] if found else {}).items() if tier}
-        seconds = estimate(self._work, steps, len(chunks), limits.blocks, placed, self._shape.size)
+        seconds = estimate(
+            self._work, [step.computed for step in steps], len(chunks), limits.blocks, placed, self._shape.size
+        )
         return replace(choice, seconds=seconds, chunks=len(chunks))
 
-    def _steps(self, choice: Choice) -> list[Pass]:
-        return list(passes(self._shape, choice.arrangement.order, choice.fused, choice.recomputed))
+    def _steps(self, choice: Choice) -> list[InferenceStep]:
+        return list(inference_steps(self._shape, choice.arrangement.order, choice.fused, choice.recomputed))
