@@ -42,11 +42,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, *parts: bytes) -> None:
-    """Write ``parts`` to ``path`` atomically."""
+def write_bytes(path: Path, *parts: bytes) -> Path:
+    """Write ``parts`` to ``path`` atomically; return ``path``."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         for part in parts:
             file.write(part)
+    return path
+
+
+def write_text(path: Path, content: str) -> Path:
+    """Write ``content`` as UTF-8 to ``path`` atomically; return ``path``."""
+    return write_bytes(path, content.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

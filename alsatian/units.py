@@ -1,4 +1,4 @@
-"""Byte sizes as people write them."""
+"""Quantities as people write and read them."""
 
 import math
 import re
@@ -75,9 +75,62 @@ class Budget:
 
 
 def format_bytes(size: float) -> str:
-    """``size`` in bytes as a short text with a decimal unit, e.g. ``"46.8 MB"``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    """``size`` in bytes with three digits and a decimal unit, e.g. ``"46.8 MB"`` or ``"720 MB"``."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if round(abs(size), 0 if unit == "B" else 1) < 1000 or unit == "TB":
+            break
         size /= 1000
-    return f"{size:.1f} TB"
+    if unit == "B" or abs(size) >= 99.95:
+        return f"{size:,.0f} {unit}"
+    return f"{size:.1f} {unit}" if abs(size) >= 9.995 else f"{size:.2f} {unit}"
+
+
+def factor_text(factor: float) -> str:
+    """A ratio with a sensible number of digits, e.g. ``"3.9×"``; ``"–"`` for NaN."""
+    if math.isnan(factor):
+        return "–"
+    if factor >= 99.95:
+        return f"{factor:,.0f}×"
+    return f"{factor:.1f}×" if factor >= 0.95 else f"{factor:.2f}×"
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds with digits by size, e.g. ``"4.1 s"``."""
+    return f"{seconds:,.{_decimals(seconds)}f} s"
+
+
+def wall_text(median: float, low: float, high: float, repeats: int) -> str:
+    """A wall time in seconds with its spread and number of repeats, e.g. ``"4.1 s (4.0–4.3, N=3)"``."""
+    if repeats == 1:
+        return f"{seconds_text(median)} (N=1)"
+    digits = _decimals(median)
+    return f"{seconds_text(median)} ({low:,.{digits}f}–{high:,.{digits}f}, N={repeats})"
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without anything that could steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def last_line(text: str | None) -> str:
+    """The last line of an error that says something."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    return printable(lines[-1]) if lines else "no error text"
+
+
+def count_text(number: int, noun: str) -> str:
+    """``"1 model"``, ``"2 models"``, ``"1,200 items"``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _decimals(seconds: float) -> int:
+    if abs(seconds) >= 99.95:
+        return 0
+    return 1 if abs(seconds) >= 0.995 else 2 if abs(seconds) >= 0.0995 else 3

@@ -1,5 +1,6 @@
 """Sizes as people write them."""
 
+import math
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsatian.errors import ConfigError
-from alsatian.units import format_bytes, parse_bytes
+from alsatian.units import factor_text, format_bytes, parse_bytes, wall_text
 
 
 @pytest.mark.parametrize(
@@ -68,17 +69,38 @@ def test_numbers_of_bytes_are_exact(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"),
+    ("size", "text"),
     [
         (0, "0 B"),
         (999, "999 B"),
-        (1000, "1.0 kB"),
+        (1000, "1.00 kB"),
         (46_800_000, "46.8 MB"),
-        (1_226_300_000, "1.2 GB"),
-        (2 * 10**12, "2.0 TB"),
-        (5 * 10**15, "5000.0 TB"),
-        (-1500, "-1.5 kB"),
+        (720_000_000, "720 MB"),
+        (999_960_000, "1.00 GB"),
+        (-1500, "-1.50 kB"),
+        (5.3e9, "5.30 GB"),
+        (4.2e16, "42,000 TB"),
     ],
 )
-def test_sizes_are_written_short(size: float, expected: str) -> None:
-    assert format_bytes(size) == expected
+def test_bytes(size: float, text: str) -> None:
+    assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("walls", "text"),
+    [
+        ((4.1, 4.0, 4.3, 3), "4.1 s (4.0–4.3, N=3)"),
+        ((0.0432, 0.04, 0.05, 2), "0.043 s (0.040–0.050, N=2)"),
+        ((1234.5, 1000, 2000, 5), "1,234 s (1,000–2,000, N=5)"),
+        ((0.5, 0.5, 0.5, 1), "0.50 s (N=1)"),
+    ],
+)
+def test_wall_time(walls: tuple[float, float, float, int], text: str) -> None:
+    assert wall_text(*walls) == text
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"), [(3.94, "3.9×"), (1.0, "1.0×"), (0.5, "0.50×"), (1234.0, "1,234×"), (math.nan, "–")]
+)
+def test_factor(factor: float, text: str) -> None:
+    assert factor_text(factor) == text

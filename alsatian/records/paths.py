@@ -8,7 +8,7 @@ from pathlib import Path
 from alsatian.records import reading
 from alsatian.records.fields import FieldError
 from alsatian.records.reading import ResultsError, Run
-from analysis.units import printable
+from alsatian.units import printable
 
 RECORD = "run.json"
 

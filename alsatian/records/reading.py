@@ -8,7 +8,7 @@ from typing import Any
 from alsatian.records.fields import FieldError, Fields
 from alsatian.records.parsing import parse_run
 from alsatian.records.schema import SCHEMA, Run
-from analysis.units import last_line, printable
+from alsatian.units import last_line, printable
 
 __all__ = ["Records", "ResultsError", "Run", "load"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alsatian.records.fields import FieldError, Fields
-from analysis.units import printable
+from alsatian.units import printable
 
 MICROSECONDS = 1e6
 # Of the width of a panel.

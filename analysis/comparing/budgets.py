@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from alsatian.errors import ConfigError
 from alsatian.records.reading import Run
 from alsatian.records.schema import Budget
-from analysis.units import parse_bytes
+from alsatian.units import parse_bytes
 
 SETTING = "cache.budget"
 
@@ -15,7 +16,10 @@ def cache_budget(run: Run) -> Budget:
         return run.resolved[SETTING]
     cache = run.config.get("cache")
     written = cache.get("budget") if isinstance(cache, Mapping) else None
-    return Budget(written, parse_bytes(written))
+    try:
+        return Budget(written, parse_bytes(written, SETTING))
+    except ConfigError:  # a share, which only the run could resolve
+        return Budget(written, None)
 
 
 def share_of_working_set(budget: Budget) -> float | None:

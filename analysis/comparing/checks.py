@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from alsatian.records.reading import Run
+from alsatian.units import count_text, factor_text
 from analysis.comparing.comparable import arithmetic, reference
 from analysis.comparing.labels import in_order
-from analysis.units import count_text, factor_text
 
 
 class Mismatch(NamedTuple):

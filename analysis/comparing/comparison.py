@@ -7,12 +7,12 @@ from string import ascii_uppercase
 
 from alsatian.records.paths import Source
 from alsatian.records.reading import Run
+from alsatian.units import count_text
 from analysis.comparing.checks import compare_two
 from analysis.comparing.comparable import arithmetic, conditions, settings, workload
 from analysis.comparing.labels import UNSET, in_order
 from analysis.comparing.spread import NOT_MEASURED, Spread
 from analysis.tables.experiment import PARTS
-from analysis.units import count_text
 
 COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")
 METRICS = ("wall_s", *(f"{part}_s" for part in PARTS), *COUNTERS)

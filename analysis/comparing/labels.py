@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from alsatian.errors import ConfigError
 from alsatian.records.reading import Run
+from alsatian.units import parse_bytes
 from analysis.comparing.comparable import settings
 from analysis.paper.arrangement import DISTRIBUTIONS
-from analysis.units import parse_bytes
 
 FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
 UNSET = "unset"
@@ -115,5 +116,7 @@ def _value_rank(value: str) -> tuple[int, float, str]:
     try:
         return 0, float(value.removesuffix("%")), ""
     except ValueError:
-        size = parse_bytes(value)
-        return (1, 0.0, value) if size is None else (0, float(size), "")
+        try:
+            return 0, float(parse_bytes(value, "") or 0), ""
+        except ConfigError:
+            return 1, 0.0, value

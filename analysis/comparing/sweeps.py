@@ -7,11 +7,11 @@ from statistics import mean, median
 import pandas as pd
 
 from alsatian.records.reading import Run
+from alsatian.units import format_bytes
 from analysis.comparing.budgets import cache_budget, share_of_working_set, without_budget
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.labels import in_order
 from analysis.figures.style import short
-from analysis.units import bytes_text
 
 # Budgets that a line needs to say more than two bars would.
 LEAST = 3
@@ -66,7 +66,7 @@ class Sweep:
         points = zip(self.points[self.axis], self.runs, strict=True)
         written = {cache_budget(run).requested for place, run in points if place == budget}
         only = written.pop() if len(written) == 1 else None
-        return only if isinstance(only, str) and not only.isdigit() else bytes_text(budget)
+        return only if isinstance(only, str) and not only.isdigit() else format_bytes(budget)
 
 
 def find(runs: Sequence[Run]) -> Sweep | None:

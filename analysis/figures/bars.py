@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from alsatian.units import factor_text, seconds_text
 from analysis.figures import style
-from analysis.units import factor_text, seconds_text
 
 WIDTH = 0.7
 # Behind texts, so that grid lines do not cross them.

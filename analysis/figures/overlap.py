@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alsatian.records.reading import ResultsError
+from alsatian.units import format_bytes
 from analysis.figures import style
-from analysis.units import bytes_text
 
 BINS = 10
 WIDTH_INCHES = 7.2
@@ -43,7 +43,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
         table(found)
-        bytes_text(found["total_bytes"] + found["distinct_bytes"])
+        format_bytes(found["total_bytes"] + found["distinct_bytes"])
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -136,7 +136,7 @@ def _sizes(axes: Axes, found: dict[str, Any]) -> None:
     total, distinct = found["total_bytes"], found["distinct_bytes"]
     axes.bar([0, 1], [total, distinct], 0.7, color=[style.GREY, style.GREEN])
     for place, size in enumerate((total, distinct)):
-        axes.annotate(bytes_text(size), (place, size), (0, 3), textcoords="offset points", ha="center")
+        axes.annotate(format_bytes(size), (place, size), (0, 3), textcoords="offset points", ha="center")
     axes.set_xticks([0, 1], ["all models", "distinct\nblocks"])
     axes.tick_params(axis="x", length=0)
     axes.set_yticks([])

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.files import write
+from alsatian.files import write_bytes, write_text
 from analysis.tables.grid import NO_BREAK, wrapped
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: safe for the common kinds of colour blindness.
@@ -218,9 +218,9 @@ def save(figure: Figure, data: pd.DataFrame, stem: Path) -> list[Path]:
     figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
     figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
     return [
-        write(stem.with_name(f"{stem.name}.png"), png.getvalue()),
-        write(stem.with_name(f"{stem.name}.pdf"), pdf.getvalue()),
-        write(stem.with_name(f"{stem.name}.csv"), data.to_csv(index=False, lineterminator="\n")),
+        write_bytes(stem.with_name(f"{stem.name}.png"), png.getvalue()),
+        write_bytes(stem.with_name(f"{stem.name}.pdf"), pdf.getvalue()),
+        write_text(stem.with_name(f"{stem.name}.csv"), data.to_csv(index=False, lineterminator="\n")),
     ]
 
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from alsatian.records.schema import Vertex
+from alsatian.units import format_bytes, seconds_text
 from analysis.figures import style
 from analysis.figures.style import FONT, GREY, INCH, LINE, SMALL
 from analysis.figures.tree_marks import COLOURS, MARGIN, Scale, draw_dots, draw_lines
 from analysis.figures.tree_rows import Node, laid_out
-from analysis.units import bytes_text, seconds_text
 
 # Rows of the picture; larger trees are summed up.
 ROWS = 48
@@ -103,9 +103,9 @@ def draw_tree(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
 
 def _notes(tree: Sequence[Vertex], nodes: Sequence[Node], scale: Scale) -> Iterator[str]:
     """How to read the picture."""
-    yield f"Numbers: order of computing. Area of dots: bytes per item, up to {bytes_text(scale.largest)}."
+    yield f"Numbers: order of computing. Area of dots: bytes per item, up to {format_bytes(scale.largest)}."
     what = "time of computing" if scale.timed else "bytes of parameters"
-    most = seconds_text(scale.widest) if scale.timed else bytes_text(scale.widest)
+    most = seconds_text(scale.widest) if scale.timed else format_bytes(scale.widest)
     yield f"Width of lines: {what}, up to {most}."
     summed = sum(len(node.vertices) for node in nodes if node.siblings > 1)
     if summed:

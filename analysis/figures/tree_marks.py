@@ -10,9 +10,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from alsatian.records.schema import Vertex
+from alsatian.units import count_text, printable, seconds_text
 from analysis.figures.style import BLUE, GREEN, GREY, INCH, ORANGE, PURPLE, SKY, SMALL, VERMILLION
 from analysis.figures.tree_rows import Node
-from analysis.units import count_text, printable, seconds_text
 
 # Inches of a level: the most and the least, and of all levels if they are many.
 LEVEL, NARROW, LEVELS = 1.15, 0.42, 11.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.files import write
+from alsatian.files import write_text
 from analysis.paper import pictures, sources
 from analysis.paper import verdicts as judging
 from analysis.paper.claims import FAILS, HOLDS, UNTESTABLE, Verdict
@@ -62,8 +62,8 @@ class Section:
         )
         return [
             *self.picture.save(folder / "figures"),
-            write(folder / "verdict.csv", table.to_csv(index=False, lineterminator="\n")),
-            write(folder / "verdict.md", self.markdown),
+            write_text(folder / "verdict.csv", table.to_csv(index=False, lineterminator="\n")),
+            write_text(folder / "verdict.md", self.markdown),
         ]
 
 

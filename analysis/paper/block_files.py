@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from alsatian.records.fields import FieldError, Fields
-from analysis.units import printable
+from alsatian.units import printable
 
 BLOCKS = "blocks.json"
 SCHEMA = 1

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from alsatian.units import factor_text, seconds_text
 from analysis.paper.arrangement import COMPONENTS, DISTRIBUTIONS
 from analysis.paper.cells import Cell
 from analysis.paper.claims import Case
-from analysis.units import factor_text, seconds_text
 
 # Times that are said to be the same differ by no more than this share.
 FLAT = 0.10

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alsatian.records.fields import FieldError, Fields
-from analysis.units import printable
+from alsatian.units import printable
 
 OVERLAP = "overlap.json"
 

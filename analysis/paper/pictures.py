@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from alsatian.files import write_bytes
+from alsatian.units import count_text
 from analysis.figures import style
-from analysis.files import write
 from analysis.paper import cells, parts, profiles, shares, sharing, totals, vector
 from analysis.paper.arrangement import BEST, CURVES, FAMILIES, PARTS, SHARES, TOTALS
 from analysis.paper.cells import Cell
 from analysis.paper.sources import Sources
-from analysis.units import count_text
 
 MARKS = {
     TOTALS: "Bars are median wall times relative to base's in the same cell, whiskers the fastest and the "
@@ -52,7 +52,7 @@ class Picture:
         with style.drawing():
             drawing = self._draw(self.title, self.caption)
             files = style.save(drawing, self.data, folder / self.stem)
-            return [*files, write(folder / f"{self.stem}.svg", vector.svg(drawing))]
+            return [*files, write_bytes(folder / f"{self.stem}.svg", vector.svg(drawing))]
 
     def page_image(self) -> tuple[bytes, float]:
         """The figure without title and caption as SVG, and its width in inches."""

@@ -24,11 +24,11 @@ from typing import Any
 from alsatian.records import reading
 from alsatian.records.fields import FieldError
 from alsatian.records.reading import Run
+from alsatian.units import printable
 from analysis.paper.arrangement import CURVES, FAMILIES, FIGURES, SHARES, Figure, number_of
 from analysis.paper.block_files import BLOCKS, Blocks, parse_blocks
 from analysis.paper.families import OVERLAP, Family, parse_family
 from analysis.paper.wanted import Key
-from analysis.units import printable
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Drawing
 
+from alsatian.units import factor_text, seconds_text
 from analysis.figures import style
 from analysis.paper import groups
 from analysis.paper.arrangement import Figure, panel_title
 from analysis.paper.cells import Cell
-from analysis.units import factor_text, seconds_text
 
 PANEL_HEIGHT = 2.6
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from alsatian.units import factor_text
 from analysis.paper import cells, comparisons, structure
 from analysis.paper.arrangement import COMPONENTS, FIGURES
 from analysis.paper.cells import Cell
 from analysis.paper.claims import Case, Verdict, judge
 from analysis.paper.comparisons import Tested
 from analysis.paper.sources import Sources, load
-from analysis.units import factor_text
 
 # Proxy scoring is short, so that it varies more than a whole search.
 PROXY_SAME = 0.20

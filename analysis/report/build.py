@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from alsatian.files import write_text
 from alsatian.records import reading
 from alsatian.records.reading import Run
 from analysis.comparing import checks, labels, sweeps
 from analysis.comparing.comparable import workload
 from analysis.figures import bars, curves
-from analysis.files import write
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
 from analysis.report import captions, findings, processes, sections, timelines, trees
@@ -62,7 +62,7 @@ def build(folder: Path) -> Report:
     score_checks = checks.compare_scores(runs)
     lines = _lines(runs, summary, score_checks)
     problems = [*found.unfinished, *found.problems]
-    files = [write(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
+    files = [write_text(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
     drawn: list[Plate] = []
     names = {run.run_id: label for label, run in labels.in_order(runs)}
     if paper:
@@ -79,10 +79,10 @@ def build(folder: Path) -> Report:
     over_time = [plate(one.title, one.caption, (one.svg, one.inches), wide=True) for one in lanes]
     problems += unread
     unused = [f"Not used: {line}" for line in problems]
-    files.append(write(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
+    files.append(write_text(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
     _remove_stale(folder / "figures", files)
     page = _page(runs, summary, score_checks, drawn, shared, over_time, lines, problems, paper)
-    files.append(write(folder / TEMPLATE, page))
+    files.append(write_text(folder / TEMPLATE, page))
     pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
     text = [
         experiment.render(summary),

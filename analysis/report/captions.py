@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from alsatian.records.reading import Run
 from alsatian.records.schema import Vertex
 from alsatian.records.trace import Trace
+from alsatian.units import seconds_text
 from analysis.comparing.sweeps import Sweep, crossing
 from analysis.figures.timeline import SHORT_S
 from analysis.report.findings import storage_lines
-from analysis.units import seconds_text
 
 # Cache policies that make room by evicting.
 EVICTING = frozenset({"fifo", "lru", "lfu", "gdsf", "belady"})

@@ -7,12 +7,12 @@ import pandas as pd
 
 from alsatian.records.reading import Run
 from alsatian.records.schema import Storage
+from alsatian.units import count_text, factor_text, format_bytes, printable, seconds_text
 from analysis.comparing import sweeps
 from analysis.comparing.budgets import cache_budget, without_budget
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import reference, workload
 from analysis.comparing.labels import in_order
-from analysis.units import bytes_text, count_text, factor_text, printable, seconds_text
 
 
 def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
@@ -113,10 +113,10 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
     for label, run in in_order(runs):
         limit = cache_budget(run)
         # As it was written and in the decimal units of everything else.
-        budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {bytes_text(limit.bytes)}"
+        budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {format_bytes(limit.bytes)}"
         over = limit.bytes is not None and peaks[label] > limit.bytes
         lines.setdefault(budget, []).append(
-            f"{without_budget(label)} {bytes_text(peaks[label])}{' OVER BUDGET' if over else ''}"
+            f"{without_budget(label)} {format_bytes(peaks[label])}{' OVER BUDGET' if over else ''}"
         )
     return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
 
@@ -145,7 +145,7 @@ def storage_lines(runs: Sequence[Run]) -> list[str]:
 
 def storage_text(storage: Storage) -> str:
     """E.g. ``"200 MB/s, cold page cache"``."""
-    speed = "the disk's own speed" if storage.bandwidth is None else f"{bytes_text(storage.bandwidth)}/s"
+    speed = "the disk's own speed" if storage.bandwidth is None else f"{format_bytes(storage.bandwidth)}/s"
     return f"{speed}, {'cold page cache' if storage.cold else 'page cache not emptied'}"
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from alsatian.records.reading import Run
+from alsatian.units import format_bytes
 from analysis.comparing.labels import in_order
 from analysis.report.sections import Table
 from analysis.tables.experiment import PARTS
-from analysis.units import bytes_text
 
 # Seconds that the page does not print are no difference.
 SMALLEST = 0.0005
@@ -82,8 +82,8 @@ def _known(found: Iterable[object], name: str) -> list[float]:
 
 
 def _largest(values: Sequence[float]) -> str | None:
-    return bytes_text(max(values)) if values else None
+    return format_bytes(max(values)) if values else None
 
 
 def _middle(values: Sequence[float]) -> str:
-    return bytes_text(median(values)) if values else "–"
+    return format_bytes(median(values)) if values else "–"

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from alsatian.files import write_text
 from alsatian.records.reading import ResultsError, Run
+from alsatian.units import count_text, duration, printable
 from analysis import paper
-from analysis.files import write
 from analysis.paper import FAILS, HOLDS, UNTESTABLE, Section, Verdict
 from analysis.paper.arrangement import FIGURES
 from analysis.report import sections
@@ -16,7 +17,6 @@ from analysis.report.plates import Plate, plate
 from analysis.report.sections import Table
 from analysis.tables.experiment import numbers
 from analysis.tables.grid import NO_BREAK
-from analysis.units import count_text, duration, printable
 
 TEMPLATE = "reproduction.html"
 FILE = "report.html"
@@ -122,7 +122,7 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
         measured=_measured(pages),
         environments=_environments(pages),
     )
-    path = write(results / FILE, content)
+    path = write_text(results / FILE, content)
     return Reproduction(path, pages, f"{headline} {count_text(len(pages), 'figure')}: {path}")
 
 

@@ -7,13 +7,13 @@ import pandas as pd
 
 from alsatian.records.reading import Run
 from alsatian.records.schema import Environment
+from alsatian.units import count_text, format_bytes, seconds_text
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import workload
 from analysis.comparing.labels import in_order
 from analysis.paper import HEADER, Section
 from analysis.report.findings import storage_text
 from analysis.tables import experiment
-from analysis.units import bytes_text, count_text, seconds_text
 
 # Longer lists are folded.
 SHOWN = 20
@@ -113,10 +113,14 @@ def facts(runs: Sequence[Run]) -> list[Table]:
     found = []
     for run in firsts.values():
         models, data = run.model_set, run.dataset
+        whole, distinct = format_bytes(models.total_bytes), format_bytes(models.distinct_bytes)
         rows = [
             ("models", f"{models.models:,}"),
             ("blocks", f"{models.blocks:,}, of which {models.distinct_blocks:,} distinct"),
-            ("size", f"{bytes_text(models.total_bytes)}, of which {bytes_text(models.distinct_bytes)} distinct"),
+            (
+                "size",
+                f"{whole}, of which {distinct} distinct",
+            ),
             ("model set digest", models.digest),
             ("train items", f"{data.train_items:,}"),
             ("test items", f"{data.test_items:,}"),
@@ -171,7 +175,7 @@ def machine_rows(machine: Environment) -> list[tuple[str, ...]]:
     """Code, versions and hardware, a row each."""
     commit = machine.commit or "unknown commit"
     libraries = ", ".join(f"{name} {version or 'unknown'}" for name, version in machine.libraries.items())
-    memory = None if machine.memory_bytes is None else bytes_text(machine.memory_bytes)
+    memory = None if machine.memory_bytes is None else format_bytes(machine.memory_bytes)
     rows = [
         ("code", f"{machine.version or 'unknown version'}, {commit}{' with changes' if machine.dirty else ''}"),
         ("Python", machine.python),

@@ -8,10 +8,10 @@ from pathlib import Path
 from alsatian.records import trace
 from alsatian.records.fields import FieldError
 from alsatian.records.reading import Run
+from alsatian.units import printable
 from analysis.comparing.labels import in_order
 from analysis.figures import timeline
 from analysis.report import captions
-from analysis.units import printable
 
 FILE = "timeline.json"
 # What a folder's name may hold, so that a record cannot point elsewhere.

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from alsatian.units import factor_text, format_bytes, printable, wall_text
 from analysis.comparing.comparable import workload
 from analysis.comparing.comparison import METRICS, Comparison, Row
 from analysis.comparing.spread import Spread
 from analysis.tables import grid
 from analysis.tables.experiment import PARTS, WIDTH
-from analysis.units import bytes_text, factor_text, printable, wall_text
 
 # Of the parts those of the paper; the others are in the CSV.
 SHOWN = PARTS[:4]
@@ -191,7 +191,7 @@ def _seconds(value: Spread) -> str:
 def _bytes(value: Spread, factor: Spread) -> str:
     if math.isnan(value.median):
         return "–"
-    shown = bytes_text(value.median).replace(" ", grid.NO_BREAK)
+    shown = format_bytes(value.median).replace(" ", grid.NO_BREAK)
     return shown if math.isnan(factor.median) else f"{shown} ({factor_text(factor.median)})"
 
 

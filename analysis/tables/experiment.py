@@ -7,11 +7,11 @@ from statistics import median
 import pandas as pd
 
 from alsatian.records.reading import Run
+from alsatian.units import factor_text, format_bytes, printable, wall_text
 from analysis.comparing.checks import verdict
 from analysis.comparing.comparable import conditions, reference, workload
 from analysis.comparing.labels import in_order
 from analysis.tables import grid
-from analysis.units import bytes_text, factor_text, printable, wall_text
 
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "planning", "cache_io", "other")
 WIDTH = 140
@@ -141,7 +141,7 @@ def cells(summary: pd.DataFrame) -> list[list[str]]:
             wall_text(row["wall_s"], row["wall_min"], row["wall_max"], row["repeats"]),
             factor_text(row["speedup"]),
             *(part_text(row[f"{part}_s"]) for part in PARTS[:4]),
-            bytes_text(row["bytes_read"]),
+            format_bytes(row["bytes_read"]),
             f"{row['block_executions']:,}",
             printable(str(row["winner"])),
             row["scores_check"].replace(" score", f"{grid.NO_BREAK}score"),

@@ -26,10 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Print the comparison or write it; 1 if scores differ that must be equal."""
     from alsatian.errors import AlsatianError, ConfigError
+    from alsatian.files import write_text
     from alsatian.records import paths
     from alsatian.records.reading import ResultsError
     from analysis.comparing import comparison
-    from analysis.files import write
     from analysis.tables.comparison import FORMATS, SUFFIXES
 
     suffixes = SUFFIXES
@@ -44,5 +44,5 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if options.output is None:
         console.out(content, highlight=False, end="")
     else:
-        console.print(f"written: {write(options.output, content)}", markup=False, highlight=False)
+        console.print(f"written: {write_text(options.output, content)}", markup=False, highlight=False)
     return 1 if any(row.wrong for row in found.rows) else 0

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Run what is missing, write the report and say where it is; 1 if anything failed, a line for each."""
     from alsatian.errors import ConfigError
-    from analysis.units import count_text, duration
+    from alsatian.units import count_text, duration
     from experiments.configuration.composition import take
     from experiments.runs import reproduction
     from experiments.runs.time_left import TimeLeft

@@ -14,8 +14,8 @@ from rich.console import Console
 from alsatian.errors import AlsatianError
 from alsatian.files import make_folder, write_bytes
 from alsatian.records.reading import ResultsError
+from alsatian.units import duration
 from analysis.report.reproduction import Page, Reproduction, build
-from analysis.units import duration
 
 
 def lines(found: Reproduction, pictures: str) -> Iterator[str]:

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis import units
-from analysis.tables import experiment
+from analysis.tables import experiment, grid
 
 
 def row(frame, strategy):
@@ -144,51 +143,6 @@ def test_markdown_cells_cannot_break_out(load_runs, record):
 @given(st.text(alphabet="ab_-=./ é", max_size=60), st.integers(1, 20))
 @example("alsatian cache.budget=8MiB", 13)
 def test_wrapping_keeps_every_character_and_the_width(text, width):
-    lines = text.wrapped(text, width)
+    lines = grid.wrapped(text, width)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert all(len(line) <= width for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.00 kB"),
-        (46_800_000, "46.8 MB"),
-        (720_000_000, "720 MB"),
-        (999_960_000, "1.00 GB"),
-        (5.3e9, "5.30 GB"),
-        (4.2e16, "42,000 TB"),
-    ],
-)
-def test_bytes(size, text):
-    assert units.bytes_text(size) == text
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [("16MiB", 16 * 2**20), ("200 MB", 200_000_000), (5, 5), (None, None), (True, None), ("many", None)],
-)
-def test_parse_bytes(size, expected):
-    assert units.parse_bytes(size) == expected
-
-
-@pytest.mark.parametrize(
-    ("walls", "text"),
-    [
-        ((4.1, 4.0, 4.3, 3), "4.1 s (4.0–4.3, N=3)"),
-        ((0.0432, 0.04, 0.05, 2), "0.043 s (0.040–0.050, N=2)"),
-        ((1234.5, 1000, 2000, 5), "1,234 s (1,000–2,000, N=5)"),
-        ((0.5, 0.5, 0.5, 1), "0.50 s (N=1)"),
-    ],
-)
-def test_wall_time(walls, text):
-    assert units.wall_text(*walls) == text
-
-
-@pytest.mark.parametrize(
-    ("factor", "text"), [(3.94, "3.9×"), (1.0, "1.0×"), (0.5, "0.50×"), (1234.0, "1,234×"), (math.nan, "–")]
-)
-def test_factor(factor, text):
-    assert units.factor_text(factor) == text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from analysis.units import duration
+from alsatian.units import duration
 from experiments.runs.progress import Progress
 
 OK = {"repeats": [{"wall_s": 2.0}, {"wall_s": 4.0}, {"wall_s": 3.0}], "winner": "m"}
