@@ -15,26 +15,27 @@ for _power, _letter in enumerate("kmgt", start=1):
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
 
 
-def parse_bytes(size: int | float | str | None, name: str) -> int | None:
-    """``size`` in bytes; ``None`` stays ``None`` (no limit).
+def size_of(written: object) -> float | None:
+    """Bytes of a number or of a text such as ``"64MiB"`` or ``"200 MB"``; None for anything else."""
+    if isinstance(written, str):
+        match = _SIZE.fullmatch(written)
+        return float(match[1]) * _FACTOR[match[2].lower()] if match and match[2].lower() in _FACTOR else None
+    return float(written) if isinstance(written, int | float) and not isinstance(written, bool) else None
 
-    Accepts a number of bytes or a text such as ``"64MiB"`` or ``"200 MB"``. ``name`` is what the error
-    calls the setting.
+
+def parse_bytes(size: int | float | str | None, name: str) -> int | None:
+    """``size`` in bytes, see :func:`size_of`; ``None`` stays ``None`` (no limit).
+
+    ``name`` is what the error calls the setting.
 
     Raises:
-        ConfigError: the text is not a size, or the size is not positive.
+        ConfigError: it is not a size, or the size is not positive.
     """
     if size is None:
         return None
-    if isinstance(size, bool) or not isinstance(size, int | float | str):
+    value = size_of(size)
+    if value is None:
         raise ConfigError(f"{name}={size}: not a size; write a positive number of bytes or e.g. '64MiB'")
-    if isinstance(size, str):
-        match = _SIZE.fullmatch(size)
-        if match is None or match[2].lower() not in _FACTOR:
-            raise ConfigError(f"{name}={size}: not a size; write a positive number of bytes or e.g. '64MiB'")
-        value = float(match[1]) * _FACTOR[match[2].lower()]
-    else:
-        value = float(size)
     if not 1 <= value < math.inf:
         raise ConfigError(
             f"{name}={size}: must be at least one byte and finite; write e.g. '64MiB', or null for no limit"

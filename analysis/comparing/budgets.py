@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from alsatian.errors import ConfigError
 from alsatian.records.reading import Run
 from alsatian.records.schema import Budget
-from alsatian.units import parse_bytes
+from alsatian.units import size_of
 
 SETTING = "cache.budget"
 
@@ -16,10 +15,8 @@ def cache_budget(run: Run) -> Budget:
         return run.resolved[SETTING]
     cache = run.config.get("cache")
     written = cache.get("budget") if isinstance(cache, Mapping) else None
-    try:
-        return Budget(written, parse_bytes(written, SETTING))
-    except ConfigError:  # a share, which only the run could resolve
-        return Budget(written, None)
+    size = size_of(written)
+    return Budget(written, None if size is None else int(size))
 
 
 def share_of_working_set(budget: Budget) -> float | None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from alsatian.errors import ConfigError
 from alsatian.records.reading import Run
-from alsatian.units import parse_bytes
+from alsatian.units import size_of
 from analysis.comparing.comparable import settings
 from analysis.paper.arrangement import DISTRIBUTIONS
 
@@ -116,7 +115,5 @@ def _value_rank(value: str) -> tuple[int, float, str]:
     try:
         return 0, float(value.removesuffix("%")), ""
     except ValueError:
-        try:
-            return 0, float(parse_bytes(value, "") or 0), ""
-        except ConfigError:
-            return 1, 0.0, value
+        size = size_of(value)
+        return (1, 0.0, value) if size is None else (0, size, "")
