@@ -81,7 +81,7 @@ class Trace:
         return float(starts[int(np.argmax(count))])
 
 
-def load(path: Path) -> Trace | None:
+def load_trace(path: Path) -> Trace | None:
     """The trace in ``path``; None if there is no such file.
 
     Raises:
@@ -125,3 +125,6 @@ def _slice(event: Fields, names: dict[int, str]) -> dict[str, Any]:
         "start_s": start / MICROSECONDS,
         "end_s": (start + duration) / MICROSECONDS,
     }
+
+
+load = load_trace
