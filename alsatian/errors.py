@@ -44,6 +44,11 @@ class SplitError(AlsatianError):
     """A model cannot be turned into a chain of blocks."""
 
 
+def first_line(error: BaseException) -> str:
+    """What ``error`` of a library says, in a line: its first one, or its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 # More names than this are no help in one line.
 _SHOWN = 60
 

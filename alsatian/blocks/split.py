@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Node
 from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, states
 from alsatian.blocks.piece import RECORDED_AS, PieceBuilder, ReadsAcrossCut, affine_relation
 from alsatian.blocks.segment import Architecture, Segment
-from alsatian.errors import SplitError
+from alsatian.errors import SplitError, first_line
 
 # To be raised when the same graph is cut or written differently, since identities change with it.
 SPLIT_VERSION = 2
@@ -72,8 +72,7 @@ def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Expor
             # Without in-place operators a block cannot change the state it was given, which may be cached.
             program = program.run_decompositions({})
     except Exception as error:  # torch.export raises many types; the first line says why
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SplitError(f"{type(module).__name__} cannot be exported: {reason}") from error
+        raise SplitError(f"{type(module).__name__} cannot be exported: {first_line(error)}") from error
     for spec in program.graph_signature.output_specs:
         # A changed input is a value that nobody asks for: without in-place operators the input itself is intact.
         if spec.kind not in (OutputKind.USER_OUTPUT, OutputKind.USER_INPUT_MUTATION):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alsatian.data.dataset import Dataset, make_dataset, stratified_order
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError, first_line, nearest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # torchvision's class, its split for training, and where its samples (path, label) are.
@@ -73,7 +73,8 @@ def _from_torchvision(name: str, root: Path) -> list[tuple[Any, int]]:
     try:
         found = getattr(datasets, kind)(str(root), split=split, download=True)
     except Exception as error:  # torchvision raises many types; the first line says why
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"dataset '{name}' is not in '{root}' and cannot be downloaded: {reason}") from None
+        raise ConfigError(
+            f"dataset '{name}' is not in '{root}' and cannot be downloaded: {first_line(error)}"
+        ) from None
     samples = getattr(found, attribute)
     return list(zip(samples, found._labels, strict=True)) if attribute == "_image_files" else list(samples)

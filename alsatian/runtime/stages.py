@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from alsatian.blocks.segment import Segment, State
-from alsatian.errors import BadModelError
+from alsatian.errors import BadModelError, first_line
 from alsatian.runtime.loading.transfer import Parameters
 from alsatian.runtime.memory import is_out_of_memory
 from alsatian.runtime.meter.meter import Meter
@@ -38,9 +38,9 @@ def run_stages(
                 if is_out_of_memory(error):
                     raise
                 models = tree.models_below(vertex)
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise BadModelError(
-                    f"model '{models[0]}': a block cannot process what comes before it ({reason})", models
+                    f"model '{models[0]}': a block cannot process what comes before it ({first_line(error)})",
+                    models,
                 ) from None
         meter.counters["block_executions"] += len(edge)
         meter.counters["block_items"] += len(edge) * items

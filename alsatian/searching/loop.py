@@ -57,7 +57,7 @@ def run_rounds(
             if checkpoint and not done:
                 found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
                 checkpoint.save(found)
-    return rounds, measured(meter.finish())
+    return rounds, measured(meter.so_far())
 
 
 def _note(meter: Meter, begin_s: float, before_s: dict[str, float], models: int, train_items: int) -> None:

@@ -32,8 +32,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
-    from alsatian.costs.profiling.portable import merged, portable
-    from alsatian.costs.profiling.profile import as_table, segment_keys
+    from alsatian.costs.profiling.profile import as_table, merged, portable, segment_keys
     from experiments.configuration.hardware import measured
     from experiments.configuration.setup import Parts, use_threads
     from experiments.runs.progress import Progress

@@ -8,7 +8,7 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import shape_key
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.models.sets.synthetic import SyntheticSet
 from experiments.configuration.setup import generator
 from experiments.predictions.chains import SETS, read_chains

@@ -24,7 +24,7 @@ from alsatian.data.dataset import batches_of
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.machines.timed.prediction import predict
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Exhaustive, Halving

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import write_bytes
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from experiments.studies.planning_stages import BATCH_SIZE, BUDGET, ITEMS, Measured
 
 STAGES = "experiments.studies.planning_stages"

@@ -20,7 +20,7 @@ import numpy as np
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order, Shape
 from alsatian.planning.orders.dfs import Dfs

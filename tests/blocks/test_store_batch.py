@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.blocks import adding as adding_module
+from alsatian.blocks import writer
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -82,8 +82,8 @@ def test_a_batch_writes_a_repeated_block_once_and_tensors_may_change_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[object] = []
-    real = adding_module.save_file
-    monkeypatch.setattr(adding_module, "save_file", lambda *a: (calls.append(a), real(*a))[1])
+    real = writer.save_file
+    monkeypatch.setattr(writer, "save_file", lambda *a: (calls.append(a), real(*a))[1])
     store = BlockStore(tmp_path)
     tensor = torch.ones(1000)
     with store.adding() as adding:
@@ -104,7 +104,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*((adding_module, "save_file") if stage == "write" else (os, stage)), full)
+    monkeypatch.setattr(*((writer, "save_file") if stage == "write" else (os, stage)), full)
     for write in (
         lambda: store.add_block("new", [torch.ones(3)], 4),
         lambda: model(store, "n", 1.0, 2.0),
@@ -196,8 +196,9 @@ def test_blocks_are_verified_on_the_first_read_or_always(
     path = store.block_path(block.identity)
     os.utime(path, (1e9, 1e9))  # long ago
     calls: list[object] = []
-    real = sys.modules["alsatian.blocks.store"].parameter_fingerprint
-    monkeypatch.setattr("alsatian.blocks.store.parameter_fingerprint", lambda t: (calls.append(t), real(t))[1])
+    place = "alsatian.blocks.store_files"
+    real = sys.modules[place].parameter_fingerprint
+    monkeypatch.setattr(f"{place}.parameter_fingerprint", lambda t: (calls.append(t), real(t))[1])
     for _ in range(3):
         store.load_block(block.identity, "m")
     assert len(calls) == expected

@@ -18,7 +18,7 @@ import alsatian
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.data.dataset import Batch
 from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.dfs import Dfs

@@ -1,16 +1,18 @@
 """Profiles the machine at hand for a model set and its data. What is known already is not measured again."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.keys import keys_for
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, score_cost, segment_times
@@ -18,12 +20,12 @@ from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
+from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
 FORMAT = 2
 VALUE_BYTES = 4  # of a feature, float32
-Steps = Callable[[str, int, int], None]
 
 
 def profile(
@@ -33,7 +35,7 @@ def profile(
     batch_size: int,
     device: torch.device,
     folder: Path | None,
-    progress: Steps = lambda what, done, total: None,
+    progress: Progress = unheard,
     again: bool = False,
 ) -> Hardware:
     """What this machine needs to search ``models`` over ``dataset``.
@@ -157,3 +159,25 @@ def as_table(models: ModelSet, hardware: Hardware, keys: Mapping[str, str], item
                 }
             )
     return rows
+
+
+def portable(hardware: Hardware, models: ModelSet) -> Hardware:
+    """``hardware``, measured for ``models``, with blocks called by architecture, input and position.
+
+    Data of other kinds are taken to need what these do.
+    """
+    names = keys_for(replace(hardware, segments={}), models.candidates)
+    segments: dict[str, SegmentCost] = {}
+    for identity, name in names.items():
+        segments[name] = hardware.segments[models.segments[identity].fingerprint]
+    prepare = dict(hardware.prepare_s)
+    if prepare:
+        prepare.setdefault("", median(prepare.values()))
+    return replace(hardware, segments=segments, prepare_s=prepare)
+
+
+def merged(profiles: Sequence[Hardware], name: str) -> Hardware:
+    """One profile called ``name`` of several of one machine; what they differ in is that of the last."""
+    segments = {key: cost for hardware in profiles for key, cost in hardware.segments.items()}
+    prepare = {key: seconds for hardware in profiles for key, seconds in hardware.prepare_s.items()}
+    return replace(profiles[-1], name=name, segments=segments, prepare_s=prepare)

@@ -150,7 +150,8 @@ class TimedLoader(BlockLoader):
         if self._host.get(block.identity) is not None:
             self._meter.count("host_block_hits")
             return 0.0, rest
-        if self._host.reserve(block.identity, size, self._next_use(block.identity), equal=True) is not None:
+        later = self._foresight.next_use(block.identity)
+        if self._host.reserve(block.identity, size, later, equal=True) is not None:
             self._host.fill(block.identity, Loaded([]))
         if self._copies.use(block.identity):
             self._meter.count("ssd_hits")

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from alsatian.blocks import portable
-from alsatian.blocks.adding import writing
+from alsatian.blocks import serialization
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import SPLIT_VERSION, split
+from alsatian.blocks.writer import writing
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
 
@@ -76,8 +76,9 @@ def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
         config.use_cache = False
         module: torch.nn.Module = model_class(config)
     except Exception as error:  # configurations raise many types; the first line says why
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"transformers' {spec.name} does not take {dict(spec.options)}: {reason}") from None
+        raise ConfigError(
+            f"transformers' {spec.name} does not take {dict(spec.options)}: {first_line(error)}"
+        ) from None
     return module
 
 
@@ -112,14 +113,14 @@ def architecture(
         ]
     )
     if key not in _library:
-        built = portable.read(folder / key) if folder else None
+        built = serialization.read(folder / key) if folder else None
         if built is None:
             # The parameters drawn here are thrown away; the caller's random state is left alone.
             with torch.random.fork_rng(devices=[]):
                 built = split(build(spec, preprocessing), preprocessing.example(), device)
             if folder:
                 with writing(folder.parent, "an architecture"):
-                    portable.write(folder / key, built)
+                    serialization.write(folder / key, built)
         _library[key] = built
     return _library[key]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError
-from alsatian.models.reading import lora, pretrained
+from alsatian.models.reading import lora, saved_models
 from alsatian.models.reading.checkpoints import INDEX, REFUSED_SUFFIXES, SUFFIXES, shards
 from alsatian.models.reading.inputs import PROCESSOR, STATED, TOKENIZER
 
@@ -33,9 +33,9 @@ class Found:
             return [self.path / lora.CONFIG, lora.weights_file(self.path)]
         if self.kind == "weights":
             return [self.path, *([self.statement] if self.statement else [])]
-        weights = pretrained.weights_file(self.path)
+        weights = saved_models.weights_file(self.path)
         parts = shards(weights) if weights and weights.name.endswith(INDEX) else []
-        names = (pretrained.CONFIG, PROCESSOR, TOKENIZER, STATED)
+        names = (saved_models.CONFIG, PROCESSOR, TOKENIZER, STATED)
         return [p for p in (*(self.path / n for n in names), weights, *parts) if p is not None and p.exists()]
 
     def stamp(self) -> list[list[Any]]:
@@ -77,7 +77,7 @@ def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) ->
     own = folder.relative_to(root).as_posix() if folder != root else root.resolve().name
     if lora.CONFIG in files:
         return [Found(own, "adapter", folder)]
-    if pretrained.CONFIG in files:
+    if saved_models.CONFIG in files:
         return [Found(own, "saved", folder)]
     here = []
     for name in sorted(files):

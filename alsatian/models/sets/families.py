@@ -7,7 +7,7 @@ same path as downloaded ones.
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,18 @@ import torch
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.files import make_folder, write_json
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.extractor import feature_extractor
 from alsatian.models.reading.inputs import PROCESSOR
-from alsatian.models.reading.pretrained import open_folder, quiet
+from alsatian.models.reading.saved_models import open_folder, quiet
 from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.synthetic import drawn_anew, redraw
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+from alsatian.progress import Progress, unheard
 
 SOURCES = ("generated", "hub")
 
@@ -79,9 +77,7 @@ class FamilySet:
             valid = nearest(self.distribution, DISTRIBUTIONS)
             raise ConfigError(f"model_set.distribution={self.distribution} is unknown; {valid}")
 
-    def open(
-        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
-    ) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is not there is fetched or made first.
 
         Raises:
@@ -152,9 +148,8 @@ class FamilySet:
         try:
             return kind(kind.config_class.from_dict(dict(self.options))).eval()
         except Exception as error:  # configurations raise many types; the first line says why
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ConfigError(
-                f"model_set.options: transformers' {self.model} does not take them: {reason}"
+                f"model_set.options: transformers' {self.model} does not take them: {first_line(error)}"
             ) from None
 
     def _save(self, model: Any, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """A model set of real fine-tunes: trained once, kept in the store, opened again by later runs."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +15,7 @@ from alsatian.models.sets.distributions import changed_blocks
 from alsatian.models.sets.starts import Start
 from alsatian.models.sets.tasks import TaskPool
 from alsatian.models.sets.training import Recipe, fit, load_parameters
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+from alsatian.progress import Progress, unheard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +69,7 @@ class TrainedSet:
         described = {key: {"kind": type(part).__name__, **vars(part)} for key, part in parts.items()}
         return {**settings, **described, "code": code_version()}
 
-    def open(
-        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
-    ) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is missing is trained first."""
         key = f"{self.name}-{digest_json(self.description)[:6]}"
         ids = store.model_set(key)

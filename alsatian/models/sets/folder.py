@@ -15,14 +15,12 @@ from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
-from alsatian.models.reading import lora, pretrained
+from alsatian.models.reading import lora, saved_models
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.checkpoints import SUFFIXES
 from alsatian.models.reading.discovery import Found, find
 from alsatian.models.reading.inputs import DEFAULT_LENGTH
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many models are done, and how many there are."""
+from alsatian.progress import Progress, unheard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +43,7 @@ class FolderSet:
         if not self.path:
             raise ConfigError("model_set.path: there is no default; write the folder, e.g. model_set.path=models")
 
-    def open(
-        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
-    ) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; new and changed models are added first.
 
         Raises:
@@ -69,7 +65,7 @@ def add_path(
     length: int = DEFAULT_LENGTH,
     exclude: Sequence[str] = (),
     refused: Callable[[str], None] | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = unheard,
 ) -> list[str]:
     """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
 
@@ -90,7 +86,7 @@ def add_path(
     lines: list[str] = []
     models = [m for m in find(root, lines) if not any(fnmatch.fnmatchcase(m.id, p) for p in exclude)]
     if not models and not lines:
-        raise ConfigError(f"{root}: holds no model: no folder with {pretrained.CONFIG}, no {', '.join(SUFFIXES)}")
+        raise ConfigError(f"{root}: holds no model: no folder with {saved_models.CONFIG}, no {', '.join(SUFFIXES)}")
     stored = set(store.model_ids())
     added = []
     for i, model in enumerate(models):
@@ -161,9 +157,9 @@ def _read(
     adapter = lora.read_adapter(model.path) if base else None
     source = base or model
     if source.kind == "saved":
-        loaded = pretrained.open_folder(source.path, store.architectures, length, adapter)
+        loaded = saved_models.open_folder(source.path, store.architectures, length, adapter)
     else:
-        loaded = pretrained.open_state(source.path, source.statement, store.architectures, adapter)
+        loaded = saved_models.open_state(source.path, source.statement, store.architectures, adapter)
     if base and adapter:
         metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
     return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)

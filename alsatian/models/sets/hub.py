@@ -6,20 +6,18 @@ all of them alike.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.store import BlockStore
-from alsatian.errors import AlsatianError, ConfigError, StoreError
+from alsatian.errors import AlsatianError, ConfigError, StoreError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+from alsatian.progress import Progress, unheard
 
 # Of a repository's top folder: what describes a model, and its weights.
 _DESCRIPTION = ["*.json", "tokenizer.*", "vocab.*", "merges.txt", "spiece.model"]
@@ -69,9 +67,7 @@ class HubSet:
         """Which fine-tunes belong to the set."""
         return Filters(task=self.task, licence=self.licence, min_downloads=self.min_downloads, limit=self.limit)
 
-    def open(
-        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
-    ) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set, for searches on ``device``; what is not in ``store`` is downloaded and added first.
 
         Raises:
@@ -156,7 +152,7 @@ class HubSet:
         except AlsatianError as error:
             if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
                 raise  # trouble with the store is no property of the model
-            raise _LeftOut(_first_line(error).replace(str(folder), entry.id)) from error
+            raise _LeftOut(first_line(error).replace(str(folder), entry.id)) from error
 
     def _download(self, entry: Entry) -> Path:
         """The folder with the model's files, in the library's cache, which also resumes what was broken off."""
@@ -200,7 +196,7 @@ class HubSet:
     @staticmethod
     def _broken_off(entry: Entry, error: Exception) -> ConfigError:
         return ConfigError(
-            f"{entry.id}: the download broke off ({_first_line(error)}); run again to go on where it stopped, or "
+            f"{entry.id}: the download broke off ({first_line(error)}); run again to go on where it stopped, or "
             "set model_set.offline=true to use what is in the local cache"
         )
 
@@ -239,7 +235,3 @@ class HubSet:
             )
         store.add_set(key, ids, {**more, "left_out": dict(left_out), "code": code_version()})
         return ids
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, first_line
 from alsatian.files import make_folder, write_json
 
 LOCK_SCHEMA = 1
@@ -134,9 +134,8 @@ def resolve(base: str, filters: Filters, api: Api | None = None) -> Lock:
         listed = sorted(listed, key=lambda m: (-(m.downloads or 0), m.id))[: filters.limit]
         entries = [Entry(m.id, m.sha or api.model_info(m.id).sha, m.downloads or 0) for m in (origin, *listed)]
     except Exception as error:  # the library and its HTTP client raise many types; the first line says why
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"model_set.base={base}: cannot be looked up on the Hugging Face Hub ({reason}); check the name and "
-            "the network, or set model_set.lock to a lock file or model_set.folder to a folder of models"
+            f"model_set.base={base}: cannot be looked up on the Hugging Face Hub ({first_line(error)}); check the "
+            "name and the network, or set model_set.lock to a lock file or model_set.folder to a folder of models"
         ) from error
     return Lock(base, filters, tuple(entries))

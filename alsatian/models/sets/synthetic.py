@@ -6,7 +6,7 @@ that only new blocks are ever drawn and written, and memory holds one model at m
 """
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,7 @@ from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build, code_version
 from alsatian.models.reading.weights import Weights, find_weights, load_weights
 from alsatian.models.sets.distributions import DISTRIBUTIONS, lineage
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+from alsatian.progress import Progress, unheard
 
 # Buffers that training changes; all other buffers are tables that belong to the architecture.
 _STATISTICS = ("running_mean", "running_var")
@@ -83,9 +81,7 @@ class SyntheticSet:
         """The architecture of all models."""
         return ArchitectureSpec(self.source, self.architecture, dict(self.options))
 
-    def open(
-        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
-    ) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; models that are missing are made first.
 
         Raises:

@@ -1,6 +1,6 @@
 """Several model sets searched as one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,15 +8,13 @@ from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+from alsatian.progress import Progress, unheard
 
 
 class Opens(Protocol):
     """A description of a model set."""
 
-    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = ...) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``."""
         ...
 
@@ -37,9 +35,7 @@ class JoinedSet:
         if not self.sets:
             raise ConfigError("model_set.sets is empty; name at least one model set")
 
-    def open(
-        self, store: BlockStore, device: str = "cpu", progress: Progress = lambda what, done, total: None
-    ) -> ModelSet:
+    def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is missing is made first."""
         opened = [one.open(store, device, progress) for one in self.sets.values()]
         segments: dict[str, Segment] = {}

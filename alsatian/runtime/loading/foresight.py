@@ -19,6 +19,10 @@ class Foresight:
     """
 
     def __init__(self, steps: Iterable[Sequence[Need]] = ()) -> None:
+        self.follow(steps)
+
+    def follow(self, steps: Iterable[Sequence[Need]]) -> None:
+        """Look at the ``steps`` of another plan, none of which has begun."""
         self._steps = list(steps)
         self._uses: defaultdict[str, deque[int]] = defaultdict(deque)
         for i, needs in enumerate(self._steps):
@@ -62,7 +66,8 @@ class Foresight:
         """The use that reading ahead has come to needs nothing more."""
         self._at = (self._at[0], self._at[1] + 1)
 
-    def go_back(self, step: float) -> None:
-        """Have reading ahead look at ``step`` again, if it is past it: what was there for it is gone."""
+    def go_back(self, identity: str) -> None:
+        """Have reading ahead look at the next use of a block again, if it is past it: the block is gone."""
+        step = self.next_use(identity)
         if step <= self._at[0]:
             self._at = (int(step), 0)

@@ -47,8 +47,8 @@ class BlockLoader:
         self._foresight = Foresight()
         on_device = partial(meter.holds, "resident_block_bytes")
         on_host = partial(meter.peak, "host_block_bytes")
-        self._device = Residents(budget, self._next_use, self._evicted, on_device)
-        self._host = Residents(host_budget, self._next_use, lambda _: None, on_host)
+        self._device = Residents(budget, self._foresight.next_use, self._foresight.go_back, on_device)
+        self._host = Residents(host_budget, self._foresight.next_use, lambda _: None, on_host)
         self._change = threading.Condition()  # guards everything below and the two tiers
         self._fetching: set[str] = set()
         self._in_use: set[str] = set()
@@ -67,7 +67,7 @@ class BlockLoader:
         if not (self._device.budget or self._host.budget):
             return
         with self._change:
-            self._foresight = Foresight(steps)
+            self._foresight.follow(steps)
             if budget is not None:
                 self._device.resize(budget)
             self._stopping = self._paused = False
@@ -102,7 +102,7 @@ class BlockLoader:
                 if loaded is None:
                     self._fetching.add(identity)
                     if not self._paused:
-                        later = self._next_use(identity)
+                        later = self._foresight.next_use(identity)
                         room = self._device.reserve(identity, size, later, self._in_use, equal=True)
             if loaded is None:
                 loaded = self._fetch(need, room)
@@ -120,15 +120,14 @@ class BlockLoader:
             self._thread = None
         with self._change:
             self._end_step()
-            self._foresight = Foresight()
+            self._foresight.follow(())
             self._unreadable.clear()
 
     def close(self) -> None:
         """End the search: drop everything at once, not when garbage is next collected."""
         self.stop()
-        with self._change:
-            self._device.clear()
-            self._host.clear()
+        self._device.clear()
+        self._host.clear()
 
     def give_up(self) -> int:
         """Drop all blocks on the device, for when memory runs out, and return their bytes.
@@ -149,7 +148,7 @@ class BlockLoader:
         while (order := self._next_order()) is not None:
             need, room = order
             try:
-                with self._meter.background("prepare_model"):
+                with self._meter.part("prepare_model"):
                     self._fetch(need, room)
             except StoreError:
                 with self._change:  # the caller meets the same error in its own thread, if it comes to that
@@ -162,39 +161,32 @@ class BlockLoader:
 
     def _next_order(self) -> tuple[Need, list[Any]] | None:
         """The next block to read ahead and what its room waits for; None when the plan ends."""
+        order = None
         with self._change:
-            while not self._stopping:
-                if (order := self._order()) is not None:
-                    return order
+            while not self._stopping and (order := self._order()) is None:
                 self._change.wait()
-            return None
+        return order
 
     def _order(self) -> tuple[Need, list[Any]] | None:
         """The next block to read ahead, with room reserved and what that waits for; None if there is none now."""
-        upcoming = None if self._paused else self._upcoming()
-        if upcoming is None:
+        if self._paused or (upcoming := self._upcoming()) is None:
             return None
         step, need = upcoming
         identity, size = need.block.identity, need.block.parameter_bytes
         limit, equal = (step, False) if step <= self._foresight.now + 1 else (NEVER, True)
         room = self._device.reserve(identity, size, limit, self._in_use, equal=equal)
-        if room is None:
-            return None
-        self._fetching.add(identity)
-        return need, room
+        if room is not None:
+            self._fetching.add(identity)
+        return None if room is None else (need, room)
 
     def _upcoming(self) -> tuple[int, Need] | None:
         """The next use of a block that is neither here nor on its way, and could be."""
         while (upcoming := self._foresight.upcoming()) is not None:
             step, need = upcoming
-            identity = need.block.identity
-            if (
-                identity not in self._device
-                and identity not in self._fetching
-                and identity not in self._unreadable
-                and need.block.parameter_bytes <= self._device.budget
-                and self._next_use(identity) <= step  # the step may have used it already
-            ):
+            identity, size = need.block.identity, need.block.parameter_bytes
+            known = identity in self._device or identity in self._fetching or identity in self._unreadable
+            # The step may have used it already.
+            if not known and size <= self._device.budget and self._foresight.next_use(identity) <= step:
                 return upcoming
             self._foresight.pass_on()
         return None
@@ -213,13 +205,11 @@ class BlockLoader:
         """A block has come, or could not be had."""
         with self._change:
             self._fetching.discard(identity)
-            if reserved and loaded is not None:
+            if reserved:
                 self._device.fill(identity, loaded)
-            else:
-                if reserved:
-                    self._device.cancel(identity)
+            if not reserved or loaded is None:
                 # Reading ahead may have passed by a later use, since the block was on its way.
-                self._evicted(identity)
+                self._foresight.go_back(identity)
             self._change.notify_all()
 
     def _bring(self, need: Need) -> Loaded:
@@ -235,29 +225,19 @@ class BlockLoader:
 
     def _stage(self, need: Need) -> Parameters:
         """Copies in the host's memory, kept there if the host's budget has room."""
-        identity = need.block.identity
+        identity, staged = need.block.identity, None
         with self._source.opened(need) as mapped:
             with self._change:
-                size, later = pinned_bytes([t.nbytes for t in mapped]), self._next_use(identity)
+                size, later = pinned_bytes([t.nbytes for t in mapped]), self._foresight.next_use(identity)
                 room = self._host.reserve(identity, size, later, equal=True)
             try:
                 self._transfer.wait(room or ())
                 staged = self._transfer.stage(mapped)
-            except BaseException:
+                return staged
+            finally:
                 if room is not None:
                     with self._change:
-                        self._host.cancel(identity)
-                raise
-        if room is not None:
-            with self._change:
-                self._host.fill(identity, Loaded(staged))
-        return staged
-
-    def _next_use(self, identity: str) -> float:
-        return self._foresight.next_use(identity)
-
-    def _evicted(self, identity: str) -> None:
-        self._foresight.go_back(self._next_use(identity))
+                        self._host.fill(identity, None if staged is None else Loaded(staged))
 
     def _end_step(self) -> None:
         if self._in_use:

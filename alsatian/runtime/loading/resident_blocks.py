@@ -104,15 +104,14 @@ class Residents:
             if self._blocks[name].content is not None:
                 self._remove(name)
 
-    def fill(self, identity: str, content: Loaded) -> None:
-        """The content of a block that room is reserved for."""
-        self._blocks[identity].content = content
-        self._blocks.move_to_end(identity)
-
-    def cancel(self, identity: str) -> None:
-        """Give room back that was reserved; its content has not come."""
-        self._used -= self._blocks.pop(identity).nbytes
-        self._note(self._used)
+    def fill(self, identity: str, content: Loaded | None) -> None:
+        """The content of a block that room is reserved for; None gives the room back, since it has not come."""
+        if content is None:
+            self._used -= self._blocks.pop(identity).nbytes
+            self._note(self._used)
+        else:
+            self._blocks[identity].content = content
+            self._blocks.move_to_end(identity)
 
     def mark(self, identities: Collection[str], mark: Any) -> None:
         """Note when blocks were last in use."""

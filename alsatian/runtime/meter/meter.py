@@ -87,7 +87,7 @@ class Meter:
         self._begin()
 
     def part(self, name: str, vertex: int | None = None) -> contextlib.AbstractContextManager[None]:
-        """Charge the time inside to part ``name``; in another thread it counts as in :meth:`background`.
+        """Charge the time inside to part ``name``; in another thread it counts as work beside the search.
 
         It counts as spent on ``vertex`` of the task tree, too, if one is given; see :meth:`take_vertices`.
         """
@@ -99,13 +99,6 @@ class Meter:
         A thread beside the search is not busy while it waits.
         """
         return self._charge(name, True)
-
-    def background(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Count the time inside as another thread's work on part ``name``, beside the search.
-
-        On the thread that searches nothing is beside it, so there it is :meth:`part`.
-        """
-        return self._charge(name, False)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add ``n`` to a counter. Counters that several threads add to are only added to in this way."""
@@ -161,10 +154,6 @@ class Meter:
         self.settle()
         self._synchronise()
         return self._now(), dict(self._seconds) if self.level == "parts" else {}
-
-    def finish(self) -> Measurement:
-        """Stop the clock."""
-        return self.so_far()
 
     def so_far(self) -> Measurement:
         """The measurement up to now. Waits for the device."""

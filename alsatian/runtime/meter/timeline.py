@@ -41,15 +41,15 @@ class Timeline:
         if end <= start:
             return
         with self._lock:
-            found = self._lanes.setdefault(lane, _Lane())
-            if found.dropped:
-                found.dropped += 1
-            elif found.slices and found.slices[-1][:2] == (part, stalled) and found.slices[-1][3] == start:
-                found.slices[-1] = (part, stalled, found.slices[-1][2], end)
-            elif len(found.slices) < self._limit:
-                found.slices.append((part, stalled, start, end))
+            line = self._lanes.setdefault(lane, _Lane())
+            if line.dropped:
+                line.dropped += 1
+            elif line.slices and line.slices[-1][:2] == (part, stalled) and line.slices[-1][3] == start:
+                line.slices[-1] = (part, stalled, line.slices[-1][2], end)
+            elif len(line.slices) < self._limit:
+                line.slices.append((part, stalled, start, end))
             else:
-                found.dropped, found.dropped_from = 1, start
+                line.dropped, line.dropped_from = 1, start
 
     def trace(self, events: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
         """The trace events of everything so far. Times are in microseconds, to the nanosecond.
@@ -61,17 +61,17 @@ class Timeline:
             lanes = {
                 name: (list(lane.slices), lane.dropped, lane.dropped_from) for name, lane in self._lanes.items()
             }
-        found = [_metadata(0, "process_name", name="alsatian")]
+        trace = [_metadata(0, "process_name", name="alsatian")]
         for thread, (name, (slices, dropped, dropped_from)) in enumerate(lanes.items(), start=1):
-            found.append(_metadata(thread, "thread_name", name=name))
-            found.append(_metadata(thread, "thread_sort_index", sort_index=thread))
-            found += [_slice(thread, *one) for one in slices]
+            trace.append(_metadata(thread, "thread_name", name=name))
+            trace.append(_metadata(thread, "thread_sort_index", sort_index=thread))
+            trace += [_slice(thread, *one) for one in slices]
             if dropped:
                 text = f"{dropped} later slices of this thread were dropped"
-                found.append(_instant(thread, text, "dropped", dropped_from, {"slices": dropped}))
+                trace.append(_instant(thread, text, "dropped", dropped_from, {"slices": dropped}))
         for event in events:
-            found.append(_instant(1, str(event["kind"]), "event", float(event["at_s"]), dict(event)))
-        return found
+            trace.append(_instant(1, str(event["kind"]), "event", float(event["at_s"]), dict(event)))
+        return trace
 
 
 def trace_bytes(events: Sequence[Mapping[str, Any]]) -> bytes:
@@ -86,30 +86,14 @@ def trace_bytes(events: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _slice(thread: int, part: str, stalled: bool, start: float, end: float) -> dict[str, Any]:
     begin, stop = round(start * 1e9), round(end * 1e9)  # whole numbers: rounded slices still touch, not overlap
-    return {
-        "name": f"{part} (waiting)" if stalled else part,
-        "cat": "stalled" if stalled else "busy",
-        "ph": "X",
-        "ts": begin / 1000,
-        "dur": (stop - begin) / 1000,
-        "pid": _PROCESS,
-        "tid": thread,
-        "args": {"part": part},
-    }
+    name, category = (f"{part} (waiting)", "stalled") if stalled else (part, "busy")
+    place = {"ts": begin / 1000, "dur": (stop - begin) / 1000, "pid": _PROCESS, "tid": thread}
+    return {"name": name, "cat": category, "ph": "X", "args": {"part": part}, **place}
 
 
 def _instant(thread: int, name: str, category: str, at: float, facts: dict[str, Any]) -> dict[str, Any]:
-    ts = round(at * 1e9) / 1000
-    return {
-        "name": name,
-        "cat": category,
-        "ph": "i",
-        "s": "t",
-        "ts": ts,
-        "pid": _PROCESS,
-        "tid": thread,
-        "args": facts,
-    }
+    place = {"ts": round(at * 1e9) / 1000, "pid": _PROCESS, "tid": thread}
+    return {"name": name, "cat": category, "ph": "i", "s": "t", "args": facts, **place}
 
 
 def _metadata(thread: int, kind: str, **facts: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.text import Text
 
 from alsatian.data.dataset import batches_of
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.planner import make_plan

@@ -15,8 +15,7 @@ from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling import profile as module
-from alsatian.costs.profiling.portable import merged, portable
-from alsatian.costs.profiling.profile import as_table, profile, profile_path, segment_keys
+from alsatian.costs.profiling.profile import as_table, merged, portable, profile, profile_path, segment_keys
 from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits

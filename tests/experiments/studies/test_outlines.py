@@ -10,7 +10,7 @@ from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import batches_of
 from alsatian.machines.timed.prediction import predict
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Exhaustive, Halving, PaperHalving

@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError, SplitError
-from alsatian.models.reading import pretrained
 from alsatian.models.sets.folder import FolderSet, add_path
 from tests.models.reading.checkpoint_files import RESNET, Malicious, resnet, save_vit, vit, write_lora
 
@@ -156,7 +155,7 @@ def test_a_model_that_cannot_be_split_is_named(root, store, monkeypatch):
     save_vit(vit(), root / "a")
     torch.save(resnet().state_dict(), root / "b.pt")
     (root / "b.json").write_text(json.dumps(RESNET))
-    monkeypatch.setattr(pretrained, "architecture", refuse)
+    monkeypatch.setattr("alsatian.models.reading.saved_models.architecture", refuse)
     lines: list[str] = []
     add_path(store, root, refused=lines.append)
     expected = [f"{root / name}: cannot be split: TextExtractor cannot be exported: no" for name in ("a", "b.pt")]

@@ -11,7 +11,8 @@ import torch
 from omegaconf import OmegaConf
 
 from alsatian.api import search
-from alsatian.blocks.store import Adding, BlockStore
+from alsatian.blocks.store import BlockStore
+from alsatian.blocks.writer import StoreWriter
 from alsatian.data.dataset import make_dataset
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError
@@ -178,16 +179,16 @@ def test_a_set_broken_off_goes_on_to_the_same_models(
     whole = tiny().open(BlockStore(tmp_path / "whole")).digest
     store = BlockStore(tmp_path / "broken")
     written = []
-    add_model = Adding.add_model
+    add_model = StoreWriter.add_model
 
-    def failing(self: Adding, candidate: Any) -> None:
+    def failing(self: StoreWriter, candidate: Any) -> None:
         if len(written) == after:
             raise RuntimeError("out of power")
         written.append(candidate.id)
         add_model(self, candidate)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Adding, "add_model", failing)
+        patch.setattr(StoreWriter, "add_model", failing)
         with pytest.raises(RuntimeError, match="out of power"):
             tiny().open(store)
     assert not store.set_names()

@@ -56,12 +56,12 @@ def test_reading_ahead_walks_the_steps_in_order_from_the_current_one() -> None:
 def test_reading_ahead_goes_back_for_what_is_gone() -> None:
     foresight = Foresight(steps("ab", "c", "d"))
     assert walk(foresight, 3) == "0a 0b 1c "
-    foresight.go_back(NEVER)
-    foresight.go_back(2)
+    foresight.go_back("e")
+    foresight.go_back("d")
     assert walk(foresight, 1) == "2d "
-    foresight.go_back(1)
+    foresight.go_back("c")
     assert walk(foresight, 5) == "1c 2d ."
-    foresight.go_back(2)
+    foresight.go_back("d")
     assert walk(foresight, 5) == "2d ."
 
 

@@ -216,7 +216,7 @@ def test_the_time_is_charged_to_preparing_the_model(setup: Make) -> None:
     made = setup(1000)
     made.meter.start()
     made.loader.load(made.need(1))
-    parts = made.meter.finish().parts_s
+    parts = made.meter.so_far().parts_s
     assert [part for part, seconds in parts.items() if seconds] == ["prepare_model"]
 
 

@@ -66,7 +66,7 @@ def test_what_is_in_use_or_on_its_way_stays() -> None:
     assert not made.hold("d", 20, stay={"a"})
     assert made.hold("d", 10, stay={"a"})
     assert made.gone == ["b"]
-    made.tier.cancel("c")
+    made.tier.fill("c", None)
     assert made.tier.used == 20
 
 
@@ -131,7 +131,7 @@ def test_the_budget_holds_whatever_happens(budget: int, steps: list[tuple[str, i
             made.tier.fill(name, EMPTY)
             pending.discard(name)
         elif kind == "cancel" and name in pending:
-            made.tier.cancel(name)
+            made.tier.fill(name, None)
             pending.discard(name)
             del model[name]
         elif kind == "get":

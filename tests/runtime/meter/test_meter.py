@@ -24,7 +24,7 @@ def test_parts_have_the_time_inside_them(meter: Meter, clock: FakeTime) -> None:
         clock.passes(2)
     with meter.part("planning"):
         clock.passes(4)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert measurement.wall_s == 7.25
     assert seconds(measurement) == {"planning": 5, "inference": 2}
     assert tuple(measurement.parts_s) == PARTS
@@ -40,7 +40,7 @@ def test_an_inner_parts_time_is_not_the_outers(meter: Meter, clock: FakeTime) ->
                 clock.passes(4)
             clock.passes(8)
         clock.passes(16)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"inference": 21, "cache_io": 10}
     assert measurement.unattributed_s == 0
 
@@ -56,7 +56,7 @@ def test_an_error_ends_a_part(meter: Meter, clock: FakeTime) -> None:
     clock.passes(5)
     with meter.part("other"):
         clock.passes(2)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"planning": 1, "other": 2}
     assert measurement.unattributed_s == 5
 
@@ -72,7 +72,7 @@ def test_settling_in_the_middle_changes_nothing(meter: Meter, clock: FakeTime) -
     meter.settle()
     with meter.part("planning"):
         clock.passes(8)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"inference": 3, "planning": 8}
     assert measurement.wall_s == 15
 
@@ -82,7 +82,7 @@ def test_long_searches_do_not_collect_marks(meter: Meter, clock: FakeTime) -> No
         with meter.part("cache_io"):
             clock.passes(0.5)
     assert len(meter._marks) < 100_002
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"cache_io": 30_000}
     assert measurement.wall_s == 30_000
 
@@ -93,7 +93,7 @@ def test_time_before_the_start_does_not_count(clock: FakeTime) -> None:
     meter.start()
     with meter.part("planning"):
         clock.passes(1)
-    assert meter.finish().wall_s == 1
+    assert meter.so_far().wall_s == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_measurement_is_valid_if_its_parts_add_up(
     with meter.part("inference"):
         clock.passes(inside)
     clock.passes(outside)
-    assert meter.finish().valid is valid
+    assert meter.so_far().valid is valid
 
 
 def test_parts_beyond_the_wall_time_are_invalid_too() -> None:
@@ -118,7 +118,7 @@ def test_an_unknown_part_is_an_error(meter: Meter, clock: FakeTime) -> None:
     with meter.part("nonsense"):
         clock.passes(1)
     with pytest.raises(KeyError, match="nonsense"):
-        meter.finish()
+        meter.so_far()
 
 
 def test_counters_and_peaks_are_reported_by_name(meter: Meter) -> None:
@@ -127,7 +127,7 @@ def test_counters_and_peaks_are_reported_by_name(meter: Meter) -> None:
     meter.peak("cache_bytes", 5)
     meter.peak("cache_bytes", 3)
     meter.peak("cache_bytes", 7)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert list(measurement.counters.items()) == [("blocks_read", 1), ("hits", 2)]
     assert measurement.peaks == {"cache_bytes": 7}
 
@@ -135,14 +135,14 @@ def test_counters_and_peaks_are_reported_by_name(meter: Meter) -> None:
 def test_at_level_total_only_the_parts_are_missing(clock: FakeTime) -> None:
     meter = Meter(torch.device("cpu"), level="total")
     meter.start()
-    for enter in (meter.part, meter.stalled, meter.background):
+    for enter in (meter.part, meter.stalled):
         with enter("inference"):
             clock.passes(1)
     meter.settle()
     meter.counters["hits"] += 3
     meter.peak("cache_bytes", 5)
     meter.event("out_of_memory")
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert measurement.level == "total"
     assert measurement.wall_s == 3
     assert measurement.parts_s == measurement.busy_s == measurement.stalled_s == {}
@@ -157,7 +157,7 @@ def test_at_level_total_parts_neither_read_the_clock_nor_leave_marks(clock: Fake
     meter.start()
     before = clock.readings
     for _ in range(10):
-        with meter.part("inference"), meter.stalled("prepare_model"), meter.background("cache_io"):
+        with meter.part("inference"), meter.stalled("prepare_model"), meter.part("cache_io"):
             pass
     meter.settle()
     assert clock.readings == before
@@ -175,7 +175,7 @@ def test_stalled_time_is_the_parts_but_not_its_work(meter: Meter, clock: FakeTim
         clock.passes(16)
     with meter.stalled("cache_io"):
         clock.passes(32)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"prepare_model": 27, "cache_io": 36}
     assert {part: s for part, s in measurement.stalled_s.items() if s} == {"prepare_model": 10, "cache_io": 32}
     assert {part: s for part, s in measurement.busy_s.items() if s} == {"prepare_model": 17, "cache_io": 4}
@@ -186,9 +186,9 @@ def test_work_of_another_thread_is_busy_but_not_in_the_parts(
     meter: Meter, clock: FakeTime, beside: Callable[..., None]
 ) -> None:
     def work() -> None:
-        with meter.background("prepare_model"):
+        with meter.part("prepare_model"):
             clock.passes(1)
-            with meter.background("cache_io"):
+            with meter.part("cache_io"):
                 clock.passes(2)
             with meter.stalled("prepare_model"):
                 clock.passes(4)
@@ -198,7 +198,7 @@ def test_work_of_another_thread_is_busy_but_not_in_the_parts(
     with meter.part("inference"):
         beside(work)
         clock.passes(32)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"inference": 63}
     assert {part: s for part, s in measurement.busy_s.items() if s} == {
         "inference": 63,
@@ -209,7 +209,7 @@ def test_work_of_another_thread_is_busy_but_not_in_the_parts(
     assert measurement.valid
 
 
-def test_part_and_background_do_the_right_thing_in_the_wrong_thread(
+def test_a_part_counts_as_busy_in_another_thread(
     meter: Meter, clock: FakeTime, beside: Callable[..., None]
 ) -> None:
     def work() -> None:
@@ -218,9 +218,9 @@ def test_part_and_background_do_the_right_thing_in_the_wrong_thread(
 
     with meter.part("inference"):
         beside(work)
-    with meter.background("cache_io"):
+    with meter.part("cache_io"):
         clock.passes(2)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert seconds(measurement) == {"inference": 1, "cache_io": 2}
     assert measurement.busy_s["prepare_model"] == 1
 
@@ -229,26 +229,26 @@ def test_an_error_in_another_thread_ends_its_work(
     meter: Meter, clock: FakeTime, beside: Callable[..., None]
 ) -> None:
     def work() -> None:
-        with meter.background("cache_io"):
+        with meter.part("cache_io"):
             clock.passes(1)
             raise ValueError("x")
 
     with pytest.raises(ValueError, match="x"):
         beside(work)
     clock.passes(2)
-    assert meter.finish().busy_s["cache_io"] == 1
+    assert meter.so_far().busy_s["cache_io"] == 1
 
 
 def test_an_unknown_part_of_another_thread_is_an_error(
     meter: Meter, clock: FakeTime, beside: Callable[..., None]
 ) -> None:
     def work() -> None:
-        with meter.background("nonsense"):
+        with meter.part("nonsense"):
             clock.passes(1)
 
     beside(work)
     with pytest.raises(KeyError, match="nonsense"):
-        meter.finish()
+        meter.so_far()
 
 
 def test_events_keep_their_order_time_and_facts(meter: Meter, clock: FakeTime) -> None:
@@ -256,7 +256,7 @@ def test_events_keep_their_order_time_and_facts(meter: Meter, clock: FakeTime) -
     meter.event("out_of_memory", bytes=7)
     clock.passes(1)
     meter.event("excluded", model="m1", reason="NaN")
-    assert meter.finish().events == [
+    assert meter.so_far().events == [
         {"kind": "out_of_memory", "at_s": 1.5, "bytes": 7},
         {"kind": "excluded", "at_s": 2.5, "model": "m1", "reason": "NaN"},
     ]

@@ -65,7 +65,7 @@ def test_parts_and_timeline_are_the_devices(device: FakeDevice, clock: FakeTime)
     meter.settle()
     with meter.part("inference"):
         device.queue(3)
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert measurement.wall_s == 8
     parts = {part: s for part, s in measurement.parts_s.items() if s}
     assert parts == {"inference": 7, "prepare_model": 1}
@@ -86,4 +86,4 @@ def test_at_level_total_nothing_is_queued_or_waited_for_before_the_end(
         device.queue(4)
     meter.settle()
     assert device.waits == waits
-    assert meter.finish().wall_s == 4
+    assert meter.so_far().wall_s == 4

@@ -32,9 +32,9 @@ def test_parts_are_exact_on_a_workload_of_known_parts() -> None:
 
     def read_ahead() -> None:
         for _ in range(4):
-            with meter.background("prepare_model"):
+            with meter.part("prepare_model"):
                 thread.sleep("prepare_model", 0.15)
-                with meter.background("cache_io"):
+                with meter.part("cache_io"):
                     thread.sleep("cache_io", 0.1)
 
     meter.start()
@@ -60,7 +60,7 @@ def test_parts_are_exact_on_a_workload_of_known_parts() -> None:
         with meter.part(part):
             main.sleep(part, 0.1)
     wall = time.perf_counter() - start
-    measurement = meter.finish()
+    measurement = meter.so_far()
 
     assert measurement.wall_s == pytest.approx(wall, rel=EXACT)
     for part in PARTS:
@@ -89,7 +89,7 @@ def test_counts_peaks_events_and_busy_time_of_many_threads_are_all_there(beside:
             meter.count("bytes_read", 3)
             meter.peak("cache_bytes", number * rounds + i)
         start = time.perf_counter()
-        with meter.background("cache_io"):
+        with meter.part("cache_io"):
             time.sleep(0.1)
         outside[number] = time.perf_counter() - start
         meter.event("done", thread=number)
@@ -99,7 +99,7 @@ def test_counts_peaks_events_and_busy_time_of_many_threads_are_all_there(beside:
         worker.start()
     for worker in workers:
         worker.join()
-    measurement = meter.finish()
+    measurement = meter.so_far()
     assert measurement.counters == {"bytes_read": 3 * threads * rounds, "hits": threads * rounds}
     assert measurement.peaks["cache_bytes"] == threads * rounds - 1
     assert sorted(event["thread"] for event in measurement.events) == list(range(threads))

@@ -43,9 +43,9 @@ def traced(measurement: Measurement) -> list[dict[str, Any]]:
 
 def test_every_lane_shows_what_its_thread_did(meter: Meter, clock: FakeTime, beside: Callable[..., None]) -> None:
     def work() -> None:
-        with meter.background("prepare_model"):
+        with meter.part("prepare_model"):
             clock.passes(1)
-            with meter.background("cache_io"):
+            with meter.part("cache_io"):
                 clock.passes(2)
 
     clock.passes(0.5)
@@ -54,7 +54,7 @@ def test_every_lane_shows_what_its_thread_did(meter: Meter, clock: FakeTime, bes
         with meter.stalled("prepare_model"):
             beside(work, "read-ahead")
         clock.passes(4)
-    trace = traced(meter.finish())
+    trace = traced(meter.so_far())
     assert lanes(trace) == [MAIN, "read-ahead"]
     assert slices(trace) == [
         ("inference", "busy", 0.5e6, 1e6),
@@ -76,7 +76,7 @@ def test_slices_of_one_part_that_touch_become_one(meter: Meter, clock: FakeTime)
     clock.passes(1)
     with meter.part("cache_io"):
         clock.passes(1)
-    assert slices(traced(meter.finish())) == [
+    assert slices(traced(meter.so_far())) == [
         ("inference", "busy", 0, 5e6),
         ("cache_io", "busy", 5e6, 1e6),
         ("cache_io", "busy", 7e6, 1e6),
@@ -87,7 +87,7 @@ def test_threads_of_one_name_share_a_lane_only_one_after_the_other(
     meter: Meter, clock: FakeTime, beside: Callable[..., None]
 ) -> None:
     def work() -> None:
-        with meter.background("prepare_model"):
+        with meter.part("prepare_model"):
             clock.passes(1)
 
     def both() -> None:
@@ -96,7 +96,7 @@ def test_threads_of_one_name_share_a_lane_only_one_after_the_other(
 
     beside(work, "read-ahead")
     beside(both, "read-ahead")
-    trace = traced(meter.finish())
+    trace = traced(meter.so_far())
     assert lanes(trace) == [MAIN, "read-ahead", "read-ahead 2"]
     assert slices(trace, "read-ahead") == [("prepare_model", "busy", 0, 2e6)]
     assert slices(trace, "read-ahead 2") == [("prepare_model", "busy", 2e6, 1e6)]
@@ -106,12 +106,12 @@ def test_a_thread_without_a_name_is_called_after_its_work(
     meter: Meter, clock: FakeTime, beside: Callable[..., None]
 ) -> None:
     def work() -> None:
-        with meter.background("prepare_model"):
+        with meter.part("prepare_model"):
             clock.passes(1)
 
     for _ in range(2):
         beside(work)
-    assert lanes(traced(meter.finish())) == [MAIN, "guarded"]
+    assert lanes(traced(meter.so_far())) == [MAIN, "guarded"]
 
 
 def test_beyond_its_limit_a_lane_says_how_many_slices_were_dropped() -> None:
@@ -131,7 +131,7 @@ def test_beyond_its_limit_a_lane_says_how_many_slices_were_dropped() -> None:
 def test_events_are_marked(meter: Meter, clock: FakeTime) -> None:
     clock.passes(1)
     meter.event("out_of_memory", bytes=7)
-    (event,) = (e for e in traced(meter.finish()) if e["ph"] == "i")
+    (event,) = (e for e in traced(meter.so_far()) if e["ph"] == "i")
     assert (event["name"], event["ts"], event["args"]["bytes"]) == ("out_of_memory", 1e6, 7)
 
 
@@ -166,7 +166,7 @@ def test_slices_are_disjoint_and_add_up_to_the_parts(steps: list[tuple[str, bool
                 fake.passes(seconds / 2)
         while inside:
             inside.pop().__exit__(None, None, None)
-        measurement = meter.finish()
+        measurement = meter.so_far()
     trace = json.loads(trace_bytes(traced(measurement)))["traceEvents"]
     sums: defaultdict[str, float] = defaultdict(float)
     waits: defaultdict[str, float] = defaultdict(float)
@@ -187,7 +187,7 @@ def test_the_file_is_a_trace_that_viewers_read(meter: Meter, clock: FakeTime) ->
     with meter.part("inference"):
         clock.passes(1)
     meter.event("out_of_memory")
-    document = json.loads(trace_bytes(traced(meter.finish())))
+    document = json.loads(trace_bytes(traced(meter.so_far())))
     events = document["traceEvents"]
     assert {event["ph"] for event in events} == {"M", "X", "i"}
     for event in events:
@@ -220,4 +220,4 @@ def test_without_the_setting_there_is_no_timeline(clock: FakeTime) -> None:
     meter.start()
     with meter.part("inference"):
         clock.passes(1)
-    assert meter.finish().timeline is None
+    assert meter.so_far().timeline is None

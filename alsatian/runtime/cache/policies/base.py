@@ -23,9 +23,9 @@ class CachePolicy(ABC):
     keeps: ClassVar[bool] = True
     foresees: ClassVar[bool] = False
 
-    @abstractmethod
     def fresh(self) -> "CachePolicy":
-        """A policy with the same settings and no history, for one search."""
+        """A policy with the same settings and no history, for one search; settings have to be passed on."""
+        return type(self)()
 
     def expect(self, needs: Sequence[Sequence[int]]) -> None:  # noqa: B027
         """A chunk starts; ``needs[i]`` is what its step ``i`` will look for in the cache.
@@ -64,9 +64,6 @@ class CachePolicy(ABC):
 
 class Stateless(CachePolicy):
     """A policy that never evicts and remembers nothing."""
-
-    def fresh(self) -> "Stateless":
-        return self
 
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         """Nothing to note."""

@@ -25,9 +25,6 @@ class Belady(CachePolicy):
         self._step = -1
         self._bytes: dict[int, int] = {}  # by vertex, first entered first
 
-    def fresh(self) -> "Belady":
-        return Belady()
-
     def expect(self, needs: Sequence[Sequence[int]]) -> None:
         self._needs, self._step = needs, -1
 

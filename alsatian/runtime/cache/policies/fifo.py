@@ -1,5 +1,7 @@
 """First in, first out."""
 
+from collections import OrderedDict
+
 from alsatian.runtime.cache.policies.base import CachePolicy
 
 
@@ -9,10 +11,7 @@ class Fifo(CachePolicy):
     name = "fifo"
 
     def __init__(self) -> None:
-        self._entered: dict[int, None] = {}
-
-    def fresh(self) -> "Fifo":
-        return Fifo()
+        self._entered: OrderedDict[int, None] = OrderedDict()
 
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         self._entered[vertex] = None

@@ -29,9 +29,6 @@ class Gdsf(CachePolicy):
         self._clock = 0.0
         self._entries: OrderedDict[int, _Entry] = OrderedDict()  # least recently used first
 
-    def fresh(self) -> "Gdsf":
-        return Gdsf()
-
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         worth = cost / nbytes
         self._entries[vertex] = _Entry(worth, 1, self._clock + worth)

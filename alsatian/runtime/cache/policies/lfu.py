@@ -16,9 +16,6 @@ class Lfu(CachePolicy):
     def __init__(self) -> None:
         self._uses: OrderedDict[int, int] = OrderedDict()  # least recently used first
 
-    def fresh(self) -> "Lfu":
-        return Lfu()
-
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         self._uses[vertex] = 1
 

@@ -16,7 +16,7 @@ import torch
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, StoreError, nearest
+from alsatian.errors import ConfigError, StoreError, first_line, nearest
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.reading.checkpoints import INDEX, load_into, mismatched, missing, read_json, read_state
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
@@ -228,8 +228,7 @@ def _one_line(what: str) -> Iterator[None]:
     except StoreError:
         raise  # a full disk is no property of the model
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"{what}: {reason}") from error
+        raise ConfigError(f"{what}: {first_line(error)}") from error
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import pytest
 
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import DIGEST_LENGTH
-from alsatian.models.sets.generated import GeneratedSet
+from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.tree import TaskTree
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from alsatian.blocks import portable
-from alsatian.blocks.portable import NotPortable
+from alsatian.blocks import serialization
 from alsatian.blocks.segment import Architecture
+from alsatian.blocks.serialization import NotPortable
 from alsatian.blocks.split import split
 from experiments.studies.coverage.measurement import run_chain
 
@@ -51,8 +51,8 @@ def built(module: nn.Module) -> Architecture:
 def test_a_round_trip_keeps_function_and_fingerprint(
     tmp_path: Path, module: nn.Module, built: Architecture
 ) -> None:
-    portable.write(tmp_path / "a", built)
-    found = portable.read(tmp_path / "a")
+    serialization.write(tmp_path / "a", built)
+    found = serialization.read(tmp_path / "a")
     assert found is not None
     assert found.segments == built.segments  # all but the code
     assert found.fingerprint == built.fingerprint
@@ -70,14 +70,14 @@ def test_a_round_trip_keeps_function_and_fingerprint(
 
 def test_data_of_a_segment_is_json_and_stays_the_same(built: Architecture) -> None:
     for segment in built.segments:
-        data = json.loads(json.dumps(portable.dump(segment)))
-        again = portable.load(data)
+        data = json.loads(json.dumps(serialization.dump(segment)))
+        again = serialization.load(data)
         assert again == segment
-        assert portable.dump(again) == data
+        assert serialization.dump(again) == data
 
 
 def test_nothing_to_read_gives_nothing(tmp_path: Path) -> None:
-    assert portable.read(tmp_path / "absent") is None
+    assert serialization.read(tmp_path / "absent") is None
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_nothing_to_read_gives_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_tensor_operator_is_refused(tmp_path: Path, built: Architecture, name: str) -> None:
-    data = portable.dump(built.segments[0])
+    data = serialization.dump(built.segments[0])
     data["nodes"] = [["placeholder", "s0"], [name, [], {}], ["output", {"tuple": [{"node": 0}]}]]
     with pytest.raises(NotPortable):
-        portable.load(data)
-    portable.write(tmp_path / "a", built)
+        serialization.load(data)
+    serialization.write(tmp_path / "a", built)
     (tmp_path / "a.json").write_text(json.dumps([data]))
-    assert portable.read(tmp_path / "a") is None
+    assert serialization.read(tmp_path / "a") is None
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_what_is_no_tensor_operator_is_refused(tmp_path: Path, built: Architectu
     ids=["default value", "keyword", "number", "keyword argument", "dtype", "constant"],
 )
 def test_names_cannot_carry_code(built: Architecture, node: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    data = portable.dump(built.segments[0])
+    data = serialization.dump(built.segments[0])
     data["nodes"] = [["placeholder", "x"], node, ["output", {"tuple": [{"tuple": [{"node": 0}]}]}]]
     with pytest.raises(NotPortable):
-        portable.load(data)
+        serialization.load(data)
     assert capsys.readouterr().out == ""
 
 
@@ -146,29 +146,29 @@ def damage(text: str) -> Iterator[tuple[str, str]]:
 def test_damage_under_a_right_digest_is_noticed_as_well(
     tmp_path: Path, built: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portable, "_digest", lambda *_: "the same")
-    portable.write(tmp_path / "a", built)
+    monkeypatch.setattr(serialization, "_digest", lambda *_: "the same")
+    serialization.write(tmp_path / "a", built)
     text = (tmp_path / "a.json").read_text()
-    assert portable.read(tmp_path / "a") is not None
+    assert serialization.read(tmp_path / "a") is not None
     for node in (["output", {"tuple": [{"tuple": [{"node": 10_000}]}]}], 7):
         changed = json.loads(text)
         changed["segments"][0]["nodes"][-1] = node
         (tmp_path / "a.json").write_text(json.dumps(changed))
-        assert portable.read(tmp_path / "a") is None
+        assert serialization.read(tmp_path / "a") is None
 
 
 def test_a_damaged_file_is_as_none(tmp_path: Path, built: Architecture) -> None:
-    portable.write(tmp_path / "a", built)
+    serialization.write(tmp_path / "a", built)
     text = (tmp_path / "a.json").read_text()
     for what, content in damage(text):
         (tmp_path / "a.json").write_text(content)
-        assert portable.read(tmp_path / "a") is None, what
+        assert serialization.read(tmp_path / "a") is None, what
     (tmp_path / "a.json").write_text(text)
-    assert portable.read(tmp_path / "a") is not None
+    assert serialization.read(tmp_path / "a") is not None
     (tmp_path / "a.safetensors").write_bytes(b"\xff" * 100)
-    assert portable.read(tmp_path / "a") is None
+    assert serialization.read(tmp_path / "a") is None
     (tmp_path / "a.safetensors").unlink()
-    assert portable.read(tmp_path / "a") is None
+    assert serialization.read(tmp_path / "a") is None
 
 
 @torch.library.custom_op("alsatian_tests::double", mutates_args=())
@@ -191,6 +191,6 @@ class Foreign(nn.Module):
 def test_what_has_no_name_is_not_written(tmp_path: Path) -> None:
     foreign = split(Foreign(), (torch.zeros(2, 4),))
     with pytest.raises(NotPortable, match="double"):
-        portable.dump(foreign.segments[0])
-    portable.write(tmp_path / "a", foreign)
+        serialization.dump(foreign.segments[0])
+    serialization.write(tmp_path / "a", foreign)
     assert list(tmp_path.iterdir()) == []

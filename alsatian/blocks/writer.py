@@ -7,7 +7,6 @@ them reachable, follows when they are there.
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from blake3 import blake3
@@ -16,19 +15,17 @@ from safetensors.torch import save_file
 
 from alsatian.blocks import manifest
 from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.store_files import StoreFiles
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 
-if TYPE_CHECKING:
-    from alsatian.blocks.store import BlockStore
 
+class StoreWriter:
+    """Writes what is being added to ``store``; see :meth:`BlockStore.adding`."""
 
-class Adding:
-    """What is being added to ``store``; see :meth:`BlockStore.adding`."""
-
-    def __init__(self, store: "BlockStore", batch: Batch) -> None:
+    def __init__(self, store: StoreFiles, batch: Batch) -> None:
         self._store = store
         self._batch = batch
         self._new: list[str] = []

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.fx import Graph, GraphModule
 
-from alsatian.blocks import portable
+from alsatian.blocks import serialization
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 
@@ -36,7 +36,7 @@ def segment(target: Any, *arguments: Any, **keywords: Any) -> Segment:
 
 def call(data: Any) -> Any:
     """The only call in a segment's data after a trip through JSON."""
-    nodes = portable.load(json.loads(json.dumps(data))).code.graph.nodes
+    nodes = serialization.load(json.loads(json.dumps(data))).code.graph.nodes
     return next(node for node in nodes if node.op == "call_function")
 
 
@@ -60,7 +60,7 @@ def call(data: Any) -> Any:
     ids=str,
 )
 def test_every_kind_of_argument_survives(value: Any) -> None:
-    found = call(portable.dump(segment(operator.add, value))).args[1]
+    found = call(serialization.dump(segment(operator.add, value))).args[1]
     assert repr(found) == repr(value)
 
 
@@ -70,23 +70,23 @@ def test_every_kind_of_argument_survives(value: Any) -> None:
     ids=str,
 )
 def test_every_kind_of_keyword_survives(value: Any) -> None:
-    found = call(portable.dump(segment(torch.ops.aten.clone.default, key=value))).kwargs["key"]
+    found = call(serialization.dump(segment(torch.ops.aten.clone.default, key=value))).kwargs["key"]
     assert found == value
     assert type(found) is type(value)
 
 
 def test_another_argument_is_noticed(built: Architecture, tmp_path: Path) -> None:
     """It would read well and compute something else, so all scores would be wrong without a sign of it."""
-    portable.write(tmp_path / "key", built)
+    serialization.write(tmp_path / "key", built)
     path = tmp_path / "key.json"
     text = path.read_text()
     assert (0.1).hex() in text
     path.write_text(text.replace((0.1).hex(), (0.2).hex()))
-    assert portable.read(tmp_path / "key") is None
+    assert serialization.read(tmp_path / "key") is None
 
 
 def test_another_constant_is_noticed(built: Architecture, tmp_path: Path) -> None:
-    portable.write(tmp_path / "key", built)
+    serialization.write(tmp_path / "key", built)
     assert built.constants
     save_file({name: t + 1 for name, t in built.constants.items()}, tmp_path / "key.safetensors")
-    assert portable.read(tmp_path / "key") is None
+    assert serialization.read(tmp_path / "key") is None
