@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from alsatian.errors import ConfigError, nearest
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.vertices import vertex_rows
+from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache.cache import Cache
@@ -91,7 +92,7 @@ def search(
     checkpoint: Path | None = None,
     meter_level: str = "parts",
     timeline: bool = False,
-    progress: Callable[[], None] = lambda: None,
+    progress: Tick = unheard,
 ) -> SearchResult:
     """Rank candidate models by how well their features suit labelled data.
 

@@ -1,6 +1,6 @@
 """Runs plans: the same kernels for every strategy, so that comparisons are fair."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, nan
 
@@ -12,6 +12,7 @@ from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfM
 from alsatian.fingerprint import features_fingerprint
 from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan, Release, Score
+from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.features import FeatureStore
@@ -47,7 +48,7 @@ class Engine:
         proxy: Proxy,
         meter: Meter,
         verify: bool = False,
-        tick: Callable[[], None] = lambda: None,
+        tick: Tick = unheard,
     ) -> None:
         self.features = FeatureStore(meter)
         self.fingerprints: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """The hardware that times are predicted for: this machine, one that comes with the project, or a file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
+from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 
 MEASURED = "measured"
@@ -47,7 +48,7 @@ def measured(
     models: ModelSet,
     dataset: Dataset,
     proxy: Proxy,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = unheard,
     again: bool = False,
 ) -> Hardware:
     """What this machine needs for the run with ``config``; what is not known below ``store_dir``, or everything

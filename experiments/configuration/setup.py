@@ -1,6 +1,6 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +18,7 @@ from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.last_layers import cached_inputs, last_layers
+from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
@@ -26,9 +27,6 @@ from alsatian.searching.strategy import Strategy
 from experiments.configuration.hardware import given
 from experiments.configuration.settings import check_run
 from experiments.trackers.base import Tracker
-
-Steps = Callable[[str, int, int], None]
-"""Called with what is being prepared, how many steps are done, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Parts:
         if values["last_layers"]:
             key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])
             if key not in self._datasets:
-                models = self._whole(values, lambda what, done, total: None)
+                models = self._whole(values, unheard)
                 self._datasets[key] = cached_inputs(models, dataset, values["last_layers"])
             dataset = self._datasets[key]
         return Setup(
@@ -104,7 +102,7 @@ class Parts:
             hardware=given(values),
         )
 
-    def model_set(self, config: dict[str, Any], steps: Steps) -> ModelSet:
+    def model_set(self, config: dict[str, Any], steps: Progress) -> ModelSet:
         """The model set of the run with configuration ``config``, made on first use.
 
         Raises:
@@ -119,7 +117,7 @@ class Parts:
             self._datasets[key] = _build(config.dataset)
         return self._datasets[key]
 
-    def _whole(self, config: dict[str, Any], steps: Steps) -> ModelSet:
+    def _whole(self, config: dict[str, Any], steps: Progress) -> ModelSet:
         device = config["device"]["name"]
         key = digest_json([config["model_set"], config["store_dir"], device])
         if key not in self._model_sets:

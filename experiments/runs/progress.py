@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from alsatian.progress import Tick, unheard
 from alsatian.units import duration
 
 
@@ -63,10 +64,10 @@ class Progress:
         """Show a step of a measurement that is no run, ``done`` of ``total``."""
         self._bar.update(self._task, description=f"{what} ({done}/{total})")
 
-    def repeat(self, label: str, index: int, count: int) -> Callable[[], None]:
+    def repeat(self, label: str, index: int, count: int) -> Tick:
         """Show that a repeat starts; the result is called after every step of it."""
         self._bar.update(self._task, description=f"{label}, repeat {index + 1} of {count}")
-        return self._bar.refresh if self._console.is_terminal else lambda: None
+        return self._bar.refresh if self._console.is_terminal else unheard
 
     def skip(self, label: str) -> None:
         """A run was finished before."""

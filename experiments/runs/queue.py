@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.models.model_set import ModelSet
+from alsatian.progress import Progress
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
 from experiments.configuration.redaction import Redaction
 from experiments.configuration.settings import FILES
-from experiments.configuration.setup import Parts, Setup, Steps, use_threads
+from experiments.configuration.setup import Parts, Setup, use_threads
 from experiments.runs import record
 
 
@@ -61,7 +62,7 @@ class Command:
     hide: Redaction
 
 
-def plan(cells: Sequence[Cell], words: Sequence[str], steps: Steps) -> Command:
+def plan(cells: Sequence[Cell], words: Sequence[str], steps: Progress) -> Command:
     """Build the parts of all runs and open their model sets. Nothing is measured.
 
     A model set that cannot be had fails the runs that need it, not the others.
@@ -79,7 +80,7 @@ def plan(cells: Sequence[Cell], words: Sequence[str], steps: Steps) -> Command:
     return Command(shlex.join(["alsatian", "run", *hide.words(words)]), runs, hide)
 
 
-def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Steps) -> Run:
+def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progress) -> Run:
     shown = hide.config(setup.config)
     overrides = tuple(hide.words(cell.overrides))
     label = " ".join(overrides) or setup.strategy.name

@@ -2,7 +2,6 @@
 
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from alsatian.api import search
 from alsatian.errors import AlsatianError, OutOfMemoryError
 from alsatian.models.model_set import ModelSet
+from alsatian.progress import Tick
 from alsatian.runtime.memory import is_out_of_memory, return_unused
 from experiments.configuration.setup import Setup
 from experiments.runs import record
@@ -48,7 +48,7 @@ class Measured:
 
 
 def measure(
-    setup: Setup, models: ModelSet, tick: Callable[[], None], checkpoint: Path | None = None, timeline: bool = False
+    setup: Setup, models: ModelSet, tick: Tick, checkpoint: Path | None = None, timeline: bool = False
 ) -> Measured:
     """Search once in this process, which is warmed up first. ``tick`` is called after every step of a plan.
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from omegaconf import OmegaConf
 
+from alsatian.progress import unheard
 from experiments.configuration.setup import Parts, use_threads
 from experiments.runs.repeat import Measured, RunFailed, failure, measure, timed_out
 
@@ -119,10 +120,10 @@ def _measure(config: dict[str, Any], checkpoint: Path | None, timeline: bool) ->
         use_threads(config)
         parts = Parts()
         setup = parts.setup(OmegaConf.create(config))
-        models = parts.model_set(config, lambda what, done, total: None)
+        models = parts.model_set(config, unheard)
     except Exception as error:
         raise failure(error) from error
-    return measure(setup, models, lambda: None, checkpoint, timeline)
+    return measure(setup, models, unheard, checkpoint, timeline)
 
 
 def _end_with_the_parent() -> None:

@@ -21,6 +21,7 @@ from alsatian.budgets import working_set
 from alsatian.errors import AlsatianError, BudgetError, ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.models.model_set import ModelSet
+from alsatian.progress import unheard
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from alsatian.units import parse_budget
@@ -52,7 +53,7 @@ class Workload:
 
     def models(self, setup: Setup) -> ModelSet:
         """The candidate models."""
-        return self.parts.model_set(setup.config, lambda *_: None)
+        return self.parts.model_set(setup.config, unheard)
 
     def memories(self, caches: Sequence[str], blocks: Sequence[str]) -> list[Memory]:
         """Every pair of the shares.

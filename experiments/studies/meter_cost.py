@@ -26,6 +26,7 @@ from alsatian.api import search
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import write_bytes
+from alsatian.progress import unheard
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
 from experiments.configuration.composition import cells
@@ -68,7 +69,7 @@ def prepare(store: Path, words: Sequence[str]) -> Callable[[str, bool], Measurem
 
     if config.device.threads:
         torch.set_num_threads(config.device.threads)
-    models = build("model_set").open(BlockStore(store, verify="always"), config.device.name, lambda *_: None)
+    models = build("model_set").open(BlockStore(store, verify="always"), config.device.name, unheard)
     dataset, proxy, storage = build("dataset"), build("proxy"), build("storage")
 
     def run(level: str, timeline: bool) -> Measurement:
