@@ -1,20 +1,21 @@
 """Alsatian: find the best pretrained model to fine-tune from.
 
-``alsatian.search`` is the one function most users need; it is imported on first use, so that
-``import alsatian`` stays cheap.
+``alsatian.search`` is the one function most users need, ``alsatian.Budgets`` says what it may keep where. They are
+imported on first use, so that ``import alsatian`` stays cheap.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alsatian.api import SearchResult, search
+    from alsatian.budgets import Budgets
 
-__all__ = ["SearchResult", "search"]
+__all__ = ["Budgets", "SearchResult", "search"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from alsatian import api
+        from alsatian import api, budgets
 
-        return getattr(api, name)
+        return getattr(budgets if name == "Budgets" else api, name)
     raise AttributeError(f"module 'alsatian' has no attribute '{name}'")

@@ -1,18 +1,17 @@
-"""``alsatian.search``: from candidate models and labelled data to a ranking."""
+"""``alsatian.search`` and ``alsatian.predict``: the same search, carried out here or on a virtual clock."""
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
-from alsatian.budgets import Spill, divided_memory, limits_of, lower_tiers, resolve, working_set
+from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
@@ -21,56 +20,22 @@ from alsatian.data.dataset import Dataset, make_dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.fingerprint import digest_json
+from alsatian.machines.real import real_machine
+from alsatian.machines.timed.machine import Scores
 from alsatian.models.model_set import ModelSet
-from alsatian.planning.vertices import vertex_rows
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.linear import Linear
-from alsatian.runtime.cache.cache import Cache
-from alsatian.runtime.engine import Engine
-from alsatian.runtime.loading.settings import LoaderSettings, open_loader
+from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.memory import empty_device_cache
-from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.storage.data_reader import DataReader
-from alsatian.runtime.storage.page_cache import drop
 from alsatian.runtime.storage.regime import Storage
-from alsatian.searching.adaptive import decided
 from alsatian.searching.checkpoint import Checkpoint
-from alsatian.searching.loop import ranked_models, run_rounds
-from alsatian.searching.rounds import RoundResult, RoundRunner
 from alsatian.searching.schedules import Adaptive
+from alsatian.searching.search import Batches, Prediction, Search, SearchResult, drawn_scores
 from alsatian.searching.strategy import Strategy
-from alsatian.units import Budget
 
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a search found and what it cost.
-
-    Attributes:
-        ranking: all models, best first: those that stayed longest, by the score of their last round;
-            ties in the given order.
-        rounds: every round with its scores.
-        measurement: wall time, its parts, counters and peaks.
-        excluded: models that could not be used, with the reason; they rank last.
-        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit; with a
-            strategy that divides the device's memory itself also ``cache.memory``, the sum that it keeps to.
-        tree: the task tree of the first round by vertex (see :mod:`~alsatian.planning.vertices`); None if it is
-            very large, or if the search went on behind rounds that were finished before.
-    """
-
-    ranking: tuple[str, ...]
-    rounds: tuple[RoundResult, ...]
-    measurement: Measurement
-    excluded: dict[str, str] = field(default_factory=dict)
-    resolved: dict[str, Budget] = field(default_factory=dict)
-    tree: list[dict[str, Any]] | None = None
-
-    @property
-    def winner(self) -> str:
-        """The best model."""
-        return self.ranking[0]
+__all__ = ["Prediction", "SearchResult", "cost_model", "predict", "resolve_device", "search"]
 
 
 def search(
@@ -81,8 +46,7 @@ def search(
     proxy: Proxy | None = None,
     preprocessing: Preprocessing | None = None,
     batch_size: int = 128,
-    budget: int | float | str | None = None,
-    spill: Spill | None = None,
+    budget: Budgets | Size = None,
     loader: LoaderSettings | None = None,
     storage: Storage | None = None,
     hardware: Hardware | None = None,
@@ -104,11 +68,10 @@ def search(
         strategy: schedule, sharing, order and cache policy; Alsatian's by default.
         proxy: what scores features; the linear layer by default.
         batch_size: items of a batch, the same for every strategy.
-        budget: largest size of the cache of intermediates in the device's memory: bytes, ``"64MiB"``, or
-            ``"25%"`` of the working set; None for no limit.
-        spill: where intermediates go that do not fit there; nowhere by default.
-        loader: which blocks stay at hand for later use and whether they are read ahead, if the strategy shares;
-            by default up to 1 GiB of them, read ahead.
+        budget: all :class:`~alsatian.budgets.Budgets`, or only that of the cache of intermediates in the device's
+            memory: bytes, ``"64MiB"``, or ``"25%"`` of the working set; None for no limit. By default up to 1 GiB
+            of blocks stay at hand for later use.
+        loader: whether blocks stay at hand and are read ahead, if the strategy shares; by default they do and are.
         storage: how the store and the data are read; at their own speed by default.
         hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
             machine is measured before the clock starts, and what was measured is kept beside the store. Where
@@ -130,66 +93,79 @@ def search(
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size}: must be at least 1")
-    strategy = strategy or Strategy()
-    spill = spill or Spill()
+    budgets = Budgets.of(budget)
+    budgets.check_device(device)
     dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
-    settings, regime = loader or LoaderSettings(), storage or Storage()
-    scorer: Proxy = proxy or Linear()
+    regime, scorer = storage or Storage(), proxy or Linear()
     meter = Meter(resolve_device(device), meter_level, timeline, dataset.in_files)
-    resolve(budget, spill)  # what cannot be read is refused before anything is done
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
             if preprocessing is None:
                 raise ConfigError("search: models given as modules need a preprocessing")
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
             models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
-        batches = dataset.batches(batch_size)
-        resolved = resolve(budget, spill, partial(working_set, models.candidates, strategy, batches))
-        block_budgets = settings.resolve(models.distinct_bytes)
-        resolved |= block_budgets
-        blocks = stack.enter_context(
-            open_loader(settings, block_budgets, models.store, regime, strategy.shares, meter)
-        )
-        lower = lower_tiers(resolved, spill, meter.device, stack)
-        device_budget = resolved["cache.budget"].bytes
-        if strategy.needs_costs or isinstance(strategy.schedule, Adaptive):
+        planned = Search.of(models.candidates, dataset.batches(batch_size), strategy, loader, budgets)
+        if planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
             known = hardware or _measured(models, dataset, scorer, batch_size, meter)
             if known is not None:
-                item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-                keys = keys_for(known, models.candidates, models.segments)
-                costs = CostModel.of(known, keys, regime, item_bytes)
-                strategy = strategy.with_costs(costs)
-                if isinstance(strategy.schedule, Adaptive):
-                    strategy, facts = decided(
-                        strategy, models.candidates, batches, costs, budget=budget, spill=spill, loader=settings
-                    )
-                    meter.event("schedule", **facts)
-        cache = Cache(strategy.cache.fresh(), device_budget, meter, lower)
-        items = DataReader(regime, meter)
-        engine = Engine(models.segments, dataset, items, blocks, cache, scorer, meter, verify, progress)
-        if regime.cold:
-            drop({models.store.block_path(b.identity) for c in models.candidates for b in c.blocks})
+                planned = planned.with_costs(cost_model(known, models.candidates, dataset, regime, models.segments))
+        machine = stack.enter_context(
+            real_machine(
+                models, dataset, scorer, meter, storage=regime, verify=verify, progress=progress,
+                **planned.for_machine(),
+            )
+        )  # fmt: skip
         kept = None
         if checkpoint is not None:
-            parts = [
-                models.digest,
-                dataset.digest,
-                batch_size,
-                repr(scorer),
-                repr(strategy.schedule),
-                device,
-                verify,
-            ]
-            kept = Checkpoint(checkpoint, digest_json(parts))
-        limits = limits_of(resolved, lower, strategy.shares and settings.keep)
-        runner = RoundRunner(models.candidates, strategy, engine, meter, limits, on_bad_model)
-        rounds, measurement = run_rounds(runner, batches, engine, meter, kept)
-    ids = [candidate.id for candidate in models.candidates]
-    ranking = ranked_models(ids, rounds, runner.failed)
-    resolved |= divided_memory(strategy, limits)
-    resumed = any(event["kind"] == "resumed" for event in measurement.events)
-    tree = None if resumed or runner.first_plan is None else vertex_rows(runner.first_plan, runner.first_seconds)
-    return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
+            schedule = repr(planned.strategy.schedule)
+            key = [models.digest, dataset.digest, batch_size, repr(scorer), schedule, device, verify]
+            kept = Checkpoint(checkpoint, digest_json(key))
+        return planned.run(machine, on_bad_model, kept)
+
+
+def predict(
+    candidates: Sequence[Candidate],
+    batches: Batches,
+    costs: CostModel,
+    *,
+    strategy: Strategy | None = None,
+    budget: Budgets | Size = None,
+    loader: LoaderSettings | None = None,
+    scores: Scores | None = None,
+    seed: int = 0,
+    file_bytes: Mapping[str, int] | None = None,
+) -> Prediction:
+    """Predict the search of ``candidates`` over test and training ``batches``; nothing is read or computed.
+
+    Args:
+        candidates: chains of blocks; neither parameters nor code are needed.
+        batches: of the test items and of the training items.
+        costs: what everything takes; see :func:`cost_model`.
+        strategy, budget, loader: as for :func:`search`.
+        scores: which models survive; by default a ranking drawn from ``seed``.
+        file_bytes: sizes of block files by identity, where they differ from those of the parameters.
+    """
+    planned = Search.of(candidates, batches, strategy, loader, budget).with_costs(costs)
+    return planned.predict(costs, scores or drawn_scores(seed), file_bytes)
+
+
+def cost_model(
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    dataset: Dataset,
+    storage: Storage,
+    segments: Mapping[str, Segment] | None = None,
+    like: str | None = None,
+) -> CostModel:
+    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
+
+    For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
+
+    Raises:
+        ConfigError: the hardware does not know an architecture.
+    """
+    item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
+    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)
 
 
 def _measured(models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int, meter: Meter) -> Hardware | None:

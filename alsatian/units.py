@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from alsatian.errors import ConfigError
@@ -43,8 +42,19 @@ def parse_bytes(size: int | float | str | None, name: str) -> int | None:
     return int(value)
 
 
-def parse_budget(size: int | float | str | None, name: str, whole: Callable[[], int] = lambda: 0) -> int | None:
-    """As :func:`parse_bytes`; a text such as ``"25%"`` is that share of ``whole()`` bytes, at least one byte.
+@dataclass(frozen=True)
+class Share:
+    """A share of so many bytes that are not known yet; 1 is all of them."""
+
+    share: float
+
+    def of(self, whole: int) -> int:
+        """The share of ``whole`` bytes, at least one byte."""
+        return max(1, math.ceil(self.share * whole))
+
+
+def parse_budget(size: int | float | str | None, name: str) -> int | Share | None:
+    """As :func:`parse_bytes`; a text such as ``"25%"`` is a share.
 
     Raises:
         ConfigError: the text is neither a size nor a share, or it is not positive.
@@ -59,7 +69,7 @@ def parse_budget(size: int | float | str | None, name: str, whole: Callable[[], 
         raise ConfigError(
             f"{name}={size}: not a share of the working set; write e.g. '25%', or a size like '64MiB'"
         )
-    return max(1, math.ceil(share * whole()))
+    return Share(share)
 
 
 @dataclass(frozen=True)

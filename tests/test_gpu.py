@@ -8,7 +8,7 @@ import torch
 
 import alsatian
 from alsatian.blocks.store import BlockStore
-from alsatian.budgets import Spill
+from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
@@ -43,16 +43,13 @@ class Rows(torch.nn.Module):
         return x.transpose(1, 2).flatten(2)
 
 
-def run(
-    models: ModelSet, strategy: Strategy, budget: str | None = None, spill: Spill | None = None
-) -> alsatian.SearchResult:
+def run(models: ModelSet, strategy: Strategy, budget: Budgets | str | None = None) -> alsatian.SearchResult:
     return alsatian.search(
         models,
         digits(400),
         strategy=strategy,
         batch_size=32,
         budget=budget,
-        spill=spill,
         device="cuda",
         verify=True,
     )
@@ -67,14 +64,15 @@ def test_all_strategies_agree_and_their_parts_add_up(
     else:
         modules = {f"seed{seed}": attention(seed) for seed in range(1, 4)}
     models = ModelSet.from_modules(BlockStore(tmp_path), modules, PREPROCESSING, device="cuda")
+    spilled = Budgets(budget="10%", host_budget="40%", ssd_budget="100%", ssd_dir=tmp_path / "ssd")
     results = [
         run(models, Strategy(schedule=Exhaustive(), sharing="none", order=Given(), cache=NoCache())),
         run(models, Strategy(sharing="none", order=Given(), cache=NoCache())),
         run(models, Strategy(order=Given(), cache=Lru()), budget="256KiB"),
         run(models, Strategy()),
         run(models, Strategy(), budget="256KiB"),
-        run(models, Strategy(), budget="10%", spill=Spill(host="40%", ssd="100%", folder=tmp_path / "ssd")),
-        run(models, Strategy(order=Given(), cache=Lru()), budget="10%", spill=Spill(host="100%")),
+        run(models, Strategy(), budget=spilled),
+        run(models, Strategy(order=Given(), cache=Lru()), budget=Budgets(budget="10%", host_budget="100%")),
     ]
     known: dict[tuple[int, str], tuple[float, str]] = {}
     for result in results:

@@ -19,3 +19,8 @@ class Limits:
     chunk_batches: int | None = None
     blocks: int | None = None
     tiers: tuple[str, ...] = ("device",)
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes of the device's memory for blocks and intermediates together; None if one of them has no limit."""
+        return None if self.blocks is None or self.cache[0] is None else self.cache[0] + self.blocks

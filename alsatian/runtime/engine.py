@@ -1,81 +1,80 @@
 """Runs plans: the same kernels for every strategy, so that comparisons are fair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, nan
 
 import torch
 
-from alsatian.blocks.segment import Segment, State
-from alsatian.data.dataset import Batch, Dataset
+from alsatian.blocks.segment import Segment
+from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
-from alsatian.fingerprint import features_fingerprint
 from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan, Release, Score
-from alsatian.progress import Tick, unheard
-from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache.cache import Cache
-from alsatian.runtime.features import FeatureStore
+from alsatian.runtime.data_source import DataSource
+from alsatian.runtime.features import Features, FeatureStore
 from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
+from alsatian.runtime.observer import Observer
+from alsatian.runtime.scorer import Scorer
 from alsatian.runtime.stages import Stage, run_stages
-from alsatian.runtime.storage.data_reader import DataReader
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
 class Engine:
-    """Executes plans of one search.
+    """Executes plans of one search in this process: a :class:`~alsatian.machines.base.Machine`; see there.
+
+    What it is composed of decides whether the work is done, or passes on a virtual clock.
 
     Counters: ``block_executions`` (a block run on a batch), ``block_items`` (the same in items),
     ``data_bytes`` (raw bytes of the data prepared), ``hits`` and ``misses`` (features computed from a
     cached intermediate, or from the data).
-
-    Attributes:
-        features: of all models, by batch.
-        fingerprints: digest of the features behind a model's last score, with ``verify``.
-        keeps: whether intermediates are kept at all; without, every model starts from the data.
     """
 
     def __init__(
         self,
         segments: Mapping[str, Segment],
-        dataset: Dataset,
-        data: DataReader,
+        data: DataSource,
+        scorer: Scorer,
         loader: BlockLoader,
         cache: Cache,
-        proxy: Proxy,
         meter: Meter,
-        verify: bool = False,
-        tick: Tick = unheard,
+        observer: Observer,
     ) -> None:
-        self.features = FeatureStore(meter)
-        self.fingerprints: dict[str, str] = {}
+        self.meter = meter
         self.keeps = True
+        self.fingerprints: dict[str, str] = {}
+        self._features = FeatureStore(meter)
         self._at: tuple[Plan, int, Batch] | None = None  # the step under way, if it is one on a batch
         self._segments = segments
-        self._dataset = dataset
         self._data = data
+        self._scorer = scorer
         self._loader = loader
         self._cache = cache
-        self._proxy = proxy
-        self._meter = meter
-        self._verify = verify
-        self._tick = tick
+        self._observer = observer
+
+    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
+        with self._observer.plan(plan, train):
+            self._execute(plan, test, train, scores)
+
+    def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+        return self._features.missing(model, batches)
+
+    def keep_only(self, models: Iterable[str]) -> None:
+        self._features.keep_only(models)
+
+    def held(self) -> Features:
+        return self._features.held
+
+    def restore(self, features: Features) -> None:
+        self._features.restore(features, self.meter.device)
 
     @torch.no_grad()
-    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
-        """Run ``plan`` and enter the score of every model, trained on ``train``, tested on ``test``.
-
-        Features and scores found before an error stay; intermediates do not.
-
-        Raises:
-            BadModelError: a block is damaged or does not fit, or features are not finite.
-            OutOfMemoryError: a step needs more memory than there is; :meth:`give_up` makes some.
-        """
+    def _execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
         full = False
-        with self._meter.part("prepare_model"):
+        with self.meter.part("prepare_model"):
             blocks = None
             if plan.memory is not None:
                 intermediates, blocks = plan.memory
@@ -90,20 +89,18 @@ class Engine:
                 raise
             full = True
         finally:
-            with self._meter.part("prepare_model"):
+            with self.meter.part("prepare_model"):
                 self._loader.stop()
         if full:  # raised here, since the handler's traceback keeps tensors alive
             raise OutOfMemoryError("the memory is full")
 
     def give_up(self) -> None:
-        """Drop resident blocks and intermediates, to make room in the memory."""
         self._cache.clear()
         self._loader.give_up()
-        empty_device_cache(self._meter.device)
+        empty_device_cache(self.meter.device)
 
     @torch.no_grad()
     def fitting_batch(self) -> int:
-        """Items of a batch for which the step that failed last has memory, found by trying; 0 for none."""
         if self._at is None:
             return 0
         plan, target, batch = self._at
@@ -112,8 +109,9 @@ class Engine:
             batch = replace(batch, stop=batch.start + batch.items // 2)
             self.give_up()
             try:
-                stages, start = self._stages(plan.tree, path), self._prepare(plan.tree, target, batch)
-                for _ in run_stages(plan.tree, stages, start, batch.items, self._meter):
+                stages = self._stages(plan.tree, path)
+                start = self._data.prepare(plan.tree.preprocessing[target], batch, [batch])
+                for _ in run_stages(plan.tree, stages, start, batch.items, self.meter):
                     pass
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -132,52 +130,54 @@ class Engine:
                     self._end_chunk()
                     chunk, emitted = step.chunk, set()
                     if self._cache.policy.foresees:
-                        with self._meter.part("planning"):
+                        with self.meter.part("planning"):
                             self._cache.expect(cache_needs(plan, chunk))
-                with self._meter.part("prepare_model"):
+                with self.meter.part("prepare_model"):
                     self._loader.advance()
                 self._cache.advance()
-                self._infer(plan, step.vertex, plan.chunks[chunk], emitted)
-                self._tick()
+                self._observer.inference_begins()
+                self._infer(plan, step, emitted)
+                self._observer.step_ended()
             elif isinstance(step, Release):
-                with self._meter.part("cache_io"):
+                with self.meter.part("cache_io"):
                     if self.keeps:
                         self._cache.release(step.vertex)
             elif isinstance(step, Score):
-                scores.update(self._score(plan.tree.models[step.vertex], test, train))
-                self._tick()
+                self._score(plan.tree.models[step.vertex], test, train, scores)
+                self._observer.step_ended()
         self._end_chunk()
 
-    def _infer(self, plan: Plan, target: int, chunk: Sequence[Batch], emitted: set[int]) -> None:
-        """Compute ``target`` for all batches of ``chunk``, storing and emitting what lies on the way."""
-        tree = plan.tree
+    def _infer(self, plan: Plan, step: Infer, emitted: set[int]) -> None:
+        """Compute a vertex for all batches of its chunk, storing and emitting what lies on the way."""
+        tree, target, chunk = plan.tree, step.vertex, plan.chunks[step.chunk]
         path = vertices_to_compute(tree, target, self._cache, plan.fused, plan.recomputed)
         fresh = {v for v in path if tree.models[v] and v not in emitted}
         if not fresh and not (self.keeps and self._cache.policy.planned):
             return  # it lay on the way to another model, or nobody would keep it
         source = tree.parent[path[0]]
         self._at = plan, target, chunk[0]
-        self._meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
+        self.meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
+        self._observer.computes(step.chunk, path)
         stages = self._stages(tree, path)
         passing = max(batch.items for batch in chunk) * sum(tree.cache_bytes(v) for v in path if v in plan.fused)
         with self._cache.passing(passing if self.keeps else 0):
-            with self._meter.part("cache_io"):
+            with self.meter.part("cache_io"):
                 held = self._reserve(plan, path, source, sum(batch.items for batch in chunk))
                 cached = self._cache.read(source) if source != NO_VERTEX else None
             for batch in chunk:
                 self._at = plan, target, batch
                 if cached is None:
-                    start = self._prepare(tree, target, batch)
+                    start = self._data.prepare(tree.preprocessing[target], batch, chunk)
                 else:
-                    with self._meter.part("cache_io"):
+                    with self.meter.part("cache_io"):
                         start = next(cached)
-                for vertex, state in run_stages(tree, stages, start, batch.items, self._meter):
+                for vertex, state in run_stages(tree, stages, start, batch.items, self.meter):
                     if vertex in held:
-                        with self._meter.part("cache_io"):
+                        with self.meter.part("cache_io"):
                             self._cache.put(vertex, state)
                     if vertex in fresh:
-                        with self._meter.part("other"):
-                            self.features.add(tree.models[vertex], batch, state)
+                        with self.meter.part("other"):
+                            self._features.add(tree.models[vertex], batch, state)
         emitted.update(fresh)
 
     def _stages(self, tree: TaskTree, path: Sequence[int]) -> list[Stage]:
@@ -212,32 +212,18 @@ class Engine:
                     held.add(vertex)
         return held
 
-    def _prepare(self, tree: TaskTree, target: int, batch: Batch) -> State:
-        with self._meter.part("prepare_data"):
-            items = self._dataset.items(batch)
-            self._meter.count("data_bytes", self._data.read(items))
-            return tuple(t.to(self._meter.device) for t in tree.preprocessing[target](items))
-
-    def _score(self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> dict[str, float]:
-        """One score for models that share their features."""
+    def _score(
+        self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]
+    ) -> None:
+        """Enter the one score of models that share their features."""
         self._at = None
-        with self._meter.part("proxy_scoring"):
-            train_x, test_x = self.features.get(models[0], train), self.features.get(models[0], test)
-            labels = [torch.from_numpy(self._dataset.labels(part)).to(train_x.device) for part in (train, test)]
-            finite = all(bool(torch.isfinite(x).all()) for x in (train_x, test_x))
-            score = (
-                self._proxy.score(train_x, labels[0], test_x, labels[1], self._dataset.classes) if finite else nan
-            )
-            if not isfinite(score):
-                what = "its score is" if finite else "its features are"
-                raise BadModelError(f"model '{models[0]}': {what} not finite (NaN or infinite)", models)
-        if self._verify:
-            with self._meter.part("other"):
-                self.fingerprints.update(dict.fromkeys(models, features_fingerprint([train_x, test_x])))
-        return dict.fromkeys(models, score)
+        scored = self._scorer.score(self._features, models, test, train)
+        scores.update(dict.fromkeys(models, scored.score))
+        if scored.fingerprint is not None:
+            self.fingerprints.update(dict.fromkeys(models, scored.fingerprint))
 
     def _end_chunk(self) -> None:
-        with self._meter.part("cache_io"):
+        with self.meter.part("cache_io"):
             if self._cache.policy.planned and self._cache.used:
                 raise AlsatianError(f"internal: the plan left {self._cache.used} bytes in the cache")
             self._cache.clear()

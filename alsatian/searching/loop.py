@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from alsatian.data.dataset import Batch
-from alsatian.runtime.engine import Engine
+from alsatian.machines.base import Machine
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
 from alsatian.searching.checkpoint import Checkpoint, Progress, joined
@@ -15,17 +15,17 @@ from alsatian.searching.schedules import Round
 def run_rounds(
     runner: RoundRunner,
     batches: tuple[list[Batch], list[Batch]],
-    engine: Engine,
-    meter: Meter,
-    checkpoint: Checkpoint | None,
+    machine: Machine,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[list[RoundResult], Measurement]:
     """All rounds, on the clock; the end of each is an event that says what it took."""
     test, train = batches
+    meter = machine.meter
     rounds: list[RoundResult] = []
     before = checkpoint.load() if checkpoint else None
     if before is not None:
         runner.failed.update(before.failed)
-        engine.features.restore(before.features, meter.device)
+        machine.restore(before.features)
         meter.event("resumed", rounds=len(before.rounds))
 
     def measured(measurement: Measurement) -> Measurement:
@@ -53,9 +53,9 @@ def run_rounds(
                 upcoming = None
             if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
                 upcoming = None  # there is nothing left to decide
-            engine.features.keep_only(upcoming.models if upcoming else ())
+            machine.keep_only(upcoming.models if upcoming else ())
             if checkpoint and not done:
-                found = Progress(rounds, runner.failed, engine.features.held, measured(meter.so_far()))
+                found = Progress(rounds, runner.failed, machine.held(), measured(meter.so_far()))
                 checkpoint.save(found)
     return rounds, measured(meter.so_far())
 

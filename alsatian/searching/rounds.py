@@ -7,10 +7,9 @@ from typing import Any
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
+from alsatian.machines.base import Machine
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan
-from alsatian.runtime.engine import Engine
-from alsatian.runtime.meter.meter import Meter
 from alsatian.searching.schedules import Rounds
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
@@ -53,8 +52,7 @@ class RoundRunner:
         self,
         candidates: Sequence[Candidate],
         strategy: Strategy,
-        engine: Engine,
-        meter: Meter,
+        machine: Machine,
         limits: Limits,
         on_bad_model: str,
     ) -> None:
@@ -68,8 +66,8 @@ class RoundRunner:
         self._candidates = candidates
         self._tree = self._branches = TaskTree()
         self._strategy = strategy
-        self._engine = engine
-        self._meter = meter
+        self._machine = machine
+        self._meter = machine.meter
         self._excludes = on_bad_model == "exclude"
         self._gave_up = False
 
@@ -110,7 +108,7 @@ class RoundRunner:
                     if plan.note:
                         self._meter.event("plan", models=len(plan.tree.all_models()), note=plan.note)
                     chunks = max(chunks, len(plan.chunks))
-                    self._engine.execute(plan, test, train, scores)
+                    self._machine.execute(plan, test, train, scores)
                     if plan is self.first_plan:
                         self.first_seconds = self._meter.take_vertices() or None
             except BadModelError as error:
@@ -123,7 +121,7 @@ class RoundRunner:
         return RoundResult(
             train_items=sum(batch.items for batch in train),
             scores={m: scores[m] for m in models if m in scores},
-            fingerprints={m: self._engine.fingerprints[m] for m in scores if m in self._engine.fingerprints},
+            fingerprints={m: self._machine.fingerprints[m] for m in scores if m in self._machine.fingerprints},
             chunks=chunks,
             failed={m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
         )
@@ -144,7 +142,7 @@ class RoundRunner:
         """``models`` by the batches of which they lack features. With halving all lack the same."""
         groups: dict[tuple[Batch, ...], list[str]] = {}
         for model in models:
-            groups.setdefault(self._engine.features.missing(model, batches), []).append(model)
+            groups.setdefault(self._machine.missing(model, batches), []).append(model)
         return groups
 
     def _exclude(self, error: BadModelError) -> None:
@@ -158,7 +156,7 @@ class RoundRunner:
 
     def _make_room(self, chunk: int) -> None:
         """Give up resident blocks and intermediates, then shrink the chunk of ``chunk`` batches, then keep none."""
-        self._engine.give_up()
+        self._machine.give_up()
         if self.limits.blocks:
             self.limits = replace(self.limits, blocks=max(1, self.limits.blocks // 2))
         facts: dict[str, Any] = {"action": "gave up resident blocks and intermediates"}
@@ -167,11 +165,11 @@ class RoundRunner:
         elif chunk > 1:
             self.limits = replace(self.limits, chunk_batches=chunk // 2)
             facts = {"action": "smaller chunks", "chunk_batches": chunk // 2}
-        elif self._engine.keeps:
-            self._engine.keeps = False
+        elif self._machine.keeps:
+            self._machine.keeps = False
             facts = {"action": "keeps no intermediates"}
         else:
-            fitting = self._engine.fitting_batch()
+            fitting = self._machine.fitting_batch()
             raise OutOfMemoryError(
                 f"the memory does not hold one batch; batch_size={fitting} fits"
                 if fitting

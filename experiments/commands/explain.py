@@ -52,8 +52,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
     wishes = read_wishes([word for word in options.overrides if word.startswith(PREFIX)])
     found = cells([word for word in options.overrides if not word.startswith(PREFIX)], options.multirun)
+    from alsatian.explanation import explain, rounds_of
     from alsatian.files import json_bytes
-    from alsatian.searching.explanation import explained, rounds_of
     from experiments.predictions.case import Predictor
     from experiments.predictions.explanation_text import comparison, lines
     from experiments.runs.progress import Progress
@@ -67,7 +67,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             case = predictor.case(cell.config, progress)
             actual = case.run() if wishes.analyze else None
             prediction = case.predict(actual.rounds if actual else None)
-        explanation = explained(prediction, case.candidates, case.costs)
+        explanation = explain(prediction, case.candidates, case.costs)
         explanation = {
             "experiment": cell.config.name,
             "run": list(cell.overrides),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError, nearest
-from alsatian.units import parse_budget
 
 # The file that a run of each kind leaves.
 FILES = {"search": "run.json", "layers": "blocks.json", "overlap": "overlap.json"}
@@ -81,9 +80,6 @@ def check_run(config: Mapping[str, Any]) -> None:
     limit = config["timeout_s"]
     if limit is not None and (not _number(limit, int | float) or not limit > 0):
         raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")
-    for key, value in config["cache"].items():
-        if key.endswith("budget"):
-            parse_budget(value, f"cache.{key}")
     _check_writable(Path(config["results_dir"]))
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alsatian.api import resolve_device
 from alsatian.blocks.store import BlockStore
-from alsatian.budgets import Spill
+from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
@@ -41,7 +41,7 @@ class Setup:
     proxy: Proxy
     storage: Storage
     loader: LoaderSettings
-    spill: Spill
+    budgets: Budgets
     dataset: Dataset
     tracker: Tracker
     hardware: Hardware | None
@@ -53,8 +53,7 @@ class Setup:
             "strategy": self.strategy,
             "proxy": self.proxy,
             "batch_size": config["batch_size"],
-            "budget": config["cache"]["budget"],
-            "spill": self.spill,
+            "budget": self.budgets,
             "loader": self.loader,
             "storage": self.storage,
             "hardware": self.hardware,
@@ -83,6 +82,8 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         resolve_device(values["device"]["name"])
+        budgets = Budgets.read(values["cache"])
+        budgets.check_device(values["device"]["name"])
         dataset = self._dataset(config)
         if values["last_layers"]:
             key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])
@@ -95,8 +96,8 @@ class Parts:
             strategy=_strategy(config),
             proxy=_build(config.proxy),
             storage=_build(config.storage),
-            loader=_loader(config),
-            spill=Spill(**{key: values["cache"][name] for key, name in SPILL.items()}),
+            loader=_build(config.loader),
+            budgets=budgets,
             dataset=dataset,
             tracker=_build(config.tracker),
             hardware=given(values),
@@ -146,17 +147,6 @@ def use_threads(config: dict[str, Any]) -> None:
     """Have PyTorch use as many threads as ``config`` says, or as it chose itself."""
     own = _own_choice()
     torch.set_num_threads(config["device"]["threads"] or own)
-
-
-# Fields of the cache's lower tiers by the settings they come from.
-SPILL = {"host": "host_budget", "ssd": "ssd_budget", "folder": "ssd_dir"}
-
-
-def _loader(config: DictConfig) -> LoaderSettings:
-    budgets = ("block_budget", "block_host_budget", "block_ssd_budget", "ssd_dir")
-    loader: LoaderSettings = _build(config.loader, **{key: config.cache[key] for key in budgets})
-    loader.check_device(config.device.name)
-    return loader
 
 
 def _strategy(config: DictConfig) -> Strategy:

@@ -2,21 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from omegaconf import DictConfig
 
-from alsatian.api import SearchResult, search
+from alsatian.api import Prediction, SearchResult, cost_model, predict, search
 from alsatian.blocks.candidate import Candidate
-from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
-from alsatian.data.dataset import raw_bytes
 from alsatian.errors import ConfigError
-from alsatian.machines.timed.prediction import Prediction, predict, recorded_scores
 from alsatian.models.model_set import ModelSet
-from alsatian.searching.adaptive import decided
 from alsatian.searching.rounds import RoundResult
-from alsatian.searching.schedules import Adaptive
+from alsatian.searching.search import recorded_scores
 from experiments.configuration.hardware import measured
 from experiments.configuration.setup import Parts, Setup, use_threads
 from experiments.predictions.parameter_free import bare_set
@@ -42,24 +37,16 @@ class Case:
     def predict(self, rounds: Sequence[RoundResult] | None = None) -> Prediction:
         """What the search is predicted to take; models survive as in ``rounds``, or as drawn from the seed."""
         setup, config = self.setup, self.setup.config
-        batches = setup.dataset.batches(config["batch_size"])
-        settings: dict[str, Any] = {
-            "budget": config["cache"]["budget"],
-            "spill": setup.spill,
-            "loader": setup.loader,
-        }
-        strategy = setup.strategy
-        if isinstance(strategy.schedule, Adaptive):
-            strategy, _ = decided(strategy, self.candidates, batches, self.costs, **settings)
         return predict(
             self.candidates,
-            batches,
+            setup.dataset.batches(config["batch_size"]),
             self.costs,
-            strategy=strategy,
+            strategy=setup.strategy,
+            budget=setup.budgets,
+            loader=setup.loader,
             scores=None if rounds is None else recorded_scores(rounds),
             seed=config["seed"],
             file_bytes=self._file_bytes(),
-            **settings,
         )
 
     def run(self) -> SearchResult:
@@ -112,7 +99,6 @@ class Predictor:
             assert models is not None
             use_threads(setup.config)
             hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, again)
-        items = setup.dataset.train_items
-        keys = keys_for(hardware, candidates, models.segments if models else None, like)
-        costs = CostModel.of(hardware, keys, setup.storage, raw_bytes(items) / len(items))
+        segments = models.segments if models else None
+        costs = cost_model(hardware, candidates, setup.dataset, setup.storage, segments, like)
         return Case(setup, candidates, costs, models)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alsatian.api import Prediction
 from alsatian.costs.hardware import Hardware
 from alsatian.fingerprint import digest_json
-from alsatian.machines.timed.prediction import Prediction
 from alsatian.searching.rounds import RoundResult
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import measured, run_id

@@ -17,13 +17,11 @@ from pathlib import Path
 from rich.console import Console
 
 from alsatian.api import SearchResult, search
-from alsatian.budgets import working_set
+from alsatian.budgets import Budgets, working_set
 from alsatian.errors import AlsatianError, BudgetError, ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import unheard
-from alsatian.searching.schedules import Exhaustive
-from alsatian.searching.strategy import Strategy
 from alsatian.units import parse_budget
 from experiments.configuration.composition import cells
 from experiments.configuration.setup import Parts, Setup, use_threads
@@ -70,17 +68,14 @@ class Workload:
         batches = setup.dataset.batches(setup.config["batch_size"])
 
         def usable() -> int:
-            return working_set(models.candidates, Strategy(schedule=Exhaustive()), batches)
+            items = sum(batch.items for part in batches for batch in part)
+            return working_set(models.candidates, [candidate.id for candidate in models.candidates], items)
 
-        return [
-            Memory(
-                cache,
-                block,
-                parse_budget(cache, "--cache", usable) or 0,
-                parse_budget(block, "--blocks", lambda: models.distinct_bytes) or 0,
-            )
-            for cache, block in itertools.product(caches, blocks)
-        ]
+        memories = []
+        for cache, block in itertools.product(caches, blocks):
+            found = Budgets(budget=cache, block_budget=block).resolve(usable, models.distinct_bytes)
+            memories.append(Memory(cache, block, found.budget or 0, found.block_budget or 0))
+        return memories
 
     def search(self, strategy: str, schedule: str, memory: Memory) -> SearchResult:
         """One search.
@@ -98,8 +93,8 @@ class Workload:
             storage=setup.storage,
             hardware=setup.hardware,
             batch_size=setup.config["batch_size"],
-            budget=memory.cache_bytes,
-            loader=replace(setup.loader, block_budget=memory.block_bytes),
+            budget=replace(setup.budgets, budget=memory.cache_bytes, block_budget=memory.block_bytes),
+            loader=setup.loader,
             device=setup.config["device"]["name"],
             verify=True,
         )

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from alsatian.api import predict
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import batches_of
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import make_folder, write_bytes
-from alsatian.machines.timed.prediction import predict
 from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Storage

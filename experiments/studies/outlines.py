@@ -16,7 +16,7 @@ from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.machines.timed.engine import VALUE_BYTES
+from alsatian.machines.timed.machine import VALUE_BYTES
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Infer, Plan
 from alsatian.runtime.storage.regime import Storage

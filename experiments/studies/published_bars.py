@@ -7,12 +7,13 @@ from importlib import resources
 from statistics import median
 from typing import ClassVar
 
+from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
+from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for, shape_key
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch, batches_of
-from alsatian.machines.timed.prediction import predict
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.storage.regime import Storage
@@ -158,8 +159,8 @@ def _search(
             (test, train),
             CostModel.of(replace(hardware, page_cache_bytes=pages), keys, STORAGE),
             strategy=strategies[approach],
-            budget=int(memory * FOR_INTERMEDIATES),
-            loader=LoaderSettings(keep=shares, read_ahead=False, block_budget=blocks),
+            budget=Budgets(budget=int(memory * FOR_INTERMEDIATES), block_budget=blocks),
+            loader=LoaderSettings(keep=shares, read_ahead=False),
             seed=seed,
         ).measurement
 

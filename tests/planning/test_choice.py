@@ -1,17 +1,19 @@
 """Plans chosen by predicted time: valid, within the memory, and not slower than the usual ones."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alsatian.api import predict
 from alsatian.blocks.candidate import Block, Candidate
+from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.model import CostModel
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BudgetError
-from alsatian.machines.timed.prediction import predict
 from alsatian.planning.limits import Limits
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Storage
@@ -87,11 +89,14 @@ def test_auto_is_not_simulated_slower_than_alsatian(
     """The closed form that plans are compared by, against the simulation of what they do."""
     costs = costs_of(models, item_s, 1e6)
     batches = (batches_of(4), batches_of(4, 4, 4, 4, 4)[1:])
-    loader = LoaderSettings(block_budget=blocks, read_ahead=ahead)
+    settings: dict[str, Any] = {
+        "budget": Budgets(budget=budget, block_budget=blocks),
+        "loader": LoaderSettings(read_ahead=ahead),
+    }
     seconds = []
     for strategy in (Strategy(schedule=Exhaustive()), Auto(schedule=Exhaustive())):
         try:
-            found = predict(models, batches, costs, strategy=strategy, budget=budget, loader=loader)
+            found = predict(models, batches, costs, strategy=strategy, **settings)
         except BudgetError:
             return
         seconds.append(found.measurement.wall_s)
@@ -103,9 +108,9 @@ def test_memory_that_is_divided_anew_saves_reading() -> None:
     models = family(["aab", "aac", "ba", "bb"], [40, 20, 4], [3000, 3000, 3000])
     costs = costs_of(models, 1e-6, 1e5)
     batches = (batches_of(8), batches_of(*[8] * 8)[1:])
-    loader = LoaderSettings(block_budget=9000)
+    budget = Budgets(budget=500, block_budget=9000)
     usual, auto = (
-        predict(models, batches, costs, strategy=strategy, budget=500, loader=loader)
+        predict(models, batches, costs, strategy=strategy, budget=budget)
         for strategy in (Strategy(schedule=Exhaustive()), Auto(schedule=Exhaustive()))
     )
     assert usual.rounds[0].chunks == 8
@@ -119,9 +124,9 @@ def test_where_no_block_stays_memory_is_for_intermediates() -> None:
     models = family(["aab", "aac", "ba", "bb"], [40, 20, 4], [9000, 9000, 9000])
     costs = costs_of(models, 1e-6, 1e5)
     batches = (batches_of(8), batches_of(*[8] * 8)[1:])
-    loader = LoaderSettings(block_budget=8000)
+    budget = Budgets(budget=500, block_budget=8000)
     usual, auto = (
-        predict(models, batches, costs, strategy=strategy, budget=500, loader=loader)
+        predict(models, batches, costs, strategy=strategy, budget=budget)
         for strategy in (Strategy(schedule=Exhaustive()), Auto(schedule=Exhaustive()))
     )
     distinct = len({block.identity for model in models for block in model.blocks})

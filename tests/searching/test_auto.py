@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from alsatian.api import SearchResult
+from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
-from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Adaptive, Exhaustive
 from tests.searching.tiny_search import ALSATIAN, BASE, PROXY, Known, check, search, slow_reads, troubles
 
 
 def tight(family: ModelSet, strategy: Any, budget: str, blocks: str, **changes: Any) -> SearchResult:
-    loader = LoaderSettings(block_budget=blocks)
-    return search(family, strategy=strategy, budget=budget, loader=loader, hardware=slow_reads(family), **changes)
+    budgets = Budgets(budget=budget, block_budget=blocks)
+    return search(family, strategy=strategy, budget=budgets, hardware=slow_reads(family), **changes)
 
 
 @pytest.mark.parametrize("budget", ["100%", "40%", "25%"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alsatian.budgets import Spill
+from alsatian.budgets import Budgets
 from alsatian.data.dataset import Batch
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.computation import vertices_to_compute
@@ -92,9 +92,8 @@ def test_with_chunks_and_few_resident_blocks(
     tight = search(
         family,
         strategy=strategy,
-        budget=budget,
-        spill=Spill(ssd="400%", folder=tmp_path),
-        loader=LoaderSettings(block_budget=blocks, read_ahead=ahead),
+        budget=Budgets(budget=budget, ssd_budget="400%", block_budget=blocks, ssd_dir=tmp_path),
+        loader=LoaderSettings(read_ahead=ahead),
     )
     check(tight, truth)
     plan = strategy.plans[-1]

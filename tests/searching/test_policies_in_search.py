@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from alsatian.blocks.store import BlockStore
-from alsatian.budgets import Spill
+from alsatian.budgets import Budgets
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.given import Given
@@ -62,7 +62,7 @@ def test_what_is_evicted_may_go_on_to_a_second_tier(
     rivals: ModelSet, base: Known, cache: CachePolicy, ssd: str, tmp_path: Path
 ) -> None:
     strategy = Strategy(schedule=Exhaustive(), order=Random(0), cache=cache)
-    result = search(rivals, strategy=strategy, budget="35%", spill=Spill(ssd=ssd, folder=tmp_path))
+    result = search(rivals, strategy=strategy, budget=Budgets(budget="35%", ssd_budget=ssd, ssd_dir=tmp_path))
     assert outcomes(result) == base
     assert result.measurement.peaks["cache_ssd_bytes"] > 0
     for peak, budget in (("cache_bytes", "cache.budget"), ("cache_ssd_bytes", "cache.ssd_budget")):

@@ -18,6 +18,7 @@ from alsatian.api import SearchResult
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -303,7 +304,7 @@ def test_shared_blocks_are_read_once(family: ModelSet, ahead: bool) -> None:
 def test_resident_blocks_keep_their_budget(family: ModelSet) -> None:
     sizes = {b.identity: b.parameter_bytes for c in family.candidates for b in c.blocks}
     limit = max(sizes.values()) + min(sizes.values())
-    result = search(family, loader=LoaderSettings(block_budget=limit))
+    result = search(family, budget=Budgets(block_budget=limit))
     assert 0 < result.measurement.peaks["resident_block_bytes"] <= limit
     assert result.measurement.counters["blocks_read"] > len(sizes)
     assert outcomes(result) == outcomes(search(family))
@@ -515,7 +516,7 @@ def test_an_interruption_ends_reading_ahead(family: ModelSet) -> None:
         search(
             family,
             strategy=dataclasses.replace(ALSATIAN, order=Given()),
-            loader=LoaderSettings(block_budget=2 * largest),
+            budget=Budgets(block_budget=2 * largest),
             progress=interrupt,
         )
     assert threading.active_count() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alsatian.budgets import Spill
+from alsatian.budgets import Budgets
 from alsatian.errors import BudgetError, ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.searching.strategy import Strategy
@@ -30,7 +30,7 @@ from tests.searching.tiny_search import (
 def test_spilled_intermediates_change_nothing(
     family: ModelSet, truth: Known, strategy: Strategy, memory: str | int, ssd: str, tmp_path: Path
 ) -> None:
-    result = search(family, strategy=strategy, budget=memory, spill=Spill(ssd=ssd, folder=tmp_path))
+    result = search(family, strategy=strategy, budget=Budgets(budget=memory, ssd_budget=ssd, ssd_dir=tmp_path))
     check(result, truth)
     peaks = result.measurement.peaks
     limits = result.resolved
@@ -47,7 +47,7 @@ def test_spilled_intermediates_change_nothing(
 def test_more_tiers_make_fewer_chunks(family: ModelSet, tmp_path: Path) -> None:
     memory = "60%"
     alone = search(family, budget=memory)
-    both = search(family, budget=memory, spill=Spill(ssd="100%", folder=tmp_path))
+    both = search(family, budget=Budgets(budget=memory, ssd_budget="100%", ssd_dir=tmp_path))
     assert alone.rounds[0].chunks > both.rounds[0].chunks == 1
 
 
@@ -74,12 +74,12 @@ def test_shares_that_are_none(family: ModelSet, budget: str) -> None:
 
 def test_pinned_host_memory_needs_a_gpu(family: ModelSet) -> None:
     with pytest.raises(ConfigError, match=r"cache\.host_budget"):
-        search(family, spill=Spill(host="1MiB"))
+        search(family, budget=Budgets(host_budget="1MiB"))
 
 
 def test_a_budget_too_small_even_with_an_ssd_names_one_that_does(family: ModelSet, tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match=r"set cache\.budget="):
-        search(family, budget=1, spill=Spill(ssd=1, folder=tmp_path))
+        search(family, budget=Budgets(budget=1, ssd_budget=1, ssd_dir=tmp_path))
 
 
 class Interrupted(Exception):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alsatian.budgets import BlockBudgets
 from alsatian.costs.model import CostModel
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.recent import Recent
@@ -31,9 +32,9 @@ class TimedLoader(BlockLoader):
     given the time that has passed. The store is shared while both threads read.
 
     ``file_bytes`` are the sizes of block files by identity, where they differ from those of the parameters.
-    ``copies`` are bytes for copies of blocks on a fast local path, which take no time to write. Of the files that
-    were read, the hardware's ``page_cache_bytes`` stay in memory and need not be waited for again; with
-    ``model_files`` every model has files of its own, so that another one's do not help.
+    Copies of blocks on a fast local path take no time to write. Of the files that were read, the hardware's
+    ``page_cache_bytes`` stay in memory and need not be waited for again; with ``model_files`` every model has files
+    of its own, so that another one's do not help.
     """
 
     def __init__(
@@ -41,20 +42,24 @@ class TimedLoader(BlockLoader):
         costs: CostModel,
         clock: VirtualClock,
         meter: Meter,
-        budget: int,
+        budgets: BlockBudgets,
         *,
-        host_budget: int = 0,
         ahead: bool = False,
-        copies: int = 0,
         model_files: bool = False,
         file_bytes: Mapping[str, int] | None = None,
     ) -> None:
-        super().__init__(None, meter, budget, host_budget=host_budget, transfer=HostTransfer())  # type: ignore[arg-type]
+        super().__init__(
+            None,  # type: ignore[arg-type]
+            meter,
+            budgets.device,
+            host_budget=budgets.host,
+            transfer=HostTransfer(),
+        )
         self._costs = costs
         self._clock = clock
         self._reads_ahead = ahead
         self._file_bytes = file_bytes or {}
-        self._copies = Recent(copies)
+        self._copies = Recent(budgets.ssd)
         self._model_files = model_files
         self._pages = Recent(math.inf if costs.page_cache else costs.hardware.page_cache_bytes)
         self._thread_free_at = 0.0

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alsatian.api import predict
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost, StartCost
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import batches_of
-from alsatian.machines.timed.prediction import predict
 from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Storage

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import torch
 
+from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
-from alsatian.budgets import Spill
+from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import segment_keys
 from alsatian.data.dataset import raw_bytes
 from alsatian.data.digits import digits
 from alsatian.errors import BudgetError, ConfigError
-from alsatian.machines.timed.prediction import Prediction, predict, recorded_scores
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
@@ -27,6 +27,7 @@ from alsatian.runtime.meter.measurement import PARTS
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive, PaperHalving
+from alsatian.searching.search import Prediction, recorded_scores
 from alsatian.searching.strategy import Strategy
 from tests.searching.test_fused import Uncached
 from tests.searching.test_policies_in_search import MODELS as RIVALS
@@ -140,9 +141,9 @@ def test_every_policy(rivals: ModelSet, cache: Any, order: Any) -> None:
 
 @pytest.mark.parametrize("cache", [policy for policy in POLICIES if policy.keeps], ids=lambda c: c.name)
 def test_intermediates_in_files(rivals: ModelSet, cache: Any, tmp_path: Path) -> None:
-    spill = Spill(ssd="100%", folder=tmp_path)
+    budgets = Budgets(budget="35%", ssd_budget="100%", ssd_dir=tmp_path)
     strategy = Strategy(schedule=Exhaustive(), order=Random(0), cache=cache)
-    found = compare(rivals, strategy, loader=SEQUENTIAL, budget="35%", spill=spill)
+    found = compare(rivals, strategy, loader=SEQUENTIAL, budget=budgets)
     assert found.measurement.counters["cache_ssd_bytes_read"] > 0
     assert found.measurement.parts_s["cache_io"] > 0
 
@@ -152,23 +153,28 @@ def test_intermediates_in_files(rivals: ModelSet, cache: Any, tmp_path: Path) ->
 def test_few_resident_blocks(
     family: ModelSet, blocks: int | None, copies: int | str | None, tmp_path: Path
 ) -> None:
-    loader = LoaderSettings(read_ahead=False, block_budget=blocks, block_ssd_budget=copies, ssd_dir=tmp_path)
-    compare(family, ALSATIAN, loader=loader)
+    budgets = Budgets(block_budget=blocks, block_ssd_budget=copies, ssd_dir=tmp_path)
+    compare(family, ALSATIAN, loader=SEQUENTIAL, budget=budgets)
 
 
 @pytest.mark.parametrize("ways", list(itertools.product(("keep", "fuse", "again"), repeat=2)), ids="-".join)
 def test_fused_and_recomputed_intermediates(family: ModelSet, ways: tuple[str, ...], tmp_path: Path) -> None:
     compare(family, Uncached(ways=ways), loader=SEQUENTIAL)
     compare(family, Uncached(ways=ways), loader=AHEAD)
-    compare(family, Uncached(ways=ways), loader=SEQUENTIAL, budget="70%", spill=Spill(ssd="400%", folder=tmp_path))
+    compare(
+        family,
+        Uncached(ways=ways),
+        loader=SEQUENTIAL,
+        budget=Budgets(budget="70%", ssd_budget="400%", ssd_dir=tmp_path),
+    )
 
 
 @pytest.mark.parametrize("schedule", [Exhaustive(), ALSATIAN.schedule], ids=lambda s: s.name)
 @pytest.mark.parametrize("budget", ["100%", "40%", "25%"])
 @pytest.mark.parametrize("blocks", ["100%", "30%", "1%"])
 def test_auto(family: ModelSet, schedule: Any, budget: str, blocks: str) -> None:
-    loader = LoaderSettings(read_ahead=False, block_budget=blocks)
-    found = compare(family, Auto(schedule=schedule), loader=loader, budget=budget)
+    budgets = Budgets(budget=budget, block_budget=blocks)
+    found = compare(family, Auto(schedule=schedule), loader=SEQUENTIAL, budget=budgets)
     assert "cache.memory" in found.resolved
 
 

@@ -10,6 +10,7 @@ import alsatian
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
@@ -43,9 +44,10 @@ def test_every_way_of_loading_gives_the_same(tmp_path: Path, tiny: Callable[[str
     for ahead in (True, False):
         for budget in (None, total // 2):
             for host in (None, "1MB"):
-                settings = LoaderSettings(read_ahead=ahead, block_budget=budget, block_host_budget=host)
+                budgets = Budgets(budget="256KiB", block_budget=budget, block_host_budget=host)
                 result = alsatian.search(
-                    models, data, strategy=shared, loader=settings, batch_size=32, budget="256KiB",
+                    models, data, strategy=shared, loader=LoaderSettings(read_ahead=ahead), batch_size=32,
+                    budget=budgets,
                     device="cuda", verify=True,
                 )  # fmt: skip
                 assert outcomes(result) == truth

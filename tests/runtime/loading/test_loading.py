@@ -18,6 +18,7 @@ import torch
 import alsatian
 from alsatian.api import SearchResult
 from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -111,8 +112,8 @@ def test_results_are_preserved_and_budgets_hold(
     files = sum(path.stat().st_size for path in distinct(family))
     ssd_budget = {"no copies": None, "every copy": files, "half": files // 2}[ssd]
     for budget in block_budgets(family).values() if way["keep"] else [None]:
-        settings = LoaderSettings(**way, block_budget=budget, block_ssd_budget=ssd_budget)
-        result = search(family, strategy, loader=settings)
+        budgets = Budgets(block_budget=budget, block_ssd_budget=ssd_budget)
+        result = search(family, strategy, loader=LoaderSettings(**way), budget=budgets)
         assert outcomes(result).items() <= truth.items()
         measured = result.measurement
         assert measured.peaks.get("resident_block_bytes", 0) <= ((budget or 2**62) if way["keep"] else 0)
@@ -139,7 +140,8 @@ def test_chunks_and_rounds_read_a_block_once_while_memory_allows(
     assert result.rounds[0].chunks > 1
     assert result.measurement.counters["blocks_read"] == len(distinct(family))
     half = block_budgets(family)["half"]
-    tight = search(family, budget=budget, loader=LoaderSettings(read_ahead=ahead, block_budget=half))
+    budgets = Budgets(budget=budget, block_budget=half)
+    tight = search(family, budget=budgets, loader=LoaderSettings(read_ahead=ahead))
     once_a_step = search(family, budget=budget, loader=LoaderSettings(**SEQUENTIAL))
     reads = [r.measurement.counters["blocks_read"] for r in (result, tight, once_a_step)]
     assert reads[0] < reads[1] < reads[2]
@@ -163,7 +165,8 @@ def test_strategies_without_sharing_read_as_from_separate_files(
 ) -> None:
     reads = set()
     for way in (READ_AHEAD, ON_DEMAND, SEQUENTIAL):
-        measured = search(family, strategy, loader=LoaderSettings(**way, block_ssd_budget="1GB")).measurement
+        budgets = Budgets(block_ssd_budget="1GB")
+        measured = search(family, strategy, loader=LoaderSettings(**way), budget=budgets).measurement
         reads.add((measured.counters["blocks_read"], measured.counters["bytes_read"]))
         assert not {"resident_block_bytes", "ssd_block_bytes"} & measured.peaks.keys()
         assert "ssd_bytes_written" not in measured.counters
@@ -174,8 +177,8 @@ def test_strategies_without_sharing_read_as_from_separate_files(
 
 def test_copies_on_a_fast_path_are_counted_and_removed(family: ModelSet, tmp_path: Path) -> None:
     folder = tmp_path / "fast"
-    settings = LoaderSettings(**SEQUENTIAL, block_ssd_budget="1GB", ssd_dir=folder)
-    counters = search(family, loader=settings).measurement.counters
+    budgets = Budgets(block_ssd_budget="1GB", ssd_dir=folder)
+    counters = search(family, loader=LoaderSettings(**SEQUENTIAL), budget=budgets).measurement.counters
     sizes = sum(path.stat().st_size for path in distinct(family))
     assert counters["ssd_bytes_written"] == counters["bytes_read"] == sizes
     assert counters["ssd_hits"] > 0
@@ -190,9 +193,9 @@ def test_a_full_disk_ends_the_search_with_its_folder(
 
     monkeypatch.setattr("alsatian.runtime.loading.local_copies.shutil.copyfile", full)
     for way in (READ_AHEAD, SEQUENTIAL):
-        settings = LoaderSettings(**way, block_ssd_budget="1GB", ssd_dir=tmp_path / "fast")
+        budgets = Budgets(block_ssd_budget="1GB", ssd_dir=tmp_path / "fast")
         with pytest.raises(LocalDiskError, match="No space left on device") as error:
-            search(family, loader=settings)
+            search(family, loader=LoaderSettings(**way), budget=budgets)
         assert str(tmp_path / "fast") in str(error.value)
 
 
@@ -237,8 +240,9 @@ def test_copies_are_read_as_cold_as_the_store(
 ) -> None:
     """Or they would be a cache in memory that no budget knows of."""
     fetches = Fetches(monkeypatch)
-    settings = LoaderSettings(**SEQUENTIAL, block_ssd_budget="1GB", ssd_dir=tmp_path / "fast")
-    hits = search(family, loader=settings, storage=Storage(cold=cold)).measurement.counters["ssd_hits"]
+    budgets = Budgets(block_ssd_budget="1GB", ssd_dir=tmp_path / "fast")
+    result = search(family, loader=LoaderSettings(**SEQUENTIAL), budget=budgets, storage=Storage(cold=cold))
+    hits = result.measurement.counters["ssd_hits"]
     reads = {kind: sum(n for path, n in found.items() if path.startswith(str(tmp_path / "fast")))
              for kind, found in ((True, fetches.cold), (False, fetches.warm))}  # fmt: skip
     assert hits > 0
@@ -343,26 +347,31 @@ def test_preparing_arrays_is_charged_to_the_bandwidth_of_data(
         ({"block_budget": "abc"}, "cache.block_budget=abc: not a size"),
         ({"block_host_budget": "x"}, "cache.block_host_budget=x"),
         ({"block_ssd_budget": -1}, "cache.block_ssd_budget=-1"),
-        ({"keep": False}, "write loader=read_ahead or loader=sequential"),
     ],
 )
-def test_settings_that_are_none_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_budgets_that_are_none_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)) as error:
-        LoaderSettings(**settings)
+        Budgets(**settings)
+    assert "\n" not in str(error.value)
+
+
+def test_reading_ahead_without_keeping_is_refused() -> None:
+    with pytest.raises(ConfigError, match="write loader=read_ahead or loader=sequential") as error:
+        LoaderSettings(keep=False)
     assert "\n" not in str(error.value)
 
 
 def test_pinned_copies_need_a_gpu(family: ModelSet) -> None:
     for none in (None, 0, "0"):
-        search(family, loader=LoaderSettings(block_host_budget=none, block_ssd_budget=none))
+        search(family, budget=Budgets(block_host_budget=none, block_ssd_budget=none))
     with pytest.raises(ConfigError, match=r"cache\.block_host_budget=1MB: pinned copies serve a GPU"):
-        search(family, loader=LoaderSettings(block_host_budget="1MB"))
+        search(family, budget=Budgets(block_host_budget="1MB"))
 
 
 def test_a_fast_path_that_is_none_is_refused(family: ModelSet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LocalDiskError, match=r"cache\.ssd_dir"):
-        search(family, loader=LoaderSettings(block_ssd_budget="1MB", ssd_dir=tmp_path / "file"))
+        search(family, budget=Budgets(block_ssd_budget="1MB", ssd_dir=tmp_path / "file"))
 
 
 def test_copies_are_read_beside_and_while_others_are_made(
@@ -379,8 +388,8 @@ def test_copies_are_read_beside_and_while_others_are_made(
     largest = block_budgets(family)["the largest"]
     files = sum(path.stat().st_size for path in distinct(family))
     for _ in range(3):
-        settings = LoaderSettings(block_budget=largest, block_ssd_budget=files // 3)
-        result = search(family, loader=settings, budget=tight_budget(family))
+        budgets = Budgets(budget=tight_budget(family), block_budget=largest, block_ssd_budget=files // 3)
+        result = search(family, budget=budgets)
         assert outcomes(result).items() <= truth.items()
         assert result.measurement.peaks["ssd_block_bytes"] <= files // 3
         assert result.measurement.peaks["resident_block_bytes"] <= (largest or 0)

@@ -6,15 +6,15 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.model import CostModel
-from alsatian.machines.timed.engine import PlannedRound
-from alsatian.machines.timed.prediction import Prediction
+from alsatian.machines.timed.machine import PlannedRound
 from alsatian.planning.orders.base import Shape, min_cache_size
 from alsatian.planning.plan import Infer, Plan, Score
 from alsatian.planning.vertices import vertex_rows
 from alsatian.runtime.meter.measurement import Measurement
+from alsatian.searching.search import Prediction
 
 
-def explained(prediction: Prediction, candidates: Sequence[Candidate], costs: CostModel) -> dict[str, Any]:
+def explain(prediction: Prediction, candidates: Sequence[Candidate], costs: CostModel) -> dict[str, Any]:
     """The rounds of a search of ``candidates`` as predicted by ``costs``.
 
     Every round has ``models``, ``train_items``, ``new_items`` and how they are cut into ``chunks``, ``sharing``,

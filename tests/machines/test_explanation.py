@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from alsatian.api import SearchResult
-from alsatian.budgets import Spill
+from alsatian import explanation as explanations
+from alsatian.api import SearchResult, predict
+from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
-from alsatian.machines.timed.prediction import predict, recorded_scores
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.dfs import Dfs
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.searching import rounds
 from alsatian.searching.auto import Auto
-from alsatian.searching.explanation import explained
 from alsatian.searching.schedules import Exhaustive
+from alsatian.searching.search import recorded_scores
 from alsatian.searching.strategy import Strategy
 from tests.machines.timed.test_prediction import SEQUENTIAL, STORAGE, costs_of
 from tests.searching.tiny_search import ALSATIAN, BATCH, FEW, MODELS, POLICIES, SHARED_PREFIX, STRATEGIES, search
@@ -38,7 +38,7 @@ def explain(models: ModelSet, strategy: Strategy, **settings: Any) -> tuple[dict
         scores=recorded_scores(actual.rounds),
         **settings,
     )
-    return explained(found, models.candidates, costs), actual
+    return explanations.explain(found, models.candidates, costs), actual
 
 
 def check_peaks(explanation: dict[str, Any], actual: SearchResult) -> None:
@@ -77,7 +77,7 @@ def test_peaks_of_many_chunks(family: ModelSet) -> None:
 @pytest.mark.parametrize("ssd", ["400%", "60%"])
 def test_peaks_of_two_tiers(family: ModelSet, budget: str, ssd: str, tmp_path: Path) -> None:
     strategy = Strategy(schedule=Exhaustive(), order=Random(0))
-    check_peaks(*explain(family, strategy, budget=budget, spill=Spill(ssd=ssd, folder=tmp_path)))
+    check_peaks(*explain(family, strategy, budget=Budgets(budget=budget, ssd_budget=ssd, ssd_dir=tmp_path)))
 
 
 @pytest.mark.parametrize("budget", ["100%", "40%"])

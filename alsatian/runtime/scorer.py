@@ -1,0 +1,65 @@
+"""What turns an engine's features into scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Protocol
+
+import torch
+
+from alsatian.data.dataset import Batch, Dataset
+from alsatian.errors import BadModelError
+from alsatian.fingerprint import features_fingerprint
+from alsatian.proxies.base import Proxy
+from alsatian.runtime.features import FeatureStore
+from alsatian.runtime.meter.meter import Meter
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A score, and the digest of the features behind it if it was asked for."""
+
+    score: float
+    fingerprint: str | None = None
+
+
+class Scorer(Protocol):
+    """Scores models by their features."""
+
+    def score(
+        self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
+    ) -> Scored:
+        """The one score of ``models``, which share their features, trained on ``train``, tested on ``test``.
+
+        Raises:
+            BadModelError: it is not finite.
+        """
+        ...
+
+
+class ProxyScorer:
+    """Scores by ``proxy`` with the labels of ``dataset``; with ``verify`` features are digested as well."""
+
+    def __init__(self, proxy: Proxy, dataset: Dataset, meter: Meter, verify: bool) -> None:
+        self._proxy = proxy
+        self._dataset = dataset
+        self._meter = meter
+        self._verify = verify
+
+    def score(
+        self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
+    ) -> Scored:
+        with self._meter.part("proxy_scoring"):
+            train_x, test_x = features.get(models[0], train), features.get(models[0], test)
+            labels = [torch.from_numpy(self._dataset.labels(part)).to(train_x.device) for part in (train, test)]
+            finite = all(bool(torch.isfinite(x).all()) for x in (train_x, test_x))
+            score = (
+                self._proxy.score(train_x, labels[0], test_x, labels[1], self._dataset.classes) if finite else nan
+            )
+            if not isfinite(score):
+                what = "its score is" if finite else "its features are"
+                raise BadModelError(f"model '{models[0]}': {what} not finite (NaN or infinite)", models)
+        if not self._verify:
+            return Scored(score)
+        with self._meter.part("other"):
+            return Scored(score, features_fingerprint([train_x, test_x]))

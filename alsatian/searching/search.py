@@ -1,0 +1,162 @@
+"""One search, whatever the machine: what it is made of, how it is carried out or predicted, and what it gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.budgets import Budgets, Resolved, Size, working_set
+from alsatian.costs.model import CostModel
+from alsatian.data.dataset import Batch
+from alsatian.fingerprint import digest_json
+from alsatian.machines.base import Machine
+from alsatian.machines.timed.machine import PlannedRound, Scores, timed_machine
+from alsatian.planning.vertices import vertex_rows
+from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.meter.measurement import Measurement
+from alsatian.searching.checkpoint import Checkpoint
+from alsatian.searching.loop import ranked_models, run_rounds
+from alsatian.searching.rounds import RoundResult, RoundRunner
+from alsatian.searching.schedules import Adaptive
+from alsatian.searching.strategy import Strategy
+from alsatian.units import Budget
+
+Batches = tuple[list[Batch], list[Batch]]
+"""Of the test items, and of the training items."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found and what it cost.
+
+    Attributes:
+        ranking: all models, best first: those that stayed longest, by the score of their last round;
+            ties in the given order.
+        rounds: every round with its scores.
+        measurement: wall time, its parts, counters and peaks.
+        excluded: models that could not be used, with the reason; they rank last.
+        resolved: every budget by its setting: as ``requested``, and in ``bytes``, None for no limit; with a
+            strategy that divides the device's memory itself also ``cache.memory``, the sum that it keeps to.
+        tree: the task tree of the first round by vertex (see :mod:`~alsatian.planning.vertices`); None if it is
+            very large, or if the search went on behind rounds that were finished before.
+    """
+
+    ranking: tuple[str, ...]
+    rounds: tuple[RoundResult, ...]
+    measurement: Measurement
+    excluded: dict[str, str] = field(default_factory=dict)
+    resolved: dict[str, Budget] = field(default_factory=dict)
+    tree: list[dict[str, Any]] | None = None
+
+    @property
+    def winner(self) -> str:
+        """The best model."""
+        return self.ranking[0]
+
+
+@dataclass(frozen=True)
+class Prediction(SearchResult):
+    """A search as it is predicted to go, with the scores that it was predicted for.
+
+    Attributes:
+        plans: every plan, with the measurement before and after it.
+    """
+
+    plans: tuple[PlannedRound, ...] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search is, whatever the machine: candidates, data, strategy and budgets.
+
+    ``decision`` says how an adaptive schedule was decided, if it is one.
+    """
+
+    candidates: Sequence[Candidate]
+    batches: Batches
+    strategy: Strategy
+    loader: LoaderSettings
+    budgets: Resolved
+    decision: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        candidates: Sequence[Candidate],
+        batches: Batches,
+        strategy: Strategy | None,
+        loader: LoaderSettings | None,
+        budget: Budgets | Size,
+    ) -> "Search":
+        """With the usual settings in place of None, and every budget in bytes."""
+        strategy = strategy or Strategy()
+        distinct = {block.identity: block.parameter_bytes for model in candidates for block in model.blocks}
+
+        def usable() -> int:
+            test, train = batches
+            first = next(strategy.rounds([candidate.id for candidate in candidates], len(train)))
+            items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
+            return working_set(candidates, first.models, items)
+
+        resolved = Budgets.of(budget).resolve(usable, sum(distinct.values()))
+        return cls(candidates, batches, strategy, loader or LoaderSettings(), resolved)
+
+    def with_costs(self, costs: CostModel) -> "Search":
+        """By a strategy that knows the costs, an adaptive schedule decided.
+
+        Which models survive a round is not known before; the prediction takes an arbitrary half.
+        """
+        strategy = self.strategy.with_costs(costs)
+        schedule = strategy.schedule
+        if not isinstance(schedule, Adaptive):
+            return replace(self, strategy=strategy)
+        tries = {
+            choice: replace(self, strategy=replace(strategy, schedule=choice)) for choice in schedule.choices()
+        }
+        seconds = {
+            choice: tried.predict(costs, drawn_scores(0)).measurement.wall_s for choice, tried in tries.items()
+        }
+        best = min(seconds, key=lambda choice: seconds[choice])
+        facts = {"chosen": best.name, "predicted_s": {choice.name: wall for choice, wall in seconds.items()}}
+        return replace(tries[best], decision=facts)
+
+    def predict(self, costs: CostModel, scores: Scores, file_bytes: Mapping[str, int] | None = None) -> Prediction:
+        """Search on a virtual clock."""
+        machine = timed_machine(self.candidates, costs, scores, file_bytes=file_bytes, **self.for_machine())
+        with machine as (engine, log):
+            return Prediction(**vars(self.run(engine)), plans=tuple(log.rounds))
+
+    def for_machine(self) -> dict[str, Any]:
+        """Arguments that every machine takes."""
+        cache, shares = self.strategy.cache, self.strategy.shares
+        return {"policy": cache, "shares": shares, "budgets": self.budgets, "loader": self.loader}
+
+    def run(
+        self, machine: Machine, on_bad_model: str = "raise", checkpoint: Checkpoint | None = None
+    ) -> SearchResult:
+        """Search on ``machine``."""
+        if self.decision is not None:
+            machine.meter.event("schedule", **self.decision)
+        limits = self.budgets.limits(self.strategy.shares and self.loader.keep)
+        runner = RoundRunner(self.candidates, self.strategy, machine, limits, on_bad_model)
+        rounds, measurement = run_rounds(runner, self.batches, machine, checkpoint)
+        ranking = ranked_models([candidate.id for candidate in self.candidates], rounds, runner.failed)
+        resolved = self.budgets.as_dict()
+        if self.strategy.divides_memory and limits.memory is not None:
+            resolved["cache.memory"] = Budget(None, limits.memory)
+        resumed = any(event["kind"] == "resumed" for event in measurement.events)
+        tree = (
+            None if resumed or runner.first_plan is None else vertex_rows(runner.first_plan, runner.first_seconds)
+        )
+        return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
+
+
+def drawn_scores(seed: int) -> Scores:
+    """The same made-up score for a model in every round, in [0, 1)."""
+    return lambda model, train_items: int(digest_json([seed, model])[:12], 16) / 16**12
+
+
+def recorded_scores(rounds: Sequence[RoundResult]) -> Scores:
+    """The scores of a search that was run."""
+    known = {(model, r.train_items): score for r in rounds for model, score in r.scores.items()}
+    return lambda model, train_items: known[model, train_items]
