@@ -16,7 +16,7 @@ _SUFFIXES = {"drawing": (".svg", ".png", ".pdf"), "json": (".json",)}
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExplainOptions:
     """The command's own words.
 
     Attributes:
@@ -50,7 +50,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     """Explain every run that the words ask for."""
     from experiments.configuration.composition import cells
 
-    wishes = read_wishes([word for word in options.overrides if word.startswith(PREFIX)])
+    asked = read_options([word for word in options.overrides if word.startswith(PREFIX)])
     found = cells([word for word in options.overrides if not word.startswith(PREFIX)], options.multirun)
     from alsatian.explanation import explain, rounds_of
     from alsatian.files import json_bytes
@@ -59,13 +59,13 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.runs.progress import Progress
 
     # Of JSON, nothing else stands in the output.
-    beside = Console(stderr=True, soft_wrap=True) if wishes.format == "json" else console
+    beside = Console(stderr=True, soft_wrap=True) if asked.format == "json" else console
     results: list[dict[str, Any]] = []
     predictor = Predictor()
     for cell in found:
         with Progress(beside) as progress:
             case = predictor.case(cell.config, progress)
-            actual = case.run() if wishes.analyze else None
+            actual = case.run() if asked.analyze else None
             prediction = case.predict(actual.rounds if actual else None)
         explanation = explain(prediction, case.candidates, case.costs)
         explanation = {
@@ -81,18 +81,18 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 "rounds": rounds_of(measurement),
             }
         results.append(explanation)
-        if wishes.format == "text":
-            shown = list(lines(explanation, wishes.steps == "all"))
+        if asked.format == "text":
+            shown = list(lines(explanation, asked.steps == "all"))
             if actual is not None:
                 shown += ["", *comparison(explanation["predicted"], explanation["actual"])]
             head = f"{_name(explanation)}, on {explanation['hardware']} hardware"
             console.print(head, style="bold", markup=False, highlight=False)
             console.print("\n".join([*shown, ""]), markup=False, highlight=False)
-    if wishes.format == "json":
+    if asked.format == "json":
         console.file.write(json.dumps(results, indent=1, allow_nan=False) + "\n")
-    files = _pictures(results, wishes.drawing) if wishes.drawing else {}
-    if wishes.json:
-        files[wishes.json] = json_bytes(results)
+    files = _pictures(results, asked.drawing) if asked.drawing else {}
+    if asked.json:
+        files[asked.json] = json_bytes(results)
     _write(files, beside)
     return 0
 
@@ -125,7 +125,7 @@ def _write(files: Mapping[Path, bytes], console: Console) -> None:
         console.print(f"written: {path}", markup=False, highlight=False)
 
 
-def read_wishes(words: Sequence[str]) -> Wishes:
+def read_options(words: Sequence[str]) -> ExplainOptions:
     """The command's own settings from words such as ``explain.steps=all``.
 
     Raises:
@@ -133,7 +133,7 @@ def read_wishes(words: Sequence[str]) -> Wishes:
     """
     from alsatian.errors import ConfigError, nearest
 
-    names = [field.name for field in fields(Wishes)]
+    names = [field.name for field in fields(ExplainOptions)]
     values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.removeprefix(PREFIX).partition("=")
@@ -144,4 +144,4 @@ def read_wishes(words: Sequence[str]) -> Wishes:
         if key in _SUFFIXES and Path(value).suffix not in _SUFFIXES[key]:
             raise ConfigError(f"{word}: the file's name must end in {' or '.join(_SUFFIXES[key])}")
         values[key] = value == "true" if key == "analyze" else Path(value) if key in _SUFFIXES else value
-    return Wishes(**values)
+    return ExplainOptions(**values)

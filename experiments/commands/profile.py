@@ -33,7 +33,6 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
     from alsatian.costs.profiling.profile import as_table, merged, portable, segment_keys
-    from experiments.configuration.hardware import measured
     from experiments.configuration.setup import Parts, use_threads
     from experiments.runs.progress import Progress
 
@@ -43,7 +42,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             setup = parts.setup(cell.config)
             models = parts.model_set(setup.config, progress.step)
             use_threads(setup.config)
-            hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, options.again)
+            hardware = setup.measure_hardware(models, progress.measuring, options.again)
             profiles.append(portable(hardware, models))
             rows = as_table(models, hardware, segment_keys(models), setup.config["batch_size"])
             lines = [*_table(rows), "", *_rest(hardware, setup.config)]

@@ -13,6 +13,7 @@ from alsatian.api import resolve_device
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
+from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
@@ -24,7 +25,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.hardware import given
+from experiments.configuration.hardware import chosen_profile
 from experiments.configuration.settings import check_run
 from experiments.trackers.base import Tracker
 
@@ -61,6 +62,13 @@ class Setup:
             "verify": config["verify"],
             "on_bad_model": config["on_bad_model"],
         }
+
+    def measure_hardware(self, models: ModelSet, progress: Progress, again: bool = False) -> Hardware:
+        """What this machine needs for the run; what is not known below ``store_dir``, or everything ``again``, is
+        measured. PyTorch has to use the run's threads already (see :func:`use_threads`)."""
+        device, folder = resolve_device(self.config["device"]["name"]), models.store.root / "profiles"
+        size = self.config["batch_size"]
+        return profile(models, self.dataset, self.proxy, size, device, folder, progress, again)
 
 
 class Parts:
@@ -100,7 +108,7 @@ class Parts:
             budgets=budgets,
             dataset=dataset,
             tracker=_build(config.tracker),
-            hardware=given(values),
+            hardware=chosen_profile(values),
         )
 
     def model_set(self, config: dict[str, Any], steps: Progress) -> ModelSet:

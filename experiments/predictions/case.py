@@ -12,9 +12,8 @@ from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.searching.rounds import RoundResult
 from alsatian.searching.search import recorded_scores
-from experiments.configuration.hardware import measured
 from experiments.configuration.setup import Parts, Setup, use_threads
-from experiments.predictions.parameter_free import bare_set
+from experiments.predictions.parameter_free import parameter_free_set
 from experiments.runs.progress import Progress
 
 
@@ -86,11 +85,11 @@ class Predictor:
             AlsatianError: its model set cannot be had, or the hardware does not know it.
         """
         setup = self._parts.setup(config)
-        bare = bare_set(setup.config, setup.hardware)
+        outline = parameter_free_set(setup.config, setup.hardware)
         models: ModelSet | None = None
         candidates: Sequence[Candidate]
-        if bare is not None:
-            candidates, like = bare.candidates, bare.like
+        if outline is not None:
+            candidates, like = outline.candidates, outline.like
         else:
             models = self._parts.model_set(setup.config, progress.step)
             candidates, like = models.candidates, None
@@ -98,7 +97,7 @@ class Predictor:
         if hardware is None:
             assert models is not None
             use_threads(setup.config)
-            hardware = measured(setup.config, models, setup.dataset, setup.proxy, progress.measuring, again)
+            hardware = setup.measure_hardware(models, progress.measuring, again)
         segments = models.segments if models else None
         costs = cost_model(hardware, candidates, setup.dataset, setup.storage, segments, like)
         return Case(setup, candidates, costs, models)

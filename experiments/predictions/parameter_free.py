@@ -15,14 +15,14 @@ from experiments.predictions.chains import SETS, read_chains
 
 
 @dataclass(frozen=True)
-class BareSet:
+class ParameterFreeSet:
     """Chains of blocks, and the architecture and input whose times stand for those of the blocks."""
 
     candidates: Sequence[Candidate]
     like: str | None
 
 
-def bare_set(config: Mapping[str, Any], hardware: Hardware | None) -> BareSet | None:
+def parameter_free_set(config: Mapping[str, Any], hardware: Hardware | None) -> ParameterFreeSet | None:
     """The model set of ``config`` without parameters, if that is all that ``hardware`` needs.
 
     None if the set has to be opened, as it has for this machine to be measured (no ``hardware``).
@@ -37,7 +37,7 @@ def bare_set(config: Mapping[str, Any], hardware: Hardware | None) -> BareSet | 
             raise ConfigError(
                 f"model_set={made.name} has no models to measure; choose another hardware, e.g. hardware=a5000"
             )
-        return BareSet(list(made), made.like)
+        return ParameterFreeSet(list(made), made.like)
     if hardware is None:
         return None
     if isinstance(made, SyntheticSet) and not made.clones:
@@ -45,7 +45,7 @@ def bare_set(config: Mapping[str, Any], hardware: Hardware | None) -> BareSet | 
             if _architecture(made) == _architecture(known):
                 chain = read_chains()[name]
                 candidates = chain.models(made.count, made.distribution, made.seed)
-                return BareSet(candidates, shape_key(made.architecture, chain.preprocessing))
+                return ParameterFreeSet(candidates, shape_key(made.architecture, chain.preprocessing))
     _check_known(made, hardware)
     return None
 

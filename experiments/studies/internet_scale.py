@@ -33,7 +33,7 @@ from alsatian.tree import TaskTree
 from alsatian.units import format_bytes, parse_bytes
 from baselines.base import Base
 from baselines.shift import Shift
-from experiments.configuration.hardware import named
+from experiments.configuration.hardware import shipped_profile
 from experiments.studies.internet_figure import draw
 from experiments.studies.outlines import Outline, PositionCosts, outline
 
@@ -84,7 +84,7 @@ class Found:
 def find(count: int, shared: str) -> Found:
     """What the set of ``count`` models takes, of which the share named ``shared`` shares blocks."""
     models = GeneratedSet(count=count, unshared=SHARED[shared])
-    hardware = replace(named(HARDWARE), page_cache_bytes=0.0)
+    hardware = replace(shipped_profile(HARDWARE), page_cache_bytes=0.0)
     costs = PositionCosts.of(hardware, next(iter(models)), LIKE, STORAGE)
     whole = 0
 
@@ -150,7 +150,7 @@ def find_apart(count: int, shared: str) -> Found:
 def page(found: Sequence[Found], command: str) -> Iterator[str]:
     """The page's lines, in Markdown."""
     example = GeneratedSet(count=1)
-    hardware = named(HARDWARE)
+    hardware = shipped_profile(HARDWARE)
     largest = max(f.models for f in found)
     alike = [ratio for f in found for ratio in f.simulator.values()]
     yield f"""# Searching whole hubs, on paper

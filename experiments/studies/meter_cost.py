@@ -24,6 +24,7 @@ from rich.console import Console
 
 from alsatian.api import search
 from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import write_bytes
 from alsatian.progress import unheard
@@ -71,10 +72,11 @@ def prepare(store: Path, words: Sequence[str]) -> Callable[[str, bool], Measurem
         torch.set_num_threads(config.device.threads)
     models = build("model_set").open(BlockStore(store, verify="always"), config.device.name, unheard)
     dataset, proxy, storage = build("dataset"), build("proxy"), build("storage")
+    budgets = Budgets.read(config.cache)
 
     def run(level: str, timeline: bool) -> Measurement:
         return search(
-            models, dataset, proxy=proxy, storage=storage, batch_size=config.batch_size, budget=config.cache.budget,
+            models, dataset, proxy=proxy, storage=storage, batch_size=config.batch_size, budget=budgets,
             device=config.device.name, verify=config.verify, meter_level=level, timeline=timeline,
         ).measurement  # fmt: skip
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from alsatian.costs.hardware import Hardware
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.files import make_folder, write_bytes
-from experiments.configuration.hardware import named
+from experiments.configuration.hardware import shipped_profile
 from experiments.studies.paper_figure import draw
 from experiments.studies.published_bars import (
     APPROACHES,
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.seeds < 1:
             raise ConfigError("--seeds must be at least 1")
-        hardware = named(options.hardware)
+        hardware = shipped_profile(options.hardware)
         found = [compare(bar, hardware, options.seeds) for bar in published()]
         command = f"python -m experiments.studies.paper_bars --hardware {hardware.name} --seeds {options.seeds}"
         text = "\n".join(page(found, hardware, command)) + "\n"

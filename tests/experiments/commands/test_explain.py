@@ -12,7 +12,7 @@ from rich.console import Console
 from alsatian.costs.hardware import SegmentCost
 from alsatian.errors import ConfigError
 from analysis.figures.task_tree import ROWS
-from experiments.commands.explain import Wishes, read_wishes
+from experiments.commands.explain import ExplainOptions, read_options
 from experiments.configuration.composition import cells
 from experiments.predictions.case import Predictor
 from experiments.predictions.explanation_text import comparison, lines
@@ -46,9 +46,9 @@ def slow(store: Path, tmp_path: Path) -> Path:
 
 
 def test_words() -> None:
-    assert read_wishes([]) == Wishes()
+    assert read_options([]) == ExplainOptions()
     words = ["analyze=true", "steps=all", "format=json", "json=a.json", "drawing=b.svg"]
-    assert read_wishes([f"explain.{word}" for word in words]) == Wishes(
+    assert read_options([f"explain.{word}" for word in words]) == ExplainOptions(
         True, "all", "json", Path("a.json"), Path("b.svg")
     )
 
@@ -69,7 +69,7 @@ def test_other_words_end_in_one_line(
     alsatian: Alsatian, word: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError) as error:
-        read_wishes([word])
+        read_options([word])
     assert str(error.value) == said
     assert alsatian("explain", word) == 1
     assert capsys.readouterr() == ("", f"alsatian: {said}\n")
