@@ -1,6 +1,6 @@
 """A candidate model as data: a chain of blocks and what is needed to run it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,3 +61,10 @@ class Candidate:
     def parameter_bytes(self) -> int:
         """Bytes of all parameters and buffers, as a separate file would hold them."""
         return sum(block.parameter_bytes for block in self.blocks)
+
+
+def chain_bytes(chains: Iterable[Sequence[Block]]) -> tuple[int, int]:
+    """Bytes of the parameters of ``chains``: all of them, as separate files would hold them, and distinct ones."""
+    blocks = [block for chain in chains for block in chain]
+    distinct = {block.identity: block.parameter_bytes for block in blocks}
+    return sum(block.parameter_bytes for block in blocks), sum(distinct.values())

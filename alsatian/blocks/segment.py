@@ -51,6 +51,12 @@ def _owns_memory(tensor: torch.Tensor) -> bool:
     return bool(tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.storage_offset() == 0)
 
 
+def module_tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers of ``module`` by name; tied ones stand under each of their names."""
+    buffers = dict(module.named_buffers(remove_duplicate=False))
+    return {**dict(module.named_parameters(remove_duplicate=False)), **buffers}
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A feature extractor without its parameters: the chain of its segments.
@@ -74,9 +80,7 @@ class Architecture:
         Raises:
             SplitError: ``module`` lacks one of them.
         """
-        tensors: dict[str, torch.Tensor] = dict(self.constants)
-        tensors.update(module.named_parameters(remove_duplicate=False))
-        tensors.update(module.named_buffers(remove_duplicate=False))
+        tensors = {**self.constants, **module_tensors(module)}
         try:
             return [s.prepare([tensors[name] for name in s.parameter_names]) for s in self.segments]
         except KeyError as missing:

@@ -2,24 +2,27 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from alsatian.errors import ConfigError
 from alsatian.files import write_json
 
 TIERS = ("device", "host", "ssd")
 
+_CLOSED = ConfigDict(extra="forbid")
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Seconds, or bytes."""
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Bytes per second."""
 
-def _check(values: list[float], what: str) -> None:
-    if not all(isfinite(value) and value >= 0 for value in values):
-        raise ConfigError(f"{what} must be finite numbers, at least 0")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CLOSED)
 class SegmentCost:
     """Inference time of a block's code; its parameters do not change it.
 
@@ -28,13 +31,11 @@ class SegmentCost:
             to be linear, beyond the last in proportion, below the first on the line through the first two.
     """
 
-    times: tuple[tuple[int, float], ...]
+    times: tuple[tuple[Annotated[int, Field(ge=1)], Cost], ...] = Field(min_length=1)
 
     def __post_init__(self) -> None:
-        items = [count for count, _ in self.times]
-        if not items or items[0] < 1 or any(a >= b for a, b in pairwise(items)):
-            raise ConfigError("inference times need rising numbers of items, at least one and from 1 on")
-        _check([seconds for _, seconds in self.times], "inference times")
+        if any(a >= b for (a, _), (b, _) in pairwise(self.times)):
+            raise ValueError("inference times need rising numbers of items")
 
     def seconds(self, items: int) -> float:
         """Seconds for a batch of ``items``."""
@@ -46,7 +47,7 @@ class SegmentCost:
         return seconds * items / last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CLOSED)
 class ScoreCost:
     """Time of the proxy on features of ``D`` values: fixed, by training steps, and by items times values.
 
@@ -58,14 +59,11 @@ class ScoreCost:
         test_value_s: seconds per value of a test item's features.
     """
 
-    fixed_s: float = 0.0
-    step_items: float = 0
-    step_s: float = 0.0
-    train_value_s: float = 0.0
-    test_value_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check(list(asdict(self).values()), "score")
+    fixed_s: Cost = 0.0
+    step_items: Annotated[int, Field(ge=0)] = 0
+    step_s: Cost = 0.0
+    train_value_s: Cost = 0.0
+    test_value_s: Cost = 0.0
 
     def seconds(self, train_items: int, test_items: int, dimension: int) -> float:
         """Seconds to train and test once."""
@@ -74,7 +72,7 @@ class ScoreCost:
         return self.fixed_s + steps * self.step_s + dimension * values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CLOSED)
 class StartCost:
     """Time until the first of some items are there, each time that a step reads test or training items.
 
@@ -87,19 +85,24 @@ class StartCost:
         items: of a batch of the reader; no more are waited for.
     """
 
-    fixed_s: float = 0.0
-    item_s: float = 0.0
-    items: float = 0
-
-    def __post_init__(self) -> None:
-        _check(list(asdict(self).values()), "prepare_start")
+    fixed_s: Cost = 0.0
+    item_s: Cost = 0.0
+    items: Annotated[int, Field(ge=0)] = 0
 
     def seconds(self, items: int) -> float:
         """Seconds until the first of ``items`` are there."""
         return self.fixed_s + min(items, self.items) * self.item_s
 
 
-@dataclass(frozen=True)
+_Times = Annotated[
+    SegmentCost,
+    BeforeValidator(lambda value: value if isinstance(value, SegmentCost) else SegmentCost(value)),
+    PlainSerializer(lambda cost: cost.times),
+]
+_Tier = Annotated[str, Field(pattern=f"^({'|'.join(TIERS)})$")]
+
+
+@dataclass(frozen=True, config=_CLOSED)
 class Hardware:
     """What a machine needs for each part of a search.
 
@@ -127,48 +130,24 @@ class Hardware:
 
     name: str
     source: str
-    segments: Mapping[str, SegmentCost] = field(default_factory=dict)
-    load_fixed_s: float = 0.0
-    load_bytes_per_s: float = 1e12
-    store_bytes_per_s: float = 1e12
-    store_fixed_s: float = 0.0
-    page_cache_bytes: float = 0.0
-    prepare_s: Mapping[str, float] = field(default_factory=dict)
+    segments: Mapping[str, _Times] = Field(default_factory=dict)
+    load_fixed_s: Cost = 0.0
+    load_bytes_per_s: Rate = 1e12
+    store_bytes_per_s: Rate = 1e12
+    store_fixed_s: Cost = 0.0
+    page_cache_bytes: Cost = 0.0
+    prepare_s: Mapping[str, Cost] = Field(default_factory=dict)
     prepare_start: StartCost = StartCost()
     score: ScoreCost = ScoreCost()
-    tier_bytes_per_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    step_s: float = 0.0
-    read_ahead_loss: tuple[tuple[float, float], ...] = ()
-    read_ahead_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check(
-            [self.load_fixed_s, self.store_fixed_s, self.step_s, self.read_ahead_s, *self.prepare_s.values()],
-            "times",
-        )
-        _check([self.page_cache_bytes], "page_cache_bytes")
-        speeds = [
-            self.load_bytes_per_s,
-            self.store_bytes_per_s,
-            *(s for t in self.tier_bytes_per_s.values() for s in t),
-        ]
-        _check(speeds, "bytes per second")
-        if not all(speeds):
-            raise ConfigError(f"hardware {self.name}: bytes per second must be above 0")
-        if any(not 0 <= share < 1 for _, share in self.read_ahead_loss):
-            raise ConfigError(f"hardware {self.name}: the share of computing that is lost must be in [0, 1)")
-        if unknown := set(self.tier_bytes_per_s) - set(TIERS):
-            raise ConfigError(
-                f"hardware {self.name}: there is no tier '{min(unknown)}'; there are {', '.join(TIERS)}"
-            )
+    tier_bytes_per_s: Mapping[_Tier, tuple[Rate, Rate]] = Field(default_factory=dict)
+    step_s: Cost = 0.0
+    read_ahead_loss: tuple[tuple[Rate, Annotated[float, Field(ge=0, lt=1)]], ...] = ()
+    read_ahead_s: Cost = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        values = asdict(self)
-        values["segments"] = {key: [list(pair) for pair in cost.times] for key, cost in self.segments.items()}
-        values["read_ahead_loss"] = [list(pair) for pair in self.read_ahead_loss]
-        values["tier_bytes_per_s"] = {tier: list(pair) for tier, pair in self.tier_bytes_per_s.items()}
-        return values
+        plain: dict[str, Any] = TypeAdapter(Hardware).dump_python(self, mode="json")
+        return plain
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Hardware":
@@ -178,23 +157,10 @@ class Hardware:
             ConfigError: it is not what :meth:`as_dict` gives.
         """
         try:
-            plain = dict(values)
-            segments = {
-                str(key): SegmentCost(tuple((int(items), float(seconds)) for items, seconds in times))
-                for key, times in plain.pop("segments", {}).items()
-            }
-            tiers = {str(t): (float(w), float(r)) for t, (w, r) in plain.pop("tier_bytes_per_s", {}).items()}
-            prepare = {str(key): float(seconds) for key, seconds in plain.pop("prepare_s", {}).items()}
-            loss = tuple((float(rate), float(share)) for rate, share in plain.pop("read_ahead_loss", ()))
-            score = ScoreCost(**{key: float(seconds) for key, seconds in plain.pop("score", {}).items()})
-            start = StartCost(**{key: float(value) for key, value in plain.pop("prepare_start", {}).items()})
-            fields: dict[str, Any] = {key: str(plain.pop(key)) for key in ("name", "source")}
-            fields |= {"segments": segments, "tier_bytes_per_s": tiers, "prepare_s": prepare, "score": score}
-            fields |= {"read_ahead_loss": loss, "prepare_start": start}
-            fields |= {key: float(value) for key, value in plain.items()}
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ConfigError(f"not a hardware profile ({type(error).__name__}: {error})") from None
+            return TypeAdapter(Hardware).validate_python(values)
+        except ValidationError as error:
+            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ConfigError(f"not a hardware profile ({'; '.join(problems)})") from None
 
     @classmethod
     def read(cls, path: Path) -> "Hardware":

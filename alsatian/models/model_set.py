@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from alsatian.blocks.candidate import ArchitectureSpec, Candidate
+from alsatian.blocks.candidate import ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
@@ -52,8 +52,7 @@ class ModelSet:
     @property
     def distinct_bytes(self) -> int:
         """Bytes of all distinct blocks' parameters."""
-        blocks = {b.identity: b.parameter_bytes for c in self.candidates for b in c.blocks}
-        return sum(blocks.values())
+        return chain_bytes(c.blocks for c in self.candidates)[1]
 
     @classmethod
     def open(cls, store: BlockStore, ids: Sequence[str], device: torch.device | str = "cpu") -> "ModelSet":

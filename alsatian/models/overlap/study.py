@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
@@ -164,14 +164,15 @@ def study(
                 near_miss=neighbours.near_miss(i, length, tree.members(i, length), bare.longest(i)),
             )
         )
-    families = tuple(
-        Family(tuple(candidates[i].id for i in group), *_bytes([candidates[i] for i in group])) for group in groups
-    )
-    total, distinct = _bytes(candidates)
+    families = []
+    for group in groups:
+        members = [candidates[i] for i in group]
+        families.append(Family(tuple(c.id for c in members), *chain_bytes(c.blocks for c in members)))
+    total, distinct = chain_bytes(c.blocks for c in candidates)
     return Overlap(
         digest=set_digest((c.id, [b.identity for b in c.blocks]) for c in candidates),
         models=tuple(models),
-        families=families,
+        families=tuple(families),
         total_bytes=total,
         distinct_bytes=distinct,
         total_blocks=sum(len(c.blocks) for c in candidates),
@@ -223,9 +224,3 @@ class PrefixTree:
         for i, path in enumerate(self._paths):
             groups.setdefault(path[self._first[i]], []).append(i)
         return sorted(groups.values(), key=lambda group: (-len(group), group[0]))
-
-
-def _bytes(candidates: Sequence[Candidate]) -> tuple[int, int]:
-    """Total and distinct bytes of parameters."""
-    distinct = {block.identity: block.parameter_bytes for c in candidates for block in c.blocks}
-    return sum(c.parameter_bytes for c in candidates), sum(distinct.values())

@@ -64,21 +64,29 @@ def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
 
 
 def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
-    import transformers  # takes seconds to import
-
-    model_class: Any = getattr(transformers, spec.name, None)
-    if getattr(model_class, "config_class", None) is None:
-        raise ConfigError(f"transformers has no model class '{spec.name}'")
     if refused := sorted(_keys(spec.options) & REFUSED_OPTIONS):
         raise ConfigError(f"transformers' {spec.name}: the option {refused[0]} is refused: it may fetch code")
+    return transformers_model(spec.name, spec.options)
+
+
+def transformers_model(name: str, options: Mapping[str, Any]) -> torch.nn.Module:
+    """A model of transformers' class ``name`` with the configuration ``options`` and random parameters.
+
+    Raises:
+        ConfigError: there is no such class, or it does not take the options.
+    """
+    import transformers  # takes seconds to import
+
+    model_class: Any = getattr(transformers, name, None)
+    if getattr(model_class, "config_class", None) is None:
+        raise ConfigError(f"transformers has no model class '{name}'")
     try:
-        config = model_class.config_class.from_dict(dict(spec.options))
+        config = model_class.config_class.from_dict(dict(options))
         config.use_cache = False
         module: torch.nn.Module = model_class(config)
     except Exception as error:  # configurations raise many types; the first line says why
-        raise ConfigError(
-            f"transformers' {spec.name} does not take {dict(spec.options)}: {first_line(error)}"
-        ) from None
+        what = f"transformers' {name} does not take {dict(options)}"
+        raise ConfigError(f"{what}: {first_line(error)}") from None
     return module
 
 

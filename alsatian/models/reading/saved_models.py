@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.segment import Architecture
+from alsatian.blocks.segment import Architecture, module_tensors
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError, first_line, nearest
 from alsatian.models.reading.architectures import architecture, build
@@ -146,8 +146,7 @@ def open_state(file: Path, statement: Path | None, architectures: Path, adapter:
 
 def _used(extractor: FeatureExtractor, built: Architecture) -> dict[str, torch.Tensor]:
     """The parameters and buffers that the segments read, by name, without constants of the graph."""
-    tensors: dict[str, torch.Tensor] = dict(extractor.named_parameters(remove_duplicate=False))
-    tensors.update(extractor.named_buffers(remove_duplicate=False))
+    tensors = module_tensors(extractor)
     saved = set(extractor.state_dict(keep_vars=True))
     names = {name for segment in built.segments for name in segment.parameter_names}
     return {name: tensors[name] for name in tensors if name in names and name in saved}

@@ -24,6 +24,16 @@ DISTRIBUTIONS = {
 }
 
 
+def check_distribution(name: str) -> None:
+    """Refuse a name that none of ``DISTRIBUTIONS`` has.
+
+    Raises:
+        ConfigError: see above.
+    """
+    if name not in DISTRIBUTIONS:
+        raise ConfigError(f"model_set.distribution={name} is unknown; {nearest(name, DISTRIBUTIONS)}")
+
+
 def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator, least: int = 1) -> int:
     """Draw how many of the last of ``blocks`` blocks change: at least ``least``, at most all.
 
@@ -33,8 +43,7 @@ def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator, lea
     Raises:
         ConfigError: there is no such distribution.
     """
-    if distribution not in DISTRIBUTIONS:
-        raise ConfigError(f"distribution={distribution}: {nearest(distribution, DISTRIBUTIONS)}")
+    check_distribution(distribution)
     normal = DISTRIBUTIONS[distribution]
     mean = normal.mean * blocks
     while True:

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.blocks.segment import Segment
+from alsatian.blocks.segment import Segment, module_tensors
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.errors import ConfigError, first_line, nearest
+from alsatian.errors import ConfigError, nearest
 from alsatian.files import make_folder, write_json
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
-from alsatian.models.reading.architectures import code_version
+from alsatian.models.reading.architectures import code_version, transformers_model
 from alsatian.models.reading.extractor import feature_extractor
 from alsatian.models.reading.inputs import PROCESSOR
 from alsatian.models.reading.saved_models import open_folder, quiet
-from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
+from alsatian.models.sets.distributions import changed_blocks, check_distribution
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.synthetic import drawn_anew, redraw
 from alsatian.progress import Progress, unheard
@@ -73,9 +73,7 @@ class FamilySet:
                 f"model_set: count={self.count} must be at least 2, sharing={self.sharing} between 0 and 1 and "
                 f"seed={self.seed} at least 0"
             )
-        if self.distribution not in DISTRIBUTIONS:
-            valid = nearest(self.distribution, DISTRIBUTIONS)
-            raise ConfigError(f"model_set.distribution={self.distribution} is unknown; {valid}")
+        check_distribution(self.distribution)
 
     def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is not there is fetched or made first.
@@ -97,14 +95,13 @@ class FamilySet:
         """Write the models that are missing. Every draw is made, so that the others are as if made at once."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            full = self._model()
+            full = transformers_model(self.model, self.options).eval()
         progress(f"making {folder.name}", 0, len(names))
         base = folder / names[0]
         self._save(full, base)
         built = open_folder(base, architectures, length=2).built
         extractor = feature_extractor(full, ImagePreprocessing(self.size).example())
-        tensors: dict[str, torch.Tensor] = dict(extractor.named_parameters(remove_duplicate=False))
-        tensors |= dict(extractor.named_buffers(remove_duplicate=False))
+        tensors = module_tensors(extractor)
         start = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         drawn = [i for i, segment in enumerate(built.segments) if any(drawn_anew(segment))]
         rng = np.random.default_rng(self.seed)
@@ -139,26 +136,13 @@ class FamilySet:
             if name in tensors:
                 tensors[name].copy_(values)
 
-    def _model(self) -> Any:
-        import transformers  # takes seconds to import
-
-        kind: Any = getattr(transformers, self.model, None)
-        if getattr(kind, "config_class", None) is None:
-            raise ConfigError(f"model_set.model={self.model}: transformers has no such model class")
-        try:
-            return kind(kind.config_class.from_dict(dict(self.options))).eval()
-        except Exception as error:  # configurations raise many types; the first line says why
-            raise ConfigError(
-                f"model_set.options: transformers' {self.model} does not take them: {first_line(error)}"
-            ) from None
-
-    def _save(self, model: Any, folder: Path) -> None:
+    def _save(self, model: torch.nn.Module, folder: Path) -> None:
         """Write a folder that is whole or not there."""
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
         shutil.rmtree(temporary, ignore_errors=True)
         make_folder(temporary)
         with quiet():
-            model.save_pretrained(temporary)
+            model.save_pretrained(temporary)  # type: ignore[operator]
         side = {"height": self.size, "width": self.size}
         write_json(temporary / PROCESSOR, {"size": side, "do_normalize": True})
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,18 +13,18 @@ from typing import Any
 
 import torch
 
-from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
+from alsatian.blocks.candidate import ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build, code_version
 from alsatian.models.reading.weights import Weights, find_weights, load_weights
-from alsatian.models.sets.distributions import DISTRIBUTIONS, lineage
+from alsatian.models.sets.distributions import check_distribution, lineage
 from alsatian.progress import Progress, unheard
 
 # Buffers that training changes; all other buffers are tables that belong to the architecture.
@@ -72,9 +72,7 @@ class SyntheticSet:
             raise ConfigError("model_set: set either size (images) or length (text), and the other to null")
         if (self.size or self.length or 0) < 1 or self.seed < 0:
             raise ConfigError("model_set: size and length must be at least 1, seed at least 0")
-        if self.distribution not in DISTRIBUTIONS:
-            valid = nearest(self.distribution, DISTRIBUTIONS)
-            raise ConfigError(f"model_set.distribution={self.distribution} is unknown; {valid}")
+        check_distribution(self.distribution)
 
     @property
     def spec(self) -> ArchitectureSpec:
@@ -164,7 +162,9 @@ class SyntheticSet:
                 adding.add_model(Candidate(model_id, tuple(blocks), spec, preprocessing, metadata))
             chains.append(tuple(blocks))
         progress(f"making {key}", len(ids), len(ids))
-        store.add_set(key, ids, {**recipe, "start": weights.note, **_sizes(chains)})
+        total, distinct = chain_bytes(chains)
+        sizes = {"distinct_bytes": distinct, "total_bytes": total}
+        store.add_set(key, ids, {**recipe, "start": weights.note, **sizes})
         return ids
 
     def _add_start(
@@ -219,12 +219,6 @@ def _scale(name: str, tensor: torch.Tensor) -> tuple[float, float]:
     if name.endswith("running_var") or deviation <= 1e-6 * abs(mean):
         deviation = _JITTER * (abs(mean) or 1.0)
     return mean, deviation
-
-
-def _sizes(chains: Sequence[Sequence[Block]]) -> dict[str, int]:
-    distinct = {block.identity: block.parameter_bytes for chain in chains for block in chain}
-    total = sum(block.parameter_bytes for chain in chains for block in chain)
-    return {"distinct_bytes": sum(distinct.values()), "total_bytes": total}
 
 
 def letter_tokenizer() -> tuple[bytes, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from alsatian.blocks.segment import Architecture
+from alsatian.blocks.segment import Architecture, module_tensors
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
@@ -35,9 +35,7 @@ class Recipe:
 
 def load_parameters(module: torch.nn.Module, built: Architecture, store: BlockStore, model_id: str) -> None:
     """Copy the parameters and buffers of a stored model into ``module``, whose segments are ``built``."""
-    tensors = dict(module.named_parameters(remove_duplicate=False)) | dict(
-        module.named_buffers(remove_duplicate=False)
-    )
+    tensors = module_tensors(module)
     with torch.no_grad():
         for block, segment in zip(store.model(model_id).blocks, built.segments, strict=True):
             values = store.load_block(block.identity, model_id)

@@ -36,7 +36,7 @@ def test_draws_are_seeded() -> None:
 
 
 def test_an_unknown_distribution_brings_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"distribution=top25: did you mean 'top_25'\?"):
+    with pytest.raises(ConfigError, match=r"distribution=top25 is unknown; did you mean 'top_25'\?"):
         changed_blocks("top25", 10, np.random.default_rng(0))
 
 
