@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: setup test quickstart clean
+.PHONY: setup test lint quickstart clean
 
 setup: $(READY)
 
@@ -19,6 +19,11 @@ $(READY): pyproject.toml constraints.txt
 test: $(READY)
 	@mkdir -p .tmp
 	PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.tmp $(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(READY)
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy
 
 quickstart: $(READY)
 	$(VENV)/bin/alsatian run experiment=quickstart $(ARGS)
