@@ -152,13 +152,13 @@ class TaskTree:
 
     def models_below(self, vertex: int) -> list[str]:
         """Ids of the models whose chains lead through ``vertex``."""
-        found: list[str] = []
+        models: list[str] = []
         stack = [vertex]
         while stack:
             below = stack.pop()
-            found.extend(self.models[below])
+            models.extend(self.models[below])
             stack.extend(self.children[below])
-        return found
+        return models
 
     def cache_bytes(self, vertex: int) -> int:
         """Bytes per item while the vertex waits in the cache: none if only scoring follows.
@@ -171,10 +171,6 @@ class TaskTree:
         """The same of every vertex."""
         counts = self.children.sizes.tolist()
         return [size if count else 0 for size, count in zip(self.output_bytes, counts, strict=True)]
-
-    def block_count(self) -> int:
-        """Number of distinct (prefix, block) pairs: block executions a full sharing needs, per batch."""
-        return len(self.blocks.items)
 
     def _root(self, candidate: Candidate, share: bool) -> int:
         """The vertex of the data prepared for ``candidate``."""

@@ -74,7 +74,7 @@ def test_a_common_prefix_is_one_path() -> None:
     check(tree, models)
     assert tree.parent == [-1, 0, 1, 2, 2, 1, 5]
     assert tree.models == [[], [], [], ["one"], ["two"], [], ["three"]]
-    assert tree.block_count() == 6
+    assert len(tree.blocks.items) == 6
 
 
 def test_a_model_that_is_a_prefix_of_another_keeps_its_features() -> None:
@@ -93,7 +93,7 @@ def test_identical_models_share_one_vertex() -> None:
     tree = TaskTree.of(models).compress()
     check(tree, models)
     assert tree.models == [["one", "twin"]]
-    assert tree.block_count() == 2
+    assert len(tree.blocks.items) == 2
 
 
 def test_a_single_model_compresses_to_one_vertex() -> None:
@@ -118,7 +118,7 @@ def test_models_without_a_common_prefix_share_the_data_only() -> None:
     check(tree, models)
     assert tree.parent == [-1, 0, 0]
     assert tree.blocks[0] == ()
-    assert tree.block_count() == 4
+    assert len(tree.blocks.items) == 4
 
 
 def test_other_preprocessing_is_another_root() -> None:
@@ -126,7 +126,7 @@ def test_other_preprocessing_is_another_root() -> None:
     tree = TaskTree.of(models)
     check(tree, models)
     assert len(tree.roots()) == 2
-    assert tree.block_count() == 4
+    assert len(tree.blocks.items) == 4
     check(tree.compress(), models)
     assert tree.compress().models == [["one"], ["two", "three"]]
 
@@ -136,7 +136,7 @@ def test_without_sharing_every_model_has_a_path_of_its_own() -> None:
     tree = TaskTree.of(models, share=False)
     check(tree, models)
     assert len(tree.roots()) == 3
-    assert tree.block_count() == 9
+    assert len(tree.blocks.items) == 9
     assert [len(c) for c in tree.compress().children] == [0, 0, 0]
 
 
@@ -161,7 +161,7 @@ def test_deep_chains_do_not_recurse() -> None:
         model("half", deep[:7_000]),
     ]
     tree = TaskTree.of(models)
-    assert tree.block_count() == 15_000
+    assert len(tree.blocks.items) == 15_000
     assert len(list(tree.path(tree.vertex_of("deep")))) == 10_001
     small = tree.prune({"deep", "fork"}).compress()
     assert [len(blocks) for blocks in small.blocks] == [5_000, 5_000, 5_000]
@@ -177,11 +177,11 @@ def test_many_models_build() -> None:
     ]
     tree = TaskTree.of(models)
     distinct = sum(min(1 << level, 20_000) for level in range(20))
-    assert tree.block_count() == distinct
+    assert len(tree.blocks.items) == distinct
     assert len(tree) == distinct + 1
     small = tree.prune([str(i) for i in range(10_000)]).compress()
     assert len(small.all_models()) == 10_000
-    assert small.block_count() == sum(min(1 << level, 10_000) for level in range(20))
+    assert len(small.blocks.items) == sum(min(1 << level, 10_000) for level in range(20))
 
 
 @given(chains)
@@ -190,7 +190,7 @@ def test_building_and_compressing_keep_every_chain(models: list[Candidate]) -> N
     check(tree, models)
     small = tree.compress()
     check(small, models)
-    assert tree.block_count() == small.block_count() == prefixes(models)
+    assert len(tree.blocks.items) == len(small.blocks.items) == prefixes(models)
     assert structure(small) <= structure(tree)
     for vertex in range(len(small)):
         assert small.models[vertex] or len(small.children[vertex]) > 1
@@ -218,5 +218,5 @@ def test_the_order_of_adding_does_not_matter(models: list[Candidate], data: st.D
 def test_no_model_shares_a_vertex_without_sharing(models: list[Candidate]) -> None:
     tree = TaskTree.of(models, share=False)
     check(tree, models)
-    assert tree.block_count() == sum(len(m.blocks) for m in models)
+    assert len(tree.blocks.items) == sum(len(m.blocks) for m in models)
     assert len(tree.compress()) == len(models)

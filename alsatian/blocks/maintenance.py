@@ -122,15 +122,15 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
         unused += [path for path in _files(store, *FOLDERS) if _is_temporary(path)]
         # Some temporary files are not a batch's: they may become whole at any time.
-        found = {}
+        status_of = {}
         for path in unused:
             with contextlib.suppress(FileNotFoundError):
-                found[path] = path.stat()
-        old = {path: status for path, status in found.items() if time.time() - status.st_mtime >= grace_s}
+                status_of[path] = path.stat()
+        old = {path: status for path, status in status_of.items() if time.time() - status.st_mtime >= grace_s}
         if not dry_run:
             for path in old:
                 path.unlink(missing_ok=True)
-        return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(found) - len(old))
+        return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(status_of) - len(old))
 
 
 def stats(store: BlockStore) -> Stats:

@@ -141,16 +141,16 @@ def _target(name: str) -> Any:
     if len(parts) != 3 or parts[0] not in _NAMESPACES:
         raise NotPortable(name)
     try:
-        found = getattr(getattr(getattr(torch.ops, parts[0]), parts[1]), parts[2])
+        overload = getattr(getattr(getattr(torch.ops, parts[0]), parts[1]), parts[2])
     except AttributeError:
         raise NotPortable(name) from None
     # Of what these namespaces hold, some reach outside of memory: operators on files (aten.from_file), and
     # functions of the scripting language (aten.save, aten.warn), which the dispatcher of tensor operators lacks.
-    if not isinstance(found, torch._ops.OpOverload) or not torch._C._dispatch_has_kernel(found.name()):
+    if not isinstance(overload, torch._ops.OpOverload) or not torch._C._dispatch_has_kernel(overload.name()):
         raise NotPortable(name)
-    if any(argument.name == "filename" for argument in found._schema.arguments):
+    if any(argument.name == "filename" for argument in overload._schema.arguments):
         raise NotPortable(name)
-    return found
+    return overload
 
 
 def _encode(value: Any, index: dict[Node, int]) -> Any:

@@ -35,18 +35,18 @@ def keys_for(
     """
     code = code or {}
     depth = sum(key.startswith(f"{like}/") for key in hardware.segments) if like else 0
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for candidate in candidates:
         count = len(candidate.blocks)
         shape, of = shape_key(candidate.architecture or candidate.id, candidate.preprocessing), count
         if candidate.architecture is None and like is not None:
             shape, of = like, depth
         for position, block in enumerate(candidate.blocks):
-            if block.identity in found:
+            if block.identity in keys:
                 continue
             segment = code.get(block.identity)
             if segment is not None and segment.fingerprint in hardware.segments:
-                found[block.identity] = segment.fingerprint
+                keys[block.identity] = segment.fingerprint
             else:
-                found[block.identity] = f"{shape}/{position * of // count}"
-    return found
+                keys[block.identity] = f"{shape}/{position * of // count}"
+    return keys

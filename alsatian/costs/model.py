@@ -36,7 +36,7 @@ class CostModel:
     def of(
         cls, hardware: Hardware, keys: Mapping[str, str], storage: Storage, item_bytes: float = 0.0
     ) -> "CostModel":
-        """``keys``: the segment's key in ``hardware.segments`` by block identity (see ``planning/keys.py``).
+        """``keys``: the segment's key in ``hardware.segments`` by block identity (see ``costs/keys.py``).
 
         Raises:
             ConfigError: the hardware profile lacks an architecture, which is named with what it has.

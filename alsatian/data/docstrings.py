@@ -97,5 +97,5 @@ def _docstrings_of(path: Path) -> list[str]:
         warnings.simplefilter("ignore")  # old escapes in old modules
         tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds))
-    return [text for text in found if text]
+    texts = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds))
+    return [text for text in texts if text]

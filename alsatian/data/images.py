@@ -71,10 +71,10 @@ def _from_torchvision(name: str, root: Path) -> list[tuple[Any, int]]:
 
     kind, split, attribute = _TORCHVISION[name]
     try:
-        found = getattr(datasets, kind)(str(root), split=split, download=True)
+        dataset = getattr(datasets, kind)(str(root), split=split, download=True)
     except Exception as error:  # torchvision raises many types; the first line says why
         raise ConfigError(
             f"dataset '{name}' is not in '{root}' and cannot be downloaded: {first_line(error)}"
         ) from None
-    samples = getattr(found, attribute)
-    return list(zip(samples, found._labels, strict=True)) if attribute == "_image_files" else list(samples)
+    samples = getattr(dataset, attribute)
+    return list(zip(samples, dataset._labels, strict=True)) if attribute == "_image_files" else list(samples)

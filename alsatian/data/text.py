@@ -65,9 +65,9 @@ class TextPreprocessing(Preprocessing):
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Texts (N,) of type object -> (ids, mask), both (N, length) int64."""
-        found = _tokenizer(self.file, self.tokenizer, self.length).encode_batch([str(text) for text in items])
-        ids = torch.tensor([encoding.ids for encoding in found], dtype=torch.int64)
-        mask = torch.tensor([encoding.attention_mask for encoding in found], dtype=torch.int64)
+        encodings = _tokenizer(self.file, self.tokenizer, self.length).encode_batch([str(text) for text in items])
+        ids = torch.tensor([encoding.ids for encoding in encodings], dtype=torch.int64)
+        mask = torch.tensor([encoding.attention_mask for encoding in encodings], dtype=torch.int64)
         return ids, mask
 
 

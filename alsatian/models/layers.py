@@ -29,15 +29,15 @@ def layers(segments: Sequence[Segment]) -> list[Layer]:
 
     The first layer is what comes before all numbers, if anything does.
     """
-    found: list[Layer] = []
+    chain: list[Layer] = []
     for i, segment in enumerate(segments):
         first = next(iter(segment.parameter_names), "")
         match = _LAYER.match(first)
         name = match[1] if match else ""
-        if not found:
-            found.append(Layer(name or first.removeprefix(_BODY).rpartition(".")[0] or "input", i, i + 1))
-        elif name in ("", found[-1].name):
-            found[-1] = Layer(found[-1].name, found[-1].start, i + 1)
+        if not chain:
+            chain.append(Layer(name or first.removeprefix(_BODY).rpartition(".")[0] or "input", i, i + 1))
+        elif name in ("", chain[-1].name):
+            chain[-1] = Layer(chain[-1].name, chain[-1].start, i + 1)
         else:
-            found.append(Layer(name, i, i + 1))
-    return found
+            chain.append(Layer(name, i, i + 1))
+    return chain

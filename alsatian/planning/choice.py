@@ -165,8 +165,8 @@ class Chooser:
         room = max(sum(self._work.block_bytes[v] for v in step.computed) for step in steps)
         if room > given.blocks:
             room = 1  # more is used than stays as usual, too
-        found = 0
-        for chunks in (*(count for count in _CHUNKS if count < len(self._batches)), len(self._batches)):
+        count = 0
+        for chunks in (*(few for few in _CHUNKS if few < len(self._batches)), len(self._batches)):
             # Chunks are whole batches, so the largest may exceed the average by up to one.
             items = min(self._work.items, -(-self._work.items // chunks) + (largest if chunks > 1 else 0))
             if chunks == len(self._batches):
@@ -174,9 +174,9 @@ class Chooser:
             need = max(content * items + passing * largest for content, passing in needs)
             # What a step uses stays in the blocks' share, if it does as usual: what exceeds it is not counted.
             if 0 < need <= memory - (room if chunks < len(self._batches) else 1):
-                found += 1
+                count += 1
                 yield replace(given, cache=(need, *slower), blocks=memory - need)
-            if found == _DIVISIONS:
+            if count == _DIVISIONS:
                 return
 
     def _looked_at(self, choice: Choice, steps: Sequence[InferenceStep]) -> Choice:
@@ -193,10 +193,10 @@ class Chooser:
         placed: dict[int, str] = {}
         if any(peaks[1:]):
             items = max(sum(batch.items for batch in chunk) for chunk in chunks)
-            found = place(
+            placement = place(
                 self._shape, steps, items, max(b.items for b in self._batches), limits.cache, choice.spilled
             )
-            placed = {v: limits.tiers[tier] for v, tier in (found[1] if found else {}).items() if tier}
+            placed = {v: limits.tiers[tier] for v, tier in (placement[1] if placement else {}).items() if tier}
         seconds = estimate(
             self._work, [step.computed for step in steps], len(chunks), limits.blocks, placed, self._shape.size
         )

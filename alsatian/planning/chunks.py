@@ -116,9 +116,9 @@ def cut(
         capacity = min(capacity, sum(budget or 0 for budget in limits.cache) // per_item)
     while True:
         chunks = _groups(batches, capacity, most)
-        found = [found for chunk in chunks if (found := peaks(chunk)) is not None]
-        if len(found) == len(chunks):
-            return chunks, tuple(max(column) for column in zip(*found, strict=True))
+        contents = [content for chunk in chunks if (content := peaks(chunk)) is not None]
+        if len(contents) == len(chunks):
+            return chunks, tuple(max(column) for column in zip(*contents, strict=True))
         capacity = max(_items(chunk) for chunk in chunks) - 1  # ends, at single batches, which fit
 
 

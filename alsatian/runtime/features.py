@@ -43,13 +43,13 @@ class FeatureStore:
         return self._features
 
     def restore(self, features: Features, device: torch.device) -> None:
-        """Hold ``features`` again, found by an earlier attempt."""
-        moved = {id(t): t.to(device) for found in features.values() for t in found.values()}
-        self._features = {m: {b: moved[id(t)] for b, t in found.items()} for m, found in features.items()}
+        """Hold ``features`` again, batches by an earlier attempt."""
+        moved = {id(t): t.to(device) for batches in features.values() for t in batches.values()}
+        self._features = {m: {b: moved[id(t)] for b, t in batches.items()} for m, batches in features.items()}
 
     def keep_only(self, models: Iterable[str]) -> None:
         """Note the peak, then drop the features of all other models."""
-        distinct = {id(t): t.nbytes for found in self._features.values() for t in found.values()}
+        distinct = {id(t): t.nbytes for batches in self._features.values() for t in batches.values()}
         self._meter.peak("feature_bytes", sum(distinct.values()))
         kept = set(models)
-        self._features = {model: found for model, found in self._features.items() if model in kept}
+        self._features = {model: batches for model, batches in self._features.items() if model in kept}

@@ -140,7 +140,7 @@ def test_deep_chains_are_planned_without_recursion(order: Order) -> None:
     assert len(list(tree.path(tree.vertex_of("0")))) == DEEP + 1
     assert len(tree.models_below(0)) == len(models)
     half = tree.prune([model.id for model in models[::2]])
-    assert half.block_count() == sum(len(blocks) for blocks in half.compress().blocks)
+    assert len(half.blocks.items) == sum(len(blocks) for blocks in half.compress().blocks)
     small = plan(tree, order, Limits((1000,)))
     assert len(small.tree) == 2 * len(models) - 1
     # The planner takes trees that are not compressed as well: here a path has 10,001 vertices.

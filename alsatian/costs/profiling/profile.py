@@ -125,10 +125,10 @@ def _read(path: Path | None) -> dict[str, Any]:
     """What is known of this machine; nothing if the file is missing or is none of ours, which is measured anew."""
     empty = _empty()
     try:
-        found = json.loads(path.read_text()) if path is not None else {}
-        for times in found.get("segments", {}).values():
+        known = json.loads(path.read_text()) if path is not None else {}
+        for times in known.get("segments", {}).values():
             SegmentCost(tuple((int(items), float(seconds)) for items, seconds in times))
-        return empty | {key: found[key] for key in empty if key in found}
+        return empty | {key: known[key] for key in empty if key in known}
     except (OSError, ValueError, TypeError, AttributeError):
         return empty
 

@@ -20,16 +20,16 @@ def tier_speeds(device: torch.device, folder: Path | None = None) -> dict[str, t
     Raises:
         LocalDiskError: the disk is full.
     """
-    found = {}
+    speeds = {}
     if device.type == "cuda":
-        found["host"] = _speeds(HostTier(None, device), device)
+        speeds["host"] = _speeds(HostTier(None, device), device)
     with tempfile.TemporaryDirectory(prefix="alsatian-", dir=folder) as path:
         disk = DiskTier(None, device, Path(path))
         try:
-            found["ssd"] = _speeds(disk, device)
+            speeds["ssd"] = _speeds(disk, device)
         finally:
             disk.close()
-    return found
+    return speeds
 
 
 def _speeds(tier: Tier, device: torch.device) -> tuple[float, float]:

@@ -65,7 +65,7 @@ def segment_times(
         loaded = transfer.bring(staged)
         transfer.hand_over(loaded)
         stages.append((segment, segment.prepare(loaded.parameters)))
-    found: dict[str, dict[int, list[float]]] = {}
+    seconds_of: dict[str, dict[int, list[float]]] = {}
     starts = {size: tuple(t.to(device) for t in candidate.preprocessing(_items(dataset, size))) for size in sizes}
     for turn, size in itertools.product(range(TURNS + 1), sizes):
         # One block after another, as in a search: what a block finds in the processor's caches are traces of the
@@ -78,10 +78,10 @@ def segment_times(
             _settle(device)
             if turn:  # the first one warms up
                 seconds = time.perf_counter() - begin
-                found.setdefault(segment.fingerprint, {}).setdefault(size, []).append(seconds)
+                seconds_of.setdefault(segment.fingerprint, {}).setdefault(size, []).append(seconds)
     return {
         key: SegmentCost(tuple((size, usual(seconds)) for size, seconds in sorted(times.items())))
-        for key, times in found.items()
+        for key, times in seconds_of.items()
     }
 
 

@@ -94,10 +94,10 @@ class Neighbours:
                 for shapes, pool in groups.items()
                 if len(pool) > 1
             }
-        found = self._pools[place].get(self._signature(self._block(model, length))[1])
-        if found is None:
+        pooled = self._pools[place].get(self._signature(self._block(model, length))[1])
+        if pooled is None:
             return None
-        pool, samples = found
+        pool, samples = pooled
         distance = np.square(samples - self._sample(self._block(model, length))).sum(1)
         distance[pool.index(model)] = np.inf
         equal = np.flatnonzero(distance == distance.min())[:MAX_EQUAL]

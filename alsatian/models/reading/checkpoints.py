@@ -118,9 +118,9 @@ def missing(file: Path, name: str, expected: torch.Size) -> str:
     return f"{file}: has no parameter '{name}'; the architecture needs it in shape {list(expected)}"
 
 
-def mismatched(file: Path, name: str, found: torch.Size, expected: torch.Size) -> str:
+def mismatched(file: Path, name: str, actual: torch.Size, expected: torch.Size) -> str:
     """The error about a parameter of another shape."""
-    return f"{file}: '{name}' has shape {list(found)}; the architecture needs {list(expected)}"
+    return f"{file}: '{name}' has shape {list(actual)}; the architecture needs {list(expected)}"
 
 
 def _sharded(index: Path) -> dict[str, torch.Tensor]:

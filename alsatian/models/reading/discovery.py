@@ -12,7 +12,7 @@ from alsatian.models.reading.inputs import PROCESSOR, STATED, TOKENIZER
 
 
 @dataclass(frozen=True)
-class Found:
+class ModelFiles:
     """A model in a folder, not read yet.
 
     Attributes:
@@ -44,7 +44,7 @@ class Found:
         return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
-def find(root: Path, refused: list[str]) -> list[Found]:
+def find(root: Path, refused: list[str]) -> list[ModelFiles]:
     """The models at or below ``root``, by id; one line for each that is none goes to ``refused``.
 
     A folder that is a model is not searched further: what lies below belongs to it.
@@ -55,10 +55,10 @@ def find(root: Path, refused: list[str]) -> list[Found]:
     if root.is_file():
         if root.suffix not in SUFFIXES:
             raise ConfigError(f"{root}: is refused: weights are read from {', '.join(SUFFIXES)} only")
-        return [Found(root.stem, "weights", root, _statement(root, root.parent))]
+        return [ModelFiles(root.stem, "weights", root, _statement(root, root.parent))]
     if not root.is_dir():
         raise ConfigError(f"{root}: there is no such folder or file")
-    models: dict[str, Found] = {}
+    models: dict[str, ModelFiles] = {}
     for name, folders, files in os.walk(root):
         folder = Path(name)
         here = _models_in(folder, set(files), root, refused)
@@ -72,13 +72,13 @@ def find(root: Path, refused: list[str]) -> list[Found]:
     return [models[key] for key in sorted(models)]
 
 
-def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) -> list[Found]:
+def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) -> list[ModelFiles]:
     """What ``folder`` is, or the files of weights that it holds."""
     own = folder.relative_to(root).as_posix() if folder != root else root.resolve().name
     if lora.CONFIG in files:
-        return [Found(own, "adapter", folder)]
+        return [ModelFiles(own, "adapter", folder)]
     if saved_models.CONFIG in files:
-        return [Found(own, "saved", folder)]
+        return [ModelFiles(own, "saved", folder)]
     here = []
     for name in sorted(files):
         path = folder / name
@@ -88,7 +88,7 @@ def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) ->
             refused.append(f"{path}: is no file: a link to nothing, or a pipe")
         elif path.suffix in SUFFIXES:
             model_id = path.relative_to(root).with_suffix("").as_posix()
-            here.append(Found(model_id, "weights", path, _statement(path, root)))
+            here.append(ModelFiles(model_id, "weights", path, _statement(path, root)))
         elif path.suffix in REFUSED_SUFFIXES:
             refused.append(f"{path}: is refused: weights are read from {', '.join(SUFFIXES)} only")
     return here

@@ -104,9 +104,9 @@ def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter
     for name in sorted(report["missing_keys"]):
         if name in used:
             raise ConfigError(missing(file, name, used[name].shape))
-    for name, found, expected in sorted(report["mismatched_keys"]):
+    for name, actual, expected in sorted(report["mismatched_keys"]):
         if name in used:
-            raise ConfigError(mismatched(file, name, found, expected))
+            raise ConfigError(mismatched(file, name, actual, expected))
     if rest:
         _merge_rest(rest, dict(module.named_parameters()), used)
     return Loaded(extractor, built, spec, preprocessing)
@@ -179,12 +179,12 @@ def _model_class(folder: Path, config: Mapping[str, Any]) -> Any:
     names = config.get("architectures")
     if not isinstance(names, list) or not names:
         raise ConfigError(f'{path}: names no class of transformers; add e.g. "architectures": ["BertModel"]')
-    found = getattr(transformers, str(names[0]), None)
-    if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) and found.config_class):
+    kind = getattr(transformers, str(names[0]), None)
+    if not (isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel) and kind.config_class):
         valid = [name for name in dir(transformers) if name.endswith(("Model", "Classification", "LM"))]
         valid = [name for name in valid if not name.endswith("PreTrainedModel")]
         raise ConfigError(f"{path}: transformers has no model class '{names[0]}'; {nearest(str(names[0]), valid)}")
-    return found
+    return kind
 
 
 def _reduced(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading import lora, saved_models
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.checkpoints import SUFFIXES
-from alsatian.models.reading.discovery import Found, find
+from alsatian.models.reading.discovery import ModelFiles, find
 from alsatian.models.reading.inputs import DEFAULT_LENGTH
 from alsatian.progress import Progress, unheard
 
@@ -128,7 +128,7 @@ def add_one(
 
 
 def _add(
-    store: BlockStore, model: Found, models: Sequence[Found], root: Path, length: int, stored: set[str]
+    store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], root: Path, length: int, stored: set[str]
 ) -> None:
     """Add ``model`` to ``store`` unless it is there."""
     base = _base(store, model, models, stored) if model.kind == "adapter" else None
@@ -151,7 +151,12 @@ def _add(
 
 
 def _read(
-    store: BlockStore, model: Found, base: Found | None, length: int, model_id: str, metadata: Mapping[str, Any]
+    store: BlockStore,
+    model: ModelFiles,
+    base: ModelFiles | None,
+    length: int,
+    model_id: str,
+    metadata: Mapping[str, Any],
 ) -> Candidate:
     """Read ``model``, an adapter of ``base`` if that is given, and store it as ``model_id``."""
     adapter = lora.read_adapter(model.path) if base else None
@@ -173,7 +178,7 @@ def _known(store: BlockStore, model_id: str) -> Candidate | None:
         return None
 
 
-def _base(store: BlockStore, adapter: Found, models: Sequence[Found], stored: set[str]) -> Found:
+def _base(store: BlockStore, adapter: ModelFiles, models: Sequence[ModelFiles], stored: set[str]) -> ModelFiles:
     """The model that ``adapter`` was made for: of its own folder, or of one that was added before."""
     name = lora.base_name(adapter.path)
     places = ((adapter.path / name).resolve(), Path(name).resolve())
@@ -196,16 +201,16 @@ def _base(store: BlockStore, adapter: Found, models: Sequence[Found], stored: se
     )
 
 
-def _added_before(store: BlockStore, stored: set[str]) -> list[Found]:
+def _added_before(store: BlockStore, stored: set[str]) -> list[ModelFiles]:
     """Models of other folders whose files are still there."""
-    found = []
+    added = []
     for model_id in sorted(stored):
         known = _known(store, model_id)
         origin: Any = known.metadata.get("folder") if known else None
         if origin and origin["kind"] != "adapter" and Path(origin["path"]).exists():
             statement = Path(origin["statement"]) if origin["statement"] else None
-            found.append(Found(model_id, origin["kind"], Path(origin["path"]), statement))
-    return found
+            added.append(ModelFiles(model_id, origin["kind"], Path(origin["path"]), statement))
+    return added
 
 
 def _tail(model_id: str, length: int) -> tuple[str, ...]:

@@ -176,29 +176,23 @@ class HubSet:
                     local_files_only=offline,
                 )
             )
-        except errors.GatedRepoError:
-            raise _LeftOut("is gated; accept its terms on the Hub and log in") from None
-        except errors.DisabledRepoError:
-            raise _LeftOut("was disabled on the Hub") from None
-        except errors.RepositoryNotFoundError:
-            raise _LeftOut("is no longer on the Hub, or private") from None
-        except errors.RevisionNotFoundError:
-            raise _LeftOut(f"its revision {entry.revision[:8]} is no longer on the Hub") from None
-        except errors.LocalEntryNotFoundError as error:
-            if offline:
-                raise _LeftOut("is not in the local cache, or not whole there") from None
-            raise self._broken_off(entry, error) from error
-        except errors.EntryNotFoundError:
-            raise _LeftOut("lacks a file that it lists") from None
-        except Exception as error:  # of the HTTP client and the disk: many types, none of them the model's fault
-            raise self._broken_off(entry, error) from error
-
-    @staticmethod
-    def _broken_off(entry: Entry, error: Exception) -> ConfigError:
-        return ConfigError(
-            f"{entry.id}: the download broke off ({first_line(error)}); run again to go on where it stopped, or "
-            "set model_set.offline=true to use what is in the local cache"
-        )
+        except Exception as error:  # of the library, its HTTP client and the disk
+            here = "is not in the local cache, or not whole there" if offline else None
+            gone = {
+                errors.GatedRepoError: "is gated; accept its terms on the Hub and log in",
+                errors.DisabledRepoError: "was disabled on the Hub",
+                errors.RepositoryNotFoundError: "is no longer on the Hub, or private",
+                errors.RevisionNotFoundError: f"its revision {entry.revision[:8]} is no longer on the Hub",
+                errors.LocalEntryNotFoundError: here,
+                errors.EntryNotFoundError: "lacks a file that it lists",
+            }
+            reason = next((reason for kind, reason in gone.items() if isinstance(error, kind)), None)
+            if reason is not None:
+                raise _LeftOut(reason) from None
+            raise ConfigError(
+                f"{entry.id}: the download broke off ({first_line(error)}); run again to go on where it stopped, "
+                "or set model_set.offline=true to use what is in the local cache"
+            ) from error
 
     def _of_folder(self, store: BlockStore, progress: Progress) -> list[str]:
         from alsatian.models.reading import discovery

@@ -114,10 +114,10 @@ def _cut(models: ModelSet, count: int) -> tuple[Any, int]:
             "one model, so write model_set.count=1"
         )
     (candidate,) = models.candidates
-    found = layers([models.segments[block.identity] for block in candidate.blocks])
-    if not 0 < count < len(found):
-        raise ConfigError(f"last_layers={count}: the model has {len(found)} layers; choose 1 to {len(found) - 1}")
-    return candidate, found[-count].start
+    chain = layers([models.segments[block.identity] for block in candidate.blocks])
+    if not 0 < count < len(chain):
+        raise ConfigError(f"last_layers={count}: the model has {len(chain)} layers; choose 1 to {len(chain) - 1}")
+    return candidate, chain[-count].start
 
 
 @torch.no_grad()

@@ -85,10 +85,10 @@ class PretrainedStart:
         if scheme != "package":
             return Path(self.path)
         package, _, inside = rest.partition("/")
-        found = find_spec(package)
-        if found is None or found.origin is None:
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
             raise ConfigError(
                 f"model_set.start.path={self.path}: the package {package} is not installed; "
                 f"pip install {package.replace('_', '-')}"
             )
-        return Path(found.origin).parent / inside
+        return Path(spec.origin).parent / inside

@@ -213,9 +213,9 @@ def drawn_anew(segment: Segment) -> list[bool]:
 
 def _scale(name: str, tensor: torch.Tensor) -> tuple[float, float]:
     """Mean and standard deviation to draw with."""
-    found = torch.std_mean(tensor.to(torch.float64), correction=0)
+    spread = torch.std_mean(tensor.to(torch.float64), correction=0)
     # The last digits of a sum depend on the number of threads; the values drawn must not.
-    deviation, mean = (float(f"{float(value):.6g}") for value in found)
+    deviation, mean = (float(f"{float(value):.6g}") for value in spread)
     if name.endswith("running_var") or deviation <= 1e-6 * abs(mean):
         deviation = _JITTER * (abs(mean) or 1.0)
     return mean, deviation

@@ -60,7 +60,7 @@ class DownSets:
 
     def _steps(self, done: int, content: int, peak: int, high: int) -> list[tuple[int, int, int, int]]:
         """What may follow: ``(set, vertex, peak, content)``; a single one if that is safe."""
-        found = []
+        steps = []
         for vertex in self._available(done):
             if self._finishes(vertex, done, content, peak):
                 after = content + self._shape.entering(vertex) - self._released(vertex, done | 1 << vertex)
@@ -71,8 +71,8 @@ class DownSets:
             if after <= content and within <= peak:
                 return [(following, vertex, peak, after)]
             if within < high:
-                found.append((following, vertex, max(peak, within), after))
-        return found
+                steps.append((following, vertex, max(peak, within), after))
+        return steps
 
     def _finishes(self, leaf: int, done: int, content: int, peak: int) -> bool:
         """Whether the rest of the siblings, from ``leaf`` on, are leaves that safely release their parent."""

@@ -70,4 +70,4 @@ class Optimal:
                 children = [child.coarse() for child in children]
             profiles[vertex], proved = profile_of(shape.size[vertex], vertex, children, self.states, deadline)
             exact = exact and proved
-        return flatten([record for found in profiles.values() for record in found.records]), exact
+        return flatten([record for profile in profiles.values() for record in profile.records]), exact

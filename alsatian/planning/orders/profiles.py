@@ -152,12 +152,12 @@ def _least_release(
     exact = True
     while low < high:
         middle = (low + high) // 2
-        found, complete = _release(held, children, kinds, middle, allowance, deadline)
-        if found is None:
+        release, complete = _release(held, children, kinds, middle, allowance, deadline)
+        if release is None:
             low = middle + 1
             exact = exact and complete
         else:
-            best, high = found, middle
+            best, high = release, middle
     return high, best, exact
 
 
