@@ -1,7 +1,6 @@
 """Any runs side by side: each beside a reference that had the same models and data."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -11,11 +10,7 @@ from alsatian.units import count_text
 from analysis.comparing.checks import compare_two
 from analysis.comparing.comparable import arithmetic, conditions, settings, workload
 from analysis.comparing.labels import UNSET, in_order
-from analysis.comparing.spread import NOT_MEASURED, Spread
-from analysis.tables.experiment import PARTS
-
-COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")
-METRICS = ("wall_s", *(f"{part}_s" for part in PARTS), *COUNTERS)
+from analysis.comparing.measurements import MEASURED, NOT_MEASURED, Spread, measured
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class Row:
         path: that the run was found at.
         run: the run.
         reference: label of the run that it is compared with; its own label for a reference.
-        values: each of ``METRICS`` over the repeats, in seconds, bytes or counts.
+        values: each of ``MEASURED`` over the repeats, in seconds, bytes or counts.
         factors: the reference's value over the run's own: above 1 is less time, fewer bytes. The spread is that of
             the extremes: the reference's fastest over the own slowest repeat, and the other way round.
         scores: what the scores that both computed say.
@@ -145,7 +140,7 @@ def _closest(one: _Named, candidates: Sequence[_Named]) -> _Named:
 
 
 def _row(one: _Named, reference: _Named) -> Row:
-    values, others = _values(one.run), _values(reference.run)
+    values, others = measured(one.run), measured(reference.run)
     check = compare_two(one.label, one.run, reference.label, reference.run)
     expected = arithmetic(one.run) == arithmetic(reference.run)
     alone = one is reference
@@ -156,25 +151,12 @@ def _row(one: _Named, reference: _Named) -> Row:
         run=one.run,
         reference=reference.label,
         values=values,
-        factors={name: NOT_MEASURED if alone else others[name].over(values[name]) for name in METRICS},
+        factors={name: NOT_MEASURED if alone else others[name].over(values[name]) for name in MEASURED},
         scores=scores,
         wrong=expected and bool(check.mismatches),
         comparable=conditions(one.run) == conditions(reference.run),
         differs=() if alone else tuple(_differences(one.run, reference.run)),
     )
-
-
-def _values(run: Run) -> dict[str, Spread]:
-    def spread(read: Callable[[int], float]) -> Spread:
-        return Spread.of([read(i) for i in range(len(run.repeats))])
-
-    found = {"wall_s": spread(lambda i: run.repeats[i].wall_s)}
-    for part in PARTS:
-        times = [repeat.parts_s.get(part, 0.0) for repeat in run.repeats if repeat.level != "total"]
-        found[f"{part}_s"] = Spread.of(times)
-    for name in COUNTERS:
-        found[name] = spread(lambda i, name=name: run.repeats[i].counters.get(name, math.nan))  # type: ignore[misc]
-    return found
 
 
 def _scores(shared: int, different: int, expected: bool) -> str:

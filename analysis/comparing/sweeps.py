@@ -1,18 +1,20 @@
 """Sweeps over the cache budget: which runs make lines, the numbers of their points, and what they say."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import mean
 
 import pandas as pd
 
 from alsatian.records.reading import Run
-from alsatian.units import format_bytes
-from analysis.comparing.budgets import cache_budget, share_of_working_set, without_budget
+from alsatian.records.schema import Budget
+from alsatian.units import format_bytes, size_of
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.labels import in_order
+from analysis.comparing.measurements import median_count, wall
 from analysis.figures.style import short
 
+SETTING = "cache.budget"
 # Budgets that a line needs to say more than two bars would.
 LEAST = 3
 # More lines than this are not called by name where "the others" will do.
@@ -84,7 +86,10 @@ def find(runs: Sequence[Run]) -> Sweep | None:
     if not any(len(line) >= LEAST for line in lines.values()):
         return None
     names = dict(zip(lines, short(list(lines)), strict=True))
-    in_turn = sorted(lines, key=lambda name: -mean(_executions(run) for run in lines[name].values()))
+    executions = {
+        name: [median_count(r, "block_executions") for r in line.values()] for name, line in lines.items()
+    }
+    in_turn = sorted(lines, key=lambda name: -mean(executions[name]))
     drawn = [(names[name], run) for name in in_turn for run in lines[name].values()]
     points = pd.DataFrame([_point(name, run) for name, run in drawn])
     if points["budget_share"].isna().any():
@@ -122,32 +127,50 @@ def headline(sweep: Sweep, checks: Sequence[ScoreCheck]) -> str:
 
 def _point(line: str, run: Run) -> dict[str, object]:
     budget = cache_budget(run)
-    walls = [repeat.wall_s for repeat in run.repeats]
-    hits, misses = (_median_count(run, name) for name in ("hits", "misses"))
+    took = wall(run)
+    hits, misses = (median_count(run, name) for name in ("hits", "misses"))
     share = share_of_working_set(budget)
     return {
         "line": line,
         "budget_bytes": budget.bytes,
         "budget_share": float("nan") if share is None else share,
-        "wall_s": median(walls),
-        "wall_min": min(walls),
-        "wall_max": max(walls),
-        "repeats": len(walls),
-        "block_executions": _executions(run),
+        "wall_s": took.median,
+        "wall_min": took.low,
+        "wall_max": took.high,
+        "repeats": took.count,
+        "block_executions": median_count(run, "block_executions"),
         "hits": hits,
         "misses": misses,
         "hit_ratio": hits / (hits + misses) if hits + misses else float("nan"),
     }
 
 
-def _executions(run: Run) -> int:
-    return _median_count(run, "block_executions")
-
-
-def _median_count(run: Run, name: str) -> int:
-    return round(median(repeat.counters.get(name, 0) for repeat in run.repeats))
-
-
 def _names(names: Iterable[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def cache_budget(run: Run) -> Budget:
+    """As asked for and in bytes: what the record resolved, else what the configuration says."""
+    if SETTING in run.resolved:
+        return run.resolved[SETTING]
+    cache = run.config.get("cache")
+    written = cache.get("budget") if isinstance(cache, Mapping) else None
+    size = size_of(written)
+    return Budget(written, None if size is None else int(size))
+
+
+def share_of_working_set(budget: Budget) -> float | None:
+    """0.25 for a budget that was asked for as ``"25%"``; None for one in bytes."""
+    written = str(budget.requested).strip()
+    if not written.endswith("%"):
+        return None
+    try:
+        return float(written.removesuffix("%")) / 100
+    except ValueError:
+        return None
+
+
+def without_budget(label: str) -> str:
+    """The label of a run without the word about its cache budget."""
+    return " ".join(word for word in label.split(" ") if not word.startswith(f"{SETTING}="))

@@ -14,11 +14,10 @@ from analysis.paper import verdicts as judging
 from analysis.paper.claims import FAILS, HOLDS, UNTESTABLE, Verdict
 from analysis.paper.pictures import Picture
 from analysis.paper.sources import Sources
-from analysis.tables import grid
+from analysis.tables import formats
+from analysis.tables.formats import Table
 
-__all__ = ["FAILS", "HEADER", "HOLDS", "UNTESTABLE", "Section", "Verdict", "draw", "section", "verdicts"]
-
-HEADER = (("claim", False), ("verdict", False), ("numbers", False))
+__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Section", "Verdict", "draw", "section", "verdicts"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,17 @@ class Section:
     verdicts: list[Verdict]
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """The texts of the table of verdicts, in the order of ``HEADER``."""
-        return [(v.claim, v.result, v.numbers) for v in self.verdicts]
+    def frame(self) -> pd.DataFrame:
+        """A row for each claim: ``figure``, ``claim``, ``verdict`` and its ``numbers``."""
+        return pd.DataFrame(
+            [(v.figure, v.claim, v.result, v.numbers) for v in self.verdicts],
+            columns=["figure", "claim", "verdict", "numbers"],
+        )
+
+    @property
+    def table(self) -> Table:
+        """The same for people."""
+        return Table.of(self.frame.drop(columns="figure"))
 
     @property
     def text(self) -> str:
@@ -49,20 +56,16 @@ class Section:
     @property
     def markdown(self) -> str:
         """The same as Markdown, with what is not in the figure."""
-        lines = [f"# {grid.escape(self.picture.title)}", "", grid.markdown(HEADER, self.rows), ""]
-        lines += [f"- scaled: {grid.escape(line)}" for line in self.sources.scaled]
-        lines += [f"- not used: {grid.escape(line)}" for line in self.sources.problems]
+        lines = [f"# {formats.escape(self.picture.title)}", "", formats.markdown(self.table), ""]
+        lines += [f"- scaled: {formats.escape(line)}" for line in self.sources.scaled]
+        lines += [f"- not used: {formats.escape(line)}" for line in self.sources.problems]
         return "\n".join(lines).rstrip() + "\n"
 
     def save(self, folder: Path) -> list[Path]:
         """Write the figure to ``<folder>/figures`` and ``verdict.csv`` and ``verdict.md`` to ``folder``."""
-        table = pd.DataFrame(
-            [(v.figure, v.claim, v.result, v.numbers) for v in self.verdicts],
-            columns=["figure", "claim", "verdict", "numbers"],
-        )
         return [
             *self.picture.save(folder / "figures"),
-            write_text(folder / "verdict.csv", table.to_csv(index=False, lineterminator="\n")),
+            write_text(folder / "verdict.csv", formats.csv(self.frame)),
             write_text(folder / "verdict.md", self.markdown),
         ]
 

@@ -18,7 +18,8 @@ from analysis.paper import section as paper_section
 from analysis.report import captions, findings, processes, sections, timelines, trees
 from analysis.report.pages import render
 from analysis.report.plates import Plate, plate
-from analysis.tables import experiment, grid
+from analysis.tables import experiment, formats
+from analysis.tables.formats import WIDTH, Table
 
 TEMPLATE = "report.html"
 # Of all figures; the name of the first workload's has no digest.
@@ -44,8 +45,10 @@ class Report:
     text: str
 
 
-def build(folder: Path) -> Report:
+def build(folder: Path, width: int = WIDTH) -> Report:
     """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
+
+    ``width`` is that of the table as text, in characters.
 
     The records are only read. Every file is written whole or not at all. Of a figure of the paper, all workloads
     are drawn together as in the paper, with verdicts on its claims. One that is not made of runs has no report.
@@ -62,7 +65,7 @@ def build(folder: Path) -> Report:
     score_checks = checks.compare_scores(runs)
     lines = _lines(runs, summary, score_checks)
     problems = [*found.unfinished, *found.problems]
-    files = [write_text(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))]
+    files = [write_text(folder / "summary.csv", formats.csv(summary))]
     drawn: list[Plate] = []
     names = {run.run_id: label for label, run in labels.in_order(runs)}
     if paper:
@@ -85,7 +88,7 @@ def build(folder: Path) -> Report:
     files.append(write_text(folder / TEMPLATE, page))
     pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
     text = [
-        experiment.render(summary),
+        _text(experiment.tables(summary), width),
         "",
         *([paper.text, ""] if paper else []),
         *lines,
@@ -118,12 +121,17 @@ def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks
 def _markdown(
     runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck], lines: Sequence[str]
 ) -> str:
-    parts = [
-        f"# {grid.escape(_title(runs))}",
-        grid.escape(findings.headline(runs, score_checks)),
-        experiment.markdown(summary),
-    ]
-    return "\n\n".join([*parts, "\n".join(f"- {grid.escape(line)}" for line in lines)]) + "\n"
+    parts = [f"# {formats.escape(_title(runs))}", formats.escape(findings.headline(runs, score_checks))]
+    for table in experiment.tables(summary):
+        parts += [f"## {formats.escape(table.title)}"] if table.title else []
+        parts.append(formats.markdown(table))
+    return "\n\n".join([*parts, "\n".join(f"- {formats.escape(line)}" for line in lines)]) + "\n"
+
+
+def _text(tables: Sequence[Table], width: int) -> str:
+    """``tables`` for a terminal."""
+    parts = [f"{table.title}\n{formats.terminal(table, width)}" for table in tables]
+    return "\n\n".join(parts).removeprefix("\n")
 
 
 def _title(runs: Sequence[Run]) -> str:
@@ -207,10 +215,10 @@ def _page(
         figures=drawn,
         trees=shared,
         timelines=over_time,
-        verdicts=sections.verdicts(paper) if paper else None,
+        verdicts=paper.table if paper else None,
         scaled=paper.sources.scaled if paper else (),
         lines=lines,
-        summary=sections.summary(summary),
+        summary=experiment.tables(summary),
         overlap=processes.overlap(runs),
         process=processes.process(runs),
         rounds=sections.rounds(runs),

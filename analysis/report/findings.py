@@ -1,7 +1,6 @@
 """What the numbers say, in sentences that are only as strong as the data."""
 
 from collections.abc import Sequence
-from statistics import median
 
 import pandas as pd
 
@@ -9,10 +8,10 @@ from alsatian.records.reading import Run
 from alsatian.records.schema import Storage
 from alsatian.units import count_text, factor_text, format_bytes, printable, seconds_text
 from analysis.comparing import sweeps
-from analysis.comparing.budgets import cache_budget, without_budget
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import reference, workload
 from analysis.comparing.labels import in_order
+from analysis.comparing.measurements import wall
 
 
 def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
@@ -24,7 +23,7 @@ def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
     ]
     subject = "alsatian" if any(run.strategy == "alsatian" for run, _ in pairs) else None
     if subject is None and pairs:
-        subject = min(pairs, key=lambda pair: _wall(pair[0]) / _wall(pair[1]))[0].strategy
+        subject = min(pairs, key=lambda pair: wall(pair[0]).median / wall(pair[1]).median)[0].strategy
     pairs = [(run, base) for run, base in pairs if run.strategy == subject]
     if not pairs:
         swept = sweeps.find(runs) if len({workload(run) for run in runs}) == 1 else None
@@ -36,7 +35,7 @@ def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
 def _speed(pairs: Sequence[tuple[Run, Run]], names: dict[str, str]) -> str:
     """``"alsatian ranks the same 16 models 3.9× faster than base"`` or what holds instead."""
     run, base = pairs[0]
-    factors = sorted(_wall(other) / _wall(own) for own, other in pairs)
+    factors = sorted(wall(other).median / wall(own).median for own, other in pairs)
     if len(pairs) > 1:
         span = f"{factor_text(factors[0])} to {factor_text(factors[-1])}"
         how = f"{span} faster than base" if factors[0] > 1 else f"in {span} of base's speed"
@@ -75,8 +74,8 @@ def _winners(pairs: Sequence[tuple[Run, Run]]) -> str:
 
 
 def _without_base(labelled: Sequence[tuple[str, Run]]) -> str:
-    label, run = min(labelled, key=lambda pair: _wall(pair[1]))
-    took = f"{label} ranks {count_text(run.model_set.models, 'model')} in {seconds_text(_wall(run))}"
+    label, run = min(labelled, key=lambda pair: wall(pair[1]).median)
+    took = f"{label} ranks {count_text(run.model_set.models, 'model')} in {seconds_text(wall(run).median)}"
     if all(other.strategy == "base" for _, other in labelled):
         return f"{took}; no other strategy ran on the same models and data to compare with."
     return f"{took}; no run of base on the same models, data and hardware to compare with."
@@ -111,12 +110,12 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
     peaks = dict(zip(summary["strategy"], summary["cache_peak_bytes"], strict=True))
     lines: dict[str, list[str]] = {}
     for label, run in in_order(runs):
-        limit = cache_budget(run)
+        limit = sweeps.cache_budget(run)
         # As it was written and in the decimal units of everything else.
         budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {format_bytes(limit.bytes)}"
         over = limit.bytes is not None and peaks[label] > limit.bytes
         lines.setdefault(budget, []).append(
-            f"{without_budget(label)} {format_bytes(peaks[label])}{' OVER BUDGET' if over else ''}"
+            f"{sweeps.without_budget(label)} {format_bytes(peaks[label])}{' OVER BUDGET' if over else ''}"
         )
     return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
 
@@ -149,13 +148,9 @@ def storage_text(storage: Storage) -> str:
     return f"{speed}, {'cold page cache' if storage.cold else 'page cache not emptied'}"
 
 
-def _wall(run: Run) -> float:
-    return median(repeat.wall_s for repeat in run.repeats)
-
-
 def _overlap(a: Run, b: Run) -> bool:
     """Whether the ranges of the wall times overlap; single measurements have none."""
     if len(a.repeats) == len(b.repeats) == 1:
         return False
-    walls_a, walls_b = [r.wall_s for r in a.repeats], [r.wall_s for r in b.repeats]
-    return min(walls_a) <= max(walls_b) and min(walls_b) <= max(walls_a)
+    one, other = wall(a), wall(b)
+    return one.low <= other.high and other.low <= one.high

@@ -1,5 +1,6 @@
 """Pages from the templates beside this file."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,4 +16,10 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = _unbroken
     return environment.get_template(template).render(**values)
+
+
+def _unbroken(title: str) -> str:
+    """``title`` for a browser, which would break "speed-up" at its hyphen and leave an "s" alone on a line."""
+    return re.sub(" s$", "\u00a0s", title.replace("-", "\u2011"))

@@ -14,9 +14,7 @@ from analysis.paper.arrangement import FIGURES
 from analysis.report import sections
 from analysis.report.pages import render
 from analysis.report.plates import Plate, plate
-from analysis.report.sections import Table
-from analysis.tables.experiment import numbers
-from analysis.tables.grid import NO_BREAK
+from analysis.tables.formats import Table
 
 TEMPLATE = "reproduction.html"
 FILE = "report.html"
@@ -139,10 +137,10 @@ def _page(folder: Path) -> Page | None:
     runs = list(sources.runs.values())
     return Page(
         anchor=folder.name,
-        short=f"Fig{NO_BREAK}{number}" if number.isdigit() else number.capitalize(),
+        short=f"Fig\u00a0{number}" if number.isdigit() else number.capitalize(),
         section=section,
         plate=plate(picture.title, picture.caption, picture.page_image(), wide=True),
-        numbers=Table("", *numbers(picture.data.drop(columns="run_id", errors="ignore"))),
+        numbers=Table.of(picture.data.drop(columns="run_id", errors="ignore").dropna(axis="columns", how="all")),
         runs=runs,
         commands=list(dict.fromkeys(run.command for run in runs)),
         report=f"{folder.name}/{FILE}" if (folder / FILE).is_file() else None,

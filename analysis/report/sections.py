@@ -11,24 +11,13 @@ from alsatian.units import count_text, format_bytes, seconds_text
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import workload
 from analysis.comparing.labels import in_order
-from analysis.paper import HEADER, Section
 from analysis.report.findings import storage_text
-from analysis.tables import experiment
+from analysis.tables.formats import Table
 
 # Longer lists are folded.
 SHOWN = 20
 # All of more runs than this are not listed by name.
 MANY = 6
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts. ``numeric`` says which columns hold numbers."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    numeric: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,42 +29,20 @@ class Ranking:
     rest: Sequence[tuple[str, str]]
 
 
-def summary(frame: pd.DataFrame) -> list[Table]:
-    """The table of runs, as in a terminal."""
-    # A browser would break "speed-up" at its hyphen and leave an "s" alone on a line.
-    header = tuple(
-        t.replace("-", "\u2011").replace("inference s", "inference\u00a0s") for t, _ in experiment.HEADER
-    )
-    numeric = tuple(i for i, (_, number) in enumerate(experiment.HEADER) if number)
-    parts = experiment.by_workload(frame)
-    return [
-        Table(
-            heading if len(parts) > 1 else "", header, [tuple(cells) for cells in experiment.cells(rows)], numeric
-        )
-        for heading, rows in parts
-    ]
-
-
-def verdicts(paper: Section) -> Table:
-    """What became of the paper's claims."""
-    return Table("", tuple(title for title, _ in HEADER), paper.rows)
-
-
 def rounds(runs: Sequence[Run]) -> list[Table]:
     """Rounds of each run: training items, models scored, chunks, the best model and its score.
 
     Runs that agree share a table.
     """
-    header = ("train items", "models", "chunks", "top score", "best model")
-    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    groups: dict[tuple[tuple[object, ...], ...], list[str]] = {}
     for label, run in in_order(runs):
         rows = []
         for result in run.rounds:
             best = max(result.scores, key=lambda model: result.scores[model])
-            numbers = (result.train_items, len(result.scores), result.chunks)
-            rows.append((*(f"{n:,}" for n in numbers), f"{result.scores[best]:.4f}", best))
+            rows.append((result.train_items, len(result.scores), result.chunks, result.scores[best], best))
         groups.setdefault(tuple(rows), []).append(label)
-    return [Table(_who(labels, runs), header, rows, numeric=(0, 1, 2, 3)) for rows, labels in groups.items()]
+    names = ["train_items", "models", "chunks", "top_score", "best model"]
+    return [Table.of(pd.DataFrame(rows, columns=names), _who(labels, runs)) for rows, labels in groups.items()]
 
 
 def rankings(runs: Sequence[Run]) -> list[Ranking]:
@@ -90,8 +57,8 @@ def rankings(runs: Sequence[Run]) -> list[Ranking]:
 
 def score_checks(checks: Sequence[ScoreCheck]) -> Table:
     """Every pair of runs that must agree, and whether it does."""
-    rows = [(check.a, check.b, f"{check.shared:,}", f"{check.fingerprints:,}", _verdict(check)) for check in checks]
-    return Table("", ("run", "and run", "shared scores", "with features", "result"), rows, numeric=(2, 3))
+    rows = [(check.a, check.b, check.shared, check.fingerprints, _verdict(check)) for check in checks]
+    return Table.of(pd.DataFrame(rows, columns=["run", "and run", "shared scores", "with features", "result"]))
 
 
 def differences(checks: Sequence[ScoreCheck]) -> Table:

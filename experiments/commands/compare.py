@@ -30,7 +30,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.records import paths
     from alsatian.records.reading import ResultsError
     from analysis.comparing import comparison
-    from analysis.tables.comparison import FORMATS, SUFFIXES
+    from analysis.tables.comparison import FORMATS, SUFFIXES, text
 
     suffixes = SUFFIXES
     chosen = options.format or ("table" if options.output is None else suffixes.get(options.output.suffix))
@@ -40,7 +40,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         found = comparison.compare([paths.find(path) for path in options.paths])
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
-    content = FORMATS[chosen](found)
+    content = text(found, console.width) if chosen == "table" else FORMATS[chosen](found)
     if options.output is None:
         console.out(content, highlight=False, end="")
     else:

@@ -3,6 +3,8 @@
 import argparse
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 HELP = "show what there is to choose from"
 # What is listed, and the config group behind it.
@@ -38,8 +40,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     wanted = {options.what: LISTS[options.what]} if options.what else LISTS
     for title, group in wanted.items():
         console.print(f"{title} ({group}=…)", style="bold", highlight=False)
-        rows = descriptions(group)
-        width = max(len(name) for name, _ in rows)
-        for name, text in rows:
-            console.print(f"  {name:{width}}  {text}", markup=False, highlight=False)
+        table = Table.grid(padding=(0, 2))
+        for name, text in descriptions(group):
+            table.add_row(Text(f"  {name}"), Text(text))
+        console.print(table, soft_wrap=False)
     return 0

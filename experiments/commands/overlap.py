@@ -50,7 +50,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     path = options.out / "overlap.json"
     # As the analysis reads it: nothing but this file.
     write_json(path, json.loads(json.dumps(found.as_dict())))
-    console.print("\n".join(summary(found)), markup=False, highlight=False)
+    console.print("\n".join(summary(found, console.width)), markup=False, highlight=False)
     files = picture.draw(path)
     console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}", markup=False, highlight=False)
     return 1 if refused else 0
@@ -90,9 +90,12 @@ def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], c
     return list(dict.fromkeys(ids))
 
 
-def summary(found: "Overlap") -> list[str]:
-    """Lines that say what was found, for people."""
+def summary(found: "Overlap", width: int) -> list[str]:
+    """Lines that say what was found, for a terminal of ``width`` characters."""
+    from pandas import DataFrame
+
     from alsatian.units import format_bytes
+    from analysis.tables.formats import Table, terminal
 
     count = len(found.models)
     saving = 1 - found.distinct_bytes / found.total_bytes if found.total_bytes else 0.0
@@ -114,19 +117,22 @@ def summary(found: "Overlap") -> list[str]:
     if not near:
         return [*lines, "near misses: none"]
     lines.append(f"near misses: {len(near)} models would share more with their most similar one")
-    rows = [("model", "most similar", "shares", "would share", "why not"), *(_row(model) for model in near[:ROWS])]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines += ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    lines.append(terminal(Table.of(DataFrame([_row(model) for model in near[:ROWS]])), width))
     if len(near) > ROWS:
         lines.append(f"  … and {len(near) - ROWS} more in overlap.csv")
     return lines
 
 
-def _row(model: "ModelOverlap") -> tuple[str, ...]:
+def _row(model: "ModelOverlap") -> dict[str, str]:
     miss = model.near_miss
     assert miss is not None
     why = (
         miss.reason + (f" of rank {miss.rank}" if miss.rank else "") + (f" ({miss.detail})" if miss.detail else "")
     )
-    would = miss.block + miss.lost_blocks
-    return model.id, miss.partner, f"{model.shared_blocks} of {model.blocks}", f"{would} of {model.blocks}", why
+    return {
+        "model": model.id,
+        "most similar": miss.partner,
+        "shares": f"{model.shared_blocks} of {model.blocks}",
+        "would share": f"{miss.block + miss.lost_blocks} of {model.blocks}",
+        "why not": why,
+    }

@@ -1,6 +1,7 @@
 """``alsatian simulate``: what the runs of an experiment would take, on this machine or another."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 HELP = "predict what the runs of an experiment take"
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io")
-WIDTH = 150
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
     with Progress(console) as progress:
         runs = simulate(found, progress)
-    console.print(table(runs), markup=False, highlight=False)
+    console.print(table(runs, console.width), markup=False, highlight=False)
     for hardware in {run.hardware.name: run.hardware for run in runs}.values():
         console.print(f"\nhardware {hardware.name}: {hardware.source}", markup=False, highlight=False)
     config = found[0].config
@@ -54,36 +54,27 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def table(runs: "Sequence[Simulated]") -> str:
-    """A row for each run, as text for a terminal."""
-    from alsatian.units import format_bytes
-    from analysis.tables import grid
+def table(runs: "Sequence[Simulated]", width: int) -> str:
+    """A row for each run, as text for a terminal of ``width`` characters."""
+    import pandas as pd
 
-    header = [
-        ("run", False),
-        ("wall s", True),
-        ("over base", True),
-        *((f"{part.replace('_', ' ')} s", True) for part in PARTS),
-        ("other s", True),
-        ("read", True),
-        ("cache peak", True),
-        ("blocks peak", True),
-        ("scores", False),
-    ]
+    from analysis.tables.formats import Table, terminal
+
     rows = []
     for run in runs:
-        found = run.prediction.measurement
-        named = [found.parts_s[part] for part in PARTS]
+        taken = run.prediction.measurement
+        parts = {f"{part}_s": taken.parts_s[part] for part in PARTS}
         rows.append(
-            [
-                run.label,
-                f"{found.wall_s:.2f}",
-                f"{run.base_s / found.wall_s:.2f}×" if run.base_s else "",
-                *(f"{seconds:.2f}" for seconds in (*named, max(0.0, found.wall_s - sum(named)))),
-                format_bytes(found.counters.get("bytes_read", 0)),
-                format_bytes(found.peaks.get("cache_bytes", 0)),
-                format_bytes(found.peaks.get("resident_block_bytes", 0)),
-                "recorded" if run.recorded else "drawn",
-            ]
+            {
+                "run": run.label,
+                "wall_s": taken.wall_s,
+                "speedup": run.base_s / taken.wall_s if run.base_s else math.nan,
+                **parts,
+                "other_s": max(0.0, taken.wall_s - sum(parts.values())),
+                "bytes_read": taken.counters.get("bytes_read", 0),
+                "cache_peak_bytes": taken.peaks.get("cache_bytes", 0),
+                "block_peak_bytes": taken.peaks.get("resident_block_bytes", 0),
+                "scores": "recorded" if run.recorded else "drawn",
+            }
         )
-    return grid.text(header, rows, WIDTH, wrap=("run",))
+    return terminal(Table.of(pd.DataFrame(rows)), width)

@@ -3,11 +3,13 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from alsatian.errors import ConfigError
 
@@ -44,7 +46,6 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
     from alsatian.blocks.maintenance import candidates, open_store
-    from alsatian.units import format_bytes
 
     store = open_store(options.store)
     models = candidates(store)
@@ -67,20 +68,22 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
         ]
         _print(console, json.dumps({"models": listed, "sets": sets}, indent=2))
         return 0
-    rows = [
+    _table(
+        console,
         [
-            model.id,
-            model.architecture.name if model.architecture else "-",
-            len(model.blocks),
-            format_bytes(model.parameter_bytes),
-            format_bytes(own_bytes),
-        ]
-        for model, own_bytes in zip(models, own, strict=True)
-    ]
-    _table(console, ["model", "architecture", "blocks", "size", "in no other model"], rows, left=2)
+            {
+                "model": model.id,
+                "architecture": model.architecture.name if model.architecture else "-",
+                "blocks": len(model.blocks),
+                "size_bytes": model.parameter_bytes,
+                "own_bytes": own_bytes,
+            }
+            for model, own_bytes in zip(models, own, strict=True)
+        ],
+    )
     if sets:
         console.print()
-        _table(console, ["set", "models"], [[name, len(members)] for name, members in sets.items()], left=1)
+        _table(console, [{"set": name, "models": len(members)} for name, members in sets.items()])
     return 0
 
 
@@ -136,7 +139,7 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         _print(console, json.dumps({**asdict(found), "sharing_factor": found.sharing_factor}, indent=2))
         return 0
-    rows: list[tuple[str, object, str]] = [
+    rows = [
         ("models", found.models, ""),
         ("sets", found.sets, ""),
         ("blocks", found.blocks, ""),
@@ -146,21 +149,21 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
         ("file bytes", found.file_bytes, format_bytes(found.file_bytes)),
         ("unreferenced bytes", found.unreferenced_bytes, f"in {found.unreferenced_blocks} blocks"),
     ]
-    width, digits = max(len(row[0]) for row in rows), max(len(str(row[1])) for row in rows)
-    for name, value, note in rows:
-        _print(console, f"{name:{width}}  {value!s:>{digits}}  {note}".rstrip())
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    console.print(table, soft_wrap=False)
     return 0
 
 
-def _table(console: Console, head: Sequence[str], rows: Sequence[Sequence[object]], left: int) -> None:
-    """Print aligned columns, the first ``left`` of them to the left."""
-    lines = [head, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        cells = [
-            f"{c:<{w}}" if i < left else f"{c:>{w}}" for i, (c, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        _print(console, "  ".join(cells).rstrip())
+def _table(console: Console, rows: list[dict[str, Any]]) -> None:
+    from pandas import DataFrame
+
+    from analysis.tables import formats
+
+    _print(console, formats.terminal(formats.Table.of(DataFrame(rows)), console.width))
 
 
 def _print(console: Console, text: str) -> None:

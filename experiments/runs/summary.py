@@ -22,7 +22,7 @@ def show(folder: Path, console: Console, tracker: Tracker | None = None) -> int:
     try:
         with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
             remove_temporaries(folder / "figures")
-            built = build.build(folder)
+            built = build.build(folder, console.width)
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     except OSError as error:

@@ -6,8 +6,8 @@ import pytest
 
 from alsatian.records.paths import find
 from alsatian.records.reading import ResultsError
-from analysis.comparing.comparison import METRICS, compare, letter
-from analysis.comparing.spread import Spread
+from analysis.comparing.comparison import compare, letter
+from analysis.comparing.measurements import MEASURED, Spread
 from analysis.tables import comparison as tables
 
 
@@ -68,7 +68,7 @@ def test_a_folder_of_experiments_names_them(tmp_path, write, record):
 def test_other_models_or_data_are_not_compared(tmp_path, folder, write, record, change, reason):
     other = write(tmp_path / "other", record(**change))
     found = comparison(folder / "id-alsatian", other)
-    assert all(math.isnan(row.factors[name].median) for row in found.rows for name in METRICS)
+    assert all(math.isnan(row.factors[name].median) for row in found.rows for name in MEASURED)
     assert len(found.groups) == 2
     assert any(f"B has nothing in common with A: {reason} (" in line for line in found.lines)
 
@@ -77,7 +77,7 @@ def test_other_hardware_is_marked_and_named(tmp_path, folder, write, record):
     other = write(tmp_path / "other", record(environment__cpu="Another CPU"))
     found = comparison(folder / "id-alsatian", other)
     assert [row.comparable for row in found.rows] == [True, False]
-    assert tables.cells(found.rows)[1][2] == "1.0× (0.47–1.2)*"
+    assert tables.table(found.rows).rows[1][2] == "1.0× (0.47–1.2)*"
     text = tables.text(found)
     assert "B alsatian: CPU=Another CPU (reference: Made-up CPU)" in text
     assert "* Not measured under the conditions of the reference" in text
@@ -103,13 +103,13 @@ def test_what_was_not_measured_is_not_a_number(tmp_path, write, record):
         repeat["level"] = "total"
     (row,) = comparison(write(tmp_path / "results", total)).rows
     assert math.isnan(row.values["inference_s"].median)
-    assert tables.cells([row])[0][3:7] == ["–"] * 4
+    assert tables.table([row]).rows[0][3:7] == ("–",) * 4
 
 
 def test_csv_holds_every_number(folder):
     rows = list(csv.DictReader(io.StringIO(tables.csv(comparison(folder)))))
     assert len(rows) == 4
-    for name in METRICS:
+    for name in MEASURED:
         parts = ("median", "min", "max", "repeats", "factor", "factor_min", "factor_max")
         assert {f"{name}_{part}" for part in parts} <= rows[0].keys()
     ours = rows[3]
@@ -126,9 +126,10 @@ def test_latex_and_markdown_hold_no_foreign_markup(tmp_path, write, record):
     assert r"a\|b\_c" in tables.markdown(comparison(evil))
 
 
-def test_tables_fit_a_terminal(folder):
-    table = tables.text(comparison(folder)).split("\n\n")[0]
-    assert max(map(len, table.splitlines())) <= 140
+@pytest.mark.parametrize("width", [80, 140])
+def test_tables_fit_a_terminal(folder, width):
+    table = tables.text(comparison(folder), width).partition(tables.LEGEND)[0]
+    assert max(map(len, table.splitlines())) <= width
 
 
 def test_runs_that_did_not_end_well_are_named(tmp_path, write, record):

@@ -6,8 +6,8 @@ import pytest
 
 from alsatian.records.schema import Budget
 from analysis.comparing import checks, sweeps
-from analysis.comparing.budgets import cache_budget, share_of_working_set, without_budget
 from analysis.comparing.labels import in_order
+from analysis.comparing.sweeps import cache_budget, share_of_working_set, without_budget
 from analysis.figures import curves
 from analysis.report import build, captions, findings, sections
 

@@ -208,7 +208,7 @@ def measured(record):
 
 def test_parts_with_work_beside_the_search_are_listed(load_runs, measured, record):
     table = processes.overlap(load_runs(measured(walls=(4.0,)), measured("base", 0.0, 0.0), record("shift")))
-    assert table.rows == [("alsatian", "prepare model", "1.000", "0.250", "1.500", "0.750")]
+    assert table.rows == [("alsatian", "prepare model", "1.00", "0.25", "1.50", "0.75")]
 
 
 def test_what_the_system_counts_is_listed_where_it_is_known(load_runs, measured, record):
@@ -270,8 +270,8 @@ def test_a_run_without_parts_has_none_in_tables_and_figures(tmp_path, write, rec
     for repeat in total["repeats"]:
         repeat |= {"parts_s": {}, "busy_s": {}, "stalled_s": {}, "level": "total"}
     built = build.build(write(tmp_path, total, *[record("base")] * others))
-    row = experiment.cells(built.summary)[-1]
-    assert row[3:7] == ["–"] * 4
+    row = experiment.tables(built.summary)[0].rows[-1]
+    assert row[3:7] == ("–",) * 4
     assert (tmp_path / "figures" / "breakdown.csv").exists() == bool(others)
     if others:
         assert list(pd.read_csv(tmp_path / "figures" / "breakdown.csv")["strategy"]) == ["base"]

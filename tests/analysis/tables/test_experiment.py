@@ -1,10 +1,15 @@
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis.tables import experiment, grid
+from analysis.tables import experiment, formats, grid
+
+
+def text(summary, width=140):
+    return "\n\n".join(f"{one.title}\n{formats.terminal(one, width)}" for one in experiment.tables(summary))
 
 
 def row(frame, strategy):
@@ -88,16 +93,17 @@ def test_the_columns_of_the_summary(load_runs, record):
 
 
 def test_the_table_as_text(load_runs, record):
-    lines = experiment.render(experiment.summary(load_runs(record("base", (16.0,)), record()))).splitlines()
-    assert lines[1].split()[:3] == ["strategy", "wall", "time"]
-    first = " ".join(lines[3].split())
+    lines = text(experiment.summary(load_runs(record("base", (16.0,)), record()))).splitlines()
+    assert lines[-4].split()[:2] == ["strategy", "wall"]
+    first = " ".join(lines[-2].split())
     assert first == "base 16.0 s (N=1) 1.0× 4.00 1.00 8.00 2.00 180 MB 5,400 m2 identical (2 scores)"
-    assert "4.1 s (4.0–4.3, N=3)" in lines[4]
-    assert " 3.9× " in lines[4]
-    assert len({line.index("m2") for line in lines[3:]}) == 1
+    assert "4.1 s (4.0–4.3, N=3)" in lines[-1]
+    assert " 3.9× " in lines[-1]
+    assert len({line.index("m2") for line in lines[-2:]}) == 1
 
 
-def test_a_wide_table_is_wrapped_and_loses_nothing(load_runs, record):
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_a_wide_table_is_folded_and_loses_nothing(load_runs, record, width):
     winner = "organisation-with-a-long-name/model_with_a_long_name-and-a-digest-0123456789abcdef"
     budgets = ("8MiB", "16MiB")
     runs = load_runs(
@@ -106,21 +112,28 @@ def test_a_wide_table_is_wrapped_and_loses_nothing(load_runs, record):
             for b in budgets
         )
     )
-    text = experiment.render(experiment.summary(runs))
-    assert max(len(line) for line in text.splitlines()) <= 140
+    lines = text(experiment.summary(runs), width).splitlines()
+    assert max(len(line) for line in lines) <= width
     for column, whole in (
         ("winner", winner * 2),
         ("strategy", "".join(f"alsatian seed={b} cache.budget={b}" for b in budgets)),
     ):
-        place = text.splitlines()[1].index(column)
-        pieces = [line[place:].split("  ")[0] for line in text.splitlines()[3:]]
-        assert "".join(pieces).replace(" ", "") == whole.replace(" ", "")
+        head = next(i for i, line in enumerate(lines) if column in line)
+        place = lines[head].index(column)
+        pieces = [line[place:].split("  ")[0] for line in lines[head + 2 :]]
+        assert whole.replace(" ", "") in "".join(pieces).replace(" ", "")
+
+
+@given(st.lists(st.tuples(st.text("ab é", max_size=30), st.floats(0, 1e9)), min_size=1), st.integers(40, 100))
+def test_no_table_is_wider_than_the_terminal(rows, width):
+    frame = pd.DataFrame([{"strategy": name} | dict.fromkeys(experiment.SHOWN[:-1], n) for name, n in rows])
+    lines = formats.terminal(formats.Table.of(frame), width).splitlines()
+    assert max(map(len, lines)) <= width
 
 
 def test_workloads_are_separate_tables(load_runs, record):
     runs = load_runs(record("base"), record(), record("shift", model_set__digest="other", model_set__name="vit"))
-    text = experiment.render(experiment.summary(runs))
-    first, second = text.split("\n\n")
+    first, second = text(experiment.summary(runs)).split("\n\n")
     assert first.startswith("digits_finetunes on digits\n")
     assert second.startswith("vit on digits\n")
     assert "alsatian" in first
@@ -129,15 +142,16 @@ def test_workloads_are_separate_tables(load_runs, record):
 
 
 def test_control_characters_do_not_reach_the_terminal(load_runs, record):
-    text = experiment.render(experiment.summary(load_runs(record(winner="m\x1b[2J", ranking=["m\x1b[2J"]))))
-    assert "\x1b" not in text
-    assert "m\\x1b[2J" in text
+    shown = text(experiment.summary(load_runs(record(winner="m\x1b[2J", ranking=["m\x1b[2J"]))))
+    assert "\x1b" not in shown
+    assert "m\\x1b[2J" in shown
 
 
 def test_markdown_cells_cannot_break_out(load_runs, record):
-    text = experiment.markdown(experiment.summary(load_runs(record(winner="a|b<c", ranking=["a|b<c"]))))
-    assert "a\\|b\\<c" in text
-    assert len(text.splitlines()) == 3
+    (table,) = experiment.tables(experiment.summary(load_runs(record(winner="a|b<c", ranking=["a|b<c"]))))
+    shown = formats.markdown(table)
+    assert "a\\|b\\<c" in shown
+    assert len(shown.splitlines()) == 3
 
 
 @given(st.text(alphabet="ab_-=./ é", max_size=60), st.integers(1, 20))

@@ -43,9 +43,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
 def test_ls(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("ls") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[1:3]] == [
-        ["[b]", "-", "2", "4.0", "kB", "40", "B"],
-        ["org/a", "resnet18", "2", "4.0", "kB", "40", "B"],
+    assert [line.split() for line in lines[2:4]] == [
+        ["[b]", "-", "2", "4.04", "kB", "40", "B"],
+        ["org/a", "resnet18", "2", "4.04", "kB", "40", "B"],
     ]
     assert lines[-1].split() == ["both", "2"]
     assert call("ls", "--json") == 0

@@ -1,0 +1,62 @@
+"""What the repeats of a run say: each metric's median, smallest, largest and how many values there are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Self
+
+from alsatian.records.reading import Run
+
+PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "planning", "cache_io", "other")
+COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")
+MEASURED = ("wall_s", *(f"{part}_s" for part in PARTS), *COUNTERS)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, smallest and largest of ``count`` values; NaN for none."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Of all ``values``; as if there were none if one of them is NaN."""
+        if not values or any(math.isnan(value) for value in values):
+            return cls(math.nan, math.nan, math.nan, 0)
+        return cls(median(values), min(values), max(values), len(values))
+
+    def over(self, other: "Spread") -> "Spread":
+        """How many times ``other`` it is; the spread is that of the extremes. NaN where ``other`` may be 0."""
+        if not other.low > 0 or not self.count:
+            return NOT_MEASURED
+        return Spread(
+            self.median / other.median, self.low / other.high, self.high / other.low, min(self.count, other.count)
+        )
+
+
+NOT_MEASURED = Spread(math.nan, math.nan, math.nan, 0)
+
+
+def measured(run: Run) -> dict[str, Spread]:
+    """Each of ``MEASURED`` over the repeats of ``run``, in seconds, bytes or counts."""
+    # Repeats that measured the wall time alone have no parts.
+    whole = [repeat for repeat in run.repeats if repeat.level != "total"]
+    return {
+        "wall_s": wall(run),
+        **{f"{part}_s": Spread.of([repeat.parts_s.get(part, 0.0) for repeat in whole]) for part in PARTS},
+        **{name: Spread.of([r.counters.get(name, math.nan) for r in run.repeats]) for name in COUNTERS},
+    }
+
+
+def wall(run: Run) -> Spread:
+    """The wall time over the repeats of ``run``, in seconds."""
+    return Spread.of([repeat.wall_s for repeat in run.repeats])
+
+
+def median_count(run: Run, name: str) -> int:
+    """The median of a counter over the repeats; one that is not in the record is 0."""
+    return round(median(repeat.counters.get(name, 0) for repeat in run.repeats))
