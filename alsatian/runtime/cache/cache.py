@@ -124,7 +124,12 @@ class Cache:
     def release(self, vertex: int) -> None:
         """Drop ``vertex``."""
         entry = self._entries.pop(vertex)
-        self._leave(vertex, entry)
+        tier = self._tiers[entry.level]
+        for handle in entry.handles:
+            tier.drop(handle)
+        tier.used -= entry.reserved
+        self._note(entry.level)
+        self._policies[entry.level].removed(vertex)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -193,14 +198,6 @@ class Cache:
         tier.used += entry.reserved
         self._note(level)
         self._policies[level].inserted(vertex, entry.reserved, entry.cost)
-
-    def _leave(self, vertex: int, entry: _Entry) -> None:
-        tier = self._tiers[entry.level]
-        for handle in entry.handles:
-            tier.drop(handle)
-        tier.used -= entry.reserved
-        self._note(entry.level)
-        self._policies[entry.level].removed(vertex)
 
     def _note(self, level: int) -> None:
         tier = self._tiers[level]
