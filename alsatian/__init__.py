@@ -11,9 +11,17 @@ if TYPE_CHECKING:
     from alsatian.budgets import Budgets
 
 __all__ = ["Budgets", "SearchResult", "search"]
+__version__: str
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("alsatian")
+        except PackageNotFoundError:  # a checkout that is not installed
+            return "0+unknown"
     if name in __all__:
         from alsatian import api, budgets
 

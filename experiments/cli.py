@@ -9,6 +9,7 @@ from importlib import import_module
 
 from rich.console import Console
 
+import alsatian
 from alsatian.errors import AlsatianError
 
 # A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"alsatian {alsatian.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"experiments.commands.{name}")

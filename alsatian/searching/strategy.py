@@ -24,8 +24,8 @@ SHARING = ("none", "prefix")
 class Strategy:
     """How to search. The defaults are Alsatian's.
 
-    A baseline is a subclass with other defaults; one that needs more overrides ``rounds`` (which models
-    see which data) or ``plan`` (what is computed, kept and released).
+    A baseline is another combination of these; one that needs more is a subclass that overrides ``rounds`` (which
+    models see which data) or ``plan`` (what is computed, kept and released).
 
     Attributes:
         name: for tables and figures.

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, reduce
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -21,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from alsatian.errors import ConfigError, nearest
 from experiments.configuration.settings import check_kind
 
-MODULE = "conf"
+CONF = Path(__file__).parents[2] / "conf"
+"""The menu: beside this package in a checkout and in a wheel."""
 
 
 def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
@@ -127,11 +127,11 @@ def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
 
 def experiments_with(key: str) -> list[str]:
     """Names of the experiments whose file sets ``key``, sorted."""
-    folder = resources.files(MODULE).joinpath("experiment")
-    return [name for name in choices("experiment") if key in _read(folder.joinpath(f"{name}.yaml"))]
+    folder = CONF / "experiment"
+    return [name for name in choices("experiment") if key in _read(folder / f"{name}.yaml")]
 
 
-def _read(file: Traversable) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, Any]:
     return OmegaConf.to_container(OmegaConf.create(file.read_text()), resolve=False)  # type: ignore[return-value]
 
 
@@ -143,7 +143,7 @@ def choices(group: str) -> list[str]:
 
 def _initialised() -> Any:
     GlobalHydra.instance().clear()
-    return hydra.initialize_config_module(MODULE, version_base="1.3", job_name="alsatian")
+    return hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="alsatian")
 
 
 def _parse(words: Sequence[str]) -> list[Override]:
@@ -266,7 +266,7 @@ def descriptions(group: str) -> list[tuple[str, str]]:
 
 
 def _first_comment(group: str, name: str) -> str:
-    text = resources.files(MODULE).joinpath(group, f"{name}.yaml").read_text()
+    text = (CONF / group / f"{name}.yaml").read_text()
     for line in text.splitlines():
         if line.startswith("# ") and not line.startswith("# @package"):
             return line.removeprefix("# ")

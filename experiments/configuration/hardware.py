@@ -1,15 +1,15 @@
 """The hardware that times are predicted for: this machine, one that comes with the project, or a file."""
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from alsatian.costs.hardware import Hardware
 from alsatian.errors import ConfigError, nearest
+from experiments.configuration.composition import CONF
 
 MEASURED = "measured"
-_FOLDER = resources.files("conf").joinpath("hardware")
+_FOLDER = CONF / "hardware"
 
 
 def shipped_profile(name: str) -> Hardware:
@@ -18,9 +18,9 @@ def shipped_profile(name: str) -> Hardware:
     Raises:
         ConfigError: there is none.
     """
-    path = Path(str(_FOLDER.joinpath(f"{name}.json")))
+    path = _FOLDER / f"{name}.json"
     if not path.is_file():
-        valid = [file.name.removesuffix(".json") for file in _FOLDER.iterdir() if file.name.endswith(".json")]
+        valid = sorted(file.stem for file in _FOLDER.glob("*.json"))
         raise ConfigError(f"hardware.name={name}: there is no such profile; {nearest(name, [*valid, MEASURED])}")
     return Hardware.read(path)
 

@@ -25,6 +25,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.strategy import Strategy
+from experiments.configuration.composition import cells
 from experiments.configuration.hardware import chosen_profile
 from experiments.configuration.settings import check_run
 from experiments.trackers.base import Tracker
@@ -155,6 +156,16 @@ def use_threads(config: dict[str, Any]) -> None:
     """Have PyTorch use as many threads as ``config`` says, or as it chose itself."""
     own = _own_choice()
     torch.set_num_threads(config["device"]["threads"] or own)
+
+
+def strategy_named(name: str) -> Strategy:
+    """The strategy that ``strategy=<name>`` chooses.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    (cell,) = cells([f"strategy={name}"])
+    return _strategy(cell.config)
 
 
 def _strategy(config: DictConfig) -> Strategy:

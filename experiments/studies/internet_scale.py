@@ -31,9 +31,8 @@ from alsatian.searching.schedules import Exhaustive, Halving
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 from alsatian.units import format_bytes, parse_bytes
-from baselines.base import Base
-from baselines.shift import Shift
 from experiments.configuration.hardware import shipped_profile
+from experiments.configuration.setup import strategy_named
 from experiments.studies.internet_figure import draw
 from experiments.studies.outlines import Outline, PositionCosts, outline
 
@@ -45,8 +44,8 @@ SHARED = {"87 %": 0.13, "63 %": 0.37}
 """Models that share blocks, as the paper finds for DETR-50 and at most for ResNet and DINOv2, and those that do
 not."""
 APPROACHES: dict[str, Strategy] = {
-    "all data, nothing shared": Base(),
-    "halving, nothing shared": Shift(),
+    "all data, nothing shared": strategy_named("base"),
+    "halving, nothing shared": strategy_named("shift"),
     "all data, shared": Strategy(schedule=Exhaustive()),
     "halving, shared": Strategy(schedule=Halving()),
 }

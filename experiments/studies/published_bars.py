@@ -19,7 +19,7 @@ from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Round, Rounds, ranked
 from alsatian.searching.strategy import Strategy
-from baselines.base import Base
+from experiments.configuration.setup import strategy_named
 from experiments.predictions.chains import PUBLISHED, SETS, read_chains
 from experiments.studies.published_parts import FILE_BYTES, new_items
 
@@ -144,8 +144,8 @@ def _search(
     test, train, amounts = batches(items)
     halving = PublishedRounds(amounts)
     strategies = {
-        "base": Base(),
-        "shift": Base(name="shift", schedule=halving),
+        "base": strategy_named("base"),
+        "shift": replace(strategy_named("shift"), schedule=halving),
         "alsatian": Strategy(schedule=halving),
     }
     keys = keys_for(hardware, candidates, like=shape_of(workload))

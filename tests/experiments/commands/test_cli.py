@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -203,16 +203,21 @@ def test_a_record_that_cannot_be_written_is_one_line(
     assert "cannot be written" in line
 
 
-def test_the_baseline_of_the_readme_takes_two_files_and_no_other_edit(tmp_path: Path, store: Path) -> None:
+def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(tmp_path: Path, store: Path) -> None:
     source = tmp_path / "source"
     leave = shutil.ignore_patterns(".*", "build", "store", "results", "tests", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, source, ignore=leave)
-    section = (ROOT / "README.md").read_text().partition("## Add a baseline")[2]
-    for file, kind in (("baselines/patient.py", "python"), ("conf/strategy/patient.yaml", "yaml")):
-        assert f"`{file}`" in section
-        (source / file).write_text(section.partition(f"```{kind}\n")[2].partition("```")[0])
+    section = (ROOT / "README.md").read_text().partition("## Add a baseline")[2].partition("\n## ")[0]
+    files = re.findall(r"`((?:conf|baselines)/\S+\.(?:yaml|py))`[^`]*:\n\n```\w+\n(.*?)```", section, re.DOTALL)
+    assert [file for file, _ in files] == [
+        "conf/strategy/patient.yaml",
+        "baselines/half.py",
+        "conf/strategy/half.yaml",
+    ]
+    for file, content in files:
+        (source / file).write_text(content)
     program = "import sys; from experiments.cli import main; sys.exit(main(sys.argv[1:]))"
-    words = ["run", "scale=ci", f"store_dir={store}", "strategy=patient"]
+    words = ["run", "-m", "scale=ci", f"store_dir={store}", "strategy=patient,half"]
     done = subprocess.run(
         [sys.executable, "-c", program, *words],
         cwd=tmp_path,
@@ -221,9 +226,11 @@ def test_the_baseline_of_the_readme_takes_two_files_and_no_other_edit(tmp_path: 
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    record = records(tmp_path / "results")["patient"]
-    assert [len(result["scores"]) for result in record["rounds"]] == [4]
-    assert record["status"] == "ok"
+    found = records(tmp_path / "results")
+    assert [len(result["scores"]) for result in found["patient"]["rounds"]] == [4]
+    (round_,) = found["half"]["rounds"]
+    assert round_["train_items"] < found["patient"]["rounds"][-1]["train_items"]
+    assert {record["status"] for record in found.values()} == {"ok"}
 
 
 def test_list_names_every_choice(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,20 +249,3 @@ def test_figures_of_an_empty_folder_is_one_line(alsatian: Alsatian, capsys: pyte
 def test_the_code_version_is_that_of_the_package(alsatian: Alsatian) -> None:
     here = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
     assert code()["commit"] == (here.stdout.strip() or None)
-
-
-def test_the_wheel_carries_configuration_and_report(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    leave = shutil.ignore_patterns(".*", "build", "store", "results", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, source, ignore=leave)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    shipped = {str(p.relative_to(ROOT)) for p in (ROOT / "conf").rglob("*.yaml")}
-    shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "conf" / "hardware").glob("*.json")}
-    shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "alsatian" / "records").glob("*.schema.json")}
-    assert len(shipped) > 2
-    shipped |= {str(p.relative_to(ROOT)) for p in (ROOT / "analysis" / "report").glob("*.html")}
-    assert shipped <= names

@@ -1,5 +1,6 @@
 """From words to configurations."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import hydra
@@ -8,11 +9,10 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from alsatian.errors import ConfigError
+from alsatian.searching.auto import Auto
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.composition import Cell, cells, choices, descriptions
-from experiments.configuration.setup import Parts, Setup
-
-STRATEGIES = choices("strategy")
+from experiments.configuration.composition import CONF, Cell, cells, choices, descriptions
+from experiments.configuration.setup import Parts, Setup, strategy_named
 
 
 def _setup(cell: Cell) -> Setup:
@@ -47,23 +47,33 @@ def test_runs_of_a_sweep_are_what_hydra_composes_one_by_one() -> None:
     words = ["experiment=order_sweep", "batch_size=7"]
     found = cells(words)
     assert len(found) == 42
-    config_folder = {"config_module": "conf", "version_base": "1.3"}
     for cell in found[::5]:
-        with hydra.initialize_config_module(**config_folder):
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             whole = hydra.compose("config", [*words, *cell.overrides])
         assert OmegaConf.to_container(cell.config) == OmegaConf.to_container(whole, resolve=True)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_the_yaml_of_a_strategy_and_its_class_agree(name: str) -> None:
-    (cell,) = cells([f"strategy={name}"])
-    composed = _setup(cell).strategy
-    plain: Strategy = hydra.utils.get_class(cell.config.strategy._target_)()
-    assert composed.name == plain.name == name.removesuffix("_published")
-    assert composed.schedule == plain.schedule
-    assert composed.sharing == plain.sharing
-    assert composed.order == plain.order
-    assert type(composed.cache) is type(plain.cache)
+COMBINATIONS = {
+    "base": ("base", "exhaustive", "none", "given", "none"),
+    "shift": ("shift", "halving", "none", "given", "none"),
+    "shared_prefix": ("shared_prefix", "halving", "prefix", "given", "lru"),
+    "alsatian": ("alsatian", "halving", "prefix", "dfs_plus", "planned"),
+    "alsatian_published": ("alsatian", "paper_halving", "prefix", "dfs_plus", "planned"),
+    "auto": ("auto", "halving", "prefix", "dfs_plus", "planned"),
+}
+"""Name, schedule, sharing, order and cache policy of every strategy."""
+
+
+@pytest.mark.parametrize("name", choices("strategy"))
+def test_a_strategy_is_the_combination_that_it_stands_for(name: str) -> None:
+    found = strategy_named(name)
+    parts = (found.name, found.schedule.name, found.sharing, found.order.name, found.cache.name)
+    assert parts == COMBINATIONS[name]
+    assert type(found) is (Auto if name == "auto" else Strategy)
+
+
+def test_alsatian_is_what_a_search_does_by_default() -> None:
+    assert replace(strategy_named("alsatian"), cache=Strategy().cache) == Strategy()
 
 
 GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "tracker", "scale"]

@@ -1,5 +1,6 @@
 """The closed form for very many models is what the simulator adds up, and its workers do all of the work."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,7 @@ from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Exhaustive, Halving, PaperHalving
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
-from baselines.base import Base
-from baselines.shift import Shift
+from experiments.configuration.setup import strategy_named
 from experiments.studies.outlines import Outline, PositionCosts, outline
 
 SHAPE = "made@1"
@@ -37,8 +37,8 @@ STORAGE = Storage(bandwidth="200MB")
 BATCHES = batches_of(100, 500, 64)
 MODELS = GeneratedSet(count=60, blocks=12, models_per_family=25)
 STRATEGIES = [
-    Base(),
-    Shift(schedule=PaperHalving()),
+    strategy_named("base"),
+    replace(strategy_named("shift"), schedule=PaperHalving()),
     Strategy(name="exhaustive", schedule=Exhaustive()),
     Strategy(name="halving", schedule=Halving()),
 ]

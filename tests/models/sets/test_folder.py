@@ -15,7 +15,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.sets.folder import FolderSet, add_path
 from alsatian.searching.strategy import Strategy
-from baselines.base import Base
+from experiments.configuration.setup import strategy_named
 from tests.models.reading.checkpoint_files import (
     RESNET,
     bert,
@@ -217,7 +217,7 @@ def test_search_over_a_folder_gives_the_scores_of_base(root, store):
     images = (rng.integers(0, 128, (80, 32, 32, 3)) + 100 * labels[:, None, None, None]).astype(np.uint8)
     results = [
         alsatian.search(models, (images, labels), strategy=strategy, batch_size=16, verify=True)
-        for strategy in (Base(), Strategy(schedule=Base().schedule))
+        for strategy in (strategy_named("base"), Strategy(schedule=strategy_named("base").schedule))
     ]
     assert results[0].rounds[-1].scores == results[1].rounds[-1].scores
     assert results[0].rounds[-1].fingerprints == results[1].rounds[-1].fingerprints

@@ -22,8 +22,8 @@ from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.hub_lock import Filters, read_lock, resolve
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from baselines.base import Base
 from experiments.configuration.composition import cells, choices
+from experiments.configuration.setup import strategy_named
 
 ROOT = Path(__file__).parents[3]
 BASE = "lab/base"
@@ -270,7 +270,10 @@ def test_a_model_that_cannot_be_read_is_left_out_of_every_strategy(
     assert str(tmp_path) not in why
     rng = np.random.default_rng(0)
     data = make_dataset("noise", rng.integers(0, 256, (24, 16, 16), dtype=np.uint8), np.arange(24) % 2)
-    results = [search(models, data, strategy=s, batch_size=8) for s in (Strategy(schedule=Exhaustive()), Base())]
+    results = [
+        search(models, data, strategy=s, batch_size=8)
+        for s in (Strategy(schedule=Exhaustive()), strategy_named("base"))
+    ]
     assert results[0].rounds[-1].scores == results[1].rounds[-1].scores
     assert repositories(results[0].rounds[-1].scores) == [BASE, "zoe/less"]
 

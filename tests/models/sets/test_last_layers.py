@@ -17,7 +17,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture
 from alsatian.models.sets.last_layers import SavedState, cached_inputs, last_layers
 from alsatian.models.sets.synthetic import SyntheticSet
-from baselines.base import Base
+from experiments.configuration.setup import strategy_named
 
 VIT = {"image_size": 32, "patch_size": 16, "num_layers": 4, "num_heads": 2, "hidden_dim": 32, "mlp_dim": 128}
 RESNET = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1, 2, 1, 1], "layer_type": "basic"}
@@ -62,8 +62,8 @@ def test_layers_of_a_transformer_have_its_parameters(models: ModelSet) -> None:
 
 def test_scores_of_the_last_layers_are_those_of_the_model(models: ModelSet) -> None:
     inputs = cached_inputs(models, DATA, 3)
-    whole = search(models, DATA, strategy=Base(), batch_size=16, verify=True)
-    cut = search(last_layers(models, 3), inputs, strategy=Base(), batch_size=16, verify=True)
+    whole = search(models, DATA, strategy=strategy_named("base"), batch_size=16, verify=True)
+    cut = search(last_layers(models, 3), inputs, strategy=strategy_named("base"), batch_size=16, verify=True)
     assert list(cut.rounds[0].fingerprints.values()) == list(whole.rounds[0].fingerprints.values())
     assert list(cut.rounds[0].scores.values()) == list(whole.rounds[0].scores.values())
     assert 0 < cut.measurement.counters["block_executions"] < whole.measurement.counters["block_executions"]

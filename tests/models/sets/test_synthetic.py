@@ -22,8 +22,8 @@ from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
 from alsatian.models.sets.synthetic import SyntheticSet, letter_tokenizer, redraw
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from baselines.base import Base
 from experiments.configuration.composition import cells, choices
+from experiments.configuration.setup import strategy_named
 
 VIT: dict[str, Any] = {
     "architecture": "VisionTransformer",
@@ -209,7 +209,7 @@ def test_strategies_agree_on_a_synthetic_set(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     data = make_dataset("noise", rng.integers(0, 256, (40, 32, 32), dtype=np.uint8), np.arange(40) % 2)
     ours = search(models, data, strategy=Strategy(schedule=Exhaustive()), batch_size=16, verify=True)
-    theirs = search(models, data, strategy=Base(), batch_size=16, verify=True)
+    theirs = search(models, data, strategy=strategy_named("base"), batch_size=16, verify=True)
     assert ours.rounds[-1].scores == theirs.rounds[-1].scores
     assert ours.rounds[-1].fingerprints == theirs.rounds[-1].fingerprints
     assert len(set(ours.rounds[-1].fingerprints.values())) == 4
