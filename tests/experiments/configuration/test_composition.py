@@ -73,7 +73,9 @@ def test_a_strategy_is_the_combination_that_it_stands_for(name: str) -> None:
 
 
 def test_alsatian_is_what_a_search_does_by_default() -> None:
-    assert replace(strategy_named("alsatian"), cache=Strategy().cache) == Strategy()
+    usual = Strategy()
+    assert replace(strategy_named("alsatian"), cache=usual.cache) == usual
+    assert usual.cache.name == "planned"
 
 
 GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "tracker", "scale"]
