@@ -17,18 +17,14 @@ from alsatian.models.reading.architectures import architecture, code_version
 
 
 @dataclass(frozen=True)
-class ModelSet:
-    """Candidate models to search.
+class CandidateSet:
+    """Candidate models as chains of blocks: enough to identify a search and to predict it.
 
     Attributes:
         candidates: in their given order.
-        store: holds the blocks of all candidates.
-        segments: code by block identity, on the device of the search.
     """
 
     candidates: tuple[Candidate, ...]
-    store: BlockStore
-    segments: Mapping[str, Segment]
 
     def __post_init__(self) -> None:
         if not self.candidates:
@@ -53,6 +49,19 @@ class ModelSet:
     def distinct_bytes(self) -> int:
         """Bytes of all distinct blocks' parameters."""
         return chain_bytes(c.blocks for c in self.candidates)[1]
+
+
+@dataclass(frozen=True)
+class ModelSet(CandidateSet):
+    """Candidate models to search.
+
+    Attributes:
+        store: holds the blocks of all candidates.
+        segments: code by block identity, on the device of the search.
+    """
+
+    store: BlockStore
+    segments: Mapping[str, Segment]
 
     @classmethod
     def open(cls, store: BlockStore, ids: Sequence[str], device: torch.device | str = "cpu") -> "ModelSet":

@@ -16,6 +16,7 @@ from alsatian.records.schema import (
     Dataset,
     Environment,
     ModelSet,
+    Prediction,
     Repeat,
     Round,
     Run,
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from alsatian.records.trace import Trace, load_trace
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Budget", "Dataset", "Environment", "FieldError", "Fields", "ModelSet", "Records",
-    "Repeat", "ResultsError", "Round", "Run", "Source", "Storage", "Trace", "Vertex", "document", "find",
-    "load", "load_trace", "parse_run", "parse_tree", "read", "read_run",
+    "SCHEMA", "STATUSES", "Budget", "Dataset", "Environment", "FieldError", "Fields", "ModelSet",
+    "Prediction", "Records", "Repeat", "ResultsError", "Round", "Run", "Source", "Storage",
+    "Trace", "Vertex", "document", "find", "load", "load_trace", "parse_run", "parse_tree", "read", "read_run",
 ]  # fmt: skip
 
 

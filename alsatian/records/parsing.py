@@ -10,6 +10,7 @@ from alsatian.records.schema import (
     Dataset,
     Environment,
     ModelSet,
+    Prediction,
     Repeat,
     Round,
     Run,
@@ -49,6 +50,8 @@ def parse_run(record: Fields) -> Run:
         ranking=record.texts("ranking"),
         winner=record.optional_text("winner"),
         tree=None if record.values.get("tree") is None else parse_tree(record.objects("tree")),
+        kind=record.optional_text("kind") or "measured",
+        prediction=None if record.values.get("prediction") is None else _prediction(record.object("prediction")),
     )
     if run.ok:
         _check_finished(record, run)
@@ -94,6 +97,10 @@ def _check_finished(record: Fields, run: Run) -> None:
         raise FieldError(f"winner: {run.winner!r} is not the first of the ranking, {run.ranking[0]!r}")
     if not all(repeat.valid for repeat in run.repeats):
         raise FieldError("a repeat is not valid although the status is ok")
+
+
+def _prediction(fields: Fields) -> Prediction:
+    return Prediction(fields.text("hardware"), fields.text("source"), fields.text("scores"))
 
 
 def _model_set(fields: Fields) -> ModelSet:

@@ -136,8 +136,23 @@ class Vertex:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What is behind a predicted run.
+
+    Attributes:
+        hardware: name of the machine that it is predicted for.
+        source: where the machine's profile comes from.
+        scores: ``"recorded"``: models survive as in the record of the same run; or ``"drawn"`` from the seed.
+    """
+
+    hardware: str
+    source: str
+    scores: str
+
+
+@dataclass(frozen=True)
 class Run:
-    """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner.
+    """One run record, measured or predicted. With status ``"ok"`` it has repeats, rounds, a ranking and a winner.
 
     ``resolved`` are the budgets by name, ``excluded`` the models that were ranked last as failed, and why, and
     ``tree`` is the first round's task tree by vertex, a parent before its children; None if it was not recorded.
@@ -162,6 +177,8 @@ class Run:
     ranking: tuple[str, ...]
     winner: str | None
     tree: tuple[Vertex, ...] | None = None
+    kind: str = "measured"
+    prediction: Prediction | None = None
 
     @property
     def ok(self) -> bool:

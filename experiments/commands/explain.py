@@ -67,7 +67,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             case = predictor.case(cell.config, progress)
             actual = case.run() if asked.analyze else None
             prediction = case.predict(actual.rounds if actual else None)
-        explanation = explain(prediction, case.candidates, case.costs)
+        explanation = explain(prediction, case.models.candidates, case.costs)
         explanation = {
             "experiment": cell.config.name,
             "run": list(cell.overrides),

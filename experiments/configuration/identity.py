@@ -5,7 +5,7 @@ from typing import Any
 
 from alsatian.data.dataset import Dataset
 from alsatian.fingerprint import digest_json
-from alsatian.models.model_set import ModelSet
+from alsatian.models.model_set import CandidateSet
 
 # Settings, by dotted key, that say where a run happens, who watches and when to give up. All others change
 # what is measured or what its record holds: also fresh_process (allocators and caches start cold), the
@@ -27,6 +27,6 @@ def measured(config: Mapping[str, Any], without: tuple[str, ...] = NOT_IDENTITY)
     return kept
 
 
-def run_id(config: Mapping[str, Any], model_set: ModelSet, dataset: Dataset) -> str:
+def run_id(config: Mapping[str, Any], model_set: CandidateSet, dataset: Dataset) -> str:
     """Identity of a run: digest over its configuration, its model set and its data."""
     return digest_json([measured(config), model_set.digest, dataset.digest])[:16]

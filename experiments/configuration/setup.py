@@ -91,8 +91,9 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         resolve_device(values["device"]["name"])
-        budgets = Budgets.read(values["cache"])
-        budgets.check_device(values["device"]["name"])
+        budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)
+        if hardware is None:  # another machine may have what this one's device has not
+            budgets.check_device(values["device"]["name"])
         dataset = self._dataset(config)
         if values["last_layers"]:
             key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])
@@ -109,7 +110,7 @@ class Parts:
             budgets=budgets,
             dataset=dataset,
             tracker=_build(config.tracker),
-            hardware=chosen_profile(values),
+            hardware=hardware,
         )
 
     def model_set(self, config: dict[str, Any], steps: Progress) -> ModelSet:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from alsatian.api import Prediction, SearchResult, cost_model, predict, search
-from alsatian.blocks.candidate import Candidate
 from alsatian.costs.model import CostModel
 from alsatian.errors import ConfigError
-from alsatian.models.model_set import ModelSet
+from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.searching.rounds import RoundResult
 from alsatian.searching.search import recorded_scores
 from experiments.configuration.setup import Parts, Setup, use_threads
@@ -23,21 +22,19 @@ class Case:
 
     Attributes:
         setup: its parts.
-        candidates: the models as chains of blocks.
+        models: the candidates; a :class:`ModelSet` if they have parameters, which this hardware may not need.
         costs: of the hardware that its configuration names.
-        models: the model set; None if it is known without parameters, which is enough for this hardware.
     """
 
     setup: Setup
-    candidates: Sequence[Candidate]
+    models: CandidateSet
     costs: CostModel
-    models: ModelSet | None
 
     def predict(self, rounds: Sequence[RoundResult] | None = None) -> Prediction:
         """What the search is predicted to take; models survive as in ``rounds``, or as drawn from the seed."""
         setup, config = self.setup, self.setup.config
         return predict(
-            self.candidates,
+            self.models.candidates,
             setup.dataset.batches(config["batch_size"]),
             self.costs,
             strategy=setup.strategy,
@@ -55,7 +52,7 @@ class Case:
             ConfigError: the models have no parameters.
         """
         setup, config = self.setup, self.setup.config
-        if self.models is None:
+        if not isinstance(self.models, ModelSet):
             raise ConfigError(
                 f"model_set={config['model_set']['name']} was not made for hardware={self.costs.hardware.name}; "
                 "searches are run with hardware=measured"
@@ -65,10 +62,10 @@ class Case:
         return search(self.models, setup.dataset, **settings)
 
     def _file_bytes(self) -> Mapping[str, int]:
-        if self.models is None:
+        if not isinstance(self.models, ModelSet):
             return {}
         store = self.models.store
-        identities = {block.identity for candidate in self.candidates for block in candidate.blocks}
+        identities = {block.identity for candidate in self.models.candidates for block in candidate.blocks}
         return {identity: store.block_path(identity).stat().st_size for identity in identities}
 
 
@@ -85,19 +82,13 @@ class Predictor:
             AlsatianError: its model set cannot be had, or the hardware does not know it.
         """
         setup = self._parts.setup(config)
-        outline = parameter_free_set(setup.config, setup.hardware)
-        models: ModelSet | None = None
-        candidates: Sequence[Candidate]
-        if outline is not None:
-            candidates, like = outline.candidates, outline.like
-        else:
-            models = self._parts.model_set(setup.config, progress.step)
-            candidates, like = models.candidates, None
-        hardware = setup.hardware
+        hardware, data, storage = setup.hardware, setup.dataset, setup.storage
+        outline = parameter_free_set(setup.config, hardware)
+        if hardware is not None and outline is not None:
+            costs = cost_model(hardware, outline.candidates, data, storage, like=outline.like)
+            return Case(setup, outline, costs)
+        models = self._parts.model_set(setup.config, progress.step)
         if hardware is None:
-            assert models is not None
             use_threads(setup.config)
             hardware = setup.measure_hardware(models, progress.measuring, again)
-        segments = models.segments if models else None
-        costs = cost_model(hardware, candidates, setup.dataset, setup.storage, segments, like)
-        return Case(setup, candidates, costs, models)
+        return Case(setup, models, cost_model(hardware, models.candidates, data, storage, models.segments))

@@ -1,13 +1,13 @@
 """Model sets that are known without their parameters: enough to predict for hardware that is not measured here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import shape_key
 from alsatian.errors import ConfigError, nearest
+from alsatian.models.model_set import CandidateSet
 from alsatian.models.sets.fingerprint_set import GeneratedSet
 from alsatian.models.sets.synthetic import SyntheticSet
 from experiments.configuration.setup import generator
@@ -15,10 +15,9 @@ from experiments.predictions.chains import SETS, read_chains
 
 
 @dataclass(frozen=True)
-class ParameterFreeSet:
+class ParameterFreeSet(CandidateSet):
     """Chains of blocks, and the architecture and input whose times stand for those of the blocks."""
 
-    candidates: Sequence[Candidate]
     like: str | None
 
 
@@ -37,7 +36,7 @@ def parameter_free_set(config: Mapping[str, Any], hardware: Hardware | None) -> 
             raise ConfigError(
                 f"model_set={made.name} has no models to measure; choose another hardware, e.g. hardware=a5000"
             )
-        return ParameterFreeSet(list(made), made.like)
+        return ParameterFreeSet(tuple(made), made.like)
     if hardware is None:
         return None
     if isinstance(made, SyntheticSet) and not made.clones:
@@ -45,7 +44,7 @@ def parameter_free_set(config: Mapping[str, Any], hardware: Hardware | None) -> 
             if _architecture(made) == _architecture(known):
                 chain = read_chains()[name]
                 candidates = chain.models(made.count, made.distribution, made.seed)
-                return ParameterFreeSet(candidates, shape_key(made.architecture, chain.preprocessing))
+                return ParameterFreeSet(tuple(candidates), shape_key(made.architecture, chain.preprocessing))
     _check_known(made, hardware)
     return None
 

@@ -1,112 +1,105 @@
-"""Runs of an experiment as they are predicted to go. Nothing is searched."""
+"""Runs of an experiment as they are predicted to go, as records. Nothing is searched."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alsatian.api import Prediction
 from alsatian.costs.hardware import Hardware
-from alsatian.fingerprint import digest_json
+from alsatian.models.model_set import ModelSet
 from alsatian.searching.rounds import RoundResult
 from experiments.configuration.composition import Cell
-from experiments.configuration.identity import measured, run_id
+from experiments.configuration.identity import run_id
 from experiments.configuration.redaction import Redaction
 from experiments.predictions.case import Case, Predictor
 from experiments.runs import record
+from experiments.runs.environment import environment
 from experiments.runs.progress import Progress
-
-# Settings in which a run may differ from the base that it is compared with.
-_CHOICES = ("strategy", "schedule", "sharing", "order", "cache", "loader", "name", "sweep", "targets")
 
 
 @dataclass(frozen=True)
-class Simulated:
+class PredictedRun:
     """A run with its prediction.
 
     Attributes:
         label: for people: what was chosen for this run.
-        strategy: its name.
-        workload: digest of all that strategies are compared on.
-        prediction: how it goes.
-        recorded: the record of the same run, if it was carried out; models survive the rounds as it says, or else
+        hardware: the machine that it is predicted for.
+        folder: where its record lies, beside those of other runs that are predicted for this machine.
+        record: of kind ``predicted``, without secrets.
+        measured: the record of the same run if it was carried out; models survive the rounds as it says, or else
             as drawn from the seed.
-        hardware: the machine.
-        base_s: predicted wall time of base on the same workload in seconds; None if there is no such run.
     """
 
     label: str
-    strategy: str
-    workload: str
-    prediction: Prediction
-    recorded: Mapping[str, Any] | None
     hardware: Hardware
-    base_s: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        found = self.prediction
-        measurement = found.measurement
-        return {
-            "label": self.label,
-            "strategy": self.strategy,
-            "workload": self.workload,
-            "hardware": self.hardware.name,
-            "run_id": None if self.recorded is None else self.recorded["run_id"],
-            "wall_s": measurement.wall_s,
-            "speedup": None if self.base_s is None else self.base_s / measurement.wall_s,
-            "parts_s": measurement.parts_s,
-            "stalled_s": measurement.stalled_s,
-            "counters": measurement.counters,
-            "peaks": measurement.peaks,
-            "resolved": {name: budget.bytes for name, budget in found.resolved.items()},
-            "rounds": [
-                {"train_items": r.train_items, "models": len(r.scores), "chunks": r.chunks} for r in found.rounds
-            ],
-        }
+    folder: Path
+    record: dict[str, Any]
+    measured: Mapping[str, Any] | None
 
 
-def simulate(cells: Sequence[Cell], progress: Progress) -> list[Simulated]:
-    """Predict every run.
+def simulate(
+    cells: Sequence[Cell], words: Sequence[str], progress: Progress, folder: Path | None = None
+) -> list[PredictedRun]:
+    """Predict every run that ``words`` asked for and save its record.
+
+    Records lie in ``folder``, by default in ``predicted/<hardware>`` in the experiment's results.
 
     Raises:
-        AlsatianError: a configuration is not valid, or the hardware does not know an architecture.
+        AlsatianError: a configuration is not valid, the hardware does not know an architecture, or a record cannot
+            be written.
     """
     predictor = Predictor()
     cases = [predictor.case(cell.config, progress) for cell in cells]
     hide = Redaction(case.setup.config for case in cases)
+    command = shlex.join(["alsatian", "simulate", *hide.words(words)])
     runs = []
     for done, (cell, case) in enumerate(zip(cells, cases, strict=True)):
         progress.measuring("predicting runs", done, len(cells))
-        runs.append(_simulate(case, " ".join(hide.words(cell.overrides)), hide))
-    bases: dict[str, float] = {}
-    for run in runs:
-        if run.strategy == "base":
-            bases.setdefault(run.workload, run.prediction.measurement.wall_s)
-    return [replace(run, base_s=bases.get(run.workload)) for run in runs]
+        label = " ".join(hide.words(cell.overrides)) or case.setup.strategy.name
+        runs.append(_predict(case, label, command, hide, folder))
+    for run in runs:  # nothing is written unless all runs could be predicted
+        record.save(record.path_of(run.folder, run.record["run_id"]), run.record)
+    return runs
 
 
-def _simulate(case: Case, label: str, hide: Redaction) -> Simulated:
-    config = hide.config(case.setup.config)
-    recorded = _recorded(case, config)
-    prediction = case.predict(None if recorded is None else _rounds(recorded))
-    workload = {key: value for key, value in measured(config).items() if key not in _CHOICES}
-    name = case.setup.strategy.name
-    return Simulated(label or name, name, digest_json(workload), prediction, recorded, case.costs.hardware)
+def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path | None) -> PredictedRun:
+    setup, hardware = case.setup, case.costs.hardware
+    config = hide.config(setup.config)
+    identity = run_id(config, case.models, setup.dataset)
+    results = Path(config["results_dir"]) / config["name"]
+    measured = _measured(case, record.path_of(results, identity))
+    machine = {**environment(), "cpu": f"{hardware.name} (predicted)"}
+    machine |= dict.fromkeys(("cores", "threads", "memory_bytes", "gpu", "cuda", "driver"))
+    entry = record.opening(identity, config, command, case.models, setup.dataset, setup.storage, machine)
+    prediction = case.predict(None if measured is None else _rounds(measured))
+    # What the operating system says is about the process that predicts.
+    measurement = replace(prediction.measurement, process={})
+    entry |= record.findings(prediction)
+    entry |= {
+        "kind": "predicted",
+        "prediction": {
+            "hardware": hardware.name,
+            "source": hardware.source,
+            "scores": "drawn" if measured is None else "recorded",
+        },
+        "repeats": [record.repeat(measurement)],
+        "tree": prediction.tree,
+        "status": "ok",
+        "finished": record.now(),
+    }
+    shown: dict[str, Any] = hide.everywhere(entry)
+    return PredictedRun(label, hardware, folder or results / "predicted" / hardware.name, shown, measured)
 
 
-def _recorded(case: Case, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _measured(case: Case, path: Path) -> Mapping[str, Any] | None:
     """The record of the run, if it was carried out."""
-    if case.models is None:
-        return None
-    identity = run_id(config, case.models, case.setup.dataset)
-    path = record.path_of(Path(config["results_dir"]) / config["name"], identity)
-    if not record.finished(path):
+    if not isinstance(case.models, ModelSet) or not record.finished(path):
         return None
     found: Mapping[str, Any] = json.loads(path.read_bytes())
     return found
 
 
-def _rounds(recorded: Mapping[str, Any]) -> list[RoundResult]:
-    return [RoundResult(r["train_items"], r["scores"], {}, r["chunks"]) for r in recorded["rounds"]]
+def _rounds(measured: Mapping[str, Any]) -> list[RoundResult]:
+    return [RoundResult(r["train_items"], r["scores"], {}, r["chunks"]) for r in measured["rounds"]]

@@ -12,7 +12,7 @@ from typing import Any
 
 from alsatian.api import SearchResult
 from alsatian.data.dataset import Dataset
-from alsatian.models.model_set import ModelSet
+from alsatian.models.model_set import CandidateSet
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.storage.regime import Storage
 from experiments.runs import saving, validation
@@ -55,7 +55,7 @@ def opening(
     identity: str,
     config: Mapping[str, Any],
     command: str,
-    models: ModelSet,
+    models: CandidateSet,
     dataset: Dataset,
     storage: Storage,
     environment: Mapping[str, Any],
@@ -121,10 +121,8 @@ def over_budget(entry: Mapping[str, Any]) -> list[str]:
 
 def findings(result: SearchResult) -> dict[str, Any]:
     """What a search found, beside its measurement and its tree: rounds, ranking, winner and so on."""
-    found = _fields(result)
-    del found["measurement"], found["tree"]
     return {
-        **found,
+        "excluded": result.excluded,
         "resolved": {name: _fields(budget) for name, budget in result.resolved.items()},
         "rounds": [_fields(round_) for round_ in result.rounds],
         "ranking": list(result.ranking),

@@ -21,7 +21,7 @@ from alsatian.errors import AlsatianError
 from alsatian.files import make_folder, write_bytes
 from experiments.configuration.composition import cells
 from experiments.predictions.case import Predictor
-from experiments.predictions.simulation import Simulated, simulate
+from experiments.predictions.simulation import PredictedRun, simulate
 from experiments.runs import sweep
 from experiments.runs.environment import environment
 from experiments.runs.progress import Progress
@@ -66,28 +66,28 @@ class Compared:
         return self.predicted / self.measured - 1
 
 
-def compare(experiment: str, run: Simulated) -> Compared | None:
+def compare(experiment: str, run: PredictedRun) -> Compared | None:
     """The run's prediction beside its record; None if it has none that ended well."""
-    if run.recorded is None:
+    if run.measured is None:
         return None
-    found, repeats = run.prediction.measurement, run.recorded["repeats"]
+    (found,), repeats = run.record["repeats"], run.measured["repeats"]
     walls = [repeat["wall_s"] for repeat in repeats]
     parts = {
         part: seconds - median(repeat["parts_s"].get(part, 0.0) for repeat in repeats)
-        for part, seconds in found.parts_s.items()
+        for part, seconds in found["parts_s"].items()
     }
     worst = max(parts, key=lambda part: abs(parts[part]))
     return Compared(
         experiment,
         run.label,
-        found.wall_s,
+        found["wall_s"],
         median(walls),
         max(walls) / min(walls) - 1,
         len(walls),
         worst,
         parts[worst],
-        all(_counted(repeat["counters"]) == _counted(found.counters) for repeat in repeats),
-        all(repeat["peaks"] == found.peaks for repeat in repeats),
+        all(_counted(repeat["counters"]) == _counted(found["counters"]) for repeat in repeats),
+        all(repeat["peaks"] == found["peaks"] for repeat in repeats),
     )
 
 
@@ -113,7 +113,7 @@ def carry_out(experiment: str, words: Sequence[str], again: bool, progress: Prog
     outcome = sweep.run(found, chosen, progress)
     if outcome.failed:
         raise AlsatianError(f"{experiment}: {outcome.failed[0]}")
-    return [one for run in simulate(found, progress) if (one := compare(experiment, run)) is not None]
+    return [one for run in simulate(found, chosen, progress) if (one := compare(experiment, run)) is not None]
 
 
 def page(found: Sequence[Compared], command: str) -> Iterator[str]:
