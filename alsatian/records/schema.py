@@ -186,6 +186,11 @@ class Run:
         return self.status == "ok"
 
     @property
+    def origin(self) -> str:
+        """What is to be said beside a title where the run was not measured; empty if it was."""
+        return "" if self.prediction is None else f", predicted for {self.prediction.hardware}"
+
+    @property
     def strategy(self) -> str:
         """Name of the strategy."""
         return str(self.config["strategy"]["name"])

@@ -135,7 +135,7 @@ def _text(tables: Sequence[Table], width: int) -> str:
 
 
 def _title(runs: Sequence[Run]) -> str:
-    return str(runs[0].config.get("title") or runs[0].experiment)
+    return str(runs[0].config.get("title") or runs[0].experiment) + runs[0].origin
 
 
 def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
@@ -156,7 +156,7 @@ def _figures(
     key = workload(runs[0])
     rows = summary[summary["workload"] == key].reset_index(drop=True)
     suffix = "" if first else f"-{key}"
-    of_what = f": {runs[0].model_set.name}"
+    of_what = f": {runs[0].model_set.name}{runs[0].origin}"
     files: list[Path] = []
     swept: list[Plate] = []
     note = ""

@@ -46,7 +46,7 @@ def _row(label: str, run: Run, runs: Sequence[Run]) -> dict[str, object]:
         **{name: median_count(run, name) for name in ("bytes_read", "block_executions")},
         "cache_peak_bytes": max(r.peaks.get("cache_bytes", 0) for r in run.repeats),
         "winner": run.winner,
-        "scores_check": verdict(runs, label),
+        "scores_check": run.prediction.scores if run.prediction else verdict(runs, label),
         "model_set": run.model_set.name,
         "dataset": run.dataset.name,
         "workload": workload(run),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from alsatian.models.sets.synthetic import SyntheticSet
+from experiments.cli import EXAMPLES
 from experiments.studies.simulated_here import main as compared_here
 
 # One worker trains the shared models, once.
@@ -17,10 +18,10 @@ Alsatian = Callable[..., int]
 PAPER = ("hardware=a5000", "dataset=counted", "dataset.items=600", "batch_size=128", "cache.budget=4GB", "scale=ci")
 
 
-def predicted(folder: Path) -> dict[str, dict[str, Any]]:
-    """What was written, by the run's label."""
-    runs = json.loads((folder / "simulated.json").read_bytes())["runs"]
-    return {run["label"]: run for run in runs}
+def records(folder: Path) -> dict[str, dict[str, Any]]:
+    """The run records in ``folder``, by strategy."""
+    found = [json.loads(path.read_bytes()) for path in folder.glob("*/run.json")]
+    return {record["config"]["strategy"]["name"]: record for record in found}
 
 
 def test_runs_of_an_experiment_as_they_were_recorded(
@@ -31,48 +32,65 @@ def test_runs_of_an_experiment_as_they_were_recorded(
     capsys.readouterr()
     assert alsatian("simulate", *words) == 0
     lines = capsys.readouterr().out
-    assert lines.count("recorded") == 4
+    assert lines.count("recorded") >= 4
     assert "hardware measured: measured on" in lines
-    found = predicted(tmp_path / "results" / "quickstart")
-    records = [json.loads(path.read_bytes()) for path in (tmp_path / "results").rglob("run.json")]
-    assert {record["run_id"] for record in records} == {run["run_id"] for run in found.values()}
-    for record in records:
-        run = next(run for run in found.values() if run["run_id"] == record["run_id"])
-        for repeat in record["repeats"]:
-            actual = {name: count for name, count in repeat["counters"].items() if count and name != "warm_reads"}
-            assert {name: count for name, count in run["counters"].items() if count} == actual
-            assert run["peaks"] == repeat["peaks"]
-        assert run["wall_s"] == pytest.approx(sum(run["parts_s"].values()))
-    base = found["strategy=base"]
-    assert base["speedup"] == 1
-    assert found["strategy=alsatian"]["speedup"] == base["wall_s"] / found["strategy=alsatian"]["wall_s"]
+    results = tmp_path / "results" / "quickstart"
+    measured, predicted = records(results), records(results / "predicted" / "measured")
+    assert len(measured) == len(predicted) == 4
+    for strategy, run in predicted.items():
+        actual = measured[strategy]
+        assert run["kind"] == "predicted"
+        assert run["prediction"]["hardware"] == "measured"
+        assert run["prediction"]["scores"] == "recorded"
+        same = ("run_id", "experiment", "config", "model_set", "dataset", "resolved", "ranking", "winner")
+        assert {key: run[key] for key in same} == {key: actual[key] for key in same}
+        (found,) = run["repeats"]
+        counted = {name: count for name, count in found["counters"].items() if count}
+        for repeat in actual["repeats"]:
+            happened = {name: count for name, count in repeat["counters"].items() if count and name != "warm_reads"}
+            assert counted == happened
+            assert found["peaks"] == repeat["peaks"]
+        assert found["wall_s"] == pytest.approx(sum(found["parts_s"].values()))
+    # Both kinds are read, each from its own folder, and shown side by side.
     assert alsatian("validate", "results") == 0
+    assert alsatian("figures", str(results)) == 0
+    assert capsys.readouterr().out.count("recorded") == 0
+    assert alsatian("compare", str(results), str(results / "predicted" / "measured")) == 0
+    assert "predicted" in capsys.readouterr().out
 
 
-def test_the_papers_sets_need_no_parameters(
+def test_tables_figures_and_report_of_predictions_say_so(
     alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(SyntheticSet, "open", lambda *arguments: pytest.fail("made a model set"))
     words = ("experiment=quickstart", "model_set=synthetic_vit_l_32", "model_set.count=6", *PAPER)
     assert alsatian("simulate", *words) == 0
     assert "drawn" in capsys.readouterr().out
-    found = predicted(tmp_path / "results" / "quickstart")
-    base = found["strategy=base"]
-    assert found["strategy=alsatian"]["speedup"] > 2
-    assert base["counters"]["block_items"] == 6 * 51 * 600
-    assert base["run_id"] is None
+    folder = tmp_path / "results" / "quickstart" / "predicted" / "a5000"
+    found = records(folder)
+    walls = {strategy: run["repeats"][0]["wall_s"] for strategy, run in found.items()}
+    assert walls["base"] > 2 * walls["alsatian"]
+    assert found["base"]["repeats"][0]["counters"]["block_items"] == 6 * 51 * 600
     assert not (tmp_path / "store").exists()
-    assert alsatian("simulate", *words, "strategy=auto", "--out", "there/auto.json") == 0
-    (run,) = json.loads(Path("there/auto.json").read_bytes())["runs"]
-    assert run["strategy"] == "auto"
-    assert run["speedup"] is None
+    assert all((folder / "figures" / f"speedup.{suffix}").is_file() for suffix in ("png", "pdf", "csv"))
+    assert "predicted for a5000" in (folder / "report.html").read_text()
+    assert "predicted for a5000" in (folder / "summary.md").read_text()
+    assert alsatian("simulate", *words, "strategy=auto", "--out", "there") == 0
+    (run,) = records(Path("there")).values()
+    assert run["config"]["strategy"]["name"] == "auto"
+
+
+def test_the_example_of_the_help(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = (line for line in EXAMPLES.splitlines() if "alsatian simulate" in line)
+    assert alsatian(*example.split()[1:], "scale=ci") == 0
+    assert "base" in capsys.readouterr().out
 
 
 def test_a_hub_of_fingerprints(alsatian: Alsatian, tmp_path: Path) -> None:
     assert alsatian("simulate", "model_set=generated", *PAPER) == 0
-    (run,) = predicted(tmp_path / "results" / "single").values()
-    assert run["rounds"][0]["models"] == 20
-    assert 0 < run["counters"]["blocks_read"] <= 20 * 40
+    (run,) = records(tmp_path / "results" / "single" / "predicted" / "a5000").values()
+    assert len(run["rounds"][0]["scores"]) == 20
+    assert 0 < run["repeats"][0]["counters"]["blocks_read"] <= 20 * 40
 
 
 @pytest.mark.parametrize(
