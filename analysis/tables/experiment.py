@@ -15,6 +15,8 @@ from analysis.tables.formats import Table
 
 # What the table shows of the summary behind the wall time. Of the parts those of the paper.
 SHOWN = ("speedup", *(f"{part}_s" for part in PARTS[:4]), "bytes_read", "block_executions", "winner")
+# What it shows beside that of runs that are predicted, of which there is no more to look up.
+PREDICTED = ("cache_io_s", "other_s", "cache_peak_bytes", "block_peak_bytes")
 
 
 def summary(runs: Sequence[Run]) -> pd.DataFrame:
@@ -24,9 +26,9 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     repeats, seconds), ``repeats`` (their number), ``speedup`` (median wall time of base over that of the
     row; NaN without a base run under the same conditions), the median seconds of each part (NaN where only
     the wall time was measured),
-    ``bytes_read`` from the store and ``block_executions`` (medians), ``cache_peak_bytes`` (largest),
-    ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
-    ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``).
+    ``bytes_read`` from the store and ``block_executions`` (medians), ``cache_peak_bytes`` and ``block_peak_bytes``
+    (largest), ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
+    ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``), and the ``kind``.
     """
     return pd.DataFrame([_row(label, run, runs) for label, run in in_order(runs)])
 
@@ -45,12 +47,14 @@ def _row(label: str, run: Run, runs: Sequence[Run]) -> dict[str, object]:
         **{f"{part}_s": values[f"{part}_s"].median for part in PARTS},
         **{name: median_count(run, name) for name in ("bytes_read", "block_executions")},
         "cache_peak_bytes": max(r.peaks.get("cache_bytes", 0) for r in run.repeats),
+        "block_peak_bytes": max(r.peaks.get("resident_block_bytes", 0) for r in run.repeats),
         "winner": run.winner,
         "scores_check": run.prediction.scores if run.prediction else verdict(runs, label),
         "model_set": run.model_set.name,
         "dataset": run.dataset.name,
         "workload": workload(run),
         "conditions": conditions(run),
+        "kind": run.kind,
     }
 
 
@@ -69,6 +73,7 @@ def tables(summary: pd.DataFrame) -> list[Table]:
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
     """``rows`` with the columns that people see."""
     walls = zip(rows["wall_s"], rows["wall_min"], rows["wall_max"], rows["repeats"], strict=True)
-    shown = rows[["strategy", *SHOWN]].assign(scores=rows["scores_check"])
+    more = PREDICTED if (rows["kind"] == "predicted").all() else ()
+    shown = rows[["strategy", *SHOWN, *more]].assign(scores=rows["scores_check"])
     shown.insert(1, "wall time", [wall_text(*wall) for wall in walls])
     return shown

@@ -87,8 +87,8 @@ def test_the_columns_of_the_summary(load_runs, record):
         *("strategy", "wall_s", "wall_min", "wall_max", "repeats", "speedup"),
         *("prepare_model_s", "prepare_data_s", "inference_s", "proxy_scoring_s"),
         *("planning_s", "cache_io_s", "other_s"),
-        *("bytes_read", "block_executions", "cache_peak_bytes", "winner", "scores_check"),
-        *("model_set", "dataset", "workload", "conditions"),
+        *("bytes_read", "block_executions", "cache_peak_bytes", "block_peak_bytes", "winner", "scores_check"),
+        *("model_set", "dataset", "workload", "conditions", "kind"),
     ]
 
 
