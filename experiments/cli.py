@@ -6,18 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pkgutil import iter_modules
 
 from rich.console import Console
 
 import alsatian
 from alsatian.errors import AlsatianError
+from experiments import commands
 
-# A command module has HELP, configure(parser) and handle(options, console) -> exit status. Modules import
-# what is slow inside handle, so that every command starts as fast as it can.
-COMMANDS = (
-    "run", "reproduce", "compare", "explain", "simulate", "profile", "list", "figures", "store", "overlap",
-    "coverage", "validate",
-)  # fmt: skip
+# A new command is one file there, with HELP, configure(parser) and handle(options, console) -> exit status. What is
+# slow is imported inside handle, so that every command starts as fast as it can.
+COMMANDS = tuple(sorted(module.name for module in iter_modules(commands.__path__)))
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
   alsatian run experiment=quickstart
@@ -72,10 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"alsatian {alsatian.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"experiments.commands.{name}")
-        command = commands.add_parser(name, help=module.HELP)
+        command = subparsers.add_parser(name, help=module.HELP)
         module.configure(command)
         command.set_defaults(handle=module.handle)
     return parser

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alsatian import api
+from experiments import cli
 from experiments.configuration.composition import choices
 from experiments.runs import repeat
 from experiments.runs.environment import code
@@ -231,6 +233,19 @@ def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(tmp_path
     (round_,) = found["half"]["rounds"]
     assert round_["train_items"] < found["patient"]["rounds"][-1]["train_items"]
     assert {record["status"] for record in found.values()} == {"ok"}
+
+
+def test_a_command_is_a_file_in_their_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # each with its line
+    files = {path.stem for path in (ROOT / "experiments" / "commands").glob("*.py")} - {"__init__"}
+    assert set(cli.COMMANDS) == files >= {"run", "list", "figures"}
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    for name in files:
+        assert import_module(f"experiments.commands.{name}").HELP in text
 
 
 def test_list_names_every_choice(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:
