@@ -19,6 +19,13 @@ def workload(run: Run) -> str:
     return _digest(run.model_set.digest, run.dataset.digest)
 
 
+def titles(workloads: Mapping[str, Run]) -> dict[str, str]:
+    """A title for each workload, from any run of it: models and data, with the digest where names are equal."""
+    plain = {key: f"{run.model_set.name} on {run.dataset.name}" for key, run in workloads.items()}
+    names = list(plain.values())
+    return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in plain.items()}
+
+
 def conditions(run: Run) -> str:
     """Digest of all that must be equal before two wall times are compared.
 

@@ -4,48 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+import pandas as pd
+
 from alsatian.records.paths import Source
 from alsatian.records.reading import Run
 from alsatian.units import count_text
 from analysis.comparing.checks import compare_two
-from analysis.comparing.comparable import arithmetic, conditions, settings, workload
+from analysis.comparing.comparable import arithmetic, conditions, settings, titles, workload
 from analysis.comparing.labels import UNSET, in_order
-from analysis.comparing.measurements import MEASURED, NOT_MEASURED, Spread, measured
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run.
-
-    Attributes:
-        label: unique; with several paths it starts with the letter of its path.
-        path: that the run was found at.
-        run: the run.
-        reference: label of the run that it is compared with; its own label for a reference.
-        values: each of ``MEASURED`` over the repeats, in seconds, bytes or counts.
-        factors: the reference's value over the run's own: above 1 is less time, fewer bytes. The spread is that of
-            the extremes: the reference's fastest over the own slowest repeat, and the other way round.
-        scores: what the scores that both computed say.
-        wrong: whether scores differ that must be bit-identical.
-        comparable: whether all was equal that must be before wall times are compared.
-        differs: settings, hardware and versions that differ from the reference's, each as a text.
-    """
-
-    label: str
-    path: str
-    run: Run
-    reference: str
-    values: Mapping[str, Spread]
-    factors: Mapping[str, Spread]
-    scores: str
-    wrong: bool
-    comparable: bool
-    differs: tuple[str, ...]
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether others are compared with it."""
-        return self.label == self.reference
+from analysis.comparing.measurements import NOT_MEASURED, measured
 
 
 @dataclass(frozen=True)
@@ -53,17 +20,21 @@ class Comparison:
     """Runs side by side.
 
     Attributes:
-        groups: by models and data, which are named by the key: runs of different groups are not compared.
+        frame: one row for each run, references before the runs that are compared with them. Columns: ``group``
+            (models and data; runs of different groups are not compared), ``models``, ``data``, ``workload`` (digest
+            of both), ``run`` (unique label; with several paths it starts with the letter of its path), ``path``,
+            ``run_id``, ``strategy``, ``reference`` (a ``run``; its own for a reference), ``comparable`` (whether
+            all was equal that must be before wall times are compared), ``scores`` (what the scores of both say),
+            ``wrong`` (whether scores differ that must be bit-identical), ``differs`` (settings, hardware and
+            versions that differ from the reference's), and for each of ``MEASURED`` its ``_median``, ``_min``,
+            ``_max``, ``_repeats`` and its ``_factor``, ``_factor_min`` and ``_factor_max``: the reference's value
+            over the run's own, above 1 for less time or fewer bytes; NaN for a reference. The spread of factors is
+            that of the extremes: the reference's fastest over the own slowest repeat, and the other way round.
         lines: what has to be said about them: which path has which letter, what cannot be compared, and why.
     """
 
-    groups: Mapping[str, Sequence[Row]]
+    frame: pd.DataFrame
     lines: tuple[str, ...]
-
-    @property
-    def rows(self) -> list[Row]:
-        """All rows of all groups."""
-        return [row for rows in self.groups.values() for row in rows]
 
 
 @dataclass(frozen=True)
@@ -87,10 +58,9 @@ def compare(sources: Sequence[Source]) -> Comparison:
     groups: dict[str, list[_Named]] = {}
     for one in named:
         groups.setdefault(workload(one.run), []).append(one)
-    titles = _titles(groups)
-    return Comparison(
-        {titles[key]: _rows(inside) for key, inside in groups.items()}, tuple(_lines(sources, named, titles))
-    )
+    names = titles({key: own[0].run for key, own in groups.items()})
+    rows = [row for key, inside in groups.items() for row in _rows(inside, names[key])]
+    return Comparison(pd.DataFrame(rows), tuple(_lines(sources, named, names)))
 
 
 def _named(sources: Sequence[Source]) -> list[_Named]:
@@ -113,19 +83,18 @@ def letter(place: int) -> str:
     return (letter(high - 1) if high else "") + ascii_uppercase[low]
 
 
-def _rows(group: Sequence[_Named]) -> list[Row]:
+def _rows(group: Sequence[_Named], title: str) -> list[dict[str, object]]:
     """References, each with the runs that are compared with it behind it."""
     first = [one for one in group if one.place == group[0].place]
     later = [one for one in group if one.place != group[0].place]
     if not later:
-        return [_row(one, first[0]) for one in first]
+        return [_row(one, first[0], title) for one in first]
     matched = [(one, _closest(one, first)) for one in later]
-    rows = []
-    for reference in first:
-        rows += [
-            _row(one, reference) for one in (reference, *(own for own, other in matched if other is reference))
-        ]
-    return rows
+    return [
+        _row(one, reference, title)
+        for reference in first
+        for one in (reference, *(own for own, other in matched if other is reference))
+    ]
 
 
 def _closest(one: _Named, candidates: Sequence[_Named]) -> _Named:
@@ -139,24 +108,32 @@ def _closest(one: _Named, candidates: Sequence[_Named]) -> _Named:
     return max(candidates, key=closeness)  # of equal ones the first
 
 
-def _row(one: _Named, reference: _Named) -> Row:
-    values, others = measured(one.run), measured(reference.run)
-    check = compare_two(one.label, one.run, reference.label, reference.run)
-    expected = arithmetic(one.run) == arithmetic(reference.run)
-    alone = one is reference
-    scores = "reference" if alone else _scores(check.shared, len(check.mismatches), expected)
-    return Row(
-        label=one.label,
-        path=one.path,
-        run=one.run,
-        reference=reference.label,
-        values=values,
-        factors={name: NOT_MEASURED if alone else others[name].over(values[name]) for name in MEASURED},
-        scores=scores,
-        wrong=expected and bool(check.mismatches),
-        comparable=conditions(one.run) == conditions(reference.run),
-        differs=() if alone else tuple(_differences(one.run, reference.run)),
-    )
+def _row(one: _Named, reference: _Named, title: str) -> dict[str, object]:
+    run, alone = one.run, one is reference
+    check = compare_two(one.label, run, reference.label, reference.run)
+    expected = arithmetic(run) == arithmetic(reference.run)
+    row: dict[str, object] = {
+        "group": title,
+        "models": run.model_set.name,
+        "data": run.dataset.name,
+        "workload": workload(run),
+        "run": one.label,
+        "path": one.path,
+        "run_id": run.run_id,
+        "strategy": run.strategy,
+        "reference": reference.label,
+        "comparable": conditions(run) == conditions(reference.run),
+        "scores": "reference" if alone else _scores(check.shared, len(check.mismatches), expected),
+        "wrong": expected and bool(check.mismatches),
+        "differs": "; ".join(_differences(run, reference.run)),
+    }
+    others = measured(reference.run)
+    for name, value in measured(run).items():
+        factor = NOT_MEASURED if alone else others[name].over(value)
+        row |= {f"{name}_median": value.median, f"{name}_min": value.low, f"{name}_max": value.high}
+        row |= {f"{name}_repeats": value.count, f"{name}_factor": factor.median}
+        row |= {f"{name}_factor_min": factor.low, f"{name}_factor_max": factor.high}
+    return row
 
 
 def _scores(shared: int, different: int, expected: bool) -> str:
@@ -191,14 +168,7 @@ def _facts(run: Run) -> dict[str, str]:
     return settings(run) | {name: str(value) for name, value in facts.items() if value is not None}
 
 
-def _titles(groups: Mapping[str, Sequence[_Named]]) -> dict[str, str]:
-    """A name for each group: models and data, with the digest where names are equal."""
-    plain = {key: f"{own[0].run.model_set.name} on {own[0].run.dataset.name}" for key, own in groups.items()}
-    names = list(plain.values())
-    return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in plain.items()}
-
-
-def _lines(sources: Sequence[Source], named: Sequence[_Named], titles: Mapping[str, str]) -> list[str]:
+def _lines(sources: Sequence[Source], named: Sequence[_Named], names: Mapping[str, str]) -> list[str]:
     lines = [f"{letter(i)} = {source.path}" for i, source in enumerate(sources)] if len(sources) > 1 else []
     first = {workload(one.run) for one in named if one.place == 0}
     for place in range(1, len(sources)):
@@ -207,7 +177,7 @@ def _lines(sources: Sequence[Source], named: Sequence[_Named], titles: Mapping[s
         if alone:
             what = "nothing" if len(alone) == len({workload(one.run) for one in own}) else "not all"
             reason = _other(own, [one for one in named if one.place == 0])
-            told = "; ".join(titles[key] for key in alone)
+            told = "; ".join(names[key] for key in alone)
             lines.append(f"Not comparable: {letter(place)} has {what} in common with A: {reason} ({told})")
     return lines + [f"Not used: {line}" for source in sources for line in source.problems]
 

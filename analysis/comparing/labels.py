@@ -1,6 +1,7 @@
 """Names of runs in tables and figures: the strategy and, where that is not enough, what differs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from alsatian.records.reading import Run
 from alsatian.units import size_of
@@ -9,6 +10,7 @@ from analysis.paper.arrangement import DISTRIBUTIONS
 
 FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
 UNSET = "unset"
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 def in_order(runs: Sequence[Run]) -> list[tuple[str, Run]]:
@@ -117,3 +119,11 @@ def _value_rank(value: str) -> tuple[int, float, str]:
     except ValueError:
         size = size_of(value)
         return (1, 0.0, value) if size is None else (0, size, "")
+
+
+def grouped(labelled: Iterable[tuple[_Key, str]]) -> dict[_Key, list[str]]:
+    """Labels by what they have in common, both in the order of first appearance."""
+    groups: dict[_Key, list[str]] = {}
+    for key, label in labelled:
+        groups.setdefault(key, []).append(label)
+    return groups

@@ -16,8 +16,7 @@ from analysis.figures import bars, curves
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
 from analysis.report import captions, findings, processes, sections, timelines, trees
-from analysis.report.pages import render
-from analysis.report.plates import Plate, plate
+from analysis.report.pages import Plate, plate, render
 from analysis.tables import experiment, formats
 from analysis.tables.formats import WIDTH, Table
 
@@ -226,7 +225,7 @@ def _page(
         score_checks=sections.score_checks(score_checks),
         differences=sections.differences(score_checks),
         workloads=sections.facts(runs),
-        environments=sections.environments(runs),
+        environments=sections.environments(labels.in_order(runs)),
         provenance=sections.provenance(runs),
         commands=sections.commands(runs),
         problems=problems,

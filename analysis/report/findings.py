@@ -10,7 +10,7 @@ from alsatian.units import count_text, factor_text, format_bytes, printable, sec
 from analysis.comparing import sweeps
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import reference, workload
-from analysis.comparing.labels import in_order
+from analysis.comparing.labels import grouped, in_order
 from analysis.comparing.measurements import wall
 
 
@@ -134,9 +134,7 @@ def excluded_lines(runs: Sequence[Run]) -> list[str]:
 
 def storage_lines(runs: Sequence[Run]) -> list[str]:
     """The storage regime; where there are several, each with the runs it belongs to."""
-    regimes: dict[str, list[str]] = {}
-    for label, run in in_order(runs):
-        regimes.setdefault(storage_text(run.storage), []).append(label)
+    regimes = grouped((storage_text(run.storage), label) for label, run in in_order(runs))
     if len(regimes) == 1:
         return list(regimes)
     return [printable(f"{regime}: {', '.join(labels)}") for regime, labels in regimes.items()]

@@ -1,6 +1,8 @@
-"""Pages from the templates beside this file."""
+"""Pages from the templates beside this file, and figures as a page shows them: inside its own file."""
 
+import base64
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +25,20 @@ def render(template: str, **values: Any) -> str:
 def _unbroken(title: str) -> str:
     """``title`` for a browser, which would break "speed-up" at its hyphen and leave an "s" alone on a line."""
     return re.sub(" s$", "\u00a0s", title.replace("-", "\u2011"))
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure of the page: texts, image as a data URI, width in inches, and whether it takes a whole row."""
+
+    title: str
+    caption: str
+    image: str
+    inches: float
+    wide: bool
+
+
+def plate(title: str, caption: str, drawn: tuple[bytes, float], wide: bool) -> Plate:
+    """``drawn`` (SVG, and its width in inches) for the page."""
+    svg, inches = drawn
+    return Plate(title, caption, f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}", inches, wide)

@@ -9,11 +9,11 @@ from alsatian.files import write_text
 from alsatian.records.reading import ResultsError, Run
 from alsatian.units import count_text, duration, printable
 from analysis import paper
+from analysis.comparing.labels import grouped
 from analysis.paper import FAILS, HOLDS, UNTESTABLE, Section, Verdict
 from analysis.paper.arrangement import FIGURES
 from analysis.report import sections
-from analysis.report.pages import render
-from analysis.report.plates import Plate, plate
+from analysis.report.pages import Plate, plate, render
 from analysis.tables.formats import Table
 
 TEMPLATE = "reproduction.html"
@@ -118,7 +118,7 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
         scaled=_scaled(pages),
         took=duration(sum(page.seconds for page in pages)),
         measured=_measured(pages),
-        environments=_environments(pages),
+        environments=sections.environments((page.short, run) for page in pages for run in page.runs),
     )
     path = write_text(results / FILE, content)
     return Reproduction(path, pages, f"{headline} {count_text(len(pages), 'figure')}: {path}")
@@ -177,18 +177,5 @@ def _measured(pages: Sequence[Page]) -> str:
 
 def _scaled(pages: Sequence[Page]) -> list[tuple[tuple[str, ...], list[str]]]:
     """What was scaled, and the figures of which all of it is true."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for page in pages:
-        if page.section.sources.scaled:
-            groups.setdefault(page.section.sources.scaled, []).append(page.short)
-    return list(groups.items())
-
-
-def _environments(pages: Sequence[Page]) -> list[Table]:
-    """Code, versions and hardware; one table for all figures if they agree."""
-    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    for page in pages:
-        for run in page.runs:
-            who = groups.setdefault(tuple(sections.machine_rows(run.environment)), [])
-            who += [] if page.short in who else [page.short]
-    return [Table(", ".join(who) if len(groups) > 1 else "", (), list(rows)) for rows, who in groups.items()]
+    scaled = ((page.section.sources.scaled, page.short) for page in pages if page.section.sources.scaled)
+    return list(grouped(scaled).items())

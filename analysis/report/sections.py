@@ -1,6 +1,7 @@
 """The report's sections as rows of text, for the page to lay out."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,7 +11,7 @@ from alsatian.records.schema import Environment
 from alsatian.units import count_text, format_bytes, seconds_text
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import workload
-from analysis.comparing.labels import in_order
+from analysis.comparing.labels import grouped, in_order
 from analysis.report.findings import storage_text
 from analysis.tables.formats import Table
 
@@ -34,25 +35,26 @@ def rounds(runs: Sequence[Run]) -> list[Table]:
 
     Runs that agree share a table.
     """
-    groups: dict[tuple[tuple[object, ...], ...], list[str]] = {}
-    for label, run in in_order(runs):
-        rows = []
-        for result in run.rounds:
-            best = max(result.scores, key=lambda model: result.scores[model])
-            rows.append((result.train_items, len(result.scores), result.chunks, result.scores[best], best))
-        groups.setdefault(tuple(rows), []).append(label)
+
+    def rows(run: Run) -> tuple[tuple[object, ...], ...]:
+        return tuple(
+            (result.train_items, len(result.scores), result.chunks, *_best(result.scores)) for result in run.rounds
+        )
+
+    groups = grouped((rows(run), label) for label, run in in_order(runs))
     names = ["train_items", "models", "chunks", "top_score", "best model"]
-    return [Table.of(pd.DataFrame(rows, columns=names), _who(labels, runs)) for rows, labels in groups.items()]
+    return [Table.of(pd.DataFrame(own, columns=names), _who(labels, runs)) for own, labels in groups.items()]
 
 
 def rankings(runs: Sequence[Run]) -> list[Ranking]:
     """Final rankings; runs that agree share one."""
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
-    for label, run in in_order(runs):
+
+    def ranked(run: Run) -> tuple[tuple[str, str], ...]:
         last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
-        models = tuple((model, last.get(model, "–")) for model in run.ranking)
-        groups.setdefault((workload(run), models), []).append(label)
-    return [Ranking(_who(labels, runs), ranked[:SHOWN], ranked[SHOWN:]) for (_, ranked), labels in groups.items()]
+        return tuple((model, last.get(model, "–")) for model in run.ranking)
+
+    groups = grouped(((workload(run), ranked(run)), label) for label, run in in_order(runs))
+    return [Ranking(_who(labels, runs), best[:SHOWN], best[SHOWN:]) for (_, best), labels in groups.items()]
 
 
 def score_checks(checks: Sequence[ScoreCheck]) -> Table:
@@ -98,12 +100,13 @@ def facts(runs: Sequence[Run]) -> list[Table]:
     return found
 
 
-def environments(runs: Sequence[Run]) -> list[Table]:
-    """Code, versions and hardware; one table for all runs if they agree."""
-    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    for label, run in in_order(runs):
-        groups.setdefault(tuple(machine_rows(run.environment)), []).append(label)
-    return [Table(", ".join(who) if len(groups) > 1 else "", (), list(rows)) for rows, who in groups.items()]
+def environments(labelled: Iterable[tuple[str, Run]]) -> list[Table]:
+    """Code, versions and hardware; one table for all runs, by whatever they are called, if they agree."""
+    groups = grouped((tuple(_machine_rows(run.environment)), label) for label, run in labelled)
+    return [
+        Table(", ".join(dict.fromkeys(who)) if len(groups) > 1 else "", (), list(rows))
+        for rows, who in groups.items()
+    ]
 
 
 def provenance(runs: Sequence[Run]) -> Table:
@@ -117,10 +120,14 @@ def provenance(runs: Sequence[Run]) -> Table:
 
 def commands(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Each distinct command and the runs it made."""
-    found: dict[str, list[str]] = {}
-    for label, run in in_order(runs):
-        found.setdefault(run.command, []).append(label)
-    return [(command, _who(labels, runs)) for command, labels in found.items()]
+    groups = grouped((run.command, label) for label, run in in_order(runs))
+    return [(command, _who(labels, runs)) for command, labels in groups.items()]
+
+
+def _best(scores: Mapping[str, float]) -> tuple[float, str]:
+    """The highest score and its model; of a prediction, which has none, nothing."""
+    best = max(scores, key=lambda model: scores[model], default="")
+    return scores.get(best, math.nan), best
 
 
 def _who(labels: Sequence[str], runs: Sequence[Run]) -> str:
@@ -138,7 +145,7 @@ def _walls(run: Run) -> str:
     return ", ".join(seconds_text(repeat.wall_s) for repeat in run.repeats)
 
 
-def machine_rows(machine: Environment) -> list[tuple[str, ...]]:
+def _machine_rows(machine: Environment) -> list[tuple[str, ...]]:
     """Code, versions and hardware, a row each."""
     commit = machine.commit or "unknown commit"
     libraries = ", ".join(f"{name} {version or 'unknown'}" for name, version in machine.libraries.items())

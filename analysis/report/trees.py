@@ -9,7 +9,7 @@ from alsatian.records.schema import Vertex
 from analysis.comparing.labels import in_order
 from analysis.figures import task_tree
 from analysis.report import captions
-from analysis.report.plates import Plate, plate
+from analysis.report.pages import Plate, plate
 
 # Whose tree is shown, if there are several that share.
 _FIRST = ("auto", "alsatian")

@@ -45,4 +45,4 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         console.out(content, highlight=False, end="")
     else:
         console.print(f"written: {write_text(options.output, content)}", markup=False, highlight=False)
-    return 1 if any(row.wrong for row in found.rows) else 0
+    return 1 if found.frame["wrong"].any() else 0

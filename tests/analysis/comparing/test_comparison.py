@@ -20,41 +20,45 @@ def folder(tmp_path, write, four_records):
     return write(tmp_path / "results" / "made_up", *four_records)
 
 
+def spread(row, name, ends=("median", "min", "max")):
+    return tuple(row[f"{name}_{end}"] for end in ends)
+
+
 def test_one_experiment_is_compared_with_its_base(folder):
-    (rows,) = comparison(folder).groups.values()
-    assert [row.label for row in rows] == ["base", "shift", "shared_prefix", "alsatian"]
-    assert [row.is_reference for row in rows] == [True, False, False, False]
-    ours = rows[3]
-    assert ours.values["wall_s"] == Spread(4.0, 2.0, 5.0, 3)
+    frame = comparison(folder).frame
+    assert list(frame["run"]) == ["base", "shift", "shared_prefix", "alsatian"]
+    assert list(frame["reference"]) == ["base"] * 4
+    ours = frame.iloc[3]
+    assert spread(ours, "wall_s", ("median", "min", "max", "repeats")) == (4.0, 2.0, 5.0, 3)
     # The extremes: base's fastest over the own slowest, base's slowest over the own fastest.
-    assert ours.factors["wall_s"] == Spread(16 / 4, 8 / 5, 17 / 2, 3)
-    assert ours.factors["bytes_read"].median == 1.0
-    assert ours.scores == "identical (2 scores)"
-    assert ours.comparable
-    assert any(text.startswith("strategy.name=alsatian (reference: base)") for text in ours.differs)
+    assert spread(ours, "wall_s", ("factor", "factor_min", "factor_max")) == (16 / 4, 8 / 5, 17 / 2)
+    assert ours["bytes_read_factor"] == 1.0
+    assert ours["scores"] == "identical (2 scores)"
+    assert ours["comparable"]
+    assert "strategy.name=alsatian (reference: base)" in ours["differs"]
 
 
 def test_of_two_experiments_the_same_runs_are_compared(tmp_path, folder, write, record):
     other = write(tmp_path / "other", record("alsatian", (8.0,)), record("base", (8.0,)))
-    (rows,) = comparison(folder, other).groups.values()
-    assert [row.label for row in rows] == [
-        *("A base", "B base", "A shift", "A shared_prefix", "A alsatian", "B alsatian")
-    ]
-    assert {row.label: row.reference for row in rows}["B alsatian"] == "A alsatian"
-    assert [row.factors["wall_s"].median for row in rows if row.label[0] == "B"] == [2.0, 0.5]
+    frame = comparison(folder, other).frame
+    assert list(frame["run"]) == ["A base", "B base", "A shift", "A shared_prefix", "A alsatian", "B alsatian"]
+    assert frame.set_index("run")["reference"]["B alsatian"] == "A alsatian"
+    assert list(frame[frame["run"].str.startswith("B")]["wall_s_factor"]) == [2.0, 0.5]
 
 
 @pytest.mark.parametrize("which", ["id-alsatian", "id-alsatian/run.json"])
 def test_a_run_is_compared_with_another_whatever_its_strategy(folder, which):
-    (rows,) = comparison(folder / "id-base", folder / which).groups.values()
-    assert [(row.label, row.reference) for row in rows] == [("A base", "A base"), ("B alsatian", "A base")]
+    frame = comparison(folder / "id-base", folder / which).frame
+    assert list(zip(frame["run"], frame["reference"], strict=True)) == [
+        ("A base", "A base"),
+        ("B alsatian", "A base"),
+    ]
 
 
 def test_a_folder_of_experiments_names_them(tmp_path, write, record):
     write(tmp_path / "results" / "one", record("base", experiment="one", config__name="one"))
     write(tmp_path / "results" / "two", record("base", experiment="two", config__name="two"))
-    (rows,) = comparison(tmp_path / "results").groups.values()
-    assert [row.label for row in rows] == ["one base", "two base"]
+    assert list(comparison(tmp_path / "results").frame["run"]) == ["one base", "two base"]
 
 
 @pytest.mark.parametrize(
@@ -68,16 +72,16 @@ def test_a_folder_of_experiments_names_them(tmp_path, write, record):
 def test_other_models_or_data_are_not_compared(tmp_path, folder, write, record, change, reason):
     other = write(tmp_path / "other", record(**change))
     found = comparison(folder / "id-alsatian", other)
-    assert all(math.isnan(row.factors[name].median) for row in found.rows for name in MEASURED)
-    assert len(found.groups) == 2
+    assert found.frame[[f"{name}_factor" for name in MEASURED]].isna().all(axis=None)
+    assert found.frame["group"].nunique() == 2
     assert any(f"B has nothing in common with A: {reason} (" in line for line in found.lines)
 
 
 def test_other_hardware_is_marked_and_named(tmp_path, folder, write, record):
     other = write(tmp_path / "other", record(environment__cpu="Another CPU"))
     found = comparison(folder / "id-alsatian", other)
-    assert [row.comparable for row in found.rows] == [True, False]
-    assert tables.table(found.rows).rows[1][2] == "1.0× (0.47–1.2)*"
+    assert list(found.frame["comparable"]) == [True, False]
+    assert tables.table(found.frame).rows[1][2] == "1.0× (0.47–1.2)*"
     text = tables.text(found)
     assert "B alsatian: CPU=Another CPU (reference: Made-up CPU)" in text
     assert "* Not measured under the conditions of the reference" in text
@@ -93,17 +97,17 @@ def test_other_hardware_is_marked_and_named(tmp_path, folder, write, record):
 def test_scores_must_be_equal_where_the_arithmetic_is(tmp_path, folder, write, record, change, scores, wrong):
     changed = record("alsatian", **change)
     changed["rounds"][0]["scores"]["m1"] += 1e-12
-    (rows,) = comparison(folder / "id-alsatian", write(tmp_path / "other", changed)).groups.values()
-    assert (rows[1].scores, rows[1].wrong) == (scores, wrong)
+    row = comparison(folder / "id-alsatian", write(tmp_path / "other", changed)).frame.iloc[1]
+    assert (row["scores"], row["wrong"]) == (scores, wrong)
 
 
 def test_what_was_not_measured_is_not_a_number(tmp_path, write, record):
     total = record("alsatian")
     for repeat in total["repeats"]:
         repeat["level"] = "total"
-    (row,) = comparison(write(tmp_path / "results", total)).rows
-    assert math.isnan(row.values["inference_s"].median)
-    assert tables.table([row]).rows[0][3:7] == ("–",) * 4
+    frame = comparison(write(tmp_path / "results", total)).frame
+    assert frame["inference_s_median"].isna().all()
+    assert tables.table(frame).rows[0][3:7] == ("–",) * 4
 
 
 def test_csv_holds_every_number(folder):
