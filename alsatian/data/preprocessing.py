@@ -73,8 +73,8 @@ class ImagePreprocessing(Preprocessing):
     def __post_init__(self) -> None:
         if type(self.size) is not int or self.size < 1:
             raise ConfigError(f"an image size of {self.size!r} pixels; use a number, at least 1")
-        numbers = (*self.mean, *self.std)
-        if len(numbers) != 2 * CHANNELS or not all(math.isfinite(n) for n in numbers) or min(self.std) <= 0:
+        complete = len(self.mean) == len(self.std) == CHANNELS
+        if not complete or not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ConfigError(
                 f"images cannot be normalised with mean={self.mean} and std={self.std}: {CHANNELS} finite numbers "
                 "each, std above 0"

@@ -48,25 +48,13 @@ def stated_image(path: Path, stated: Mapping[str, Any]) -> ImagePreprocessing:
     Raises:
         ConfigError: one of them is missing or not of its form.
     """
-    size = stated.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ConfigError(
-            f'{path}: size={size} is no input size; write height and width in pixels, e.g. "size": 224'
-        )
-    channels = {}
-    for key in ("mean", "std"):
-        if stated.get(key) is None:
-            continue
-        value = stated[key]
-        if (
-            not isinstance(value, list)
-            or len(value) != CHANNELS
-            or not all(isinstance(v, int | float) for v in value)
-        ):
+    channels: dict[str, Any] = {key: stated[key] for key in ("mean", "std") if stated.get(key) is not None}
+    for key, value in channels.items():
+        if not isinstance(value, list) or not all(isinstance(v, int | float) for v in value):
             raise ConfigError(f"{path}: {key}={value}: one number for each of {CHANNELS} channels is needed")
-        channels[key] = (float(value[0]), float(value[1]), float(value[2]))
+        channels[key] = tuple(map(float, value))
     try:
-        return ImagePreprocessing(size, **channels)
+        return ImagePreprocessing(stated.get("size"), **channels)  # type: ignore[arg-type]
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

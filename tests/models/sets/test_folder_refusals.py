@@ -104,8 +104,9 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
     [
         ({"name": "resnet19", "size": 32}, "torchvision has no model 'resnet19'; did you mean"),
         ({"name": "resnet18", "size": 32, "options": {"depth": 1}}, "does not take"),
-        ({"name": "resnet18"}, "size=None is no input size"),
-        ({"name": "resnet18", "size": 32, "mean": [1]}, "mean=[1]"),
+        ({"name": "resnet18"}, "a.json: an image size of None pixels"),
+        ({"name": "resnet18", "size": 32, "mean": [1]}, "a.json: images cannot be normalised with mean=(1.0,)"),
+        ({"name": "resnet18", "size": 32, "mean": "1"}, "a.json: mean=1: one number for each of 3 channels"),
         ({"size": 32}, "states no architecture of torchvision"),
         ({"name": "resnet18", "size": 32, "options": [1]}, "a.json: options=[1]"),
         ({"name": "resnet18", "size": 32, "std": [0, 1, 1]}, "a.json: images cannot be normalised"),
