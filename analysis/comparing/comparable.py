@@ -61,15 +61,17 @@ def reference(run: Run, runs: Sequence[Run], strategy: str) -> Run | None:
 
     It has the same conditions; of several, it is the one with the most settings in common.
     """
-    own = settings(run)
     candidates = [r for r in runs if r.ok and r.strategy == strategy and conditions(r) == conditions(run)]
 
     def closeness(candidate: Run) -> tuple[int, bool, str]:
-        other = settings(candidate)
-        common = sum(other.get(key) == value for key, value in own.items())
-        return common, candidate.run_id == run.run_id, candidate.run_id
+        return in_common(run, candidate), candidate.run_id == run.run_id, candidate.run_id
 
     return max(candidates, key=closeness, default=None)
+
+
+def in_common(run: Run, other: Run) -> int:
+    """How many settings the two have in common."""
+    return len(settings(run).items() & settings(other).items())
 
 
 def settings(run: Run) -> dict[str, str]:

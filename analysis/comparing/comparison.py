@@ -9,8 +9,8 @@ import pandas as pd
 from alsatian.records.paths import Source
 from alsatian.records.reading import Run
 from alsatian.units import count_text
-from analysis.comparing.checks import compare_two
-from analysis.comparing.comparable import arithmetic, conditions, settings, titles, workload
+from analysis.comparing.checks import ScoreCheck, compare_two
+from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, titles, workload
 from analysis.comparing.labels import UNSET, in_order
 from analysis.comparing.measurements import NOT_MEASURED, measured
 
@@ -72,7 +72,8 @@ def _named(sources: Sequence[Source]) -> list[_Named]:
             inner = f"{name} " if len(experiments) > 1 else ""
             own = [run for run in source.runs if run.experiment == name]
             found += [
-                _Named(f"{prefix}{inner}{label}", place, str(source.path), run) for label, run in in_order(own)
+                _Named(f"{prefix}{inner}{label}{run.origin}", place, str(source.path), run)
+                for label, run in in_order(own)
             ]
     return found
 
@@ -98,12 +99,9 @@ def _rows(group: Sequence[_Named], title: str) -> list[dict[str, object]]:
 
 
 def _closest(one: _Named, candidates: Sequence[_Named]) -> _Named:
-    own = settings(one.run)
-
-    def closeness(candidate: _Named) -> tuple[bool, bool, int]:
-        other = settings(candidate.run)
-        common = sum(other.get(key) == value for key, value in own.items())
-        return candidate.run.run_id == one.run.run_id, candidate.run.strategy == one.run.strategy, common
+    def closeness(other: _Named) -> tuple[bool, bool, int]:
+        same = other.run.run_id == one.run.run_id, other.run.strategy == one.run.strategy
+        return *same, in_common(one.run, other.run)
 
     return max(candidates, key=closeness)  # of equal ones the first
 
@@ -111,7 +109,7 @@ def _closest(one: _Named, candidates: Sequence[_Named]) -> _Named:
 def _row(one: _Named, reference: _Named, title: str) -> dict[str, object]:
     run, alone = one.run, one is reference
     check = compare_two(one.label, run, reference.label, reference.run)
-    expected = arithmetic(run) == arithmetic(reference.run)
+    expected = arithmetic(run) == arithmetic(reference.run) and not (run.prediction or reference.run.prediction)
     row: dict[str, object] = {
         "group": title,
         "models": run.model_set.name,
@@ -123,7 +121,7 @@ def _row(one: _Named, reference: _Named, title: str) -> dict[str, object]:
         "strategy": run.strategy,
         "reference": reference.label,
         "comparable": conditions(run) == conditions(reference.run),
-        "scores": "reference" if alone else _scores(check.shared, len(check.mismatches), expected),
+        "scores": "reference" if alone else _scores(run, reference.run, check, expected),
         "wrong": expected and bool(check.mismatches),
         "differs": "; ".join(_differences(run, reference.run)),
     }
@@ -136,12 +134,16 @@ def _row(one: _Named, reference: _Named, title: str) -> dict[str, object]:
     return row
 
 
-def _scores(shared: int, different: int, expected: bool) -> str:
-    if not shared:
+def _scores(run: Run, reference: Run, check: ScoreCheck, expected: bool) -> str:
+    if run.prediction:
+        return run.prediction.scores
+    if reference.prediction or not check.shared:
         return "nothing shared"
+    different = len(check.mismatches)
     if not different:
-        return f"identical ({count_text(shared, 'score')})"
-    return f"DIFFERENT: {different} of {shared}" if expected else f"{different} of {shared} differ, as they may"
+        return f"identical ({count_text(check.shared, 'score')})"
+    where = f"{different} of {check.shared}"
+    return f"DIFFERENT: {where}" if expected else f"{where} differ, as they may"
 
 
 def _differences(own: Run, other: Run) -> list[str]:

@@ -101,6 +101,16 @@ def test_scores_must_be_equal_where_the_arithmetic_is(tmp_path, folder, write, r
     assert (row["scores"], row["wrong"]) == (scores, wrong)
 
 
+def test_a_prediction_stands_beside_the_measured_run(tmp_path, folder, write, record):
+    said = {"hardware": "a5000", "source": "published bars", "scores": "recorded"}
+    predicted = record("alsatian", (2.0,), environment__cpu="a5000 (predicted)", kind="predicted", prediction=said)
+    row = comparison(folder / "id-alsatian", write(tmp_path / "predicted", predicted)).frame.iloc[1]
+    assert row["run"] == "B alsatian, predicted for a5000"
+    assert (row["scores"], row["wall_s_factor"]) == ("recorded", 2.0)
+    assert not row["comparable"]
+    assert not row["wrong"]
+
+
 def test_what_was_not_measured_is_not_a_number(tmp_path, write, record):
     total = record("alsatian")
     for repeat in total["repeats"]:
