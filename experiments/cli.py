@@ -32,6 +32,7 @@ EXAMPLES = """examples:
   alsatian overlap ~/checkpoints
   alsatian compare results/quickstart other/quickstart
   alsatian reproduce scale=laptop
+  alsatian study orders --seeds 5
 """
 
 

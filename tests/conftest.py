@@ -1,6 +1,7 @@
 """What the tests of several folders share: hypothesis settings and a family of tiny models."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,14 @@ from hypothesis import settings
 
 settings.register_profile("repository", deadline=None, derandomize=True, database=None, max_examples=100)
 settings.load_profile("repository")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests of how sweeps survive kills take from the command line."""
+    parser.addoption("--kills", type=int, default=3, help="how often test_kills.py kills its sweep")
+    parser.addoption("--seed", type=int, default=4, help="of the moments at which it does")
+    parser.addoption("--pages", type=Path, help="where tests that have a page write it, e.g. docs/results")
+
 
 STAGES = ((3, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1))
 """Input channels, output channels and stride of the stages of a tiny model."""

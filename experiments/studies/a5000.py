@@ -1,24 +1,25 @@
-"""Hardware profiles of an RTX A5000, from the paper's Figs 5, 11 and 12, and of an H200, estimated from it.
+"""A hardware profile of the paper's machine, from its figures.
 
-``python -m experiments.studies.a5000`` writes ``conf/hardware/a5000.json`` and ``h200.json`` and says in
-``docs/results/a5000.md`` how well the fits meet the bars that they were made from. Nothing else of the paper is
-used.
+Fits an RTX A5000 to the bars of these figures, estimates an H200 from it, writes ``conf/hardware/a5000.json`` and
+``h200.json``, and says how well the fits meet the bars that they were made from. Nothing else of the paper is used.
 """
 
 import argparse
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
+from statistics import median
 
-from rich.console import Console
+import numpy as np
+from scipy.optimize import nnls
 
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost, StartCost
 from alsatian.costs.keys import shape_key
-from alsatian.files import write_bytes
 from experiments.predictions.chains import PUBLISHED, SETS, Chain, read_chains
-from experiments.studies import a5000_fits as fits
-from experiments.studies import published_parts as paper
+from experiments.studies import published as paper
+from experiments.studies.published import Fit, Part, fit
+from experiments.studies.study import Page, Say, table
 
 MEMORY = 64e9
 """Bytes of the paper's main memory."""
@@ -47,38 +48,121 @@ TF32, FP32 = 494 / 55.6, 67 / 27.8
 TRANSFORMERS = ("ViT-L-32", "BERT")
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """All fits, by what they are of."""
-
-    inference: fits.Fit
-    loading: fits.Fit
-    data: fits.Fit
-    scores: fits.Fit
-
-    @classmethod
-    def of(cls, chains: Mapping[str, Chain]) -> "Calibration":
-        """From the published figures."""
-        bars = paper.fig11()
-        return cls(
-            fits.fit_inference(bars), fits.fit_loading(bars, chains), fits.fit_data(bars), fits.fit_scores(bars)
-        )
-
-    @property
-    def rate(self) -> float:
-        """What ResNet-152 takes in Fig 11 over what it takes in Fig 5."""
-        return self.inference.values[0] / paper.item_seconds("ResNet-152")
+ALIKE = {"BERT": "ViT-L-32", "EfficientNetV2-L": "EfficientNetV2-L at 224"}
+"""Chains that Fig 5 does not show, and those whose rate they are taken to have."""
+ALL = ("base", "shift", "alsatian")
+SEEDS = 40
+"""Sets drawn for the bytes that a published set may have had."""
 
 
-def a5000(chains: Mapping[str, Chain], found: Calibration) -> Hardware:
+def calibrate(chains: Mapping[str, Chain]) -> dict[str, Fit]:
+    """All fits, by the part of a search that they are of.
+
+    SHiFT loads a model in every round, from the second on out of the system's memory, which holds all of them.
+    Alsatian is taken to load every distinct block of the set once.
+    """
+
+    def loads(bar: Part) -> list[float]:
+        chain = chains[PUBLISHED[bar.workload]]
+        if bar.approach == "alsatian":
+            return [distinct(chain, paper.DISTRIBUTIONS[bar.distribution])[0], 0.0]
+        depth = len(chain.parameter_bytes)
+        return [paper.MODELS * depth, (sum(models for models, _ in bar.training) - paper.MODELS) * depth]
+
+    def read_s(bar: Part) -> float:
+        chain, nbytes = chains[PUBLISHED[bar.workload]], paper.MODELS * paper.FILE_BYTES[bar.workload]
+        if bar.approach == "alsatian":
+            nbytes = distinct(chain, paper.DISTRIBUTIONS[bar.distribution])[1]
+        return nbytes / paper.BANDWIDTH
+
+    fits = (
+        fit("prepare_model", "seconds of a block from the store and of one in memory", loads, read_s, ALL),
+        fit("prepare_data", "seconds of a start, of an item waited for, of an item", lambda bar: bar.reading),
+        fit("inference", "seconds of an item of ResNet-152", lambda bar: bar.reading[2:]),
+        fit(
+            "proxy_scoring", "seconds of a score, of a mini-batch in all epochs", lambda bar: bar.scoring, used=ALL
+        ),
+    )
+    return {one.part: one for one in fits}
+
+
+@cache
+def distinct(chain: Chain, distribution: str) -> tuple[float, float]:
+    """Distinct blocks of a set, and their bytes: medians over sets with different seeds."""
+    counts, sizes = [], []
+    for seed in range(SEEDS):
+        models = chain.models(paper.MODELS, distribution, seed)
+        blocks = {block.identity: block.parameter_bytes for model in models for block in model.blocks}
+        counts.append(len(blocks))
+        sizes.append(sum(blocks.values()))
+    return median(counts), median(sizes)
+
+
+def block_times(chains: Mapping[str, Chain], rate: float) -> dict[str, float]:
+    """Seconds per item of every block, by key.
+
+    An architecture's sum is what an item more costs in Fig 5, times ``rate``. Its blocks have the shares of Fig 12
+    where that shows them; others share by work, at the rates that ResNet-152's blocks have there. What Fig 5 does
+    not show takes as long by work as its like (``ALIKE``).
+    """
+    found: dict[str, float] = {}
+    per_flop, per_byte = work_rates(chains["ResNet-152"])
+
+    def work(chain: Chain) -> list[float]:
+        pairs = zip(chain.flops, chain.moved_bytes, strict=True)
+        return [per_flop * flops + per_byte * moved for flops, moved in pairs]
+
+    published = {name: workload for workload, name in PUBLISHED.items()}
+    for name, chain in chains.items():
+        like = ALIKE.get(name, name)
+        shares = _shares(published.get(name, ""), chain, work(chain))
+        total = rate * paper.item_seconds(published[like])
+        if like != name:
+            total *= sum(work(chain)) / sum(work(chains[like]))
+        key = shape_key(SETS[name].spec, chain.preprocessing)
+        found.update({f"{key}/{i}": total * share / sum(shares) for i, share in enumerate(shares)})
+    return found
+
+
+def _shares(workload: str, chain: Chain, work: list[float]) -> list[float]:
+    """What the blocks take in proportion to each other."""
+    if workload == "ResNet-152":
+        return paper.fig12(workload)
+    if workload != "ViT-L-32":
+        return work
+    layers = paper.fig12(workload)
+    # The last blocks are the attention and the rest of one layer after the other; those before work as fast.
+    first = len(chain.flops) - 2 * len(layers)
+    inner = [sum(chain.flops[first + 2 * i : first + 2 * i + 2]) for i in range(len(layers))]
+    pace = sum(layers) / sum(inner)
+    shares = [pace * flops for flops in chain.flops]
+    for i, layer in enumerate(layers):
+        for block in (first + 2 * i, first + 2 * i + 1):
+            shares[block] = layer * chain.flops[block] / inner[i]
+    return shares
+
+
+def work_rates(chain: Chain) -> tuple[float, float]:
+    """Milliseconds per operation and per byte moved, fitted to the blocks of ResNet-152 in Fig 12."""
+    times = np.array(paper.fig12("ResNet-152"))
+    rows = np.array([chain.flops, chain.moved_bytes], dtype=float).T
+    scale = rows.max(axis=0)
+    values, _ = nnls(rows / scale / times[:, None], np.ones(len(times)))
+    per_flop, per_byte = (float(value) for value in values / scale)
+    return per_flop, per_byte
+
+
+def a5000(chains: Mapping[str, Chain], fits: Mapping[str, Fit]) -> Hardware:
     """The paper's machine."""
-    cold, warm = found.loading.values
-    start, wait, item = found.data.values
-    score, step = found.scores.values
+    cold, warm = fits["prepare_model"].values
+    start, wait, item = fits["prepare_data"].values
+    score, step = fits["proxy_scoring"].values
+    # What ResNet-152 takes in Fig 11 over what it takes in Fig 5.
+    rate = fits["inference"].values[0] / paper.item_seconds("ResNet-152")
     return Hardware(
         name="a5000",
         source=SOURCE,
-        segments=_segments(fits.block_times(chains, found.rate)),
+        segments=_segments(block_times(chains, rate)),
         load_fixed_s=warm,
         store_fixed_s=cold - warm,
         store_bytes_per_s=paper.BANDWIDTH,
@@ -92,7 +176,7 @@ def a5000(chains: Mapping[str, Chain], found: Calibration) -> Hardware:
 def h200(chains: Mapping[str, Chain], base: Hardware) -> Hardware:
     """An H200 in its place."""
     times = {}
-    per_flop, per_byte = fits.work_rates(chains["ResNet-152"])
+    per_flop, per_byte = work_rates(chains["ResNet-152"])
     for name, chain in chains.items():
         shape = shape_key(SETS[name].spec, chain.preprocessing)
         computing = FP32 if name in TRANSFORMERS else TF32
@@ -114,74 +198,47 @@ def _segments(times: Mapping[str, float]) -> dict[str, SegmentCost]:
     return {key: SegmentCost(((paper.BATCH, seconds * paper.BATCH),)) for key, seconds in times.items()}
 
 
-def report(chains: Mapping[str, Chain], found: Calibration, profiles: Sequence[Hardware]) -> str:
-    """The calibration in Markdown."""
-    lines = [
-        "# An RTX A5000 from the paper's figures",
-        "",
-        "Made by `python -m experiments.studies.a5000` from Figs 5, 11 and 12; no other figure is used. "
-        "`hardware=a5000` and `hardware=h200` are the results.",
-        "",
-        *(f"- {hardware.name}: {hardware.source}" for hardware in profiles),
-        "",
-        "## Inference",
-        "",
-        "| architecture | "
-        + " | ".join(f"{hardware.name}, ms/item" for hardware in profiles)
-        + " | Fig 5, ms/item |",
-        "|---" * (2 + len(profiles)) + "|",
-    ]
-    workloads = {name: workload for workload, name in PUBLISHED.items()}
-    for name, chain in chains.items():
-        shape = shape_key(SETS[name].spec, chain.preprocessing)
-        sums = [
-            1e3 * sum(cost.seconds(1) for key, cost in hardware.segments.items() if key.startswith(f"{shape}/"))
-            for hardware in profiles
-        ]
-        workload = workloads.get(name, "")
-        seen = f"{1e3 * paper.item_seconds(workload):.3f}" if workload in paper.FILE_BYTES else ""
-        lines.append(f"| {name} ({shape}) | " + " | ".join(f"{value:.3f}" for value in sums) + f" | {seen} |")
-    parts = (
-        ("prepare_model", "seconds of a block from the store and of one in memory", found.loading),
-        ("prepare_data", "seconds of a start, of an item that is waited for, and of an item", found.data),
-        ("inference", "seconds of an item of ResNet-152", found.inference),
-        ("proxy_scoring", "seconds of a score and of a mini-batch of all its epochs", found.scores),
-    )
-    lines += ["", "## Fits to the bars of Fig 11", ""]
-    lines += [f"- {part}: {what}: {', '.join(f'{v:.4g}' for v in found.values)}" for part, what, found in parts]
-    lines += ["", "| part | workload | items | distribution | approach | published, s | fitted, s | error |"]
-    lines.append("|---" * 8 + "|")
-    for part, _, fit in parts:
-        for bar, said in fit.said:
-            cells = [part, bar.workload, str(bar.items), bar.distribution, bar.approach]
-            cells += [f"{bar.seconds:.1f}", f"{said:.1f}", f"{said / bar.seconds - 1:+.1%}"]
-            lines.append(f"| {' | '.join(cells)} |")
-    lines += [
-        "",
-        "Of Alsatian's bars preparing the data and inference are not fitted: what a search shares is for the "
-        "simulator to find. They need more data preparation than the fit for the other two says, for which these "
-        "figures have no explanation.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Fit and write."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.studies.a5000", description=__doc__)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the study's arguments."""
     parser.add_argument("--profiles", type=Path, default=Path("conf/hardware"), help="for the two profiles")
-    parser.add_argument("--folder", type=Path, default=Path("docs/results"), help="for a5000.md")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
+    """Fit, write the profiles, and report."""
     chains = read_chains()
-    found = Calibration.of(chains)
-    base = a5000(chains, found)
+    fits = calibrate(chains)
+    base = a5000(chains, fits)
     profiles = [base, h200(chains, base)]
     for hardware in profiles:
         hardware.write(options.profiles / f"{hardware.name}.json")
-    write_bytes(options.folder / "a5000.md", report(chains, found, profiles).encode())
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(f"written: {options.profiles}/a5000.json, h200.json, {options.folder}/a5000.md")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    say(f"written: {options.profiles}/a5000.json, h200.json")
+    published = {name: workload for workload, name in PUBLISHED.items()}
+    sums = []
+    for name, chain in chains.items():
+        shape, workload = shape_key(SETS[name].spec, chain.preprocessing), published.get(name)
+        row: dict[str, object] = {"architecture": f"{name} ({shape})"}
+        for hardware in profiles:
+            own = [cost.seconds(1) for key, cost in hardware.segments.items() if key.startswith(f"{shape}/")]
+            row[hardware.name] = 1e3 * sum(own)
+        row["Fig 5"] = 1e3 * paper.item_seconds(workload) if workload in paper.FILE_BYTES else None
+        sums.append(row)
+    bars = [
+        {**asdict(bar), "fitted": said, "error": said / bar.seconds - 1}
+        for one in fits.values()
+        for bar, said in one.said
+    ]
+    yield Page(
+        "An RTX A5000 from the paper's figures",
+        [
+            "From Figs 5, 11 and 12, and no other figure. The results are `hardware=a5000` and `hardware=h200`.",
+            "\n".join(f"- {hardware.name}: {hardware.source}" for hardware in profiles),
+            "## Inference\n\nMilliseconds an item.",
+            table(sums, **dict.fromkeys(("a5000", "h200", "Fig 5"), "{:.3f}")),
+            "## Fits to the bars of Fig 11",
+            "\n".join(f"- {f.part}: {f.meaning}: {', '.join(f'{v:.4g}' for v in f.values)}" for f in fits.values()),
+            table(bars, seconds="{:.1f}", fitted="{:.1f}", error="{:+.1%}"),
+            "Of Alsatian's bars preparing the data and inference are not fitted: what a search shares is for the "
+            "simulator to find. They need more data preparation than the fit for the other two says, for which "
+            "these figures have no explanation.",
+        ],
+    )

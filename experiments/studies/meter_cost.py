@@ -1,37 +1,29 @@
-"""What measuring costs: the same search with and without its parts being measured.
+"""What measuring the parts of a search costs.
 
-``python -m experiments.studies.meter_cost`` runs the quickstart's ``alsatian`` again and again: at level
-``total``, at level ``parts``, and with a timeline. The three take turns, in changing order, so that whatever else
-the machine does meets all of them alike. Wall time is what a user waits for; processor time is what measuring can
-add to, and suffers less from a busy machine. Since the differences are small, the cost of a single part is
-measured as well, and multiplied by the number of parts in a search.
+Runs the quickstart's ``alsatian`` again and again: at level ``total``, at level ``parts``, and with a timeline. The
+three take turns, in changing order, so that whatever else the machine does meets all of them alike. Wall time is
+what a user waits for; processor time is what measuring can add to, and suffers less from a busy machine. Since the
+differences are small, the cost of a single part is measured as well, and multiplied by the number of parts in a
+search.
 """
 
 import argparse
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Any
+from statistics import median
 
-import hydra
+import pandas as pd
 import torch
-from rich.console import Console
 
 from alsatian.api import search
-from alsatian.blocks.store import BlockStore
-from alsatian.budgets import Budgets
-from alsatian.errors import AlsatianError, ConfigError
-from alsatian.files import write_bytes
+from alsatian.errors import ConfigError
 from alsatian.progress import unheard
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
 from experiments.configuration.composition import cells
-from experiments.runs.environment import environment
+from experiments.configuration.setup import Parts, use_threads
+from experiments.studies.study import Page, Say, table
 
 GOAL = 0.02
 """Largest share of the wall time that measuring the parts may add."""
@@ -40,62 +32,41 @@ LEVELS = {"total": ("total", False), "parts": ("parts", False), "parts and timel
 SINGLE_PARTS = 20_000
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One search. Times in seconds.
-
-    Attributes:
-        wall: from start to end.
-        processor: of all threads of the process.
-        slices: parts in the timeline of the thread that searches; 0 without a timeline.
-    """
-
-    wall: float
-    processor: float
-    slices: int
-
-
-Samples = dict[str, list[Sample]]
-
-
 def prepare(store: Path, words: Sequence[str]) -> Callable[[str, bool], Measurement]:
     """The quickstart's search with Alsatian, to be run at a level and with a timeline or without.
 
     Models are made on first use. ``words`` are overrides as on the command line.
     """
-    config = cells(["experiment=quickstart", "strategy=alsatian", *words])[0].config
-
-    def build(group: str) -> Any:
-        return hydra.utils.instantiate(config[group], _convert_="all")
-
-    if config.device.threads:
-        torch.set_num_threads(config.device.threads)
-    models = build("model_set").open(BlockStore(store, verify="always"), config.device.name, unheard)
-    dataset, proxy, storage = build("dataset"), build("proxy"), build("storage")
-    budgets = Budgets.read(config.cache)
+    parts = Parts()
+    chosen = ["experiment=quickstart", "strategy=alsatian", f"store_dir='{store}'", *words]
+    setup = parts.setup(cells(chosen)[0].config)
+    use_threads(setup.config)
+    models = parts.model_set(setup.config, unheard)
 
     def run(level: str, timeline: bool) -> Measurement:
-        return search(
-            models, dataset, proxy=proxy, storage=storage, batch_size=config.batch_size, budget=budgets,
-            device=config.device.name, verify=config.verify, meter_level=level, timeline=timeline,
-        ).measurement  # fmt: skip
+        settings = setup.search_settings()
+        return search(models, setup.dataset, **settings, meter_level=level, timeline=timeline).measurement
 
     return run
 
 
-def measure(run: Callable[[str, bool], Measurement], repeats: int) -> Samples:
-    """``repeats`` searches of each level in turns, after one that does not count."""
-    samples: Samples = {name: [] for name in LEVELS}
+def measure(run: Callable[[str, bool], Measurement], repeats: int) -> pd.DataFrame:
+    """``repeats`` searches of each level in turns, after one that does not count: a line each.
+
+    Columns: ``level``, ``turn``, seconds of the ``wall`` and of all threads' ``processor`` time, and ``slices`` in
+    the timeline of the thread that searches.
+    """
     run(*LEVELS["parts"])
-    for i in range(repeats):
+    lines = []
+    for turn in range(repeats):
         order = list(LEVELS)
-        for name in order[i % len(order) :] + order[: i % len(order)]:
+        for level in order[turn % len(order) :] + order[: turn % len(order)]:
             start = time.process_time()
-            found = run(*LEVELS[name])
+            found = run(*LEVELS[level])
             processor = time.process_time() - start
-            slices = sum(e["ph"] == "X" and e["tid"] == 1 for e in found.timeline or ())
-            samples[name].append(Sample(found.wall_s, processor, slices))
-    return samples
+            slices = sum(event["ph"] == "X" and event["tid"] == 1 for event in found.timeline or ())
+            lines.append((level, turn, found.wall_s, processor, slices))
+    return pd.DataFrame(lines, columns=["level", "turn", "wall", "processor", "slices"])
 
 
 def single_part(level: str) -> float:
@@ -113,115 +84,68 @@ def single_part(level: str) -> float:
     return median(times)
 
 
-def report(samples: Samples, singles: dict[str, float]) -> Iterator[str]:
-    """The lines to print and to keep, as Markdown."""
-    yield "| level | N | wall s, median | quartiles | range | over `total` | processor s, median | over `total` |"
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    base = samples["total"]
-    for name, found in samples.items():
-        walls, processors = [s.wall for s in found], [s.processor for s in found]
-        low, _, high = quantiles(walls, n=4, method="inclusive")
-        over = median(walls) / median(s.wall for s in base) - 1
-        used = median(processors) / median(s.processor for s in base) - 1
-        yield (
-            f"| `{name}` | {len(found)} | {median(walls):.3f} | {low:.3f}–{high:.3f} "
-            f"| {min(walls):.3f}–{max(walls):.3f} | {'' if found is base else f'{over:+.2%}'} "
-            f"| {median(processors):.3f} | {'' if found is base else f'{used:+.2%}'} |"
+def page(samples: pd.DataFrame, singles: Mapping[str, float]) -> Page:
+    """Times by level, what they are over those of ``total``, and a verdict."""
+    walls = samples.pivot(index="turn", columns="level", values="wall")[list(LEVELS)]
+    processors = samples.pivot(index="turn", columns="level", values="processor")
+    rows, lines = [], []
+    for level, wall in walls.items():
+        low, high = wall.quantile(0.25), wall.quantile(0.75)
+        used = processors[level].median()
+        first = level == "total"
+        rows.append(
+            {
+                "level": f"`{level}`",
+                "N": len(wall),
+                "wall s, median": wall.median(),
+                "quartiles": f"{low:.3f}–{high:.3f}",
+                "range": f"{wall.min():.3f}–{wall.max():.3f}",
+                "over `total`": "" if first else f"{wall.median() / walls['total'].median() - 1:+.2%}",
+                "processor s, median": used,
+                "its over `total`": "" if first else f"{used / processors['total'].median() - 1:+.2%}",
+            }
         )
-    yield ""
-    for name, found in samples.items():
-        if found is base:
-            continue
-        ratios = [sample.wall / other.wall - 1 for sample, other in zip(found, base, strict=True)]
-        low, middle, high = quantiles(ratios, n=4, method="inclusive")
-        yield (
-            f"- `{name}` over the `total` of the same turn: median {middle:+.2%}, quartiles {low:+.2%} to "
-            f"{high:+.2%}, range {min(ratios):+.2%} to {max(ratios):+.2%} (N={len(ratios)})."
-        )
-    slices = median(sample.slices for sample in samples["parts and timeline"])
-    wall = median(sample.wall for sample in base)
-    cost = singles["parts"] - singles["total"]
-    yield (
+        if not first:
+            ratio = wall / walls["total"] - 1
+            lines.append(
+                f"- `{level}` over the `total` of the same turn: median {ratio.median():+.2%}, quartiles "
+                f"{ratio.quantile(0.25):+.2%} to {ratio.quantile(0.75):+.2%}, range {ratio.min():+.2%} to "
+                f"{ratio.max():+.2%} (N={len(ratio)})."
+            )
+    slices = samples.loc[samples["level"] == "parts and timeline", "slices"].median()
+    cost = slices * (singles["parts"] - singles["total"])
+    lines.append(
         f"- A single part costs {singles['parts'] * 1e6:.2f} µs at level `parts` and "
         f"{singles['total'] * 1e6:.2f} µs at `total`; a search has {slices:.0f}, which makes "
-        f"{slices * cost * 1e3:.2f} ms or {slices * cost / wall:.4%} of the wall time."
+        f"{cost * 1e3:.2f} ms or {cost / walls['total'].median():.4%} of the wall time."
     )
-    yield f"- {_verdict(samples)}"
-
-
-def _verdict(samples: Samples) -> str:
-    """Whether the goal is kept, as far as the spread of the wall times lets them say so."""
-    total, parts = ([sample.wall for sample in samples[name]] for name in ("total", "parts"))
-    over = median(parts) / median(total) - 1
-    low, _, high = quantiles([a / b - 1 for a, b in zip(parts, total, strict=True)], n=4, method="inclusive")
-    text = (
-        f"Goal for `parts`, at most {GOAL:+.0%} by the ratio of medians: {'kept' if over <= GOAL else 'not kept'}"
-    )
-    if high - low > 2 * GOAL:
-        return f"{text}; but turns spread by more than that, so the cost of the single parts says more."
-    return f"{text}."
-
-
-def document(lines: Sequence[str], command: str, load: str) -> str:
-    """The file that keeps the result."""
-    machine = environment()
-    versions = f"Python {machine['python']}, PyTorch {machine['libraries']['torch']}"
-    where = f"{datetime.now(UTC):%Y-%m-%d}, {machine['cores']} CPU cores ({machine['cpu']}), {versions}"
-    return "\n".join(
+    kept = "kept" if walls["parts"].median() / walls["total"].median() - 1 <= GOAL else "not kept"
+    verdict = f"- Goal for `parts`, at most {GOAL:+.0%} by the ratio of medians: {kept}"
+    ratio = walls["parts"] / walls["total"]
+    if ratio.quantile(0.75) - ratio.quantile(0.25) > 2 * GOAL:
+        verdict += "; but turns spread by more than that, so the cost of the single parts says more"
+    return Page(
+        "What measuring costs",
         [
-            "# What measuring costs",
-            "",
-            f"{where}, code {machine['code']['commit']}{' with changes' if machine['code']['dirty'] else ''}.",
-            "",
-            "```",
-            command,
-            "```",
-            "",
-            "The quickstart's `alsatian` search, in one process, at each level in turns and in changing order; one",
-            "search before that does not count. `total` measures the wall time and counters, `parts` where the",
-            f"time went, and a timeline keeps every slice of it. {load}",
-            "",
-            *lines,
-            "",
-        ]
+            "The quickstart's `alsatian` search, in one process, at each level in turns and in changing order; one "
+            "search before that does not count. `total` measures the wall time and counters, `parts` where the "
+            "time went, and a timeline keeps every slice of it.",
+            table(rows, **dict.fromkeys(("wall s, median", "processor s, median"), "{:.3f}")),
+            "\n".join([*lines, f"{verdict}."]),
+        ],
     )
 
 
-def _load() -> str:
-    return "/".join(f"{value:.1f}" for value in os.getloadavg())
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 if something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.studies.meter_cost", description=__doc__)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the study's arguments."""
     parser.add_argument("--repeats", type=int, default=10, help="searches of each level")
     parser.add_argument("--store", type=Path, default=Path("store"), help="where the models are or will be")
-    parser.add_argument("--out", type=Path, help="a file for the result, e.g. docs/results/meter_cost.md")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for alsatian run, e.g. scale=ci")
-    options = parser.parse_args(arguments)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    try:
-        if options.repeats < 2:
-            raise ConfigError("--repeats must be at least 2")
-        run = prepare(options.store, options.overrides)
-        before = _load()
-        samples = measure(run, options.repeats)
-        load = f"Load averages (1/5/15 minutes) before: {before}, after: {_load()}."
-        lines = list(report(samples, {level: single_part(level) for level in ("total", "parts")}))
-        for line in [load, "", *lines]:
-            console.print(line)
-        if options.out is not None:
-            words = [
-                "python -m experiments.studies.meter_cost",
-                f"--repeats {options.repeats}",
-                *options.overrides,
-            ]
-            write_bytes(options.out, document(lines, " ".join(words), load).encode())
-    except AlsatianError as error:
-        Console(stderr=True, soft_wrap=True).print(f"meter_cost: {error}", markup=False, highlight=False)
-        return 1
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
+    """Measure all levels."""
+    if options.repeats < 2:
+        raise ConfigError("--repeats must be at least 2")
+    samples = measure(prepare(options.store, options.overrides), options.repeats)
+    yield page(samples, {level: single_part(level) for level in ("total", "parts")})

@@ -1,27 +1,19 @@
 """How far the orders are from the best one.
 
-``python -m experiments.studies.orders`` compares the minimum cache requirement of every order with the least
-of all, on the task trees of the paper's synthetic sets and on random ones, and writes a page of tables with
-its CSV (minutes).
+Compares the minimum cache requirement of every order with the least of all, on the task trees of the paper's
+synthetic sets and on random ones (minutes).
 """
 
 import argparse
-import csv
-import io
 import itertools
 import random
-import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from statistics import fmean, median
 
-from rich.console import Console
+import pandas as pd
 
-from alsatian.errors import AlsatianError, ConfigError
-from alsatian.files import make_folder, write_bytes
+from alsatian.errors import ConfigError
 from alsatian.models.sets.distributions import DISTRIBUTIONS
 from alsatian.planning.orders.base import Order, Shape, min_cache_size
 from alsatian.planning.orders.bfs import Bfs
@@ -32,7 +24,7 @@ from alsatian.planning.orders.optimal import Optimal
 from alsatian.searching.schedules import Halving
 from alsatian.tree import TaskTree
 from experiments.predictions.chains import PUBLISHED, Chain, read_chains
-from experiments.runs.environment import environment
+from experiments.studies.study import Page, Say, table
 
 ORDERS: tuple[Order, ...] = (DfsPlus(), DfsMin(), Dfs(), Bfs())
 OPTIMAL = Optimal(time_limit=60, states=100_000)
@@ -51,48 +43,22 @@ class Case:
     shape: Shape
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One tree and what its orders need.
-
-    Attributes:
-        case: the tree.
-        least: what the best order needs, or the best that was found.
-        proved: whether there is no better.
-        needs: what the orders need, in the order of ``ORDERS``.
-        seconds: that the search for the best took.
-    """
-
-    case: Case
-    least: int
-    proved: bool
-    needs: tuple[int, ...]
-    seconds: float
-
-    def ratios(self) -> list[float]:
-        """Each need over the least."""
-        return [need / self.least if self.least else 1.0 for need in self.needs]
-
-
 def paper_cases(chains: dict[str, Chain], seeds: int) -> Iterator[Case]:
     """The trees of the paper's sets: all models, then those left by successive halving with random scores."""
-    for name, chain in chains.items():
-        for distribution in DISTRIBUTIONS:
-            for seed in range(seeds):
-                candidates = chain.models(MODELS, distribution, seed)
-                tree = TaskTree.of(candidates)
-                scores = random.Random(seed)
-                rounds = Halving().rounds([c.id for c in candidates], 1 << MODELS.bit_length())
-                models = next(rounds).models
-                row = f"{name}, {distribution}"
-                while len(models) > 2:
-                    kept = tree.prune(models).compress()
-                    first = len(models) == MODELS
-                    yield Case("first round" if first else "later rounds", row, Shape.of(kept, models))
-                    if first:
-                        shape = Shape.of(kept, models, keep_features=True)
-                        yield Case("first round, features stay", row, shape)
-                    models = rounds.send({model: scores.random() for model in models}).models
+    for (name, chain), distribution, seed in itertools.product(chains.items(), DISTRIBUTIONS, range(seeds)):
+        candidates = chain.models(MODELS, distribution, seed)
+        tree = TaskTree.of(candidates)
+        scores = random.Random(seed)
+        rounds = Halving().rounds([c.id for c in candidates], 1 << MODELS.bit_length())
+        models = next(rounds).models
+        row = f"{name}, {distribution}"
+        while len(models) > 2:
+            kept = tree.prune(models).compress()
+            first = len(models) == MODELS
+            yield Case("first round" if first else "later rounds", row, Shape.of(kept, models))
+            if first:
+                yield Case("first round, features stay", row, Shape.of(kept, models, keep_features=True))
+            models = rounds.send({model: scores.random() for model in models}).models
 
 
 def random_cases(count: int) -> Iterator[Case]:
@@ -121,112 +87,86 @@ def random_shape(rng: random.Random, vertices: int, deep: bool, falling: bool, s
     return Shape(parent, sizes, outputs, kept)
 
 
-def compare(case: Case) -> Compared:
-    """Run all orders on one tree."""
-    begin = time.perf_counter()
-    best = OPTIMAL.arrange(case.shape)
-    seconds = time.perf_counter() - begin
-    needs = tuple(min_cache_size(case.shape, order(case.shape)) for order in ORDERS)
-    return Compared(case, min_cache_size(case.shape, best.order), best.note is None, needs, seconds)
+def compare(cases: Iterable[Case]) -> pd.DataFrame:
+    """One line a tree and order: what it needs over the least of all, and whether that was proved to be least.
+
+    ``seconds`` are those that the search for the best order took.
+    """
+    lines = []
+    for case in cases:
+        begin = time.perf_counter()
+        best = OPTIMAL.arrange(case.shape)
+        seconds, least = time.perf_counter() - begin, min_cache_size(case.shape, best.order)
+        for order in ORDERS:
+            need = min_cache_size(case.shape, order(case.shape))
+            ratio = need / least if least else 1.0
+            facts = (len(case.shape.parent), best.note is None, seconds, least, need, ratio)
+            lines.append((case.table, case.row, order.name, *facts))
+    names = ("table", "row", "order", "vertices", "proved", "seconds", "least", "need", "ratio")
+    return pd.DataFrame(lines, columns=names)
 
 
-def grouped(results: Sequence[Compared]) -> dict[str, dict[str, list[Compared]]]:
-    """By table and row, in the order of first appearance, with a last row for all."""
-    tables: dict[str, dict[str, list[Compared]]] = {}
-    for result in results:
-        tables.setdefault(result.case.table, {}).setdefault(result.case.row, []).append(result)
-    for rows in tables.values():
-        rows["all"] = [result for row in rows.values() for result in row]
-    return tables
+def summarise(trees: pd.DataFrame) -> pd.DataFrame:
+    """One line for every table, row and order, with a last row for all of a table."""
+    both = pd.concat([trees, trees.assign(row="all")])
+    both["equal"] = both["ratio"] == 1
+    groups = both.groupby(["table", "row", "order"], sort=False)
+    summary = groups.agg(
+        trees=("ratio", "size"), median_vertices=("vertices", "median"), proved=("proved", "sum"),
+        equal=("equal", "sum"), mean_ratio=("ratio", "mean"), worst_ratio=("ratio", "max"),
+    ).reset_index()  # fmt: skip
+    place = summary["table"].map({name: i for i, name in enumerate(trees["table"].unique())})
+    return summary.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
 
 
-def page(tables: dict[str, dict[str, list[Compared]]], command: str) -> Iterator[str]:
-    """The page's lines."""
-    machine = environment()
-    count = sum(len(rows["all"]) for rows in tables.values())
-    yield from (
-        "# How far orders are from the best one",
-        "",
-        f"{date.today()}, {count} trees, {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}.",
-        "",
-        *("```", command, "```", ""),
-        "Minimum cache requirement (C_min) of an order over the least of all orders, which `optimal` finds.",
-        "*Equal*: share of the trees where both are the same; *mean* and *worst* are of the ratio. *Proved*: share",
-        f"of the trees where `optimal` came to its end within {OPTIMAL.states} states; for the others the ratio is",
-        "over the best order found.",
-        "",
-        f"The paper's sets are drawn by its procedure: {MODELS} models, intermediates as the splitter finds them.",
-        "Later rounds are those of successive halving with random scores, down to three models. Where features",
-        "stay they count in memory from when they are computed to the end of the round; by default they leave the",
+def page(trees: pd.DataFrame) -> Page:
+    """What came of it."""
+    summary = summarise(trees)
+    blocks = [
+        f"{len(trees) // len(ORDERS)} trees. Minimum cache requirement (C_min) of an order over the least of all "
+        "orders, which `optimal` finds. *Equal*: share of the trees where both are the same; *mean* and *worst* "
+        "are of the ratio. *Proved*: share of the trees where `optimal` came to its end within "
+        f"{OPTIMAL.states} states; for the others the ratio is over the best order found.",
+        f"The paper's sets are drawn by its procedure: {MODELS} models, intermediates as the splitter finds them. "
+        "Later rounds are those of successive halving with random scores, down to three models. Where features "
+        "stay they count in memory from when they are computed to the end of the round; by default they leave the "
         "cache at once, and then DFS+ is the best depth-first order there is.",
-    )
-    for table, rows in tables.items():
-        slowest = max(result.seconds for result in rows["all"])
-        yield from ("", f"## {table[0].upper()}{table[1:]}", "")
-        yield from (f"`optimal` took {slowest:.2g} s for the slowest tree.", "")
-        heads = (f"{order.name}: equal | mean | worst" for order in ORDERS)
-        yield f"| trees | N | vertices, median | proved | {' | '.join(heads)} |"
-        yield f"|---|{'--:|' * (3 + 3 * len(ORDERS))}"
-        for row, results in rows.items():
-            vertices = median(len(result.case.shape.parent) for result in results)
-            cells = [row, str(len(results)), f"{vertices:g}", _share(result.proved for result in results)]
-            for ratios in zip(*(result.ratios() for result in results), strict=True):
-                equal = _share(ratio == 1 for ratio in ratios)
-                cells += [equal, f"{fmean(ratios):.3f}", f"{max(ratios):.2f}"]
-            yield f"| {' | '.join(cells)} |"
+    ]
+    for name, rows in summary.groupby("table", sort=False):
+        slowest = trees.loc[trees["table"] == name, "seconds"].max()
+        blocks += [
+            f"## {str(name).capitalize()}",
+            f"`optimal` took {slowest:.2g} s for the slowest tree.",
+            table(_line(str(row), found) for row, found in rows.groupby("row", sort=False)),
+        ]
+    return Page("How far orders are from the best one", blocks, summary.round(6))
 
 
-def _share(held: Iterable[bool]) -> str:
-    """A percentage that is 100 only if all are."""
-    values = list(held)
-    return f"{int(100 * sum(values) / len(values))} %"
+def _line(row: str, found: pd.DataFrame) -> dict[str, str]:
+    """A row of the page: ``found`` has a line for each order."""
+    first = found.iloc[0]
+
+    def share(count: int) -> str:
+        return f"{100 * count // first.trees} %"  # 100 only if all are
+
+    cells = {"trees": row, "N": f"{first.trees}", "vertices, median": f"{first.median_vertices:g}"}
+    cells["proved"] = share(first.proved)
+    for one in found.to_dict("records"):
+        text = f"{share(one['equal'])}, {one['mean_ratio']:.3f}, {one['worst_ratio']:.2f}"
+        cells[f"{one['order']}: equal, mean, worst"] = text
+    return cells
 
 
-def csv_text(tables: dict[str, dict[str, list[Compared]]]) -> str:
-    """One line for every row and order."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["table", "row", "order", "trees", "median_vertices", "proved", "equal", "mean_ratio", "worst_ratio"]
-    )
-    for table, rows in tables.items():
-        for row, results in rows.items():
-            vertices = f"{median(len(result.case.shape.parent) for result in results):g}"
-            proved = sum(result.proved for result in results)
-            columns = zip(*(result.ratios() for result in results), strict=True)
-            for order, ratios in zip(ORDERS, columns, strict=True):
-                equal = sum(ratio == 1 for ratio in ratios)
-                mean, worst = f"{fmean(ratios):.6f}", f"{max(ratios):.6f}"
-                writer.writerow([table, row, order.name, len(results), vertices, proved, equal, mean, worst])
-    return out.getvalue()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and write; 1 if something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.studies.orders", description=__doc__)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the study's arguments."""
     parser.add_argument("--seeds", type=int, default=20, help="sets of each architecture and distribution")
     parser.add_argument("--random", type=int, default=100, help="trees of each random kind")
-    parser.add_argument("--folder", type=Path, default=Path("docs/results"), help="for orders.md and orders.csv")
-    options = parser.parse_args(arguments)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    try:
-        if options.seeds < 1 or options.random < 1:
-            raise ConfigError("--seeds and --random must be at least 1")
-        # At a smaller input a chain's sizes are in proportion, so its trees say nothing new.
-        chains = {name: chain for name, chain in read_chains().items() if name != PUBLISHED["EffNetV2-L"]}
-        cases = [*paper_cases(chains, options.seeds), *random_cases(options.random)]
-        tables = grouped([compare(case) for case in cases])
-        command = f"python -m experiments.studies.orders --seeds {options.seeds} --random {options.random}"
-        make_folder(options.folder)
-        lines = "\n".join(page(tables, command))
-        write_bytes(options.folder / "orders.md", f"{lines}\n".encode())
-        write_bytes(options.folder / "orders.csv", csv_text(tables).encode())
-    except AlsatianError as error:
-        Console(stderr=True, soft_wrap=True).print(f"orders: {error}", markup=False, highlight=False)
-        return 1
-    console.print(lines)
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
+    """Compare all orders on all trees."""
+    if options.seeds < 1 or options.random < 1:
+        raise ConfigError("--seeds and --random must be at least 1")
+    # At a smaller input a chain's sizes are in proportion, so its trees say nothing new.
+    chains = {name: chain for name, chain in read_chains().items() if name != PUBLISHED["EffNetV2-L"]}
+    yield page(compare([*paper_cases(chains, options.seeds), *random_cases(options.random)]))

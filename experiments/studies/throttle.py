@@ -1,34 +1,30 @@
-"""How exactly a throttled disk keeps its bandwidth, and how fairly readers share it.
+"""How exactly a throttled disk keeps its bandwidth.
 
-``python -m experiments.studies.throttle`` reads files of the page cache, which is faster than any bandwidth
-below, with one, two and four threads at once: alone, beside a thread that runs a convolution on all cores, and
-beside one that computes in Python and never gives the interpreter away. Every window of one second counts.
+Reads files of the page cache, which is faster than any bandwidth below, with one, two and four threads at once:
+alone, beside a thread that runs a convolution on all cores, and beside one that computes in Python and never gives
+the interpreter away. Every window of one second counts, and how fairly readers share.
 """
 
 import argparse
 import contextlib
 import itertools
-import os
-import platform
-import sys
 import tempfile
 import threading
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 import torch
-from rich.console import Console
 
-from alsatian.errors import AlsatianError, ConfigError
+from alsatian.errors import ConfigError
 from alsatian.runtime.storage.regime import Reader
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.units import format_bytes, parse_bytes
-from experiments.runs.environment import environment
+from experiments.studies.study import Page, Say, table
 
 SPAN = 1.0
 """Seconds of a window."""
@@ -67,31 +63,20 @@ class Recorded(Throttle):
 
 @dataclass(frozen=True)
 class Accuracy:
-    """One measurement.
+    """Measurements of one case.
 
     Attributes:
-        rate: declared, in bytes per second.
-        readers: at once.
-        beside: what else the process does.
-        windows: bytes per second in every window.
+        repeats: their number.
+        errors: how far every window is off, as a share of the declared rate.
         shares: bytes that each reader got, over what it would get if all got the same.
     """
 
-    rate: int
-    readers: int
-    beside: str
-    windows: tuple[float, ...]
+    repeats: int
+    errors: tuple[float, ...]
     shares: tuple[float, ...]
 
-    @property
-    def errors(self) -> list[float]:
-        """How far each window is off, as a share of the declared rate."""
-        return [window / self.rate - 1 for window in self.windows]
-
-    @property
-    def within(self) -> float:
-        """The share of windows within the tolerance."""
-        return sum(abs(error) <= TOLERANCE for error in self.errors) / len(self.windows)
+    def __add__(self, other: "Accuracy") -> "Accuracy":
+        return Accuracy(self.repeats + other.repeats, self.errors + other.errors, self.shares + other.shares)
 
 
 def measure(files: Sequence[Path], rate: int, readers: int, beside: str, seconds: float) -> Accuracy:
@@ -117,97 +102,64 @@ def measure(files: Sequence[Path], rate: int, readers: int, beside: str, seconds
     pieces = sorted(piece for piece in throttle.pieces if piece[0] <= stop)
     times = [time for time, _, _ in pieces]
     total = [0, *itertools.accumulate(nbytes for _, nbytes, _ in pieces)]
-    windows = tuple(
-        (total[bisect_left(times, start + SPAN)] - total[i]) / SPAN
+    errors = tuple(
+        (total[bisect_left(times, start + SPAN)] - total[i]) / SPAN / rate - 1
         for i, start in enumerate(times)
         if start + SPAN <= times[-1]
     )
-    shares: dict[int, int] = {}
+    shares: Counter[int] = Counter()
     for _, nbytes, who in pieces:
-        shares[who] = shares.get(who, 0) + nbytes
-    return Accuracy(rate, readers, beside, windows, tuple(readers * n / total[-1] for n in shares.values()))
+        shares[who] += nbytes
+    return Accuracy(1, errors, tuple(readers * nbytes / total[-1] for nbytes in shares.values()))
 
 
-def rows(found: Sequence[Accuracy]) -> Iterator[str]:
-    """The lines of a Markdown table, each case over its repeats."""
-    yield "| bandwidth | readers | beside | repeats | windows | error, median | range | within 3 % | shares |"
-    yield "|---:|---:|---|---:|---:|---:|---:|---:|---:|"
-    groups: dict[tuple[int, int, str], list[Accuracy]] = {}
-    for one in found:
-        groups.setdefault((one.rate, one.readers, one.beside), []).append(one)
-    for (rate, readers, beside), group in groups.items():
-        errors = [error for one in group for error in one.errors]
-        shares = [share for one in group for share in one.shares]
-        within = sum(one.within * len(one.windows) for one in group) / len(errors)
-        yield (
-            f"| {format_bytes(rate)}/s | {readers} | {beside} | {len(group)} | {len(errors)} "
-            f"| {median(errors):+.2%} | {min(errors):+.2%} to {max(errors):+.2%} | {within:.2%} "
-            f"| {min(shares):.3f}–{max(shares):.3f} |"
-        )
+def row(rate: int, readers: int, beside: str, found: Accuracy) -> dict[str, object]:
+    """The line of a case."""
+    return {
+        "bandwidth": f"{format_bytes(rate)}/s",
+        "readers": readers,
+        "beside": beside,
+        "repeats": found.repeats,
+        "windows": len(found.errors),
+        "error, median": f"{median(found.errors):+.2%}",
+        "range": f"{min(found.errors):+.2%} to {max(found.errors):+.2%}",
+        "within 3 %": f"{sum(abs(error) <= TOLERANCE for error in found.errors) / len(found.errors):.2%}",
+        "shares": f"{min(found.shares):.3f}–{max(found.shares):.3f}",
+    }
 
 
-def page(found: Sequence[Accuracy], seconds: float, load: tuple[float, float]) -> str:
-    """What goes into the documentation: the machine, the table and how to read it."""
-    about = environment()
-    return "\n".join(
-        [
-            "# Accuracy of the throttled disk",
-            "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {about['cores']} CPU cores, {platform.system()} {platform.release()}, "
-            f"Python {about['python']}, PyTorch {torch.__version__}. Load average {load[0]:.1f} before, "
-            f"{load[1]:.1f} after.",
-            "",
-            "```",
-            "python -m experiments.studies.throttle --write",
-            "```",
-            "",
-            f"Threads read files of the page cache through one throttle for {seconds:g} s a repeat: beside "
-            "nothing, beside a convolution on all cores, or beside a thread that computes in Python and never "
-            "gives the interpreter away. Every window of one second that begins with the end of a piece counts, "
-            "so windows overlap. The error is that of the bytes read in a window; a reader's share is over what "
-            "it would get if all got the same.",
-            "",
-            *rows(found),
-            "",
-        ]
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and print or write; 1 if something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.studies.throttle", description=__doc__)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the study's arguments."""
     parser.add_argument("--bandwidth", nargs="+", default=["20MB", "200MB", "1GB"])
     parser.add_argument("--readers", nargs="+", type=int, default=[1, 2, 4])
     parser.add_argument("--beside", nargs="+", choices=BESIDE, default=list(BESIDE))
     parser.add_argument("--seconds", type=float, default=4.0, help="of a repeat")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument(
-        "--write", nargs="?", type=Path, const=Path("docs/results/throttle.md"), help="the page instead of a table"
-    )
-    options = parser.parse_args(arguments)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    try:
-        rates = [parse_bytes(text, "--bandwidth") or 0 for text in options.bandwidth]
-        if min(options.readers) < 1 or options.repeats < 1 or options.seconds < 2 * SPAN:
-            raise ConfigError("--readers and --repeats must be at least 1, --seconds at least 2")
-        load, found = os.getloadavg()[0], []
-        with tempfile.TemporaryDirectory(prefix="throttle-") as folder:
-            files = [Path(folder) / f"{i}.bin" for i in range(max(options.readers))]
-            for path in files:
-                path.write_bytes(bytes(FILE_BYTES))
-            for case in itertools.product(rates, options.readers, options.beside):
-                for _ in range(options.repeats):
-                    found.append(measure(files, *case, options.seconds))
-    except AlsatianError as error:
-        Console(stderr=True, soft_wrap=True).print(f"throttle: {error}", markup=False, highlight=False)
-        return 1
-    if options.write:
-        options.write.write_text(page(found, options.seconds, (load, os.getloadavg()[0])))
-    else:
-        for line in rows(found):
-            console.print(line)
-    return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
+    """Measure every case; each leaves a page."""
+    rates = [parse_bytes(text, "--bandwidth") or 0 for text in options.bandwidth]
+    if min(options.readers) < 1 or options.repeats < 1 or options.seconds < 2 * SPAN:
+        raise ConfigError("--readers and --repeats must be at least 1, --seconds at least 2")
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="throttle-") as folder:
+        files = [Path(folder) / f"{i}.bin" for i in range(max(options.readers))]
+        for path in files:
+            path.write_bytes(bytes(FILE_BYTES))
+        for case in itertools.product(rates, options.readers, options.beside):
+            found = Accuracy(0, (), ())
+            for _ in range(options.repeats):
+                found += measure(files, *case, options.seconds)
+            rows.append(row(*case, found))
+            yield Page(
+                "Accuracy of the throttled disk",
+                [
+                    f"Threads read files of the page cache through one throttle for {options.seconds:g} s a "
+                    "repeat: beside nothing, beside a convolution on all cores, or beside a thread that computes "
+                    "in Python and never gives the interpreter away. Every window of one second that begins with "
+                    "the end of a piece counts, so windows overlap. The error is that of the bytes read in a "
+                    "window; a reader's share is over what it would get if all got the same.",
+                    table(rows),
+                ],
+            )

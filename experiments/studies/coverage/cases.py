@@ -1,14 +1,22 @@
 """The architectures whose coverage is measured."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
 
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
-from experiments.studies.coverage.configs import IMAGE_SIZE, TEXT, TOKENS, VISION, VOCABULARY
 from experiments.studies.coverage.measurement import Case
 
+TOKENS, VOCABULARY = 16, 96
+IMAGE_SIZE = 64
+"""Pixels where a model takes any size; small, since exactness does not need more."""
+_MODELS = yaml.safe_load(Path(__file__).with_name("models.yaml").read_text("utf-8"))
+VISION, TEXT = _MODELS["vision"], _MODELS["text"]
+"""Small configurations of model classes of transformers, by name."""
 TORCHVISION_SIZES = {"inception_v3": 96, "maxvit_t": 224, "vit_h_14": 56}
 """Sizes that a builder asks for. Swin keeps its usual one, since smaller maps have no shifted windows."""
 

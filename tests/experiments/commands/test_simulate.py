@@ -9,7 +9,6 @@ import pytest
 
 from alsatian.models.sets.synthetic import SyntheticSet
 from experiments.cli import EXAMPLES
-from experiments.studies.simulated_here import main as compared_here
 
 # One worker trains the shared models, once.
 pytestmark = pytest.mark.xdist_group("paper")
@@ -114,21 +113,3 @@ def test_what_cannot_be_predicted_is_one_line(
 def test_a_set_of_fingerprints_is_not_searched(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:
     assert alsatian("run", "model_set=generated") == 1
     assert "exists only as fingerprints; predict with alsatian simulate" in capsys.readouterr().err
-
-
-def test_a_page_compares_this_machine_with_its_predictions(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    words = ["scale=ci", f"store_dir={store}", "loader=sequential"]
-    assert compared_here(["--experiments", "quickstart", "--folder", "docs", *words]) == 0
-    text = Path("docs/simulated_here.md").read_text()
-    assert text in capsys.readouterr().out
-    assert "All counters are as predicted in 4 of 4 runs, all peaks in 4." in text
-    rows = [line for line in text.splitlines() if line.startswith("| quickstart | strategy=")]
-    assert [row.split("|")[2].strip() for row in rows] == [
-        f"strategy={name}" for name in ("base", "shift", "shared_prefix", "alsatian")
-    ]
-    assert all(row.endswith("| equal | equal |") for row in rows)
-    assert compared_here(["--experiments", "nothing", *words]) == 1
-    assert "there is no such experiment" in capsys.readouterr().err

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from alsatian.errors import AlsatianError
 from experiments.studies import internet_scale
-from experiments.studies.internet_scale import APPROACHES, SHARED, WORKERS, duration, find
+from experiments.studies.internet_scale import APPROACHES, SHARED, WORKERS, duration, forecast
+from experiments.studies.study import apart
+from tests.experiments.studies.conftest import Study, Written
 
 
 def test_what_a_set_takes() -> None:
-    found = {shared: find(150, shared) for shared in SHARED}
+    found = {shared: forecast(150, shared) for shared in SHARED}
     for one in found.values():
         assert all(ratio == pytest.approx(1, rel=1e-9) for ratio in one.simulator.values())
         times = [one.seconds[name] for name in APPROACHES]
@@ -17,30 +20,29 @@ def test_what_a_set_takes() -> None:
         assert times[0] > times[2] > times[3]
         assert one.distinct_bytes < one.whole_bytes == one.read_bytes["all data, nothing shared"]
         for name in APPROACHES:
-            assert one.workers_s[name][0] == pytest.approx(one.seconds[name])
-            assert len(one.workers_s[name]) == len(WORKERS)
+            assert one.workers_s[name][1] == pytest.approx(one.seconds[name])
+            assert tuple(one.workers_s[name]) == WORKERS
     more, less = found.values()
     assert more.distinct_bytes < less.distinct_bytes
     assert more.seconds["halving, shared"] < less.seconds["halving, shared"]
 
 
 def test_the_command_writes_page_and_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    study: Study, written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(internet_scale, "CHECKED", 40)
-    assert internet_scale.main(["--models", "300", "--folder", str(tmp_path / "new")]) == 0
-    text = (tmp_path / "new" / "internet_scale.md").read_text()
-    assert text == capsys.readouterr().out
+    assert study("internet_scale", "--models", 300) == 0
+    text = written("internet_scale.md")
     assert text.count("\n| 300 |") == len(SHARED)
     assert text.count("\n| 1,024 |") == len(SHARED)
-    assert (tmp_path / "new" / "internet_scale.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "pages" / "internet_scale.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_failures_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert internet_scale.main(["--models", "1"]) == 1
+def test_failures_are_one_line(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert study("internet_scale", "--models", 1) == 1
     assert "--models must be at least 2" in capsys.readouterr().err
-    with pytest.raises(internet_scale.AlsatianError, match=r"5 models failed: .*nobody"):
-        internet_scale.find_apart(5, "nobody")
+    with pytest.raises(AlsatianError, match=r"5 models failed: .*nobody"):
+        apart("5 models", forecast, 5, "nobody")
 
 
 def test_durations() -> None:

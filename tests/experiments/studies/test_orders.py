@@ -1,6 +1,7 @@
 """The page that compares orders: its trees are those of the paper's sets, its numbers those of the orders."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from alsatian.models.sets.synthetic import drawn_anew
 from alsatian.planning.orders.base import Shape
 from alsatian.tree import TaskTree
 from experiments.predictions.chains import SETS, preprocessing, read_chains
-from experiments.studies.orders import MODELS, Case, compare, grouped, main, page, paper_cases, random_cases
+from experiments.studies.orders import MODELS, Case, compare, page, paper_cases, random_cases, summarise
+from experiments.studies.study import text
+from tests.experiments.studies.conftest import Study
 
 
 def test_a_chain_is_what_the_splitter_finds() -> None:
@@ -50,24 +53,28 @@ def test_figures_of_a_tree_known_by_hand() -> None:
     """Figs 18 and 19 of the paper: DFS+ needs 12, the best order 11."""
     shape = Shape([-1, 0, 1, 1, 2, 2, 3, 3], [0, 9, 1, 1, 4, 2, 2, 2], [4, 5, 6, 7])
     star = Shape([-1, 0, 0], [3, 1, 1], [1, 2])
-    results = [compare(Case("known", "one", shape)), compare(Case("known", "two", star))]
-    assert (results[0].least, results[0].needs[:2], results[0].proved) == (11, (12, 12), True)
-    lines = list(page(grouped(results), "command"))
-    assert lines[-3].startswith("| one | 1 | 8 | 100 % | 0 % | 1.091 | 1.09 |")
-    assert lines[-2].startswith("| two | 1 | 3 | 100 % | 100 % | 1.000 | 1.00 |")
-    assert lines[-1].startswith("| all | 2 | 5.5 | 100 % | 50 % | 1.045 | 1.09 |")
+    trees = compare([Case("known", "one", shape), Case("known", "two", star)])
+    first = trees.iloc[:2]
+    assert (set(first["least"]), list(first["need"]), set(first["proved"])) == ({11}, [12, 12], {True})
+    lines = re.sub(" +", " ", text(page(trees), "command")).splitlines()
+    assert lines[-3].startswith("| one | 1 | 8 | 100 % | 0 %, 1.091, 1.09 |")
+    assert lines[-2].startswith("| two | 1 | 3 | 100 % | 100 %, 1.000, 1.00 |")
+    assert lines[-1].startswith("| all | 2 | 5.5 | 100 % | 50 %, 1.045, 1.09 |")
+    assert list(summarise(trees)["trees"]) == [1] * 8 + [2] * 4
 
 
-def test_the_command_writes_page_and_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "1", "--random", "1", "--folder", str(tmp_path / "new")]) == 0
-    text = (tmp_path / "new" / "orders.md").read_text()
-    assert text == capsys.readouterr().out
-    rows = list(csv.DictReader((tmp_path / "new" / "orders.csv").open()))
+def test_the_command_writes_page_and_csv(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert study("orders", "--seeds", 1, "--random", 1) == 0
+    page = tmp_path / "pages" / "orders.md"
+    out = capsys.readouterr().out
+    assert page.read_text().partition("## First round")[2] in out
+    assert out.endswith(f"written: {page}\n")
+    rows = list(csv.DictReader(page.with_suffix(".csv").open()))
     assert {row["order"] for row in rows} == {"dfs_plus", "dfs_min", "dfs", "bfs"}
     assert len([row for row in rows if row["table"] == "random trees"]) == 4 * (len(list(random_cases(1))) - 8 + 1)
     assert all(float(row["worst_ratio"]) >= float(row["mean_ratio"]) >= 1 for row in rows)
 
 
-def test_nothing_to_compare_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "0"]) == 1
+def test_nothing_to_compare_is_an_error(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert study("orders", "--seeds", 0) == 1
     assert "--seeds and --random must be at least 1" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from alsatian.searching.schedules import Exhaustive, Halving, PaperHalving
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 from experiments.configuration.setup import strategy_named
-from experiments.studies.outlines import Outline, PositionCosts, outline
+from experiments.studies.internet_scale.outlines import Outline, PositionCosts, outline
 
 SHAPE = "made@1"
 HARDWARE = Hardware(

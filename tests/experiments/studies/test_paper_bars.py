@@ -5,19 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from experiments.configuration.hardware import named
-from experiments.studies import paper_bars
-from experiments.studies.published_bars import (
+from experiments.configuration.hardware import shipped_profile
+from experiments.predictions.chains import PUBLISHED, read_chains
+from experiments.studies.paper_bars import frame
+from experiments.studies.paper_bars.bars import (
     FIGURES,
-    MODELS,
     Bar,
     Compared,
     PublishedRounds,
     batches,
+    by_cell,
     compare,
-    models_of,
+    in_order,
     published,
 )
+from experiments.studies.published import MODELS
+from tests.experiments.studies.conftest import Study, Written
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,10 +56,10 @@ def test_rounds_are_the_published_ones() -> None:
 
 def test_base_is_the_sum_of_its_parts() -> None:
     """Against the profile's own numbers, without the simulator."""
-    hardware = named("a5000")
+    hardware = shipped_profile("a5000")
     bar = next(b for b in published() if (b.workload, b.approach, b.items) == ("ResNet-18", "base", 2000))
-    found = compare(bar, hardware, seeds=1)
-    (candidate, *_) = models_of("ResNet-18", bar.distribution, 0)
+    found = compare(bar, "a5000", seeds=1)
+    (candidate,) = read_chains()[PUBLISHED["ResNet-18"]].models(1, "top_layers", 0)
     item_s = sum(hardware.segments[f"resnet18@224/{i}"].seconds(128) / 128 for i in range(len(candidate.blocks)))
     assert found.parts["inference"] == pytest.approx(MODELS * 2000 * item_s)
     load_s = len(candidate.blocks) * (hardware.load_fixed_s + hardware.store_fixed_s)
@@ -66,11 +69,10 @@ def test_base_is_the_sum_of_its_parts() -> None:
 
 
 def test_less_memory_takes_longer_to_load() -> None:
-    hardware = named("a5000")
     times: dict[tuple[str, int], float] = {}
     for bar in published():
         if bar.figure.startswith("16"):
-            times[bar.approach, bar.memory // 10**9] = compare(bar, hardware, seeds=1).parts["prepare_model"]
+            times[bar.approach, bar.memory // 10**9] = compare(bar, "a5000", seeds=1).parts["prepare_model"]
     for approach in ("shift", "alsatian"):
         assert times[approach, 64] < times[approach, 10] < times[approach, 5]
     assert times["base", 64] == times["base", 5]  # reads every model once in any case
@@ -82,29 +84,29 @@ def test_order_and_errors() -> None:
 
     right = {"base": one("base", 90, 100), "shift": one("shift", 80, 80), "alsatian": one("alsatian", 50, 40)}
     wrong = right | {"shift": one("shift", 95, 80)}
-    assert paper_bars.in_order(right)
-    assert not paper_bars.in_order(wrong)
+    assert in_order(right)
+    assert not in_order(wrong)
     assert right["base"].error == pytest.approx(-0.1)
-    assert paper_bars.median_error(right.values()) == pytest.approx(0.1)
-    assert paper_bars.by_cell(right.values()) == {("10a", "ResNet-18", 2000, "TOP_LAYERS", 64): right}
+    assert frame(list(right.values()))["error"].abs().median() == pytest.approx(0.1)
+    assert set(frame(list(wrong.values()))["order of the cell"]) == {"wrong"}
+    assert by_cell(right.values()) == {("10a", "ResNet-18", 2000, "TOP_LAYERS", 64): right}
 
 
-def test_the_command_writes_page_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert paper_bars.main(["--seeds", "1", "--folder", str(tmp_path / "new")]) == 0
-    text = (tmp_path / "new" / "simulated_paper.md").read_text()
-    assert text == capsys.readouterr().out
+def test_the_command_writes_page_and_figure(study: Study, written: Written, tmp_path: Path) -> None:
+    assert study("paper_bars", "--seeds", 1) == 0
+    text = written("paper_bars.md")
     assert "Median error over all 93 bars" in text
     assert "in **31 of 31** cells" in text
     assert len([line for line in text.splitlines() if line.endswith("| right |")]) == 93
-    assert (tmp_path / "new" / "simulated_paper.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "pages" / "paper_bars.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "message"),
     [(["--seeds", "0"], "--seeds must be at least 1"), (["--hardware", "a50"], "there is no such profile")],
 )
 def test_what_cannot_be_predicted_is_refused(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    study: Study, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert paper_bars.main(arguments) == 1
+    assert study("paper_bars", *words) == 1
     assert message in capsys.readouterr().err

@@ -11,8 +11,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import build
 from alsatian.models.reading.extractor import ImageExtractor, TextExtractor, feature_extractor
-from experiments.studies.coverage.cases import select
-from experiments.studies.coverage.configs import TEXT, TOKENS, VISION
+from experiments.studies.coverage.cases import TEXT, TOKENS, VISION, select
 from experiments.studies.coverage.measurement import check
 
 PIXELS = (torch.zeros(2, 3, 64, 64),)

@@ -1,15 +1,13 @@
-"""The figure of :mod:`experiments.studies.paper_bars`."""
+"""The figure of the paper's bars, predicted and published."""
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from alsatian.files import write_bytes
 from analysis.figures import style
-from experiments.studies.published_bars import APPROACHES, Compared
+from experiments.studies.paper_bars.bars import APPROACHES, Compared
 
 WIDTH = 0.26
 """Of a bar, where workloads are 1 apart."""
@@ -27,8 +25,8 @@ SHORT = {
 DISTRIBUTIONS = {"FIFTY_PERCENT": "Top 50%", "TWENTY_FIVE_PERCENT": "Top 25%", "TOP_LAYERS": "Top Layers"}
 
 
-def draw(found: Sequence[Compared], path: Path) -> None:
-    """Write the figure of ``found`` as PNG to ``path``: a panel for each of the paper's."""
+def draw(found: Sequence[Compared]) -> Figure:
+    """A panel for each of the paper's."""
     panels: dict[str, list[Compared]] = {}
     for one in found:
         panels.setdefault("16" if one.bar.figure.startswith("16") else one.bar.figure, []).append(one)
@@ -45,33 +43,27 @@ def draw(found: Sequence[Compared], path: Path) -> None:
                 axis.legend(fontsize=style.SMALL - 1, frameon=False, loc="upper left")
             if i % COLUMNS == 0:
                 axis.set_ylabel("time (s)")
-        out = io.BytesIO()
-        figure.savefig(out, format="png", dpi=style.DPI, metadata={"Software": None})
-    write_bytes(path, out.getvalue())
+    return figure
 
 
 def _panel(axes: Axes, name: str, found: Sequence[Compared]) -> None:
-    places = list(dict.fromkeys(_place(one) for one in found))
+    small = name == "16"
+    places = [f"{one.bar.memory // 10**9} GB" if small else SHORT[one.bar.workload] for one in found]
+    ticks = list(dict.fromkeys(places))
     for i, approach in enumerate(APPROACHES):
-        own = [one for one in found if one.bar.approach == approach]
-        at = np.array([places.index(_place(one)) for one in own]) + (i - 1) * WIDTH
-        axes.bar(at, [one.predicted for one in own], WIDTH, color=style.colour(approach), label=approach)
+        own = [
+            (ticks.index(place), one)
+            for place, one in zip(places, found, strict=True)
+            if one.bar.approach == approach
+        ]
+        at = np.array([place for place, _ in own]) + (i - 1) * WIDTH
+        axes.bar(at, [one.predicted for _, one in own], WIDTH, color=style.colour(approach), label=approach)
         label = "published" if i == len(APPROACHES) - 1 else None
-        height = [one.bar.published for one in own]
+        height = [one.bar.published for _, one in own]
         axes.plot(at, height, "_", color="black", markersize=9, markeredgewidth=1.6, label=label)
     bar = found[0].bar
-    axes.set_title(
-        f"Fig {name}: {bar.items} items, {DISTRIBUTIONS[bar.distribution]}"
-        + (", trained" if name == "13" else f", {bar.workload}" if name == "16" else ""),
-        fontsize=style.SMALL,
-    )
-    axes.set_xticks(range(len(places)), places, fontsize=style.SMALL)
+    kind = ", trained" if name == "13" else f", {bar.workload}" if small else ""
+    axes.set_title(f"Fig {name}: {bar.items} items, {DISTRIBUTIONS[bar.distribution]}{kind}", fontsize=style.SMALL)
+    axes.set_xticks(range(len(ticks)), ticks, fontsize=style.SMALL)
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-
-
-def _place(one: Compared) -> str:
-    """Where a bar stands on its panel's axis."""
-    if one.bar.figure.startswith("16"):
-        return f"{one.bar.memory // 10**9} GB"
-    return SHORT[one.bar.workload]

@@ -1,16 +1,14 @@
 """Predictions of the paper's end-to-end bars (Figs 10, 13 and 16), none of which anything was fitted to."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
+from functools import cache
 from statistics import median
 from typing import ClassVar
 
 from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
 from alsatian.budgets import Budgets
-from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for, shape_key
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch, batches_of
@@ -19,21 +17,19 @@ from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Round, Rounds, ranked
 from alsatian.searching.strategy import Strategy
+from experiments.configuration.hardware import shipped_profile
 from experiments.configuration.setup import strategy_named
 from experiments.predictions.chains import PUBLISHED, SETS, read_chains
-from experiments.studies.published_parts import FILE_BYTES, new_items
+from experiments.studies.published import BATCH, DISTRIBUTIONS, FILE_BYTES, MODELS, left, new_items, rows
 
 FIGURES = ("10", "13", "16")
-MODELS, BATCH_SIZE = 35, 128
 STORAGE = Storage(bandwidth="200MB", cold=True)
-DISTRIBUTIONS = {"FIFTY_PERCENT": "top_50", "TWENTY_FIVE_PERCENT": "top_25", "TOP_LAYERS": "top_layers"}
 APPROACHES = ("base", "shift", "alsatian")
 MEMORY = 64_000_000_000
 """Bytes of the published machine's memory, where a figure says nothing else."""
 FOR_INTERMEDIATES = 0.5
 """Share of the memory that intermediates may take; blocks that stay have what they leave."""
-SEEDS = 5
-"""Sets and rankings to predict; their median counts, as the paper's own draws are not known."""
+Cell = tuple[str, str, int, str, int]
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Bar:
     parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def cell(self) -> tuple[str, str, int, str, int]:
+    def cell(self) -> Cell:
         """What its approaches are compared in."""
         figure = self.figure[:2] if self.figure.startswith("16") else self.figure  # a panel for each approach
         return figure, self.workload, self.items, self.distribution, self.memory
@@ -91,56 +87,55 @@ class PublishedRounds:
 
     def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
         """Keeps the better half, rounded down, behind every round."""
-        left = list(models)
-        for i, amount in enumerate(self.amounts):
-            scores = yield Round(tuple(left), amount)
-            left = ranked(left, scores)[: max(1, len(models) >> (i + 1))]
+        kept = list(models)
+        for amount, keep in zip(self.amounts, [*left()[1:], 1], strict=True):
+            scores = yield Round(tuple(kept), amount)
+            kept = ranked(kept, scores)[:keep]
 
 
 def published() -> list[Bar]:
     """The bars, in the paper's order."""
     bars: dict[tuple[str, str, int, str, str, int], dict[str, float]] = {}
-    for row in csv.DictReader(
-        resources.files("analysis.paper").joinpath("paper.csv").read_text("utf-8").splitlines()
-    ):
-        if row["figure"] not in FIGURES or row["unit"] != "seconds":
-            continue
-        workload, _, memory = row["workload"].partition("@")
-        room = int(memory.removesuffix("GB") or 0) * 10**9 or MEMORY
-        figure = row["figure"] + row["panel"]
-        where = (figure, workload, int(row["items"]), row["distribution"], row["approach"], room)
-        bars.setdefault(where, {})[row["component"]] = float(row["value"])
+    for row in rows(*FIGURES):
+        if row["unit"] == "seconds":
+            workload, _, memory = row["workload"].partition("@")
+            room = int(memory.removesuffix("GB") or 0) * 10**9 or MEMORY
+            figure = row["figure"] + row["panel"]
+            where = (figure, workload, int(row["items"]), row["distribution"], row["approach"], room)
+            bars.setdefault(where, {})[row["component"]] = float(row["value"])
     return [Bar(*where, found.pop("total"), found) for where, found in bars.items()]
 
 
-def compare(bar: Bar, hardware: Hardware, seeds: int = SEEDS) -> Compared:
+def compare(bar: Bar, hardware: str, seeds: int) -> Compared:
     """Predict ``bar``: the median over ``seeds`` sets."""
-    found = [
-        _predicted(hardware, bar.workload, bar.items, bar.distribution, bar.approach, bar.memory, seed)
-        for seed in range(seeds if bar.approach == "alsatian" else 1)  # without sharing no draw matters
-    ]
+    # Without sharing no draw matters, nor what models share.
+    draws = [(bar.distribution, seed) for seed in range(seeds)] if bar.approach == "alsatian" else [("", 0)]
+    found = [_search(hardware, bar.workload, bar.items, bar.approach, bar.memory, *draw) for draw in draws]
     parts = {part: median(m.parts_s[part] for m in found) for part in found[0].parts_s}
     return Compared(bar, median(m.wall_s for m in found), parts)
 
 
-# Fig 13 asks again what Fig 10 asks, and base does not depend on what models share.
-_known: dict[tuple[object, ...], Measurement] = {}
+def by_cell(found: Iterable[Compared]) -> dict[Cell, dict[str, Compared]]:
+    """The approaches of every cell."""
+    cells: dict[Cell, dict[str, Compared]] = {}
+    for one in found:
+        cells.setdefault(one.bar.cell, {})[one.bar.approach] = one
+    return cells
 
 
-def _predicted(
-    hardware: Hardware, workload: str, items: int, distribution: str, approach: str, memory: int, seed: int
-) -> Measurement:
-    shares = approach == "alsatian"
-    key = (hardware.name, workload, items, approach, memory, *((distribution, seed) if shares else ()))
-    if key not in _known:
-        _known[key] = _search(hardware, workload, items, distribution, approach, memory, seed)
-    return _known[key]
+def in_order(cell: Mapping[str, Compared]) -> bool:
+    """Whether the approaches of a cell are as fast in the same order as published."""
+    predicted = sorted(cell, key=lambda approach: cell[approach].predicted)
+    return predicted == sorted(cell, key=lambda approach: cell[approach].bar.published)
 
 
+@cache  # Fig 13 asks again what Fig 10 asks
 def _search(
-    hardware: Hardware, workload: str, items: int, distribution: str, approach: str, memory: int, seed: int
+    profile: str, workload: str, items: int, approach: str, memory: int, distribution: str, seed: int
 ) -> Measurement:
-    candidates = models_of(workload, distribution, seed)
+    hardware, shares = shipped_profile(profile), approach == "alsatian"
+    chain = read_chains()[PUBLISHED[workload]]
+    candidates = chain.models(MODELS, DISTRIBUTIONS.get(distribution, "top_layers"), seed)
     test, train, amounts = batches(items)
     halving = PublishedRounds(amounts)
     strategies = {
@@ -148,8 +143,7 @@ def _search(
         "shift": replace(strategy_named("shift"), schedule=halving),
         "alsatian": Strategy(schedule=halving),
     }
-    keys = keys_for(hardware, candidates, like=shape_of(workload))
-    shares = approach == "alsatian"
+    keys = keys_for(hardware, candidates, like=shape_key(SETS[chain.name].spec, chain.preprocessing))
     if not shares:
         candidates, keys = _in_files(candidates, keys, FILE_BYTES[workload])
 
@@ -170,17 +164,6 @@ def _search(
     return found(0, memory - found(0, memory).peaks["cache_bytes"])
 
 
-def models_of(workload: str, distribution: str, seed: int) -> list[Candidate]:
-    """A synthetic set of the paper's."""
-    return read_chains()[PUBLISHED[workload]].models(MODELS, DISTRIBUTIONS[distribution], seed)
-
-
-def shape_of(workload: str) -> str:
-    """Of its architecture, as hardware profiles call it."""
-    name = PUBLISHED[workload]
-    return shape_key(SETS[name].spec, read_chains()[name].preprocessing)
-
-
 def _in_files(
     candidates: Sequence[Candidate], keys: Mapping[str, str], file_bytes: float
 ) -> tuple[list[Candidate], dict[str, str]]:
@@ -197,13 +180,13 @@ def _in_files(
 
 def batches(items: int) -> tuple[list[Batch], list[Batch], tuple[int, ...]]:
     """Test batches, training batches, and how many of the latter every round of the published halving has."""
-    test, _ = batches_of(items // 5, 0, BATCH_SIZE)
+    test, _ = batches_of(items // 5, 0, BATCH)
     train: list[Batch] = []
     amounts = []
     start = 0
     for count in new_items(items - items // 5):
-        for first in range(start, start + count, BATCH_SIZE):
-            train.append(Batch(len(test) + len(train), first, min(first + BATCH_SIZE, start + count), False))
+        for first in range(start, start + count, BATCH):
+            train.append(Batch(len(test) + len(train), first, min(first + BATCH, start + count), False))
         start += count
         amounts.append(len(train))
     return test, train, tuple(amounts)

@@ -1,7 +1,7 @@
 """Searches of very many models in closed form: what the simulator adds up step by step, added up by vertex.
 
 It is exact for what it covers: planned releases or no sharing, blocks that are read whenever they are used, one
-tier of cache, and a page cache of nothing. ``tests/experiments/test_internet_scale.py`` holds it against the
+tier of cache, and a page cache of nothing. ``tests/experiments/studies/test_outlines.py`` holds it against the
 simulator.
 """
 
@@ -152,8 +152,12 @@ def outline(
         seen = upcoming.train_batches
         small = (tree if len(upcoming.models) == len(models) else tree.prune(upcoming.models)).compress()
         items = sum(batch.items for batch in train[:seen]), sum(batch.items for batch in test)
-        one = _shared if strategy.shares else _alone
-        found.append(one(small, upcoming.models, strategy, new, items, costs, Limits((budget,))))
+        edges = _Edges(small, costs, new, items)
+        if strategy.shares:
+            plan = strategy.plan(small, upcoming.models, new, Limits((budget,)))
+            found.append(_shared(edges, plan, len(upcoming.models)))
+        else:
+            found.append(_alone(edges, new, len(upcoming.models)))
         try:
             upcoming = rounds.send({model: scores[model] for model in upcoming.models})
         except StopIteration:
@@ -161,18 +165,8 @@ def outline(
     return Outline(tuple(found))
 
 
-def _shared(
-    tree: TaskTree,
-    models: Sequence[str],
-    strategy: Strategy,
-    new: Sequence[Batch],
-    items: tuple[int, int],
-    costs: PositionCosts,
-    limits: Limits,
-) -> RoundOutline:
-    plan = strategy.plan(tree, models, new, limits)
-    edges = _Edges(tree, costs, new)
-    chunks = len(plan.chunks)
+def _shared(edges: "_Edges", plan: Plan, models: int) -> RoundOutline:
+    tree, costs, chunks = edges.tree, edges.costs, len(plan.chunks)
     seconds = chunks * (costs.costs.hardware.step_s + edges.load_s) + edges.infer_s
     prepare: dict[Preprocessing, float] = {}
     for root in tree.roots():
@@ -180,14 +174,23 @@ def _shared(
         if kind not in prepare:
             prepare[kind] = sum(costs.prepare_s(kind, chunk) for chunk in plan.chunks)
         seconds[root] += prepare[kind]
-    path = _along_paths(tree, seconds)
-    above = path - seconds
-    seconds += (tree.models.sizes > 0) * _score_s(tree, items, costs)
+    above = _along_paths(tree, seconds) - seconds
+    seconds += (tree.models.sizes > 0) * edges.score_s
     order = np.fromiter(_first_chunk(plan), np.int64, len(tree))
     peak = plan.peaks[0] if plan.peaks else 0
-    return RoundOutline(
-        len(models), float(seconds.sum()), chunks * edges.nbytes, peak, chunks, seconds[order], above[order]
-    )
+    read = chunks * float(edges.read_bytes.sum())
+    return RoundOutline(models, float(seconds.sum()), read, peak, chunks, seconds[order], above[order])
+
+
+def _alone(edges: "_Edges", batches: Sequence[Batch], models: int) -> RoundOutline:
+    tree, costs = edges.tree, edges.costs
+    seconds = edges.load_s + edges.infer_s
+    for root in tree.roots():
+        seconds[root] += costs.prepare_s(tree.preprocessing[root], batches) + costs.costs.hardware.step_s
+    counts = tree.models.sizes
+    total = float((counts * (_along_paths(tree, seconds) + edges.score_s)).sum())
+    read = float((counts * _along_paths(tree, edges.read_bytes)).sum())
+    return RoundOutline(models, total, read, 0, 1, np.empty(0), np.empty(0))
 
 
 def _first_chunk(plan: Plan) -> Iterator[int]:
@@ -199,36 +202,18 @@ def _first_chunk(plan: Plan) -> Iterator[int]:
             yield step.vertex
 
 
-def _alone(
-    tree: TaskTree,
-    models: Sequence[str],
-    strategy: Strategy,
-    new: Sequence[Batch],
-    items: tuple[int, int],
-    costs: PositionCosts,
-    limits: Limits,
-) -> RoundOutline:
-    edges = _Edges(tree, costs, new)
-    seconds = edges.load_s + edges.infer_s
-    for root in tree.roots():
-        seconds[root] += costs.prepare_s(tree.preprocessing[root], new) + costs.costs.hardware.step_s
-    counts = tree.models.sizes
-    total = float((counts * (_along_paths(tree, seconds) + _score_s(tree, items, costs))).sum())
-    read = float((counts * _along_paths(tree, edges.vertex_bytes)).sum())
-    return RoundOutline(len(models), total, read, 0, 1, np.empty(0), np.empty(0))
-
-
-def _score_s(tree: TaskTree, items: tuple[int, int], costs: PositionCosts) -> np.ndarray:
-    """Seconds to score the features that each vertex (N,) would be."""
-    dimensions = np.array(tree.output_bytes) // VALUE_BYTES
-    fixed, more = (costs.costs.score_s(*items, dimension) for dimension in (0, 1_000_000))
-    return fixed + dimensions * ((more - fixed) / 1e6)
-
-
 class _Edges:
-    """Sums over the blocks of the edge into every vertex (N,): seconds to load, seconds to run, bytes."""
+    """Sums over the blocks of the edge into every vertex (N,), and what scoring the vertex would take.
 
-    def __init__(self, tree: TaskTree, costs: PositionCosts, batches: Sequence[Batch]) -> None:
+    Attributes:
+        load_s, infer_s, read_bytes: of the blocks.
+        score_s: seconds to score the features that each vertex would be.
+    """
+
+    def __init__(
+        self, tree: TaskTree, costs: PositionCosts, batches: Sequence[Batch], items: tuple[int, int]
+    ) -> None:
+        self.tree, self.costs = tree, costs
         sizes = tree.blocks.sizes
         starts = np.frombuffer(tree.blocks.starts, np.int64)
         depth = _along_paths(tree, sizes.astype(float)).astype(np.int64) - sizes  # of the first block of an edge
@@ -236,8 +221,10 @@ class _Edges:
         nbytes = np.fromiter((b.parameter_bytes for b in tree.blocks.items), float, len(tree.blocks.items))
         self.load_s = _sums(costs.load_s(nbytes), starts)
         self.infer_s = _sums(costs.infer_s(batches)[position], starts)
-        self.vertex_bytes = _sums(nbytes, starts)
-        self.nbytes = float(nbytes.sum())
+        self.read_bytes = _sums(nbytes, starts)
+        dimensions = np.array(tree.output_bytes) // VALUE_BYTES
+        fixed, more = (costs.costs.score_s(*items, dimension) for dimension in (0, 1_000_000))
+        self.score_s = fixed + dimensions * ((more - fixed) / 1e6)
 
 
 def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

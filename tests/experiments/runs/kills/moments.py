@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alsatian.errors import AlsatianError
-from experiments.studies.kill_comparison import finished, records
+from tests.experiments.runs.kills.comparison import finished, records
 
 MOMENTS = {
     "set-up": "training the models, or before",

@@ -1,30 +1,19 @@
-"""A sweep that is killed again and again ends in the tables of one that is left alone.
+"""A sweep left alone, and the same under ``kill -9`` at random moments, from training to writing the report."""
 
-``python -m experiments.studies.kills`` runs a sweep of 12 runs undisturbed, then the same sweep with a store
-of its own under ``kill -9`` at random moments, from training the models to writing the report, and compares
-what both left behind.
-"""
-
-import argparse
 import platform
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from alsatian.errors import AlsatianError
-from alsatian.files import write_bytes
-from experiments.studies import kill_comparison
-from experiments.studies.kill_moments import MOMENTS, Attempt, Moments
+from tests.experiments.runs.kills import comparison
+from tests.experiments.runs.kills.moments import MOMENTS, Attempt, Moments
 
 SWEEP = ("strategy=base,shift,shared_prefix,alsatian", "cache.budget=4MiB,8MiB,16MiB")
-RUNS = 12
 # Small, and with one thread, so that two sweeps do the same arithmetic on a busy machine too.
 SMALL = ("name=kills", "scale=ci", "device.threads=1")
 
@@ -64,7 +53,7 @@ def disturbed(folder: Path, words: Sequence[str], kills: int, moments: Moments, 
         moment = _moment(done / kills, rng)
         attempt = Attempt(command(folder, words), folder)
         killed = attempt.kill(moment, moments, rng, *_between(done / kills, moments.runs))
-        now = kill_comparison.finished(folder / "results")
+        now = comparison.finished(folder / "results")
         if lost := [str(path) for path, content in kept.items() if now.get(path) != content]:
             raise AlsatianError(f"finished runs were lost or changed: {', '.join(lost)}")
         kept = now
@@ -91,7 +80,7 @@ def _between(progress: float, runs: int) -> tuple[int, int]:
     return int(share * (runs - 2)), runs + 1 if share == 1 else int(share * (runs - 2)) + 2
 
 
-def report(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: int) -> str:
+def page(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: int, words: Sequence[str]) -> str:
     """The result as Markdown."""
     rows = []
     for moment, meaning in MOMENTS.items():
@@ -107,9 +96,10 @@ def report(kills: Sequence[Kill], differences: Sequence[str], runs: int, seed: i
     facts = f"{platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
     return f"""# Kills
 
-A sweep of {runs} runs (`{" ".join((*SWEEP, *SMALL))}`), its process ended with SIGKILL {len(kills)} times at
+A sweep of {runs} runs (`{" ".join((*words, *SMALL))}`), its process ended with SIGKILL {len(kills)} times at
 random moments (seed {seed}), the same command started again each time, and compared with an undisturbed sweep.
-Made by `python -m experiments.studies.kills` ({facts}).
+Made by `python -m pytest tests/experiments/runs/test_kills.py --kills {len(kills)} --seed {seed} --pages
+docs/results` ({facts}).
 
 | moment aimed at | kills | seconds after the start | runs finished by then |
 |---|---|---|---|
@@ -117,35 +107,3 @@ Made by `python -m experiments.studies.kills` ({facts}).
 
 {verdict}
 """
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and print; 1 if there is a difference."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.studies.kills", description=__doc__)
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="e.g. docs/results/kills.md")
-    options = parser.parse_args(arguments)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    with tempfile.TemporaryDirectory(prefix="kills-") as name:
-        alone, troubled = Path(name, "undisturbed"), Path(name, "disturbed")
-        kills = []
-        try:
-            moments = undisturbed(alone, SWEEP)
-            console.print(f"undisturbed: {moments}")
-            for kill in disturbed(troubled, SWEEP, options.kills, moments, options.seed):
-                kills.append(kill)
-                console.print(f"kill {len(kills)}: {kill.moment}, {kill.after_s:.1f} s; {kill.finished} finished")
-            differences = kill_comparison.differences(alone, troubled)
-        except AlsatianError as error:
-            Console(stderr=True, soft_wrap=True).print(f"kills: {error}", markup=False, highlight=False)
-            return 1
-    text = report(kills, differences, RUNS, options.seed)
-    console.print(text)
-    if options.out:
-        write_bytes(options.out, text.encode())
-    return 1 if differences else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

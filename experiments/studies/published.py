@@ -1,0 +1,152 @@
+"""Numbers of the paper's figures, the searches behind them, and fits to them, for the studies of its machine."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+
+import numpy as np
+from scipy.optimize import nnls
+
+CALIBRATION = ("5", "11", "12")
+"""The figures that a machine may be calibrated on. The others are there to be predicted."""
+BANDWIDTH = 200e6
+"""Bytes per second of the paper's store."""
+FILE_BYTES = {"ResNet-18": 46.8e6, "ResNet-152": 241.7e6, "EffNetV2-L": 476.7e6, "ViT-L-32": 1226.3e6}
+"""Of the paper's model files. In Fig 5 (a-d) the part of preparing the model is this over the bandwidth, so that it
+turns the figure's shares into seconds."""
+MODELS, BATCH = 35, 128
+"""Of every set, and items of the batches."""
+DISTRIBUTIONS = {"TOP_LAYERS": "top_layers", "TWENTY_FIVE_PERCENT": "top_25", "FIFTY_PERCENT": "top_50"}
+"""The model sets' names for the paper's."""
+
+
+def rows(*figures: str) -> list[dict[str, str]]:
+    """What the paper's table says of ``figures``, in its order."""
+    text = resources.files("analysis.paper").joinpath("paper.csv").read_text("utf-8")
+    return [row for row in csv.DictReader(text.splitlines()) if row["figure"] in figures]
+
+
+def left() -> list[int]:
+    """Models in the rounds of the published halving."""
+    return [MODELS >> i for i in range((MODELS - 1).bit_length())]
+
+
+def seen_items(train: int) -> list[int]:
+    """Training items that the scores of its rounds are based on."""
+    rounds = len(left())
+    return [train >> (rounds - 1 - i) for i in range(rounds)]
+
+
+def new_items(train: int) -> list[int]:
+    """Training items that its rounds extract features of: those that the round before has not seen."""
+    seen = seen_items(train)
+    return [seen[0], *(after - before for before, after in pairwise(seen))]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a search in Fig 11, in seconds, with what decides it.
+
+    Attributes:
+        workload, distribution, approach, part: as in the figure.
+        items: training and test items together.
+        seconds: of the part.
+    """
+
+    workload: str
+    items: int
+    distribution: str
+    approach: str
+    part: str
+    seconds: float
+
+    @property
+    def training(self) -> list[tuple[int, int]]:
+        """Models and items of every pass over training items: new ones in every round of halving."""
+        train = self.items * 4 // 5
+        return [(MODELS, train)] if self.approach == "base" else list(zip(left(), new_items(train), strict=True))
+
+    @property
+    def testing(self) -> tuple[int, int]:
+        """Models and items of the pass over test items."""
+        return MODELS, self.items // 5
+
+    @property
+    def reading(self) -> list[float]:
+        """Readers of data that are started, items of their first batches, and all of their items."""
+        passes = [*self.training, self.testing]
+        waited = sum(models * min(items, BATCH) for models, items in passes)
+        return [sum(models for models, _ in passes), waited, sum(models * items for models, items in passes)]
+
+    @property
+    def scoring(self) -> list[float]:
+        """Scores, and mini-batches of all their trainings."""
+        halved = list(zip(left(), seen_items(self.items * 4 // 5), strict=True))
+        pairs = self.training if self.approach == "base" else halved
+        return [sum(models for models, _ in pairs), sum(models * -(-items // BATCH) for models, items in pairs)]
+
+
+def item_seconds(workload: str) -> float:
+    """Inference of one item more in Fig 5 (panels a to c: one model, nothing cached)."""
+    shares: dict[str, dict[str, float]] = {}
+    for row in rows("5"):
+        if row["panel"] in "abc" and row["workload"] == workload:
+            shares.setdefault(row["items"], {})[row["component"]] = float(row["value"]) / 100
+    few, many = (
+        shares[items]["inference"] * (FILE_BYTES[workload] / BANDWIDTH / shares[items]["prepare_model"])
+        for items in ("1024", "9216")
+    )
+    return (many - few) / (9216 - 1024)
+
+
+def fig11() -> list[Part]:
+    """All parts of all searches, each once: panel d repeats some of a and b."""
+    parts = [
+        Part(
+            row["workload"], int(row["items"]), row["distribution"], row["approach"], row["component"],
+            float(row["value"]),
+        )
+        for row in rows("11")
+        if row["component"] != "total" and row["unit"] == "seconds"
+    ]  # fmt: skip
+    return list(dict.fromkeys(parts))
+
+
+def fig12(workload: str) -> list[float]:
+    """Milliseconds of every block, from the input on."""
+    prefix = f"{workload}/block"
+    found = {
+        int(row["workload"].removeprefix(prefix)): float(row["value"])
+        for row in rows("12")
+        if row["workload"].startswith(prefix) and row["component"] == "inference"
+    }
+    return [found[i] for i in range(len(found))]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Numbers fitted to bars of a part: their meaning, and seconds of each bar as they say."""
+
+    part: str
+    meaning: str
+    values: tuple[float, ...]
+    said: tuple[tuple[Part, float], ...]
+
+
+def fit(
+    part: str,
+    meaning: str,
+    row: Callable[[Part], Sequence[float]],
+    known: Callable[[Part], float] = lambda bar: 0.0,
+    used: Sequence[str] = ("base", "shift"),
+) -> Fit:
+    """Numbers, none below 0, whose product with ``row`` plus ``known`` seconds meets the bars of Fig 11; relative
+    errors count. What Alsatian shares is for the simulator to find."""
+    bars = [bar for bar in fig11() if bar.part == part and bar.approach in used]
+    seconds, base = np.array([bar.seconds for bar in bars]), np.array([known(bar) for bar in bars])
+    matrix = np.array([row(bar) for bar in bars], dtype=float)
+    values, _ = nnls(matrix / seconds[:, None], (seconds - base) / seconds)
+    said = tuple(zip(bars, map(float, matrix @ values + base), strict=True))
+    return Fit(part, meaning, tuple(map(float, values)), said)
