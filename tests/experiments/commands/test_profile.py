@@ -103,7 +103,7 @@ def test_only_three_figures_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     words = ["--profiles", str(tmp_path), "--out", str(tmp_path)]
     assert main(["study", "a5000", *words]) == 0
     assert asked == set(paper.CALIBRATION)
-    assert (tmp_path / "a5000.md").read_text().count("| proxy_scoring |") == 14
+    assert (tmp_path / "a5000.md").read_text().count("| proxy_scoring |") == 13
 
 
 def test_rounds_of_the_published_halving() -> None:

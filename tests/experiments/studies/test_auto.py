@@ -104,6 +104,7 @@ def test_other_scores_and_too_much_memory_are_errors() -> None:
         list(measure(lambda *_: result(1.0, memory=1501), [AMPLE], ["halving"], turns=2))
 
 
+@pytest.mark.slow
 def test_the_command_writes_page_and_csv(study: Study, written: Written, store: Path, tmp_path: Path) -> None:
     small = ["--set", "scale=ci", "storage=local", "batch_size=16"]
     words = ["--cache", "100%", "25%", "--blocks", "50%", "--turns", "2", "--schedules", "halving", "adaptive"]

@@ -37,6 +37,7 @@ def test_too_few_repeats_end_in_one_line(study: Study, capsys: pytest.CaptureFix
     assert "--repeats must be at least 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_small_search_is_measured_at_every_level(study: Study, written: Written, store: Path) -> None:
     assert study("meter_cost", "--repeats", 2, "--store", store, "scale=ci", "storage=local") == 0
     assert all(f"| `{level}` | 2 |" in written("meter_cost.md") for level in LEVELS)

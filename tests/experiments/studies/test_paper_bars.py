@@ -68,6 +68,7 @@ def test_base_is_the_sum_of_its_parts() -> None:
     assert found.predicted == pytest.approx(sum(found.parts.values()))
 
 
+@pytest.mark.slow
 def test_less_memory_takes_longer_to_load() -> None:
     times: dict[tuple[str, int], float] = {}
     for bar in published():
@@ -92,6 +93,7 @@ def test_order_and_errors() -> None:
     assert by_cell(right.values()) == {("10a", "ResNet-18", 2000, "TOP_LAYERS", 64): right}
 
 
+@pytest.mark.slow
 def test_the_command_writes_page_and_figure(study: Study, written: Written, tmp_path: Path) -> None:
     assert study("paper_bars", "--seeds", 1) == 0
     text = written("paper_bars.md")

@@ -8,6 +8,7 @@ from experiments.studies.study import apart
 from tests.experiments.studies.conftest import Study, Written
 
 
+@pytest.mark.slow
 def test_a_small_set_is_measured_and_reported(study: Study, written: Written) -> None:
     assert study("planning_scale", "--models", 30, "--repeats", 2) == 0
     text = written("planning_scale.md")

@@ -7,6 +7,7 @@ import pytest
 from tests.experiments.studies.conftest import Study, Written
 
 
+@pytest.mark.slow
 def test_a_page_compares_this_machine_with_its_predictions(
     study: Study,
     written: Written,
