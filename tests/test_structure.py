@@ -18,6 +18,8 @@ MAY_IMPORT = {
     "experiments": {"alsatian", "baselines", "experiments", "analysis"},
     "analysis": {"alsatian", "analysis"},
 }
+# ``python -m alsatian`` is the command, which nothing imports.
+DOORS = ("alsatian.__main__",)
 # What reads records needs of the system; none of it loads torch (see tests/analysis).
 FOR_ANALYSIS = ("alsatian.records", "alsatian.units", "alsatian.files")
 FILE_LINES, FOLDER_MODULES, SOURCE_LINES = 250, 15, 24_000
@@ -103,7 +105,7 @@ def test_arrows_point_one_way() -> None:
         f"{module} -> {target}"
         for module, targets in imports().items()
         for target in targets
-        if target.partition(".")[0] not in MAY_IMPORT[module.partition(".")[0]]
+        if module not in DOORS and target.partition(".")[0] not in MAY_IMPORT[module.partition(".")[0]]
     ]
     assert not wrong
 

@@ -219,7 +219,7 @@ def test_a_cold_search_drops_pages_before_it_and_before_every_read(
     family: ModelSet, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
     dropped: list[Path] = []
-    monkeypatch.setattr("alsatian.api.drop", lambda paths: dropped.extend(paths))
+    monkeypatch.setattr("alsatian.machines.real.drop", lambda paths: dropped.extend(paths))
     real = Reader.__init__
 
     def made(self: Reader, throttle: Any, cold: bool = False, **others: Any) -> None:
