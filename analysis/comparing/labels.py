@@ -6,10 +6,11 @@ from typing import TypeVar
 from alsatian.records.reading import Run
 from alsatian.units import size_of
 from analysis.comparing.comparable import settings
-from analysis.paper.arrangement import DISTRIBUTIONS
 
 FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
 UNSET = "unset"
+# Which blocks the models of a synthetic set share, as records of the paper's figures name it.
+DISTRIBUTIONS = {"FIFTY_PERCENT": "Top 50%", "TWENTY_FIVE_PERCENT": "Top 25%", "TOP_LAYERS": "Top Layers"}
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -24,6 +25,19 @@ def in_order(runs: Sequence[Run]) -> list[tuple[str, Run]]:
         found += _labelled(name, [run for run in finished if run.strategy == name])
     labels = [label for label, _ in found]
     return [(f"{label} run={run.run_id}" if labels.count(label) > 1 else label, run) for label, run in found]
+
+
+def short(labels: Sequence[str]) -> list[str]:
+    """``labels`` of one workload without what goes without saying.
+
+    That is any setting that all of them share, and which models and data they are of.
+    """
+    words = [label.split(" ") for label in labels]
+    shared = set.intersection(*(set(parts[1:]) for parts in words)) if len(words) > 1 else set()
+    settings = {word for parts in words for word in parts[1:] if word.startswith(("model_set.", "dataset."))}
+    keys = [word.partition("=")[0] for word in settings]
+    shared |= {word for word in settings if keys.count(word.partition("=")[0]) == 1}
+    return [" ".join([parts[0], *(w for w in parts[1:] if w not in shared)]) for parts in words]
 
 
 def _strategy_rank(name: str) -> tuple[int, str]:

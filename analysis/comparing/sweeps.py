@@ -10,9 +10,8 @@ from alsatian.records.reading import Run
 from alsatian.records.schema import Budget
 from alsatian.units import format_bytes, size_of
 from analysis.comparing.checks import ScoreCheck
-from analysis.comparing.labels import in_order
+from analysis.comparing.labels import in_order, short
 from analysis.comparing.measurements import median_count, wall
-from analysis.figures.style import short
 
 SETTING = "cache.budget"
 # Budgets that a line needs to say more than two bars would.

@@ -1,7 +1,9 @@
-"""Figures: each is a PNG, a PDF and a CSV with exactly the numbers that it shows."""
+"""Bars of the strategies of one workload: speed-up over base, and where the time goes."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,44 +11,36 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alsatian.units import factor_text, seconds_text
-from analysis.figures import style
+from analysis.comparing.labels import short
+from analysis.figures import picture, style
+from analysis.figures.picture import Picture
 
-WIDTH = 0.7
-# Behind texts, so that grid lines do not cross them.
-PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+# Inches of the figure, and of a line of a label; letters of that line.
+WIDTH, LINE, LETTERS = 5.6, 0.16, 36
+THICK = 0.7
 MEASURED_PARTS = ("prepare model", "prepare data", "inference", "proxy scoring")
 
 
-def speedup(summary: pd.DataFrame, path_stem: Path, title: str, caption: str) -> list[Path]:
-    """Write the speed-up over base of each row of ``summary`` as a bar to ``path_stem`` + .png/.pdf/.csv.
+def speedup(summary: pd.DataFrame, title: str, caption: str) -> Picture:
+    """The speed-up over base of each row of ``summary``.
 
     Whiskers reach from the factor of the slowest to that of the fastest repeat.
 
     Raises:
         ValueError: the rows are of several model sets or data; such rows are never drawn together.
     """
-    with style.drawing():
-        return style.save(draw_speedup(summary, title, caption), speedup_data(summary), path_stem)
+    _refuse_mixture(summary)
+    return Picture(title, caption, speedup_data(summary), partial(_draw_speedup, summary))
 
 
-def breakdown(summary: pd.DataFrame, path_stem: Path, title: str, caption: str) -> list[Path]:
-    """Write where each row's time went as stacked bars to ``path_stem`` + .png/.pdf/.csv.
+def breakdown(summary: pd.DataFrame, title: str, caption: str) -> Picture:
+    """Where each row's time went, as stacked bars.
 
     Raises:
         ValueError: the rows are of several model sets or data; such rows are never drawn together.
     """
-    with style.drawing():
-        return style.save(draw_breakdown(summary, title, caption), breakdown_data(summary), path_stem)
-
-
-def page_image(draw: Callable[[pd.DataFrame, str, str], Figure], summary: pd.DataFrame) -> tuple[bytes, float]:
-    """What ``draw`` (one of the ``draw_`` functions) makes of ``summary``, for a page that has its own texts.
-
-    Returns the figure without title and caption as SVG, and its width in inches.
-    """
-    with style.drawing():
-        figure = draw(summary, "", "")
-        return style.svg(figure), figure.get_figwidth()
+    _refuse_mixture(summary)
+    return Picture(title, caption, breakdown_data(summary), partial(_draw_breakdown, summary))
 
 
 def speedup_data(summary: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +57,7 @@ def speedup_data(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def breakdown_data(summary: pd.DataFrame) -> pd.DataFrame:
-    """Columns ``strategy``, seconds of each part, and ``wall_s``: the number above the bar.
+    """Columns ``strategy``, seconds of each part, and ``wall_s``: the number beside the bar.
 
     Rows whose parts were not measured are left out.
     """
@@ -75,52 +69,63 @@ def breakdown_data(summary: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def draw_speedup(summary: pd.DataFrame, title: str, caption: str) -> Figure:
-    """The figure of :func:`speedup`. Call inside ``style.drawing()``."""
-    _refuse_mixture(summary)
+def _draw_speedup(summary: pd.DataFrame, title: str, caption: str) -> Figure:
     data = speedup_data(summary)
-    names = list(data["strategy"])
+    figure, axes = _rows(list(data["strategy"]), title, caption)
     values, low, high = (data[column].to_numpy(float) for column in ("speedup", "speedup_min", "speedup_max"))
     known = ~np.isnan(values)
-    printed = [factor_text(value) if there else "n/a" for value, there in zip(values, known, strict=True)]
-    figure, axes = style.bars(style.short(names), printed, title, caption)
-    places = np.arange(len(names))
-    axes.bar(places[known], values[known], WIDTH, color=[style.colour(n) for n in data["strategy"][known]])
+    places = np.arange(len(data))
+    axes.barh(places[known], values[known], THICK, color=[style.colour(n) for n in data["strategy"][known]])
     spread = known & (summary["repeats"] > 1).to_numpy()
     # A median of two equal repeats may be a hair outside of them.
     ends = np.maximum(0, np.stack([values - low, high - values])[:, spread])
-    axes.errorbar(places[spread], values[spread], ends, fmt="none", ecolor="black", elinewidth=0.9, capsize=2.5)
-    axes.axhline(1, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.errorbar(
+        values[spread], places[spread], xerr=ends, fmt="none", ecolor="black", elinewidth=0.9, capsize=2.5
+    )
+    axes.axvline(1, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     if known.any():
-        _print_above(axes, np.where(known, high, 0), printed)
+        texts = [factor_text(value) if there else "n/a" for value, there in zip(values, known, strict=True)]
+        _print_beside(axes, np.where(known, high, 0), texts)
     else:
-        axes.text(0.5, 0.5, "no run of base to compare with", transform=axes.transAxes, ha="center", bbox=PAPER)
-    axes.set_ylim(0, 1.12 * max(1.0, np.max(high[known], initial=0)))
-    axes.set_ylabel("speed-up over base (×)")
+        text = "no run of base to compare with"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", bbox=style.PAPER)
+    axes.set_xlim(0, 1.12 * max(1.0, np.max(high[known], initial=0)))
+    axes.set_xlabel("speed-up over base (×)")
     return figure
 
 
-def draw_breakdown(summary: pd.DataFrame, title: str, caption: str) -> Figure:
-    """The figure of :func:`breakdown`. Call inside ``style.drawing()``."""
-    _refuse_mixture(summary)
+def _draw_breakdown(summary: pd.DataFrame, title: str, caption: str) -> Figure:
     data = breakdown_data(summary)
-    printed = [seconds_text(wall) for wall in data["wall_s"]]
-    figure, axes = style.bars(style.short(list(data["strategy"])), printed, title, caption)
-    top = np.zeros(len(data))
+    figure, axes = _rows(list(data["strategy"]), title, caption)
+    reached = np.zeros(len(data))
+    drawn = []
     for part, colour in style.PARTS.items():
         seconds = data[f"{part.replace(' ', '_')}_s"].to_numpy(float)
-        axes.bar(range(len(data)), seconds, WIDTH, top, label=part, color=colour, edgecolor="white", linewidth=0.5)
-        top += seconds
-    _print_above(axes, top, printed)
-    axes.set_ylim(0, 1.12 * float(top.max()) or 1)
-    axes.set_ylabel("time (s)")
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, frameon=False, fontsize=style.SMALL)
+        look: Any = {"label": part, "color": colour, "edgecolor": "white", "linewidth": 0.5}
+        drawn.append(axes.barh(range(len(data)), seconds, THICK, reached, **look))
+        reached += seconds
+    _print_beside(axes, reached, [seconds_text(wall) for wall in data["wall_s"]])
+    axes.set_xlim(0, 1.12 * float(reached.max()) or 1)
+    axes.set_xlabel("time (s)")
+    picture.legend(figure, drawn)
     return figure
 
 
-def _print_above(axes: Axes, heights: np.ndarray, texts: Sequence[str]) -> None:
-    for place, (height, text) in enumerate(zip(heights, texts, strict=True)):
-        axes.annotate(text, (place, height), (0, 3), textcoords="offset points", ha="center", bbox=PAPER)
+def _rows(names: Sequence[str], title: str, caption: str) -> tuple[Figure, Axes]:
+    """A figure with a row for each of ``names``, the first on top; it grows with their labels."""
+    labels = [textwrap.fill(label, LETTERS) for label in short(names)]
+    row = max(0.28, LINE * max(label.count("\n") + 1 for label in labels) + 0.05)
+    figure, (axes,) = picture.panels(1, 1, (WIDTH, 0.7 + row * len(labels)), title, caption)
+    axes.set_yticks(range(len(labels)), labels, fontsize=style.SMALL)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(axis="x", **style.GRID)
+    return figure, axes
+
+
+def _print_beside(axes: Axes, ends: np.ndarray, texts: Sequence[str]) -> None:
+    for place, (end, text) in enumerate(zip(ends, texts, strict=True)):
+        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", bbox=style.PAPER)
 
 
 def _refuse_mixture(summary: pd.DataFrame) -> None:

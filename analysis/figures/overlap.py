@@ -1,24 +1,23 @@
 """The picture of a model set's overlap, from the file that ``alsatian overlap`` writes."""
 
 import json
-import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alsatian.records.reading import ResultsError
-from alsatian.units import format_bytes
-from analysis.figures import style
+from alsatian.units import count_text, format_bytes
+from analysis.figures import picture, style
+from analysis.figures.picture import Picture
 
 BINS = 10
-WIDTH_INCHES = 7.2
-HEIGHT_INCHES = 3.5
+SIZE = (3.6, 2.7)
 # Kinds of models in the histogram, bottom first: whether something small keeps them from sharing more.
 PLAIN, NEAR = "no near miss", "near miss"
 
@@ -29,9 +28,19 @@ def draw(path: Path) -> list[Path]:
     Raises:
         ResultsError: the file cannot be read or is not of this form.
     """
-    found = load(path)
-    with style.drawing():
-        return style.save(figure(found), table(found), path.with_suffix(""))
+    return overlap(load(path)).save(path.with_suffix(""))
+
+
+def overlap(found: dict[str, Any]) -> Picture:
+    """What :func:`load` gives: left, how long shared prefixes are; right, distinct and total bytes."""
+    data = table(found)
+    near = int(data["near_miss"].sum())
+    caption = (
+        f"{found['share_with_prefix']:.0%} of the models share their first block with another one and "
+        f"{found['share_with_common_blocks']:.0%} some block, wherever it stands. "
+        f"{count_text(near, 'model')} would share more but for a small difference (near miss)."
+    )
+    return Picture(f"Overlap of {count_text(len(data), 'model')}", caption, data, partial(_draw, found, data))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -82,32 +91,21 @@ def table(found: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"rank": "Int64"}) if rows else pd.DataFrame(rows)
 
 
-def figure(found: dict[str, Any]) -> Figure:
-    """Left, how long shared prefixes are; right, distinct and total bytes. Call inside ``style.drawing()``."""
-    drawn = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=style.DPI, layout="constrained")
-    FigureCanvasAgg(drawn)
-    left, right = drawn.subplots(1, 2, width_ratios=(2.1, 1))
-    data = table(found)
-    _prefixes(left, data)
-    _sizes(right, found)
-    near = int(data["near_miss"].sum())
-    drawn.suptitle(f"Overlap of {_counted(len(data), 'model')}", x=0.01, ha="left", fontweight="bold")
-    caption = (
-        f"{found['share_with_prefix']:.0%} of the models share their first block with another one and "
-        f"{found['share_with_common_blocks']:.0%} some block, wherever it stands. "
-        f"{_counted(near, 'model')} would share more but for a small difference (near miss)."
-    )
-    lines = textwrap.fill(caption, int(WIDTH_INCHES * style.INCH / (style.SMALL * 0.54)))
-    drawn.supxlabel(lines, x=0.01, ha="left", fontsize=style.SMALL, color="#444444")
-    return drawn
-
-
 def bins(fractions: pd.Series) -> np.ndarray:
     """For each of ``fractions``, its bin: 0 for none, ``BINS + 1`` for all, tenths in between."""
     values = fractions.to_numpy(float)
     # A hair over a bound is a rounding error, not another bin.
     inner = np.clip(np.ceil(values * BINS - 1e-9), 1, BINS)
     return np.where(values <= 0, 0, np.where(values >= 1, BINS + 1, inner)).astype(int)
+
+
+def _draw(found: dict[str, Any], data: pd.DataFrame, title: str, caption: str) -> Figure:
+    figure, (left, right) = picture.panels(2, 2, SIZE, title, caption, width_ratios=(2.1, 1))
+    _prefixes(left, data)
+    _sizes(right, found)
+    if data["near_miss"].any():
+        picture.legend(figure, left.containers)
+    return figure
 
 
 def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
@@ -123,13 +121,11 @@ def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
     labels = ["none", *(f"≤{100 * i // BINS}" for i in range(1, BINS)), "<100", "all"]
     axes.set_xticks(range(BINS + 2), labels, fontsize=style.SMALL)
     axes.tick_params(axis="x", length=0)
-    axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    axes.grid(axis="y", **style.GRID)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(0, max(1.0, 1.08 * float(bottom.max())))
     axes.set_xlabel("longest shared prefix (% of a model's blocks)")
     axes.set_ylabel("models")
-    if data["near_miss"].any():
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=2, frameon=False, fontsize=style.SMALL)
 
 
 def _sizes(axes: Axes, found: dict[str, Any]) -> None:
@@ -144,7 +140,3 @@ def _sizes(axes: Axes, found: dict[str, Any]) -> None:
     axes.set_xlim(-0.6, 1.6)
     axes.set_ylim(0, 1.12 * total or 1)
     axes.set_title("parameters", fontsize=style.FONT)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,58 +1,50 @@
 """A picture of a task tree: who shares what, where the time and the memory go, in which order."""
 
-import io
-import textwrap
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from functools import partial
 
+import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from alsatian.records.schema import Vertex
-from alsatian.units import format_bytes, seconds_text
-from analysis.figures import style
-from analysis.figures.style import FONT, GREY, INCH, LINE, SMALL
-from analysis.figures.tree_marks import COLOURS, MARGIN, Scale, draw_dots, draw_lines
-from analysis.figures.tree_rows import Node, laid_out
+from alsatian.units import count_text, format_bytes, printable, seconds_text
+from analysis.figures import picture
+from analysis.figures.picture import Picture
+from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, SMALL, VERMILLION
+from analysis.figures.tree_layout import Node, layout
 
 # Rows of the picture; larger trees are summed up.
 ROWS = 48
-# Inches of a row, and of the whole at least.
-ROW, WIDTH = 0.2, 6.4
-FORMATS = (".svg", ".png", ".pdf")
+# Inches of a row; of a level, the most and the least, and of all levels if they are many; of names at the end.
+ROW = 0.2
+LEVEL, NARROW, LEVELS = 1.15, 0.42, 11.0
+NAMES = 3.2
+NAME, NUMBER = SMALL - 1.5, SMALL - 2
+# Letters of a model's name.
+LONGEST = 36
+# Of a level, the line from the data to a vertex without a parent.
+START = 0.45
+COLOURS = {
+    "kept": BLUE,
+    "spilled": SKY,
+    "fused": ORANGE,
+    "recomputed": VERMILLION,
+    "offered to the cache": PURPLE,
+    "features": GREEN,
+}
 
 
-def draw(tree: Sequence[Vertex], suffix: str = ".png", title: str = "") -> bytes:
-    """The picture of ``tree`` in the format that ``suffix`` names, one of ``FORMATS``."""
-    metadata: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None, "Creator": None},
-        ".pdf": {"CreationDate": None, "ModDate": None},
-        ".png": {"Software": None},
-    }
-    with style.drawing():
-        file = io.BytesIO()
-        draw_tree(tree, title, "").savefig(file, format=suffix[1:], dpi=style.DPI, metadata=metadata[suffix])
-    return file.getvalue()
-
-
-def save(tree: Sequence[Vertex], path_stem: Path, title: str, caption: str) -> list[Path]:
-    """Write the picture of ``tree`` and its vertices to ``path_stem`` + .png/.pdf/.csv."""
-    with style.drawing():
-        return style.save(draw_tree(tree, title, caption), tree_data(tree), path_stem)
-
-
-def page_image(tree: Sequence[Vertex]) -> tuple[bytes, float]:
-    """The picture without title and caption as SVG, and its width in inches."""
-    with style.drawing():
-        figure = draw_tree(tree, "", "")
-        return style.svg(figure), figure.get_figwidth()
+def task_tree(tree: Sequence[Vertex], title: str, caption: str) -> Picture:
+    """The picture of ``tree``; the data hold every vertex, also those that the picture sums up."""
+    return Picture(title, caption, tree_data(tree), partial(_draw, tree))
 
 
 def tree_data(tree: Sequence[Vertex]) -> pd.DataFrame:
-    """A row for every vertex, also for those that the picture sums up."""
+    """A row for every vertex."""
     kinds = {"parent": "Int64", "order": "Int64", "way": "string", "blocks": "Int64", "parameter_bytes": "Int64"}
     kinds |= {"output_bytes": "Int64", "seconds": "Float64"}
     columns = pd.DataFrame({name: [getattr(vertex, name) for vertex in tree] for name in kinds}).astype(kinds)
@@ -60,56 +52,104 @@ def tree_data(tree: Sequence[Vertex]) -> pd.DataFrame:
     return columns.assign(models=["; ".join(vertex.models) for vertex in tree])
 
 
-def draw_tree(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
-    """The figure. Call inside ``style.drawing()``."""
-    nodes = laid_out(tree, ROWS)
-    scale = Scale.of(tree, nodes)
-    width = max(WIDTH, max(scale.end(node) for node in nodes) + 0.15)
-    head = _filled(title, width, (FONT + 2) * style.BOLD)
-    notes = [line for note in _notes(tree, nodes, scale) for line in _filled(note, width, SMALL)]
-    foot = [*notes, *_filled(caption, width, SMALL)]
-    above = 0.1 + len(head) * LINE * 1.4 / INCH
-    rows = (max(node.row for node in nodes) + 1) * ROW
-    below = 0.42 + len(foot) * LINE / INCH
-    height = above + rows + below
-    figure = Figure(figsize=(width, height), dpi=style.DPI)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, below / height, 1, rows / height))
-    axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(rows / ROW - 0.5, -0.5)
-    draw_lines(axes, nodes, scale)
-    draw_dots(axes, nodes, scale)
-    figure.legend(
-        handles=list(_legend(nodes)),
-        loc="center left",
-        bbox_to_anchor=(0.02, (below - 0.18) / height),
-        ncols=6,
-        frameon=False,
-        fontsize=SMALL,
-        handletextpad=0.2,
-        columnspacing=1.2,
+def weight(node: Node, timed: bool) -> float:
+    """What the width of the line to a node stands for: seconds, or bytes of parameters."""
+    return sum((vertex.seconds or 0.0) if timed else vertex.parameter_bytes for vertex in node.vertices)
+
+
+def name(node: Node, timed: bool) -> str:
+    """What stands beside a node without children: its place in the order, models, and seconds of a sum."""
+    if node.children:
+        return ""
+    first, last = node.orders or (None, None)
+    order = "" if first is None else f"{first}  " if first == last else f"{first}–{last}  "
+    if node.siblings == 1:
+        shown = [printable(model) for model in node.models[:2]]
+        names = ", ".join(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in shown)
+        return order + names + (f" +{len(node.models) - 2}" if len(node.models) > 2 else "")
+    what = count_text(len(node.models), "model" if node.alone else "more model")
+    if node.ways != {"features"}:
+        what += f" in {len(node.vertices):,} vertices" if len(node.vertices) > 1 else " in 1 vertex"
+    return order + what + (f", {seconds_text(weight(node, timed))}" if timed else "")
+
+
+def _draw(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
+    nodes = layout(tree, ROWS)
+    timed = all(vertex.seconds is not None for vertex in tree) and any(vertex.seconds for vertex in tree)
+    notes = " ".join(_notes(tree, nodes, timed))
+    levels = max(node.level for node in nodes) + 1
+    rows = max(node.row for node in nodes) + 1
+    width = NAMES + levels * max(NARROW, min(LEVEL, LEVELS / levels))
+    figure, (axes,) = picture.panels(
+        1, 1, (width, 0.1 + rows * ROW), title, f"{notes}\n{caption}" if caption else notes
     )
-    left = MARGIN / 2 / width
-    for i, line in enumerate(head):
-        y = 1 - (0.08 + i * LINE * 1.4 / INCH) / height
-        figure.text(left, y, line, va="top", fontsize=FONT + 2, fontweight="bold")
-    for i, line in enumerate(foot):
-        y = (below - 0.36 - i * LINE / INCH) / height
-        # How to read the picture comes first, then what is said of this tree.
-        figure.text(left, y, line, va="top", fontsize=SMALL, color="black" if i < len(notes) else "#444444")
+    axes.set_axis_off()
+    axes.set_xlim(-START, levels - 1)
+    axes.set_ylim(rows - 0.5, -0.5)
+    _draw_lines(axes, nodes, timed)
+    _draw_nodes(axes, nodes, timed, max(vertex.output_bytes for vertex in tree))
+    picture.legend(figure, list(_legend(nodes)))
     return figure
 
 
-def _notes(tree: Sequence[Vertex], nodes: Sequence[Node], scale: Scale) -> Iterator[str]:
+def _notes(tree: Sequence[Vertex], nodes: Sequence[Node], timed: bool) -> Iterator[str]:
     """How to read the picture."""
-    yield f"Numbers: order of computing. Area of dots: bytes per item, up to {format_bytes(scale.largest)}."
-    what = "time of computing" if scale.timed else "bytes of parameters"
-    most = seconds_text(scale.widest) if scale.timed else format_bytes(scale.widest)
-    yield f"Width of lines: {what}, up to {most}."
+    largest = max(vertex.output_bytes for vertex in tree)
+    yield f"Numbers: order of computing. Area of dots: bytes per item, up to {format_bytes(largest)}."
+    widest = max(weight(node, timed) for node in nodes)
+    what = "time of computing" if timed else "bytes of parameters"
+    yield f"Width of lines: {what}, up to {seconds_text(widest) if timed else format_bytes(widest)}."
     summed = sum(len(node.vertices) for node in nodes if node.siblings > 1)
     if summed:
         yield f"Squares sum up siblings with all that is below: {summed:,} of {len(tree):,} vertices."
+
+
+def _draw_lines(axes: Axes, nodes: Sequence[Node], timed: bool) -> None:
+    """From every node to its children; only what stands for an edge is wide."""
+    widest = max(weight(node, timed) for node in nodes) or 1
+    wide, widths, thin, dotted = [], [], [], []
+    for node in nodes:
+        starts = node.level == 0 and any(vertex.blocks for vertex in node.vertices)
+        incoming = [((node.level - START, node.level), node)] if starts else []
+        if node.children:
+            fork = node.level + 0.3
+            thin.append([(node.level, node.row), (fork, node.row)])
+            thin.append([(fork, node.children[0].row), (fork, node.children[-1].row)])
+            incoming += [((fork, child.level), child) for child in node.children]
+        for (start, end), child in incoming:
+            line = [(start, child.row), (end, child.row)]
+            if child.vertices:
+                wide.append(line)
+                widths.append(0.6 + 4.4 * weight(child, timed) / widest)
+            else:
+                dotted.append(line)
+    axes.add_collection(LineCollection(thin, linewidths=0.6, colors=GREY, zorder=1))
+    axes.add_collection(LineCollection(dotted, linewidths=0.8, colors=GREY, linestyles=":", zorder=1))
+    axes.add_collection(LineCollection(wide, linewidths=widths, colors="#BBBBBB", zorder=1))
+
+
+def _draw_nodes(axes: Axes, nodes: Sequence[Node], timed: bool, largest: int) -> None:
+    """The nodes, with their place in the order and the names of models; ``largest`` bytes are the largest dot."""
+    for node in nodes:
+        at = (node.level, node.row)
+        several = node.siblings > 1
+        area = 36.0 if several else 14 + 110 * sum(v.output_bytes for v in node.vertices) / (largest or 1)
+        radius = float(np.sqrt(area) / 2)
+        if node.vertices:
+            look, marker = _look(node)
+            axes.scatter(*at, area, look, marker=marker, linewidths=0, zorder=2, clip_on=False)
+        if node.children and node.orders:
+            beside = (-0.8 * radius - 1, 3)
+            axes.annotate(f"{node.orders[0]}", at, beside, textcoords="offset points", ha="right", fontsize=NUMBER)
+        if text := name(node, timed):
+            beside = (radius + 4 if node.vertices else 2, 0)
+            axes.annotate(text, at, beside, textcoords="offset points", va="center", fontsize=NAME)
+
+
+def _look(node: Node) -> tuple[str, str]:
+    """Colour, by what becomes of the vertices and grey if it differs, and marker, a square for a sum."""
+    (way,) = node.ways if len(node.ways) == 1 else ("",)
+    return COLOURS.get(way, GREY), "s" if node.siblings > 1 else "o"
 
 
 def _legend(nodes: Sequence[Node]) -> Iterator[Line2D]:
@@ -124,7 +164,3 @@ def _legend(nodes: Sequence[Node]) -> Iterator[Line2D]:
 
 def _entry(label: str, colour: str, marker: str) -> Line2D:
     return Line2D([], [], color=colour, marker=marker, markersize=5.5, markeredgewidth=0, linestyle="", label=label)
-
-
-def _filled(text: str, inches: float, size: float) -> list[str]:
-    return textwrap.wrap(text, max(20, int(inches * INCH / (size * 0.56))))

@@ -1,7 +1,7 @@
 """The figure of a timeline: a lane for every thread, in colours of the parts."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from alsatian.records.trace import Trace
-from analysis.figures import style
+from analysis.figures import picture, style
+from analysis.figures.picture import Picture
 
 WIDTH = 8.2
 # Of a lane, whose neighbours are 1 apart.
@@ -23,17 +24,9 @@ SHORT_S = 1.0
 _REST = "everything else"
 
 
-def timeline(trace: Trace, path_stem: Path, title: str, caption: str) -> list[Path]:
-    """Write what every thread of ``trace`` did when to ``path_stem`` + .png/.pdf/.csv."""
-    with style.drawing():
-        return style.save(draw_timeline(trace, title, caption), timeline_data(trace), path_stem)
-
-
-def page_image(trace: Trace) -> tuple[bytes, float]:
-    """The figure without title and caption as SVG, and its width in inches."""
-    with style.drawing():
-        figure = draw_timeline(trace, "", "")
-        return style.svg(figure), figure.get_figwidth()
+def timeline(trace: Trace, title: str, caption: str) -> Picture:
+    """What every thread of ``trace`` did when."""
+    return Picture(title, caption, timeline_data(trace), partial(_draw, trace))
 
 
 def timeline_data(trace: Trace) -> pd.DataFrame:
@@ -60,12 +53,11 @@ def detail(trace: Trace) -> tuple[float, float]:
     return start, min(start + length, trace.end_s)
 
 
-def draw_timeline(trace: Trace, title: str, caption: str) -> Figure:
-    """The figure of :func:`timeline`. Call inside ``style.drawing()``."""
+def _draw(trace: Trace, title: str, caption: str) -> Figure:
     start, end = detail(trace)
     panels = 2 if end - start < trace.end_s else 1
     lanes = len(trace.lanes)
-    figure, axes = style.panels(panels, WIDTH, 0.55 + 0.42 * lanes, title, caption)
+    figure, axes = picture.panels(panels, 1, (WIDTH, 0.7 + 0.42 * lanes), title, caption)
     if panels == 2:
         _draw_shares(axes[0], trace)
         axes[0].axvspan(start, end, facecolor="none", edgecolor="black", linewidth=0.9, zorder=3)
@@ -78,15 +70,7 @@ def draw_timeline(trace: Trace, title: str, caption: str) -> Figure:
         one.tick_params(axis="y", length=0)
         one.spines["left"].set_visible(False)
     axes[-1].set_xlabel("time (s)" + ", what is framed above" * (panels - 1), fontsize=style.SMALL)
-    entries = [Patch(facecolor=colour, label=label) for label, colour in _legend(trace)]
-    axes[0].legend(
-        handles=entries,
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1),
-        ncols=4 if len(entries) <= 6 else 3,
-        frameon=False,
-        fontsize=style.SMALL,
-    )
+    picture.legend(figure, [Patch(facecolor=colour, label=label) for label, colour in _legend(trace)])
     return figure
 
 

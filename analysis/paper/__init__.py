@@ -1,23 +1,27 @@
 """The figures of the paper in the paper's arrangement, ours beside the published, and what became of its claims.
 
+Every module directly in this folder is a figure: title, claim, drawing and verdicts. A new one is a file with a
+class ``Figure`` (see :class:`~analysis.paper.kinds.figure.PaperFigure`), and an experiment's YAML with its number.
 :func:`draw` and :func:`verdicts` take the folder of an experiment, e.g. ``results/fig10``, and only read records.
 """
 
+import pkgutil
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 
 from alsatian.files import write_text
-from analysis.paper import pictures, sources
-from analysis.paper import verdicts as judging
-from analysis.paper.claims import FAILS, HOLDS, UNTESTABLE, Verdict
-from analysis.paper.pictures import Picture
-from analysis.paper.sources import Sources
+from analysis.figures.picture import Picture
+from analysis.paper.evidence import sources
+from analysis.paper.evidence.claims import FAILS, HOLDS, UNTESTABLE, Verdict
+from analysis.paper.evidence.sources import Sources
+from analysis.paper.kinds.figure import PaperFigure
 from analysis.tables import formats
 from analysis.tables.formats import Table
 
-__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Section", "Verdict", "draw", "section", "verdicts"]
+__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Section", "Verdict", "draw", "figures", "section", "verdicts"]
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ class Section:
     """A paper figure and its verdicts, for a report or a terminal.
 
     Attributes:
+        figure: with its numbers and drawing.
         sources: the records behind it.
         picture: the figure with its texts.
         verdicts: on the paper's claims.
     """
 
+    figure: PaperFigure
     sources: Sources
     picture: Picture
     verdicts: list[Verdict]
@@ -64,10 +70,17 @@ class Section:
     def save(self, folder: Path) -> list[Path]:
         """Write the figure to ``<folder>/figures`` and ``verdict.csv`` and ``verdict.md`` to ``folder``."""
         return [
-            *self.picture.save(folder / "figures"),
+            *self.picture.save(folder / "figures" / self.figure.stem, ("png", "pdf", "svg")),
             write_text(folder / "verdict.csv", formats.csv(self.frame)),
             write_text(folder / "verdict.md", self.markdown),
         ]
+
+
+def figures() -> dict[str, type[PaperFigure]]:
+    """The paper's figures by number, in its order: one for every module in this folder."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    found: list[type[PaperFigure]] = [import_module(f"{__name__}.{name}").Figure for name in names]
+    return {figure.number: figure for figure in found}
 
 
 def section(folder: Path) -> Section | None:
@@ -76,10 +89,12 @@ def section(folder: Path) -> Section | None:
     Raises:
         ResultsError: there is no such folder.
     """
-    found = sources.load(folder)
+    known = figures()
+    found = sources.load(folder, {number: figure.source for number, figure in known.items()})
     if found is None:
         return None
-    return Section(found, pictures.picture(found), judging.verdicts(found, folder.parent))
+    figure = known[found.number](found)
+    return Section(figure, found, figure.picture, figure.verdicts(folder.parent))
 
 
 def verdicts(folder: Path) -> list[Verdict]:
@@ -93,7 +108,7 @@ def verdicts(folder: Path) -> list[Verdict]:
 
 
 def draw(folder: Path) -> list[Path]:
-    """Write the figure to ``<folder>/figures`` (.png, .pdf, .csv, .svg) and ``verdict.csv`` and ``verdict.md``.
+    """Write the figure to ``<folder>/figures`` (.png, .pdf, .svg, .csv) and ``verdict.csv`` and ``verdict.md``.
 
     Returns the files; none if the records belong to no figure of the paper. What was not run is drawn as missing.
 

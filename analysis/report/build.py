@@ -161,16 +161,17 @@ def _figures(
     note = ""
     if sweep := sweeps.find(runs):
         title, caption = f"Over the cache budget{of_what}", captions.sweep(sweep)
-        files += curves.save(sweep, folder / f"sweep{suffix}", title, caption)
-        swept.append(plate(title, caption, curves.page_image(sweep), wide=True))
+        picture = curves.sweep(sweep, title, caption)
+        files += picture.save(folder / f"sweep{suffix}")
+        swept.append(plate(title, caption, picture.page_image(), wide=True))
         beside = sweep.beside(sweep.middle)
         runs = [run for run in runs if run.run_id not in beside]
         rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
         of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
     shown: list[Plate] = []
-    for stem, title, caption, save, draw in (
-        ("speedup", "Speed-up over base", captions.speedup(runs), bars.speedup, bars.draw_speedup),
-        ("breakdown", "Where the time goes", captions.breakdown(runs), bars.breakdown, bars.draw_breakdown),
+    for stem, title, caption, drawn in (
+        ("speedup", "Speed-up over base", captions.speedup(runs), bars.speedup),
+        ("breakdown", "Where the time goes", captions.breakdown(runs), bars.breakdown),
     ):
         if stem == "breakdown" and rows["inference_s"].isna().all():
             continue  # only wall times were measured
@@ -178,10 +179,11 @@ def _figures(
         if without_base and sweep:
             continue
         title, caption = f"{title}{of_what}", caption + note
-        files += save(rows, folder / f"{stem}{suffix}", title, caption)
+        picture = drawn(rows, title, caption)
+        files += picture.save(folder / f"{stem}{suffix}")
         if without_base:
             continue  # there is nothing to see
-        shown.append(plate(title, caption, bars.page_image(draw, rows), wide=False))
+        shown.append(plate(title, caption, picture.page_image(), wide=False))
     # Figures of one workload stand side by side or one below the other, whatever each alone would need.
     wide = any(figure.inches > 6 for figure in shown)
     return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]

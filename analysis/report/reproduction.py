@@ -11,7 +11,6 @@ from alsatian.units import count_text, duration, printable
 from analysis import paper
 from analysis.comparing.labels import grouped
 from analysis.paper import FAILS, HOLDS, UNTESTABLE, Section, Verdict
-from analysis.paper.arrangement import FIGURES
 from analysis.report import sections
 from analysis.report.pages import Plate, plate, render
 from analysis.tables.formats import Table
@@ -133,7 +132,7 @@ def _page(folder: Path) -> Page | None:
     if section is None:
         return None
     sources, picture = section.sources, section.picture
-    number = sources.figure.number
+    number = sources.number
     runs = list(sources.runs.values())
     return Page(
         anchor=folder.name,
@@ -149,7 +148,7 @@ def _page(folder: Path) -> Page | None:
 
 def _place(page: Page) -> tuple[int, str]:
     """The paper's order."""
-    return list(FIGURES).index(page.section.sources.figure.number), page.anchor
+    return list(paper.figures()).index(page.section.sources.number), page.anchor
 
 
 def _headline(totals: Mapping[str, int], scales: str) -> str:

@@ -49,6 +49,7 @@ def figures(folder: Path, runs: Sequence[Run]) -> tuple[list[Path], list[Drawn],
         if found is None:
             continue
         title, caption = f"Timeline: {label}, {run.model_set.name}", captions.timeline(found, run)
-        files += timeline.timeline(found, folder / "figures" / f"timeline-{run.run_id}", title, caption)
-        drawn.append(Drawn(title, caption, *timeline.page_image(found)))
+        picture = timeline.timeline(found, title, caption)
+        files += picture.save(folder / "figures" / f"timeline-{run.run_id}")
+        drawn.append(Drawn(title, caption, *picture.page_image()))
     return files, drawn, problems

@@ -26,8 +26,9 @@ def figures(folder: Path, runs: Sequence[Run]) -> tuple[list[Path], list[Plate]]
     plates: list[Plate] = []
     for label, run, tree in _chosen(runs):
         title, caption = f"Task tree: {label}, {run.model_set.name}", captions.tree(run, tree)
-        files += task_tree.save(tree, folder / "figures" / f"tree-{run.run_id}", title, caption)
-        plates.append(plate(title, caption, task_tree.page_image(tree), wide=True))
+        picture = task_tree.task_tree(tree, title, caption)
+        files += picture.save(folder / "figures" / f"tree-{run.run_id}")
+        plates.append(plate(title, caption, picture.page_image(), wide=True))
     return files, plates
 
 

@@ -112,7 +112,8 @@ def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, by
         one = path if len(results) == 1 else path.with_stem(f"{path.stem}-{number}")
         first = explanation["rounds"][0]
         title = f"{_name(explanation)}: {first['models']} models on {first['new_items']:,} items, as predicted"
-        pictures[one] = task_tree.draw(parse_tree([Fields(vertex) for vertex in first["tree"]]), path.suffix, title)
+        tree = parse_tree([Fields(vertex) for vertex in first["tree"]])
+        pictures[one] = task_tree.task_tree(tree, title, "").content(path.suffix[1:])
     return pictures
 
 

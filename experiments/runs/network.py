@@ -1,7 +1,7 @@
 """What is measured of models without a search: their layers, and how much they share.
 
 An experiment whose ``measure`` is not ``search`` writes one of these files for every run instead of ``run.json``:
-``blocks.json`` (see :mod:`analysis.paper.block_files`) or ``overlap.json`` (what ``alsatian overlap``
+``blocks.json`` (see :mod:`analysis.paper.fig12`) or ``overlap.json`` (what ``alsatian overlap``
 writes). Both hold the run's configuration and the environment.
 """
 

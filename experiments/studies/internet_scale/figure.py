@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from analysis.figures import style
+from analysis.figures import picture, style
 from experiments.studies.internet_scale.sets import ALL, HALVED, Forecast
 
 LOOKS = {
@@ -31,7 +31,7 @@ def draw(found: Sequence[Forecast]) -> Figure:
     ]
     with style.drawing():
         title = "Searching whole hubs: predicted time, bytes and workers"
-        figure, (time, size, scale), above, columns = style.row(3, [x[-1] for x in lines], title, _caption(found))
+        figure, (time, size, scale) = picture.panels(3, 3, (3.3, 2.9), title, _caption(found))
         for name, share, dash, label in lines:
             rows = [f for f in found if f.shared == share]
             workers = rows[-1].workers_s[name]
@@ -46,8 +46,7 @@ def draw(found: Sequence[Forecast]) -> Figure:
                 perfect = [workers[1] / HOUR / n for n in workers]
                 scale.plot(list(workers), perfect, color="black", linewidth=0.6, zorder=1)
                 _bytes(size, rows, share, dash)
-        handles = time.get_legend_handles_labels()
-        above.legend(*handles, loc="center", ncols=columns, handlelength=4, fontsize=style.SMALL, frameon=False)
+        picture.legend(figure, time.get_lines())
         _label(time, "models", "time on one worker (h)")
         _label(size, "models", "parameters for each model (MB)")
         size.set_yscale("linear")

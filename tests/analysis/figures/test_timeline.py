@@ -119,7 +119,7 @@ def test_the_detail_is_where_the_most_is_to_be_seen(load):
 
 def test_the_csv_is_what_the_figure_shows(tmp_path, load):
     found = load(made_up_trace())
-    written = timeline.timeline(found, tmp_path / "figure", "title", "caption")
+    written = timeline.timeline(found, "title", "caption").save(tmp_path / "figure")
     assert [path.name for path in written] == ["figure.png", "figure.pdf", "figure.csv"]
     shown = pd.read_csv(tmp_path / "figure.csv")
     start, end = timeline.detail(found)
@@ -129,22 +129,22 @@ def test_the_csv_is_what_the_figure_shows(tmp_path, load):
     whole = shown[shown["panel"] == "whole"]
     seconds = (whole["share"] * (whole["end_s"] - whole["start_s"])).sum()
     assert seconds == pytest.approx((found.slices["end_s"] - found.slices["start_s"]).sum())
-    again = timeline.timeline(found, tmp_path / "again", "title", "caption")
+    again = timeline.timeline(found, "title", "caption").save(tmp_path / "again")
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
 
 
 def test_a_short_run_is_one_panel(load):
     with style.drawing():
-        figure = timeline.draw_timeline(load(made_up_trace(seconds=0.9)), "", "")
-        assert len(figure.axes) == 1
-        assert len(timeline.draw_timeline(load(made_up_trace(seconds=1.5)), "", "").axes) == 2
+        for seconds, panels in ((0.9, 1), (1.5, 2)):
+            picture = timeline.timeline(load(made_up_trace(seconds=seconds)), "", "")
+            assert len(picture.draw("", "").axes) == panels
     assert set(timeline.timeline_data(load(made_up_trace(seconds=0.9)))["panel"]) == {"detail"}
 
 
 def test_colours_are_those_of_the_other_figures(load):
     with style.drawing():
-        figure = timeline.draw_timeline(load(made_up_trace()), "", "")
-    legend = figure.axes[0].get_legend()
+        figure = timeline.timeline(load(made_up_trace()), "", "").draw("", "")
+    (legend,) = figure.subfigs[0].legends
     drawn = dict(zip((t.get_text() for t in legend.get_texts()), legend.get_patches(), strict=True))
     from matplotlib.colors import same_color
 
@@ -158,9 +158,10 @@ def test_colours_are_those_of_the_other_figures(load):
 def test_texts_do_not_overlap_and_are_inside(load, lanes, seconds):
     found = load(made_up_trace(seconds=seconds, lanes=lanes))
     with style.drawing():
-        figure = timeline.draw_timeline(found, "A title long enough for a second line " * 3, "A caption. " * 30)
+        picture = timeline.timeline(found, "A title long enough for a second line " * 3, "A caption. " * 30)
+        figure = picture.draw(picture.title, picture.caption)
         figure.draw_without_rendering()
-        legend = figure.axes[0].get_legend()
+        (legend,) = figure.subfigs[0].legends
         boxes = [legend.get_window_extent(), *(text.get_window_extent() for text in figure.texts)]
         for axes in figure.axes:
             boxes.append(axes.get_window_extent())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.paper import published
+from analysis.paper.evidence import published
 
 SCALED = ["8 models instead of 35", "20 MB/s instead of 200 MB/s"]
 FASTER = 20

@@ -2,13 +2,18 @@ import math
 
 import pytest
 
-from analysis.paper import cells, published, sources
-from analysis.paper.arrangement import FIGURES, number_of
+from analysis.paper import figures
+from analysis.paper.evidence import published, sources
+from analysis.paper.evidence.sources import number_of
+
+
+def load(folder):
+    return sources.load(folder, {number: figure.source for number, figure in figures().items()})
 
 
 def cells_in(folder):
-    found = sources.load(folder)
-    return cells.cells(found.figure, found.runs)
+    found = load(folder)
+    return figures()[found.number](found).cells
 
 
 def one(found, approach, component="total", **labels):
@@ -25,7 +30,7 @@ def one(found, approach, component="total", **labels):
 def test_every_published_height_and_label_is_there():
     assert len(published.rows("10")) == 120
     assert published.figures() == ["5", "10", "11", "12", "13", "14", "15", "16", "17", "overlap"]
-    assert set(published.figures()) == set(FIGURES)
+    assert published.figures() == list(figures())
     heights = published.values("10").set_index(["panel", "workload", "approach"])["value"]
     assert heights["f", "ViT-L-32", "base"] == 1363.706
     assert published.values("14")["value"].max() == pytest.approx(55.026 * 60)
@@ -119,7 +124,7 @@ def test_of_two_runs_of_a_cell_the_last_good_one_counts(tmp_path, write, as_publ
     first, *others = as_published("17")
     again = {**first, "run_id": "f" * 16, "started": "2027-01-01T00:00:00+00:00"}
     failed = {**first, "run_id": "e" * 16, "started": "2028-01-01T00:00:00+00:00", "status": "failed", "error": "x"}
-    found = sources.load(write(tmp_path, first, *others, again, failed))
+    found = load(write(tmp_path, first, *others, again, failed))
     assert {run.run_id for key, run in found.runs.items() if key.approach == "base"} >= {"f" * 16}
     assert any(f"run {first['run_id']}: not drawn" in line for line in found.problems)
 
@@ -127,21 +132,17 @@ def test_of_two_runs_of_a_cell_the_last_good_one_counts(tmp_path, write, as_publ
 def test_a_run_without_a_cell_is_named(tmp_path, write, as_published):
     made = as_published("17")
     made[0]["config"].pop("paper")
-    found = sources.load(write(tmp_path, *made))
+    found = load(write(tmp_path, *made))
     assert any("config.paper" in line for line in found.problems)
     assert len(found.runs) == 8
 
 
 def test_other_experiments_are_no_figures_of_the_paper(tmp_path, write, record):
-    assert sources.load(write(tmp_path, record())) is None
+    assert load(write(tmp_path, record())) is None
 
 
 def test_numbers_of_figures():
-    assert [number_of(text) for text in (5, "05", "fig10", "overlap", "9", None)] == [
-        "5",
-        "5",
-        "10",
-        "overlap",
-        None,
-        None,
-    ]
+    written = (5, "05", "fig10", "overlap", {"number": "10"}, "9", None)
+    assert [number_of({"figure": text}, figures()) for text in written] == [
+        "5", "5", "10", "overlap", "10", None, None,
+    ]  # fmt: skip

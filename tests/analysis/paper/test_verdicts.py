@@ -1,7 +1,8 @@
 import pytest
 
-from analysis.paper import FAILS, HOLDS, UNTESTABLE, published, verdicts
-from analysis.paper.claims import Case, judge
+from analysis.paper import FAILS, HOLDS, UNTESTABLE, verdicts
+from analysis.paper.evidence import published
+from analysis.paper.evidence.claims import Case, judge
 
 NUMBERS = ["5", "10", "11", "13", "14", "15", "16", "17"]
 

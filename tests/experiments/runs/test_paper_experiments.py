@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alsatian.errors import ConfigError
-from analysis.paper import published
+from analysis.paper.evidence import published
 from experiments.configuration.composition import Cell, cells, choices
 from experiments.runs.environment import environment
 

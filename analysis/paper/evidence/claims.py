@@ -1,7 +1,8 @@
 """Claims about numbers, and what becomes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HOLDS, FAILS, UNTESTABLE = "holds", "does not hold", "not testable at this scale"
 # Cases that a verdict names before it only counts.
@@ -23,6 +24,19 @@ class Case:
     ok: bool
     numbers: str
     margin: float
+
+
+class Tested(NamedTuple):
+    """Cases, and the number of places that were not measured."""
+
+    cases: list[Case]
+    missing: int
+
+    @classmethod
+    def of(cls, cases: Iterable[Case | None]) -> "Tested":
+        """Of the cases of all places, None where nothing was measured."""
+        known = list(cases)
+        return cls([case for case in known if case], known.count(None))
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,8 @@ def judge(figure: str, claim: str, cases: Sequence[Case], missing: int = 0, unte
 
 def _list(cases: Sequence[Case], first: str = "the least clear") -> str:
     """The cases, the least clear first where they are too many."""
+    texts = [f"{case.where}: {case.numbers}" if case.where else case.numbers for case in cases]
     if len(cases) <= NAMED:
-        return "; ".join(_told(case) for case in cases)
-    closest = sorted(cases, key=lambda case: case.margin)[:NAMED]
-    return f"{first} are {'; '.join(_told(case) for case in closest)}"
-
-
-def _told(case: Case) -> str:
-    return f"{case.where}: {case.numbers}" if case.where else case.numbers
+        return "; ".join(texts)
+    closest = sorted(range(len(cases)), key=lambda i: cases[i].margin)[:NAMED]
+    return f"{first} are {'; '.join(texts[i] for i in closest)}"

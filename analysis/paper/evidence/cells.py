@@ -9,8 +9,8 @@ import pandas as pd
 
 from alsatian.records.reading import Run
 from analysis.comparing.comparable import conditions
-from analysis.paper.arrangement import SHARES, Figure
-from analysis.paper.wanted import Key, Wanted, wanted
+from analysis.paper.evidence.slots import CELL, FIGURE, PANEL, PARTS, Slot, slots
+from analysis.paper.evidence.sources import Key
 
 # Of a cell for which no run is there; other states are those of run records.
 NOT_RUN = "not run"
@@ -29,8 +29,7 @@ class Cell:
         status: ``"ok"``, ``"not run"``, or why the run did not end well.
         seconds: median over the repeats; ``seconds_min`` and ``seconds_max`` are the spread.
         speedup: median wall time of base over that of the strategy, both of this cell; for totals only.
-        percent: ``seconds`` as a share of the reference: see ``arrangement.Figure.reference``. Fig 5: of the four
-            parts together.
+        percent: ``seconds`` as a share of the reference: see ``slots.CELL`` and the like.
         published_seconds: NaN in Fig 5.
         published_speedup: published time of base over that of the strategy.
         published_percent: as ``percent``.
@@ -67,18 +66,22 @@ class Cell:
         return self.status == "ok" and not math.isnan(self.seconds)
 
 
-def cells(figure: Figure, runs: Mapping[Key, Run]) -> list[Cell]:
-    """All cells of ``figure`` in the paper's order, panel by panel; ``runs`` are finished or not."""
-    rows = wanted(figure, runs)
+def cells(number: str, reference: str, runs: Mapping[Key, Run]) -> list[Cell]:
+    """All cells of a figure in the paper's order, panel by panel; ``runs`` are finished or not.
+
+    ``reference`` says what times are relative to, see ``slots.CELL`` and the like.
+    """
+    if reference == PARTS:  # whatever the strategy: it scores one model
+        runs = {replace(key, approach="base"): run for key, run in runs.items()}
+    rows = slots(number, reference, runs)
     heights = {(row.key, row.component): row.value for row in rows if not math.isnan(row.value)}
-    panels = {panel: [row for row in rows if row.panel == panel] for panel in dict.fromkeys(r.panel for r in rows)}
-    first = {
-        "cell": {},
-        "panel": {panel: inside[0].key for panel, inside in panels.items()},
-        "figure": dict.fromkeys(panels, rows[0].key),
-    }[figure.reference]
+    panels: dict[str, list[Slot]] = {}
+    for row in rows:
+        panels.setdefault(row.panel, []).append(row)
+    first = {PANEL: {panel: inside[0].key for panel, inside in panels.items()}}
+    first[FIGURE] = dict.fromkeys(panels, rows[0].key)
     return [
-        _cell(figure, row, first.get(panel, replace(row.key, approach="base")), runs, heights)
+        _cell(reference, row, first.get(reference, {}).get(panel, replace(row.key, approach="base")), runs, heights)
         for panel, inside in panels.items()
         for row in inside
     ]
@@ -93,18 +96,18 @@ def table(found: Sequence[Cell]) -> pd.DataFrame:
 
 
 def _cell(
-    figure: Figure, row: Wanted, reference: Key, runs: Mapping[Key, Run], heights: Mapping[tuple[Key, str], float]
+    reference: str, row: Slot, first: Key, runs: Mapping[Key, Run], heights: Mapping[tuple[Key, str], float]
 ) -> Cell:
     run = runs.get(row.key)
     times = _seconds(run, row.component)
     middle = median(times) if times else math.nan
     base = replace(row.key, approach="base")
     total = row.component == "total"
-    if figure.kind == SHARES:
+    if reference == PARTS:
         percent, published_percent = _share(run, row.component), row.value
     else:
-        percent = 100 * middle / _wall(runs, reference, run, across=figure.reference != "cell")
-        published_percent = 100 * row.value / heights.get((reference, "total"), math.nan)
+        percent = 100 * middle / _wall(runs, first, run, across=reference != CELL)
+        published_percent = 100 * row.value / heights.get((first, "total"), math.nan)
     return Cell(
         panel=row.panel,
         workload=row.key.workload,
@@ -119,7 +122,7 @@ def _cell(
         repeats=len(times),
         speedup=_wall(runs, base, run) / middle if total else math.nan,
         percent=percent,
-        published_seconds=math.nan if figure.kind == SHARES else row.value,
+        published_seconds=math.nan if reference == PARTS else row.value,
         published_speedup=heights.get((base, "total"), math.nan) / row.value if total else math.nan,
         published_percent=published_percent,
         models=run.model_set.models if run else None,

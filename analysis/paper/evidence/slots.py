@@ -1,0 +1,102 @@
+"""Which bars a figure about searches has: those published, and those of further strategies and workloads."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_lowercase
+
+from analysis.paper.evidence import published
+from analysis.paper.evidence.sources import Key
+
+APPROACHES = ("base", "shift", "alsatian")
+# Ours at its best, drawn as one more bar wherever the paper compares strategies.
+BEST = "auto"
+# What times are relative to: base of the same cell, the first bar of the panel or of the figure, or (Fig 5) to the
+# four parts together. The first shows whatever was run; the second and the third a choice of cells, the third one
+# strategy in each panel; the last a single strategy.
+CELL, PANEL, FIGURE, PARTS = "cell", "panel", "figure", "parts"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A bar of a figure, or one component of it, with its published height.
+
+    Attributes:
+        panel: letter of the panel, ``""`` where the figure has one only.
+        key: the run it is about. The approach of Figure 5, which has none, is ``"base"``.
+        component: ``"total"`` or a part.
+        value: the published height, in seconds (Fig 5: percent); NaN for what the paper does not have.
+    """
+
+    panel: str
+    key: Key
+    component: str
+    value: float
+
+    @property
+    def place(self) -> tuple[str, int | None, str]:
+        """The cell, whatever the approach."""
+        return self.key.workload, self.key.items, self.key.distribution
+
+    def of(self, approach: str, panel: str) -> "Slot":
+        """The same of an ``approach`` that the paper does not have."""
+        return Slot(panel, replace(self.key, approach=approach), self.component, math.nan)
+
+
+def slots(number: str, reference: str, run: Iterable[Key]) -> list[Slot]:
+    """Everything that a figure shows, in its order; ``run`` is what was run, ``reference`` one of the above."""
+    found = [
+        Slot(
+            row["panel"],
+            Key(row["workload"], int(row["items"]), row["distribution"], row["approach"] or APPROACHES[0]),
+            row["component"],
+            float(row["value"]),
+        )
+        for row in published.values(number).to_dict("records")
+    ]
+    keys = list(dict.fromkeys(run))
+    if reference in (CELL, PARTS):
+        _add_workloads(found, keys, APPROACHES[:1] if reference == PARTS else APPROACHES)
+    others = {key.approach for key in keys if key.approach not in APPROACHES and reference != PARTS}
+    for approach in sorted(others, key=lambda name: (name != BEST, name)):
+        if reference == FIGURE:
+            letter = _next_letter(found)
+            found += [slot.of(approach, letter) for slot in found if slot.panel == found[0].panel]
+        else:
+            found = _with_approach(found, approach)
+    return found
+
+
+def _add_workloads(found: list[Slot], keys: Sequence[Key], approaches: Sequence[str]) -> None:
+    """Further workloads come behind the published ones of a panel, or in panels of their own."""
+    components = list(dict.fromkeys(slot.component for slot in found)) or ["total"]
+    for key in keys:
+        there = [s for s in found if (s.key.items, s.key.distribution) == (key.items, key.distribution)]
+        if any(slot.key.workload == key.workload for slot in there):
+            continue
+        panel = there[0].panel if there else _next_letter(found)
+        found += [
+            Slot(panel, replace(key, approach=approach), component, math.nan)
+            for approach in approaches
+            for component in components
+        ]
+
+
+def _with_approach(found: Sequence[Slot], approach: str) -> list[Slot]:
+    """``found`` and bars of ``approach`` wherever base, shift and alsatian stand side by side."""
+    cells: dict[str, dict[tuple[str, int | None, str], list[Slot]]] = {}
+    for slot in found:
+        cells.setdefault(slot.panel, {}).setdefault(slot.place, []).append(slot)
+    return [
+        slot
+        for panel, places in cells.items()
+        for there in places.values()
+        for slot in (*there, *(s.of(approach, panel) for s in there if s.key.approach == APPROACHES[0]))
+    ]
+
+
+def _next_letter(found: Sequence[Slot]) -> str:
+    letters = sorted({slot.panel for slot in found if slot.panel})
+    if not letters:
+        return "b" if found else "a"
+    return ascii_lowercase[(ascii_lowercase.index(letters[-1]) + 1) % 26]

@@ -1,0 +1,39 @@
+"""Figure 16: a search in less and less memory."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure as Drawing
+
+from analysis.paper.evidence import comparisons
+from analysis.paper.evidence.claims import Verdict
+from analysis.paper.evidence.slots import FIGURE
+from analysis.paper.kinds.parts import Parts
+
+
+class Figure(Parts):
+    """A panel for each strategy, a bar for each size of memory."""
+
+    number = "16"
+    title = "A search in less memory"
+    claim = "Alsatian stays ahead of Base and SHiFT under a tight budget."
+    reference = FIGURE
+    ordinate = "time relative to base's total\nin the most memory (%)"
+
+    def draw(self, title: str, caption: str) -> Drawing:
+        """As others, with one ordinate for all panels: they share what their times are relative to."""
+        drawing = super().draw(title, caption)
+        top = max(axes.get_ylim()[1] for axes in drawing.axes)
+        for axes in drawing.axes:
+            axes.set_ylim(0, top)
+        return drawing
+
+    def verdicts(self, beside: Path) -> list[Verdict]:
+        """Who is ahead in little memory."""
+        tight = [cell for cell in self.cells if not cell.workload.endswith("@64GB")]
+        return [
+            self.compared(
+                "Alsatian stays ahead of Base and SHiFT under a tight budget (10 and 5 GB).",
+                *(comparisons.ahead(tight, "alsatian", other) for other in ("shift", "base")),
+            ),
+            self.order()[1],
+        ]

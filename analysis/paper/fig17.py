@@ -1,0 +1,19 @@
+"""Figure 17: BERT on texts."""
+
+from pathlib import Path
+
+from analysis.paper.evidence.claims import Verdict
+from analysis.paper.kinds.totals import Totals
+
+
+class Figure(Totals):
+    """End-to-end times with models of texts."""
+
+    number = "17"
+    title = "End-to-end time of a search, BERT"
+    claim = "the more models overlap, the more Alsatian gains; Base and SHiFT do not change."
+    columns = 3
+
+    def verdicts(self, beside: Path) -> list[Verdict]:
+        """Who is faster, what overlap changes, and how much faster."""
+        return [*self.order(), *self.distributions(), self.factors("alsatian", "base")]

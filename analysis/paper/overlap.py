@@ -1,0 +1,144 @@
+"""Section 6.3: how many models of each family share blocks, ours filled, the published as marks.
+
+Records are ``<folder>/<id>/overlap.json``, one file a family. A file holds what ``alsatian overlap`` writes, and
+``config`` beside it with the family's name in the paper.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from alsatian.records.fields import FieldError, Fields
+from analysis.figures import picture, style
+from analysis.paper.evidence import published
+from analysis.paper.evidence.claims import Case, Tested, Verdict
+from analysis.paper.evidence.sources import Source
+from analysis.paper.kinds import bars
+from analysis.paper.kinds.figure import PaperFigure
+
+HEIGHT = 2.6
+NAME = "models that share a block"
+# Shares of models may differ by so many points, or by one model.
+POINTS = 5.0
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models of one architecture.
+
+    Attributes:
+        workload: the family's name in the paper.
+        models: their number; None if it was not run, and so are all below.
+        percent: share of the models with at least one block that another one has too; NaN if it was not run.
+        with_prefix_percent: the same for the first block that has parameters.
+        published_percent: NaN for a family that the paper gives no number for.
+        published_at_most: whether the paper says "up to".
+        total_bytes: of all parameters; ``distinct_bytes`` without duplicates.
+    """
+
+    workload: str
+    models: int | None = None
+    percent: float = math.nan
+    with_prefix_percent: float = math.nan
+    published_percent: float = math.nan
+    published_at_most: bool = False
+    total_bytes: int | None = None
+    distinct_bytes: int | None = None
+
+
+def parse(document: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """An ``overlap.json``: the family, and what was measured of it.
+
+    Raises:
+        FieldError: a field is missing or not what it should be.
+    """
+    fields = Fields(document)
+    models = len(fields.objects("models"))
+    if not models:
+        raise FieldError("models is empty")
+    shares = [fields.number(name) for name in ("share_with_common_blocks", "share_with_prefix")]
+    if not all(0 <= share <= 1 for share in shares):
+        raise FieldError(f"share_with_common_blocks, share_with_prefix: expected 0 to 1, found {shares}")
+    return fields.object("config").object("paper").text("workload"), {
+        "models": models,
+        "percent": 100 * shares[0],
+        "with_prefix_percent": 100 * shares[1],
+        "total_bytes": fields.count("total_bytes"),
+        "distinct_bytes": fields.count("distinct_bytes"),
+    }
+
+
+class Figure(PaperFigure):
+    """A bar for each family."""
+
+    number = "overlap"
+    title = "How many fine-tunes share blocks with another model"
+    claim = "most fine-tunes of DETR share blocks; of ResNet and DINOv2-L up to two thirds do."
+    marks = "Above the bars is the number of models; triangles are published as upper bounds."
+    source = Source("overlap.json", parse)
+
+    @cached_property
+    def families(self) -> list[Family]:
+        """Every family, those of the paper first."""
+        paper = {
+            row["workload"]: {
+                "published_percent": row["value"],
+                "published_at_most": row["component"].endswith("_at_most"),
+            }
+            for row in published.values(self.number).to_dict("records")
+        }
+        ours = self.sources.models
+        return [
+            Family(name, **ours.get(name, {}), **paper.get(name, {})) for name in dict.fromkeys([*paper, *ours])
+        ]
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """A row for each family; shares in percent, sizes in bytes."""
+        counts = dict.fromkeys(("models", "total_bytes", "distinct_bytes"), "Int64")
+        return pd.DataFrame(self.families).astype(counts)
+
+    @property
+    def missing(self) -> str:
+        """Families without ours."""
+        number = sum(family.models is None for family in self.families)
+        return f"{number} of {len(self.families)}: not run" if number else ""
+
+    def draw(self, title: str, caption: str) -> Drawing:
+        """The figure. Call inside ``style.drawing()``."""
+        groups = [bars.Group(family.workload, [_bar(family)]) for family in self.families]
+        inches = max(picture.NARROWEST, bars.width(groups))
+        drawing, (axes,) = picture.panels(1, 1, (inches, HEIGHT), title, caption)
+        bars.draw(axes, groups, inches)
+        axes.set_yticks(range(0, 101, 20))
+        axes.set_ylabel("models that share blocks (%)", fontsize=style.SMALL)
+        marks = [bars.mark("published"), bars.mark("published, at most", bars.BOUND)]
+        picture.legend(drawing, [*bars.patches({NAME: style.GREEN}), *marks])
+        return drawing
+
+    def verdicts(self, beside: Path) -> list[Verdict]:
+        """Shares of models that share blocks; one model more or less is no difference."""
+        return [self._verdict(family) for family in self.families if not math.isnan(family.published_percent)]
+
+    def _verdict(self, family: Family) -> Verdict:
+        most = "At most " if family.published_at_most else ""
+        claim = f"{most}{family.published_percent:.0f}% of the models share blocks: {family.workload}."
+        if family.models is None:
+            return self.verdict(claim, Tested([], 1))
+        room = max(POINTS, 100 / family.models)
+        off = family.percent - family.published_percent
+        ok = off <= room if family.published_at_most else abs(off) <= room
+        numbers = f"{family.percent:.0f}% of {family.models:,} models (± {room:.0f} points)"
+        return self.verdict(claim, Tested([Case("", ok, numbers, -abs(off))], 0))
+
+
+def _bar(family: Family) -> bars.Bar:
+    text = "not run" if family.models is None else f"{family.percent:.0f}% of {family.models:,}"
+    published_percent, at_most = family.published_percent, family.published_at_most
+    return bars.Bar(style.GREEN, family.percent, math.nan, math.nan, text, published_percent, at_most)
