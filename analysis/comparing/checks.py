@@ -30,16 +30,21 @@ class ScoreCheck:
     Attributes:
         a: label of one run.
         b: label of the other.
-        shared: number of scores that both computed, all of which were compared.
+        compared: training items and model of every score that both computed.
         mismatches: where the score or the features differ.
         fingerprints: number of scores of which the digests of the features were compared as well.
     """
 
     a: str
     b: str
-    shared: int
+    compared: frozenset[tuple[int, str]]
     mismatches: list[Mismatch]
     fingerprints: int
+
+    @property
+    def shared(self) -> int:
+        """The number of scores that were compared."""
+        return len(self.compared)
 
 
 @dataclass(frozen=True)
@@ -76,35 +81,22 @@ def compare_two(label_a: str, a: Run, label_b: str, b: Run) -> ScoreCheck:
     both = [(key, results_a[key], results_b[key]) for key in sorted(results_a.keys() & results_b.keys())]
     found = [Mismatch(key[1], key[0], x[0], y[0]) for key, x, y in both if _differ(x, y)]
     fingerprints = sum(x[1] is not None and y[1] is not None for _, x, y in both)
-    return ScoreCheck(label_a, label_b, len(both), found, fingerprints)
+    return ScoreCheck(label_a, label_b, frozenset(key for key, _, _ in both), found, fingerprints)
 
 
-def verdict(runs: Sequence[Run], label: str) -> str:
-    """What the checks say about the run called ``label``, for a table.
+def verdict(checks: Sequence[ScoreCheck], label: str) -> str:
+    """What ``checks`` say about the run called ``label``, for a table: about each of its scores once."""
+    own = [check for check in checks if label in (check.a, check.b)]
+    compared = frozenset[tuple[int, str]]().union(*(check.compared for check in own))
+    different = {(m.train_items, m.model) for check in own for m in check.mismatches}
+    return agreement(len(compared), len(different))
 
-    ``"identical (58 scores)"``: so many of its scores were computed by another run too, and all agree.
-    ``"DIFFERENT: 3 of 58"``: three of them differ from another run's. ``"nothing shared"``: no other run
-    has any of its scores.
 
-    Raises:
-        KeyError: no finished run has this label.
-    """
-    labelled = dict(in_order(runs))
-    run = labelled[label]
-    own = _results(run)
-    compared: set[tuple[int, str]] = set()
-    different: set[tuple[int, str]] = set()
-    for other in labelled.values():
-        if other is not run and arithmetic(other) == arithmetic(run):
-            theirs = _results(other)
-            shared = own.keys() & theirs.keys()
-            compared |= shared
-            different |= {key for key in shared if _differ(own[key], theirs[key])}
+def agreement(compared: int, different: int) -> str:
+    """Of how many compared scores how many differ, e.g. ``"identical (58 scores)"`` or ``"DIFFERENT: 3 of 58"``."""
     if not compared:
         return "nothing shared"
-    if different:
-        return f"DIFFERENT: {len(different)} of {len(compared)}"
-    return f"identical ({count_text(len(compared), 'score')})"
+    return f"DIFFERENT: {different} of {compared}" if different else f"identical ({count_text(compared, 'score')})"
 
 
 def target(summary: pd.DataFrame, strategy: str = "alsatian", over: str = "base", factor: float = 3.0) -> Target:

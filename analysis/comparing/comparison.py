@@ -8,8 +8,7 @@ import pandas as pd
 
 from alsatian.records.paths import Source
 from alsatian.records.reading import Run
-from alsatian.units import count_text
-from analysis.comparing.checks import ScoreCheck, compare_two
+from analysis.comparing.checks import ScoreCheck, agreement, compare_two
 from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, titles, workload
 from analysis.comparing.labels import UNSET, in_order
 from analysis.comparing.measurements import NOT_MEASURED, measured
@@ -137,13 +136,10 @@ def _row(one: _Named, reference: _Named, title: str) -> dict[str, object]:
 def _scores(run: Run, reference: Run, check: ScoreCheck, expected: bool) -> str:
     if run.prediction:
         return run.prediction.scores
-    if reference.prediction or not check.shared:
-        return "nothing shared"
     different = len(check.mismatches)
-    if not different:
-        return f"identical ({count_text(check.shared, 'score')})"
-    where = f"{different} of {check.shared}"
-    return f"DIFFERENT: {where}" if expected else f"{where} differ, as they may"
+    if different and not expected:
+        return f"{different} of {check.shared} differ, as they may"
+    return agreement(0 if reference.prediction else check.shared, different)
 
 
 def _differences(own: Run, other: Run) -> list[str]:

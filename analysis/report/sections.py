@@ -9,7 +9,7 @@ import pandas as pd
 from alsatian.records.reading import Run
 from alsatian.records.schema import Environment
 from alsatian.units import count_text, format_bytes, seconds_text
-from analysis.comparing.checks import ScoreCheck
+from analysis.comparing.checks import ScoreCheck, agreement
 from analysis.comparing.comparable import workload
 from analysis.comparing.labels import grouped, in_order
 from analysis.report.findings import storage_text
@@ -59,7 +59,10 @@ def rankings(runs: Sequence[Run]) -> list[Ranking]:
 
 def score_checks(checks: Sequence[ScoreCheck]) -> Table:
     """Every pair of runs that must agree, and whether it does."""
-    rows = [(check.a, check.b, check.shared, check.fingerprints, _verdict(check)) for check in checks]
+    rows = [
+        (check.a, check.b, check.shared, check.fingerprints, agreement(check.shared, len(check.mismatches)))
+        for check in checks
+    ]
     return Table.of(pd.DataFrame(rows, columns=["run", "and run", "shared scores", "with features", "result"]))
 
 
@@ -133,12 +136,6 @@ def _best(scores: Mapping[str, float]) -> tuple[float, str]:
 def _who(labels: Sequence[str], runs: Sequence[Run]) -> str:
     """The runs called ``labels``, in few words if they are many and all that there are."""
     return f"all {len(labels)} runs" if len(labels) == len(runs) > MANY else ", ".join(labels)
-
-
-def _verdict(check: ScoreCheck) -> str:
-    if not check.shared:
-        return "nothing shared"
-    return f"DIFFERENT: {len(check.mismatches)} of {check.shared}" if check.mismatches else "identical"
 
 
 def _walls(run: Run) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from alsatian.records.reading import Run
 from alsatian.units import wall_text
-from analysis.comparing.checks import verdict
+from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
 from analysis.comparing.comparable import conditions, reference, workload
 from analysis.comparing.labels import in_order
 from analysis.comparing.measurements import PARTS, measured, median_count, wall
@@ -30,10 +30,11 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     (largest), ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
     ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``), and the ``kind``.
     """
-    return pd.DataFrame([_row(label, run, runs) for label, run in in_order(runs)])
+    checks = compare_scores(runs)
+    return pd.DataFrame([_row(label, run, runs, checks) for label, run in in_order(runs)])
 
 
-def _row(label: str, run: Run, runs: Sequence[Run]) -> dict[str, object]:
+def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> dict[str, object]:
     values = measured(run)
     own = values["wall_s"]
     base = reference(run, runs, "base")
@@ -49,7 +50,7 @@ def _row(label: str, run: Run, runs: Sequence[Run]) -> dict[str, object]:
         "cache_peak_bytes": max(r.peaks.get("cache_bytes", 0) for r in run.repeats),
         "block_peak_bytes": max(r.peaks.get("resident_block_bytes", 0) for r in run.repeats),
         "winner": run.winner,
-        "scores_check": run.prediction.scores if run.prediction else verdict(runs, label),
+        "scores_check": run.prediction.scores if run.prediction else verdict(checks, label),
         "model_set": run.model_set.name,
         "dataset": run.dataset.name,
         "workload": workload(run),

@@ -24,8 +24,8 @@ def test_equal_scores_of_every_pair(load_runs, four_records):
         ("shift", "alsatian", 6, [], 6),
         ("shared_prefix", "alsatian", 6, [], 6),
     ]
-    assert checks.verdict(load_runs(*four_records), "alsatian") == "identical (6 scores)"
-    assert checks.verdict(load_runs(*four_records), "base") == "identical (2 scores)"
+    assert checks.verdict(found, "alsatian") == "identical (6 scores)"
+    assert checks.verdict(found, "base") == "identical (2 scores)"
 
 
 def test_one_unit_in_the_last_place_is_a_mismatch(load_runs, record):
@@ -33,8 +33,8 @@ def test_one_unit_in_the_last_place_is_a_mismatch(load_runs, record):
     runs = load_runs(record("base"), change(record(), "m2", scores=off))
     (found,) = checks.compare_scores(runs)
     assert found.mismatches == [("m2", 960, 0.75, off)]
-    assert checks.verdict(runs, "alsatian") == "DIFFERENT: 1 of 2"
-    assert checks.verdict(runs, "base") == "DIFFERENT: 1 of 2"
+    assert checks.verdict(checks.compare_scores(runs), "alsatian") == "DIFFERENT: 1 of 2"
+    assert checks.verdict(checks.compare_scores(runs), "base") == "DIFFERENT: 1 of 2"
     assert "0.75 against 0.7500000000000001" in findings.score_line([found])
 
 
@@ -42,7 +42,7 @@ def test_different_features_behind_equal_scores_are_a_mismatch(load_runs, record
     runs = load_runs(record("base"), change(record(), "m1", fingerprints="other"))
     (found,) = checks.compare_scores(runs)
     assert found.mismatches == [("m1", 960, 0.625, 0.625)]
-    assert checks.verdict(runs, "alsatian") == "DIFFERENT: 1 of 2"
+    assert checks.verdict(checks.compare_scores(runs), "alsatian") == "DIFFERENT: 1 of 2"
     assert "both 0.625, but from different features" in findings.score_line([found])
 
 
@@ -59,7 +59,7 @@ def test_scores_on_other_amounts_of_data_are_not_compared(load_runs, record):
     runs = load_runs(base, record())
     (found,) = checks.compare_scores(runs)
     assert found.shared == 0
-    assert checks.verdict(runs, "base") == "nothing shared"
+    assert checks.verdict(checks.compare_scores(runs), "base") == "nothing shared"
     assert "none could be compared" in findings.score_line([found])
 
 
@@ -81,7 +81,7 @@ def test_runs_that_need_not_agree_are_not_compared(load_runs, record, key, value
     other = change(record("base", **{key: value}), "m2", scores=0.1)
     runs = load_runs(other, record())
     assert checks.compare_scores(runs) == []
-    assert checks.verdict(runs, "alsatian") == "nothing shared"
+    assert checks.verdict(checks.compare_scores(runs), "alsatian") == "nothing shared"
 
 
 def test_storage_and_cache_do_not_excuse_different_scores(load_runs, record):
