@@ -1,36 +1,41 @@
-"""Records of runs: what they say as typed data, and how they are read. Nothing here loads torch.
+"""Records of runs: what they say as typed data, how they are read and checked. Nothing here loads torch.
 
 Timelines are tables of pandas, which is imported on their first use.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from alsatian.records.fields import FieldError, Fields
-from alsatian.records.parsing import parse_run, parse_tree
-from alsatian.records.paths import Source, find
-from alsatian.records.reading import Records, ResultsError, document, load, read, read_run
-from alsatian.records.schema import (
+from alsatian.records.base import FieldError, Record, ResultsError
+from alsatian.records.networks import Layer, Layers, Overlap
+from alsatian.records.reading import Records, Source, document, find, load, read, read_run
+from alsatian.records.run import (
+    MEASURED,
+    PREDICTED,
     SCHEMA,
     STATUSES,
     Budget,
+    Code,
     Dataset,
     Environment,
+    Findings,
     ModelSet,
     Prediction,
     Repeat,
     Round,
     Run,
     Storage,
-    Vertex,
 )
+from alsatian.records.sweep import Sweep, SweepRun
+from alsatian.records.tree import Vertex, parse_tree
 
 if TYPE_CHECKING:
     from alsatian.records.trace import Trace, load_trace
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Budget", "Dataset", "Environment", "FieldError", "Fields", "ModelSet",
-    "Prediction", "Records", "Repeat", "ResultsError", "Round", "Run", "Source", "Storage",
-    "Trace", "Vertex", "document", "find", "load", "load_trace", "parse_run", "parse_tree", "read", "read_run",
+    "MEASURED", "PREDICTED", "SCHEMA", "STATUSES", "Budget", "Code", "Dataset", "Environment", "FieldError",
+    "Findings", "Layer", "Layers", "ModelSet", "Overlap", "Prediction", "Record", "Records", "Repeat",
+    "ResultsError", "Round", "Run", "Source", "Storage", "Sweep", "SweepRun", "Trace", "Vertex", "document", "find", "load",
+    "load_trace", "parse_tree", "read", "read_run",
 ]  # fmt: skip
 
 

@@ -5,12 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# pandas holds whole numbers in 64 bits.
-LARGEST = 2**63 - 1
-
-
-class FieldError(ValueError):
-    """A field is missing or not what it should be; the message names it."""
+from alsatian.records.base import LARGEST, FieldError
 
 
 @dataclass(frozen=True)
@@ -111,3 +106,6 @@ class Fields:
             return float(value) if math.isfinite(value) else None
         except OverflowError:
             return None
+
+
+__all__ = ["FieldError", "Fields"]

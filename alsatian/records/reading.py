@@ -1,20 +1,23 @@
-"""Run records of a folder: ``<folder>/<run_id>/run.json``."""
+"""Run records in files: one run, ``<experiment>/<run_id>/run.json``, an experiment's, or those of several."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from alsatian.records.fields import FieldError, Fields
-from alsatian.records.parsing import parse_run
-from alsatian.records.schema import SCHEMA, Run
+from alsatian.records.base import FieldError, Record, ResultsError
+from alsatian.records.run import SCHEMA, Run
+from alsatian.records.sweep import Sweep
 from alsatian.units import last_line, printable
 
-__all__ = ["Records", "ResultsError", "Run", "load"]
+RECORD = "run.json"
 
-
-class ResultsError(Exception):
-    """There is nothing to analyse; the message names the folder and what would be right."""
+__all__ = [
+    "RECORD", "Records", "ResultsError", "Run", "Source", "document", "files", "find", "load", "problems", "read",
+    "read_run",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,21 @@ class Records:
         ]
 
 
+@dataclass(frozen=True)
+class Source:
+    """What one path holds.
+
+    Attributes:
+        path: as it was given.
+        runs: those that ended well, by experiment in the order of their folders' names.
+        problems: one line for each record that was skipped and each run that did not end well.
+    """
+
+    path: Path
+    runs: tuple[Run, ...]
+    problems: tuple[str, ...]
+
+
 def load(folder: Path) -> Records:
     """Read every run record in ``folder``. Records that cannot be used are named in ``problems``.
 
@@ -67,7 +85,7 @@ def read(folder: Path) -> Records:
         raise ResultsError(f"{folder}: there is no such folder; give one with run records, e.g. results/quickstart")
     runs: dict[str, Run] = {}
     problems: list[str] = []
-    for path in sorted(folder.glob("*/run.json")):
+    for path in sorted(folder.glob(f"*/{RECORD}")):
         try:
             run = read_run(path)
         except FieldError as error:
@@ -80,6 +98,29 @@ def read(folder: Path) -> Records:
     return Records(list(runs.values()), problems)
 
 
+def find(path: Path) -> Source:
+    """Read what lies at ``path``: a run's folder or its record, an experiment's folder, or a folder of these.
+
+    Raises:
+        ResultsError: there is no such path, or no run there ended well.
+    """
+    if not path.exists():
+        raise ResultsError(f"{path}: there is no such file or folder; {_nearest(path)}")
+    if path.is_file() or (path / RECORD).is_file():
+        return _one(path if path.is_file() else path / RECORD, path)
+    folders = [path] if any(path.glob(f"*/{RECORD}")) else _experiments(path)
+    if not folders:
+        raise ResultsError(
+            f"{path}: no run records here; give the folder of a run or of an experiment, e.g. results/quickstart"
+        )
+    found = [read(folder) for folder in folders]
+    runs = tuple(run for one in found for run in one.finished)
+    problems = tuple(line for one in found for line in (*one.unfinished, *one.problems))
+    if not runs:
+        raise ResultsError(f"{path}: no run ended well; {problems[0]}")
+    return Source(path, runs, problems)
+
+
 def read_run(path: Path) -> Run:
     """The run record in ``path``.
 
@@ -87,9 +128,9 @@ def read_run(path: Path) -> Run:
         FieldError: it cannot be read, is none, or is of another version.
     """
     record = document(path)
-    if record.get("schema") != SCHEMA:
+    if record.get("schema") not in (2, SCHEMA):
         raise FieldError(f"schema {record.get('schema')!r}; this version reads schema {SCHEMA}")
-    return parse_run(Fields(record))
+    return Run.of(record)
 
 
 def document(path: Path) -> dict[str, Any]:
@@ -112,6 +153,45 @@ def document(path: Path) -> dict[str, Any]:
     return record
 
 
+def files(path: Path) -> dict[Path, type[Record]]:
+    """The records at or below ``path``, sorted, each with what it has to be.
+
+    Raises:
+        ResultsError: there are none.
+    """
+    if path.is_file():
+        return {path: Sweep if path.parent.name == "sweeps" else Run}
+    found: dict[Path, type[Record]] = dict.fromkeys(path.rglob(RECORD), Run)
+    found |= dict.fromkeys(path.rglob("sweeps/*.json"), Sweep)
+    if not found:
+        raise ResultsError(f"{path}: no run records here; give a folder with some, e.g. results/quickstart")
+    return dict(sorted(found.items()))
+
+
+def problems(path: Path, kind: type[Record]) -> list[str]:
+    """One line, which names the file, for everything that keeps ``path`` from being such a record."""
+    try:
+        lines = kind.problems(document(path))
+    except FieldError as error:
+        lines = [str(error)]
+    return [printable(f"{path}: {line}") for line in lines]
+
+
+def _one(record: Path, path: Path) -> Source:
+    try:
+        run = read_run(record)
+    except FieldError as error:
+        raise ResultsError(printable(f"{record}: {error}")) from None
+    if not run.ok:
+        raise ResultsError(f"{path}: {Records([run], []).unfinished[0]}")
+    return Source(path, (run,), ())
+
+
+def _experiments(folder: Path) -> list[Path]:
+    """The folders of experiments in ``folder``."""
+    return sorted({record.parent.parent for record in folder.glob(f"*/*/{RECORD}")})
+
+
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a JSON number")
 
@@ -122,9 +202,25 @@ def _why_empty(folder: Path, records: Records) -> str:
         lines = [*records.unfinished, *records.problems]
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         return f"no run ended well; {lines[0]}{more}"
-    if (folder / "run.json").is_file():
+    if (folder / RECORD).is_file():
         return f"this is one run; give the folder above it, {folder.parent}"
-    inside = sorted({path.parent.parent for path in folder.glob("*/*/run.json")})
-    if inside:
+    if inside := _experiments(folder):
         return f"no run records here; give one of its folders, e.g. {inside[0]}"
     return "no run records here; expected <run_id>/run.json in it, as `alsatian run` writes them"
+
+
+def _nearest(path: Path) -> str:
+    """What stands beside the path that is not there."""
+    there = next(parent for parent in path.absolute().parents if parent.is_dir())
+    names = sorted(_names(there))
+    close = get_close_matches(path.absolute().relative_to(there).parts[0], names, 1, 0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"{there} holds {', '.join(names[:5])}" if names else f"{there} is empty"
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        yield from (entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        return

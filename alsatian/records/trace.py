@@ -1,20 +1,53 @@
 """Reads the timeline of a run, ``timeline.json``, as slices of time."""
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ConfigDict, Field
 
-from alsatian.records.fields import FieldError, Fields
+from alsatian.records.base import Count, FieldError, Record, Seconds
+from alsatian.records.reading import document
 from alsatian.units import printable
 
 MICROSECONDS = 1e6
 # Of the width of a panel.
 VISIBLE = 1 / 400
+
+
+class _Event(Record):
+    """An event as trace viewers read it; times in microseconds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = ""
+    cat: str = ""
+    ph: str = ""
+    tid: Count = 0
+    ts: Seconds = 0.0
+    dur: Seconds = 0.0
+    args: dict[str, Any] = {}
+
+    def argument(self, name: str) -> str:
+        """One of ``args``.
+
+        Raises:
+            FieldError: it is missing or no text.
+        """
+        value = self.args.get(name)
+        if not isinstance(value, str) or not value:
+            raise FieldError(f"args.{name}: expected a text, not {value!r}")
+        return printable(value)
+
+
+class _Timeline(Record):
+    """``timeline.json``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    events: tuple[_Event, ...] = Field(alias="traceEvents")
 
 
 @dataclass(frozen=True)
@@ -87,43 +120,28 @@ def load_trace(path: Path) -> Trace | None:
     Raises:
         FieldError: it is not a trace as runs write it, or has no slices.
     """
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except OSError as error:
-        raise FieldError(f"cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise FieldError(f"not a whole JSON document ({error})") from None
-    if not isinstance(document, dict):
-        raise FieldError("not a trace; expected a JSON object")
-    events = Fields(document).objects("traceEvents")
-    names = {
-        event.count("tid"): printable(event.object("args").text("name"))
-        for event in events
-        if event.values.get("name") == "thread_name"
-    }
-    rows = [_slice(event, names) for event in events if event.values.get("ph") == "X"]
+    events = _Timeline.of(document(path)).events
+    names = {event.tid: event.argument("name") for event in events if event.name == "thread_name"}
+    rows = [_slice(event, names) for event in events if event.ph == "X"]
     if not rows:
         raise FieldError("traceEvents holds no slice of time (ph X)")
     slices = pd.DataFrame(rows).sort_values(["lane", "start_s"], kind="stable", ignore_index=True)
     lanes = tuple(name for name in names.values() if (slices["lane"] == name).any())
-    notes = tuple(printable(e.text("name")) for e in events if e.values.get("cat") == "dropped")
+    notes = tuple(printable(event.name) for event in events if event.cat == "dropped")
     return Trace(slices, lanes, notes)
 
 
-def _slice(event: Fields, names: dict[int, str]) -> dict[str, Any]:
-    thread, start, duration = event.count("tid"), event.number("ts"), event.number("dur")
-    if thread not in names:
-        raise event.error("tid", "the number of a thread that has a name")
-    if start < 0 or duration < 0 or not math.isfinite(start + duration):
-        raise event.error("dur", "times of at least 0")
+def _slice(event: _Event, names: dict[int, str]) -> dict[str, Any]:
+    if event.tid not in names:
+        raise FieldError(f"tid: expected the number of a thread that has a name, not {event.tid}")
     return {
-        "lane": names[thread],
-        "part": printable(event.object("args").text("part")),
-        "stalled": event.values.get("cat") == "stalled",
-        "start_s": start / MICROSECONDS,
-        "end_s": (start + duration) / MICROSECONDS,
+        "lane": names[event.tid],
+        "part": event.argument("part"),
+        "stalled": event.cat == "stalled",
+        "start_s": event.ts / MICROSECONDS,
+        "end_s": (event.ts + event.dur) / MICROSECONDS,
     }
 
 

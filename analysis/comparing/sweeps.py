@@ -156,7 +156,7 @@ def cache_budget(run: Run) -> Budget:
     cache = run.config.get("cache")
     written = cache.get("budget") if isinstance(cache, Mapping) else None
     size = size_of(written)
-    return Budget(written, None if size is None else int(size))
+    return Budget(requested=written, bytes=None if size is None else int(size))
 
 
 def share_of_working_set(budget: Budget) -> float | None:

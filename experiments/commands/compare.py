@@ -27,8 +27,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     """Print the comparison or write it; 1 if scores differ that must be equal."""
     from alsatian.errors import AlsatianError, ConfigError
     from alsatian.files import write_text
-    from alsatian.records import paths
-    from alsatian.records.reading import ResultsError
+    from alsatian.records import ResultsError, paths
     from analysis.comparing import comparison
     from analysis.tables.comparison import FORMATS, SUFFIXES, text
 

@@ -103,8 +103,7 @@ def _name(explanation: Mapping[str, Any]) -> str:
 
 def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, bytes]:
     """The picture of every run's first round, by file."""
-    from alsatian.records.fields import Fields
-    from alsatian.records.parsing import parse_tree
+    from alsatian.records import parse_tree
     from analysis.figures import task_tree
 
     pictures = {}
@@ -112,7 +111,7 @@ def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, by
         one = path if len(results) == 1 else path.with_stem(f"{path.stem}-{number}")
         first = explanation["rounds"][0]
         title = f"{_name(explanation)}: {first['models']} models on {first['new_items']:,} items, as predicted"
-        tree = parse_tree([Fields(vertex) for vertex in first["tree"]])
+        tree = parse_tree(first["tree"])
         pictures[one] = task_tree.task_tree(tree, title, "").content(path.suffix[1:])
     return pictures
 

@@ -60,9 +60,9 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 def _report(wanted: Any, failures: list[str], say: Any) -> None:
     """Write the report, unless nothing at all was measured, which the failures have said."""
     from alsatian.errors import AlsatianError
-    from alsatian.records.reading import ResultsError
+    from alsatian.records import ResultsError
     from analysis.report.reproduction import build
-    from experiments.runs import saving
+    from experiments.runs import record
 
     results = wanted[0].results
     try:
@@ -72,7 +72,7 @@ def _report(wanted: Any, failures: list[str], say: Any) -> None:
             return
         raise AlsatianError(str(error)) from None
     except OSError as error:
-        raise saving.SavingError(saving.cannot_write(results, error)) from None
+        raise record.SavingError(record.cannot_write(results, error)) from None
     for page in built.pages:
         for verdict in page.failing:
             say(f"does not hold: {page.short}: {verdict.claim} ({verdict.numbers})")

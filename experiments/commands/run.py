@@ -24,7 +24,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
     from experiments.runs import sweep
     from experiments.runs.progress import Progress
-    from experiments.runs.saving import SavingError
+    from experiments.runs.record import SavingError
     from experiments.runs.summary import show
 
     words = [*(["-m"] if options.multirun else []), *options.overrides]

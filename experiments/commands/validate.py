@@ -15,10 +15,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Print one line for every problem; 1 if there is one."""
-    from experiments.runs import validation
+    from alsatian.errors import AlsatianError
+    from alsatian.records import Record, ResultsError, reading
 
-    found = sorted({file for path in options.paths for file in validation.files(path)})
-    problems = [line for path, schema in found for line in validation.problems_of_file(path, schema)]
+    found: dict[Path, type[Record]] = {}
+    try:
+        for path in options.paths:
+            found |= reading.files(path)
+    except ResultsError as error:
+        raise AlsatianError(str(error)) from None
+    problems = [line for path, kind in sorted(found.items()) for line in reading.problems(path, kind)]
     for line in problems:
         console.print(line, markup=False, highlight=False)
     what = f"{len(found)} file{'s' * (len(found) != 1)}"

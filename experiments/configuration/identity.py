@@ -1,32 +1,57 @@
 """What makes a run the run it is: two runs with one identity would measure the same."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
+
+from hydra.utils import get_object
 
 from alsatian.data.dataset import Dataset
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import CandidateSet
+from alsatian.records.settings import decisive, measured
 
-# Settings, by dotted key, that say where a run happens, who watches and when to give up. All others change
-# what is measured or what its record holds: also fresh_process (allocators and caches start cold), the
-# meter's settings (measuring costs time), verify and checkpoint (work of their own) and repeats.
-NOT_IDENTITY = (
-    "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "title", "sweep",
-    "targets", "figure", "scaled", "dataset.images.root", "model_set.pool.root",
-)  # fmt: skip
-
-
-def measured(config: Mapping[str, Any], without: tuple[str, ...] = NOT_IDENTITY) -> dict[str, Any]:
-    """``config`` without the settings, given by dotted key, that do not change what is measured."""
-    kept = {}
-    for key, value in config.items():
-        if key in without:
-            continue
-        inner = tuple(name.removeprefix(f"{key}.") for name in without if name.startswith(f"{key}."))
-        kept[key] = measured(value, inner) if inner and isinstance(value, Mapping) else value
-    return kept
+PACKAGE = "alsatian"
 
 
 def run_id(config: Mapping[str, Any], model_set: CandidateSet, dataset: Dataset) -> str:
-    """Identity of a run: digest over its configuration, its model set and its data."""
-    return digest_json([measured(config), model_set.digest, dataset.digest])[:16]
+    """Identity of a run: digest over its settings, code from outside the package, its model set and its data."""
+    return digest_json([measured(config), sources(config), model_set.digest, dataset.digest])[:16]
+
+
+def sources(config: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the code outside the installed package that ``config`` chooses, by the setting that chooses it.
+
+    The code of a component is the file that holds it, and those of its base classes outside the package.
+    """
+    return {key: digest for key, target in _targets(decisive(config)) if (digest := _digest(target))}
+
+
+def _targets(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The components in ``value`` by dotted key."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "_target_":
+                yield prefix.rstrip("."), str(item)
+            else:
+                yield from _targets(item, f"{prefix}{key}.")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _targets(item, f"{prefix}{number}.")
+
+
+def _digest(target: str) -> str | None:
+    if target.partition(".")[0] == PACKAGE:
+        return None
+    chosen = get_object(target)
+    parts = inspect.getmro(chosen) if inspect.isclass(chosen) else (chosen,)
+    files = [inspect.getsourcefile(part) for part in parts if _is_foreign(part)]
+    found = [Path(file).read_bytes() for file in dict.fromkeys(files) if file]
+    return sha256(b"\0".join(found)).hexdigest()[:16] if found else None
+
+
+def _is_foreign(part: Any) -> bool:
+    """Whether ``part`` is code with a file that does not belong to the package."""
+    return str(part.__module__).partition(".")[0] not in (PACKAGE, "builtins", "abc", "typing")

@@ -9,6 +9,7 @@ from typing import Any
 
 from alsatian.costs.hardware import Hardware
 from alsatian.models.model_set import ModelSet
+from alsatian.records import Run
 from alsatian.searching.rounds import RoundResult
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
@@ -17,6 +18,7 @@ from experiments.predictions.case import Case, Predictor
 from experiments.runs import record
 from experiments.runs.environment import environment
 from experiments.runs.progress import Progress
+from experiments.runs.repeat import kept
 
 
 @dataclass(frozen=True)
@@ -72,24 +74,24 @@ def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path
     measured = _measured(case, record.path_of(results, identity))
     machine = {**environment(), "cpu": f"{hardware.name} (predicted)"}
     machine |= dict.fromkeys(("cores", "threads", "memory_bytes", "gpu", "cuda", "driver"))
-    entry = record.opening(identity, config, command, case.models, setup.dataset, setup.storage, machine)
+    entry = record.opening(identity, label, config, command, case.models, setup, machine).plain()
     prediction = case.predict(None if measured is None else _rounds(measured))
     # What the operating system says is about the process that predicts.
-    measurement = replace(prediction.measurement, process={})
-    entry |= record.findings(prediction)
+    found = kept(replace(prediction, measurement=replace(prediction.measurement, process={}))).plain()
     entry |= {
+        **found["findings"],
         "kind": "predicted",
         "prediction": {
             "hardware": hardware.name,
             "source": hardware.source,
             "scores": "drawn" if measured is None else "recorded",
         },
-        "repeats": [record.repeat(measurement)],
-        "tree": prediction.tree,
+        "repeats": [found["repeat"]],
+        "tree": found["tree"],
         "status": "ok",
         "finished": record.now(),
     }
-    shown: dict[str, Any] = hide.everywhere(entry)
+    shown: dict[str, Any] = hide.everywhere(Run.of(entry).plain())
     return PredictedRun(label, hardware, folder or results / "predicted" / hardware.name, shown, measured)
 
 

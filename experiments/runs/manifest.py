@@ -1,61 +1,55 @@
-"""The manifest of a sweep: the runs that a command asked for, and what became of them so far.
+"""The manifest of a sweep, ``<experiment>/sweeps/<sweep_id>.json``: what became of its runs so far.
 
-``<experiment>/sweeps/<sweep_id>.json`` is written before anything runs and kept current; ``sweep.schema.json``
-beside this file describes it. The same command finds the same manifest.
+It is written before anything runs and kept current. The same command finds the same manifest.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from alsatian.files import claimed
 from alsatian.fingerprint import digest_json
-from experiments.runs import record, saving, validation
-from experiments.runs.queue import Run
-
-SCHEMA = 1
+from alsatian.records.sweep import Sweep, SweepRun
+from experiments.runs import record
+from experiments.runs.queue import Ready, Refused
 
 
 class Manifest:
     """The manifest in ``folder``, an experiment's, of the ``runs`` that ``command`` asked for."""
 
-    def __init__(self, folder: Path, command: str, runs: Sequence[Run]) -> None:
-        identity = digest_json([[list(run.overrides), run.identity] for run in runs])[:16]
-        self.path = folder / "sweeps" / f"{identity}.json"
+    def __init__(self, folder: Path, command: str, runs: Sequence[Ready | Refused]) -> None:
+        ids = [run.identity if isinstance(run, Ready) else None for run in runs]
+        self._id = digest_json([[list(run.overrides), own] for run, own in zip(runs, ids, strict=True)])[:16]
+        self._command, self._started = command, record.now()
+        self.path = folder / "sweeps" / f"{self._id}.json"
         self._runs = {
-            id(run): {
-                "label": run.label,
-                "overrides": list(run.overrides),
-                "run_id": run.identity,
-                "status": "pending",
-                "error": None,
-            }
-            for run in runs
+            id(run): SweepRun(label=run.label, overrides=run.overrides, run_id=own)
+            for run, own in zip(runs, ids, strict=True)
         }
-        self._facts = {"schema": SCHEMA, "sweep_id": identity, "command": command, "started": record.now()}
 
-    def note(self, run: Run, status: str, error: str | None) -> None:
+    def note(self, run: Ready | Refused, status: str, error: str | None) -> None:
         """Note what became of ``run``, without writing; see :meth:`save`."""
-        self._runs[id(run)] |= {"status": status, "error": error}
+        self._runs[id(run)] = self._runs[id(run)].model_copy(update={"status": status, "error": error})
 
     def save(self) -> None:
         """Write the manifest as it is now.
 
         Raises:
-            AlsatianError: it cannot be written.
+            SavingError: it cannot be written.
         """
-        runs = list(self._runs.values())
-        statuses = [run["status"] for run in runs]
-        content: dict[str, Any] = {
-            **self._facts,
-            "updated": record.now(),
-            "done": statuses.count("ok"),
-            "failed": len(runs) - sum(map(statuses.count, ("ok", "pending", "running"))),
-            "runs": runs,
-        }
-        validation.check(content, validation.SWEEP)
+        runs = tuple(self._runs.values())
+        statuses = [run.status for run in runs]
+        content = Sweep(
+            schema=1,
+            sweep_id=self._id,
+            command=self._command,
+            started=self._started,
+            updated=record.now(),
+            done=statuses.count("ok"),
+            failed=sum(status not in ("ok", "pending", "running") for status in statuses),
+            runs=runs,
+        )
         try:
             with claimed(self.path.parent, wait=True):
-                saving.save(self.path, content)
+                record.save(self.path, content.plain())
         except OSError as error:
-            raise saving.SavingError(saving.cannot_write(self.path, error)) from None
+            raise record.SavingError(record.cannot_write(self.path, error)) from None

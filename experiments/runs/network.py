@@ -1,8 +1,7 @@
 """What is measured of models without a search: their layers, and how much they share.
 
-An experiment whose ``measure`` is not ``search`` writes one of these files for every run instead of ``run.json``:
-``blocks.json`` (see :mod:`analysis.paper.fig12`) or ``overlap.json`` (what ``alsatian overlap``
-writes). Both hold the run's configuration and the environment.
+An experiment whose ``measure`` is not ``search`` writes one of the files of :mod:`alsatian.records.networks` for
+every run instead of ``run.json``, with the run's configuration and the environment.
 """
 
 import json
@@ -17,47 +16,47 @@ from alsatian.data.dataset import Batch
 from alsatian.models.layers import layers
 from alsatian.models.model_set import ModelSet
 from alsatian.models.overlap.study import study
+from alsatian.records import FieldError, Layers, Overlap, document
+from alsatian.records.networks import BLOCKS, NETWORKS_SCHEMA, OVERLAP
 from alsatian.runtime.loading.transfer import transfer_to
 from experiments.configuration.setup import use_threads
-from experiments.runs import record, saving
+from experiments.runs import record
 from experiments.runs.environment import environment
 from experiments.runs.progress import Progress
-from experiments.runs.queue import Command, Run
+from experiments.runs.queue import Command, Ready
 from experiments.runs.repeat import failure
 
-SCHEMA = 1
+_FILES: dict[str, type[Layers | Overlap]] = {BLOCKS: Layers, OVERLAP: Overlap}
 
 
 def finished(path: Path) -> bool:
     """Whether ``path`` is the result of a study. It is whole if it is there."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return not _FILES[path.name].problems(document(path))
+    except FieldError:
         return False
-    return isinstance(found, dict) and found.get("schema") == SCHEMA
 
 
-def carry_out(run: Run, command: Command, progress: Progress) -> dict[str, Any]:
-    """Measure ``run``, save the result and return its status and a line about it as ``found``.
+def examine(run: Ready, command: Command, progress: Progress) -> str:
+    """Measure ``run``, save the result and return a line about it.
 
     Raises:
+        RunFailed: anything went wrong.
         SavingError: the result cannot be written.
     """
-    assert isinstance(run.models, ModelSet)
     config = run.setup.config
     use_threads(config)
     tick = progress.repeat(run.label, 0, 1)
     try:
         content = {"layers": _layers, "overlap": _overlap}[config["measure"]](run, run.models)
     except Exception as error:
-        reason = failure(error)
-        return {"status": reason.status, "error": command.hide.text(reason.error)}
+        raise failure(error) from error
     tick()
-    saving.save(
+    record.save(
         run.path,
         command.hide.everywhere(
             {
-                "schema": SCHEMA,
+                "schema": NETWORKS_SCHEMA,
                 "run_id": run.identity,
                 "command": command.text,
                 "started": record.now(),
@@ -67,10 +66,10 @@ def carry_out(run: Run, command: Command, progress: Progress) -> dict[str, Any]:
             }
         ),
     )
-    return {"status": "ok", "error": None, "found": _told(content)}
+    return _summary(content)
 
 
-def _overlap(run: Run, models: ModelSet) -> dict[str, Any]:
+def _overlap(run: Ready, models: ModelSet) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
         json.dumps(study(models.candidates, models.store, models.segments).as_dict())
     )
@@ -78,7 +77,7 @@ def _overlap(run: Run, models: ModelSet) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _layers(run: Run, models: ModelSet) -> dict[str, Any]:
+def _layers(run: Ready, models: ModelSet) -> dict[str, Any]:
     """Values and seconds a batch of every layer of the first model, in every repeat."""
     candidate, config = models.candidates[0], run.setup.config
     size = min(config["batch_size"], len(run.setup.dataset.train_items))
@@ -122,7 +121,7 @@ def _settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _told(content: Mapping[str, Any]) -> str:
+def _summary(content: Mapping[str, Any]) -> str:
     if "blocks" in content:
         return f"{len(content['blocks'])} layers, {content['items']} items a batch"
     return f"{content['share_with_common_blocks']:.0%} of {len(content['models'])} models share blocks"

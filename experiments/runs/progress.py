@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from statistics import mean, median
+from statistics import mean
 from typing import Any, Self
 
 from rich.console import Console
@@ -74,11 +74,15 @@ class Progress:
         self._done += 1
         self._ended(f"{label}: finished before, skipped (force=true measures again)")
 
-    def done(self, label: str, record: dict[str, Any]) -> None:
-        """A run ended well."""
+    def note(self, label: str, text: str) -> None:
+        """Say something about a run before it starts."""
+        self._print(f"{label}: {text}")
+
+    def done(self, label: str, summary: str) -> None:
+        """A run ended well; ``summary`` says with what."""
         self._done += 1
         self._seconds.append(self._clock() - self._began)
-        self._ended(f"{label}: {_found(record)}")
+        self._ended(f"{label}: {summary}")
 
     def failed(self, label: str, status: str) -> None:
         """A run did not end well; why is said at the end of the command."""
@@ -103,10 +107,3 @@ class Progress:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False)
-
-
-def _found(record: dict[str, Any]) -> str:
-    if "found" in record:
-        return str(record["found"])
-    seconds = [repeat["wall_s"] for repeat in record["repeats"]]
-    return f"{median(seconds):.1f} s (median of {len(seconds)}), best model {record['winner']}"

@@ -8,44 +8,62 @@ from typing import Any
 
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Progress
+from alsatian.records import Run
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
 from experiments.configuration.redaction import Redaction
 from experiments.configuration.settings import FILES
 from experiments.configuration.setup import Parts, Setup, use_threads
 from experiments.runs import record
+from experiments.runs.environment import environment
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run that is to be carried out. ``label``, ``overrides`` and ``shown`` hold no secrets.
+class Job:
+    """A run that a command asks for. ``label``, ``overrides`` and ``shown`` hold no secrets.
 
     Attributes:
         label: for people: what was chosen for this run.
         overrides: the same, one text for each setting.
         setup: its parts.
         shown: its configuration as the record will have it.
-        models: its model set, or the error that says why it cannot be had.
-        identity: its run id; None without a model set.
     """
 
     label: str
     overrides: tuple[str, ...]
     setup: Setup
     shown: dict[str, Any]
-    models: ModelSet | Exception
-    identity: str | None
 
     @property
     def folder(self) -> Path:
         """The experiment's results folder."""
         return Path(self.setup.config["results_dir"]) / self.setup.config["name"]
 
+
+@dataclass(frozen=True)
+class Refused(Job):
+    """A run that cannot be measured: ``reason`` says why its model set cannot be had."""
+
+    reason: Exception
+
+
+@dataclass(frozen=True)
+class Ready(Job):
+    """A run that can be measured: its model set is there, and so its ``identity``, the run id, is known."""
+
+    models: ModelSet
+    identity: str
+
     @property
     def path(self) -> Path:
         """Where the record lies."""
-        assert self.identity is not None
         return record.path_of(self.folder, self.identity, FILES[self.setup.config["measure"]])
+
+    def opening(self, command: str) -> Run:
+        """Its record when it starts; ``command`` holds no secrets."""
+        return record.opening(
+            self.identity, self.label, self.shown, command, self.models, self.setup, environment()
+        )
 
     @property
     def is_search(self) -> bool:
@@ -58,7 +76,7 @@ class Command:
     """What was typed, without secrets, the runs it asks for, and what hides secrets in their results."""
 
     text: str
-    runs: tuple[Run, ...]
+    runs: tuple[Ready | Refused, ...]
     hide: Redaction
 
 
@@ -74,13 +92,13 @@ def plan(cells: Sequence[Cell], words: Sequence[str], steps: Progress) -> Comman
     setups = [parts.setup(cell.config) for cell in cells]
     hide = Redaction(setup.config for setup in setups)
     runs = tuple(_plan(cell, setup, parts, hide, steps) for cell, setup in zip(cells, setups, strict=True))
-    errors = [run.models for run in runs if isinstance(run.models, Exception)]
+    errors = [run.reason for run in runs if isinstance(run, Refused)]
     if len(errors) == len(runs):
         raise errors[0]
     return Command(shlex.join(["alsatian", "run", *hide.words(words)]), runs, hide)
 
 
-def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progress) -> Run:
+def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progress) -> Ready | Refused:
     shown = hide.config(setup.config)
     overrides = tuple(hide.words(cell.overrides))
     label = " ".join(overrides) or setup.strategy.name
@@ -88,5 +106,5 @@ def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progre
     try:
         models = parts.model_set(setup.config, steps)
     except Exception as error:
-        return Run(label, overrides, setup, shown, error, None)
-    return Run(label, overrides, setup, shown, models, run_id(shown, models, setup.dataset))
+        return Refused(label, overrides, setup, shown, error)
+    return Ready(label, overrides, setup, shown, models, run_id(shown, models, setup.dataset))

@@ -2,17 +2,18 @@
 
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from alsatian.api import search
+from alsatian.api import Prediction, SearchResult, search
 from alsatian.errors import AlsatianError, OutOfMemoryError
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Tick
+from alsatian.records import FieldError, Findings, Record, Repeat
+from alsatian.records.tree import Tree
 from alsatian.runtime.memory import is_out_of_memory, return_unused
 from experiments.configuration.setup import Setup
-from experiments.runs import record
 from experiments.runs.warm_up import warm_up
 
 
@@ -30,21 +31,13 @@ class RunFailed(Exception):
         self.error = error
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What one repeat gave, as plain data.
+class Measured(Record):
+    """What one repeat gave: parts of the run's record, and trace events if asked for."""
 
-    Attributes:
-        repeat: the measurement; see ``repeats`` in ``run.schema.json``.
-        findings: rounds, ranking, winner and so on; equal for all repeats of a run.
-        timeline: trace events, if asked for.
-        tree: the first round's task tree by vertex; None if it is very large, or was planned by an earlier attempt.
-    """
-
-    repeat: dict[str, Any]
-    findings: dict[str, Any]
+    repeat: Repeat
+    findings: Findings
     timeline: list[dict[str, Any]] | None = None
-    tree: list[dict[str, Any]] | None = None
+    tree: Tree | None = None
 
 
 def measure(
@@ -79,13 +72,39 @@ def measure(
             timeline=timeline,
             progress=step,
         )
-    except RunFailed:
-        raise
+        return_unused()
+        return kept(result)
     except Exception as error:
         raise failure(error) from error
-    return_unused()
-    measurement = result.measurement
-    return Measured(record.repeat(measurement), record.findings(result), measurement.timeline, result.tree)
+
+
+def kept(result: SearchResult | Prediction) -> Measured:
+    """What a record keeps of ``result``.
+
+    Raises:
+        FieldError: a value is not what a record may hold.
+    """
+    measurement = _fields(result.measurement)
+    timeline = measurement.pop("timeline")
+    return Measured.of(
+        {
+            "repeat": {**measurement, "valid": result.measurement.valid},
+            "findings": {
+                "resolved": {name: _fields(budget) for name, budget in result.resolved.items()},
+                "excluded": result.excluded,
+                "rounds": [_fields(round_) for round_ in result.rounds],
+                "ranking": result.ranking,
+                "winner": result.winner,
+            },
+            "timeline": timeline,
+            "tree": result.tree,
+        }
+    )
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, their values as they are."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def timed_out(limit: float) -> RunFailed:
@@ -95,8 +114,10 @@ def timed_out(limit: float) -> RunFailed:
 
 def failure(error: Exception) -> RunFailed:
     """What ``error`` means for a run."""
+    if isinstance(error, RunFailed):
+        return error
     status = "oom" if isinstance(error, OutOfMemoryError) or is_out_of_memory(error) else "failed"
-    if isinstance(error, AlsatianError):
+    if isinstance(error, AlsatianError | FieldError):
         return RunFailed(status, str(error))
     # What a user can act on is one line; of anything else the end of the traceback is kept.
     return RunFailed(status, "".join(traceback.format_exception(error)[-3:]).strip())

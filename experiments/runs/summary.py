@@ -7,9 +7,9 @@ from rich.console import Console
 
 from alsatian.errors import AlsatianError
 from alsatian.files import claimed, remove_temporaries
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from analysis.report import build
-from experiments.runs import saving
+from experiments.runs import record
 from experiments.trackers.base import Tracker
 
 
@@ -26,7 +26,7 @@ def show(folder: Path, console: Console, tracker: Tracker | None = None) -> int:
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     except OSError as error:
-        raise saving.SavingError(saving.cannot_write(Path(error.filename or folder), error)) from None
+        raise record.SavingError(record.cannot_write(Path(error.filename or folder), error)) from None
     console.print(built.text, markup=False, highlight=False)
     if tracker is not None:
         tracker.figures(folder, built.files)

@@ -1,19 +1,21 @@
-"""Carries out the runs of a command, one after the other; one that fails does not stop the others."""
+"""The runs of a command, measured one after the other; one that fails does not stop the others."""
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 from alsatian.files import claimed
+from alsatian.records import MEASURED, Run, read
+from alsatian.records.settings import difference
 from experiments.configuration.composition import Cell
-from experiments.runs import network, record, saving
-from experiments.runs.execution import carry_out
+from experiments.runs import network, record
+from experiments.runs.execution import execute
 from experiments.runs.manifest import Manifest
 from experiments.runs.progress import Progress
-from experiments.runs.queue import Run, plan
-from experiments.runs.repeat import failure
+from experiments.runs.queue import Ready, Refused, plan
+from experiments.runs.repeat import RunFailed, failure
 from experiments.trackers.base import Guarded, Tracker
 
 
@@ -45,14 +47,14 @@ class Outcome:
 
 
 def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outcome:
-    """Carry out ``cells``, which ``words`` asked for. Runs that were finished before are skipped.
+    """Measure ``cells``, which ``words`` asked for. Runs that were finished before are skipped.
 
     Raises:
         AlsatianError: a configuration is not valid or no model set can be had, and nothing was measured; or
             results cannot be written, and those from before are intact.
         KeyboardInterrupt: after the run in flight was recorded as interrupted.
     """
-    return _Sweep(cells, words, progress).carry_out()
+    return _Sweep(cells, words, progress).run()
 
 
 class _Sweep:
@@ -63,82 +65,115 @@ class _Sweep:
         self._progress = progress
         self._outcome = Outcome(len(self._command.runs))
         self._manifests: dict[Path, Manifest] = {}
+        # Records of earlier commands, by folder; read when the first run there is measured.
+        self._earlier: dict[Path, list[Run]] = {}
         if len(self._command.runs) == 1:
             return  # its record says it all
         for folder in dict.fromkeys(run.folder for run in self._command.runs):
             runs = [run for run in self._command.runs if run.folder == folder]
             self._manifests[folder] = Manifest(folder, self._command.text, runs)
 
-    def carry_out(self) -> Outcome:
+    def run(self) -> Outcome:
         """See :func:`run`."""
         for run in self._command.runs:
-            self._note(run, self._before(run))
+            if isinstance(run, Refused):
+                reason = self._reason(run)
+                self._note(run, reason.status, reason.error)
+            else:
+                self._note(run, "ok" if self._is_finished(run) else "pending")
         for manifest in self._manifests.values():
             manifest.save()
         self._progress.start(len(self._command.runs))
         for run in self._command.runs:
             failures = len(self._outcome.failed)
-            self._one(run)
+            if isinstance(run, Refused):
+                self._failed(run, self._reason(run))
+            else:
+                self._one(run)
             if len(self._outcome.failed) > failures and run.setup.config["fail_fast"]:
                 break
         return self._outcome
 
-    def _one(self, run: Run) -> None:
-        """Carry out a run, unless it cannot be had or was finished before."""
-        if isinstance(run.models, Exception):
-            self._failed(run, self._before(run))
-            return
+    def _one(self, run: Ready) -> None:
+        """Measure a run, unless it was finished before."""
         tracker = self._outcome.folders.setdefault(run.folder, Guarded(run.setup.tracker, self._progress.warn))
         with contextlib.ExitStack() as held:
             try:
                 ours = held.enter_context(claimed(run.path.parent, wait=False))
             except OSError as error:
-                raise saving.SavingError(saving.cannot_write(run.path, error)) from None
+                raise record.SavingError(record.cannot_write(run.path, error)) from None
             if not ours:
-                self._failed(run, {"status": "running", "error": "another process is measuring this run"})
-            elif self._before(run)["status"] == "ok":
+                self._failed(run, RunFailed("running", "another process is measuring this run"))
+            elif self._is_finished(run):
                 self._outcome.skipped += 1
                 self._progress.skip(run.label)
             else:
                 self._measure(run, tracker)
 
-    def _measure(self, run: Run, tracker: Tracker) -> None:
-        self._save(run, {"status": "running", "error": None})
+    def _measure(self, run: Ready, tracker: Tracker) -> None:
+        if run.is_search and (why := self._why_anew(run)):
+            self._progress.note(run.label, f"measured anew: {why}")
+        self._save(run, "running")
         try:
-            if run.is_search:
-                entry = carry_out(run, self._command, self._progress, tracker)
-            else:
-                entry = network.carry_out(run, self._command, self._progress)
+            summary = self._search(run, tracker) if run.is_search else self._examine(run)
         except KeyboardInterrupt:
-            self._save(run, {"status": "failed", "error": "interrupted"})
+            self._save(run, "failed", "interrupted")
             raise
-        if entry["status"] != "ok":
-            self._failed(run, entry)
+        except RunFailed as error:
+            self._failed(run, error)
             return
         self._outcome.measured += 1
-        self._save(run, entry)
-        self._progress.done(run.label, entry)
+        self._save(run, "ok")
+        self._progress.done(run.label, summary)
 
-    def _before(self, run: Run) -> dict[str, Any]:
-        """Status and error of a run that has not been started by this command."""
-        if isinstance(run.models, Exception):
-            reason = failure(run.models)
-            return {"status": reason.status, "error": self._command.hide.text(reason.error)}
+    def _search(self, run: Ready, tracker: Tracker) -> str:
+        entry = execute(run, self._command, self._progress, tracker)
+        if not entry.ok:
+            raise RunFailed(entry.status, self._command.hide.text(str(entry.error)))
+        seconds = [repeat.wall_s for repeat in entry.repeats]
+        return f"{median(seconds):.1f} s (median of {len(seconds)}), best model {entry.winner}"
+
+    def _examine(self, run: Ready) -> str:
+        try:
+            return network.examine(run, self._command, self._progress)
+        except RunFailed as error:
+            raise RunFailed(error.status, self._command.hide.text(error.error)) from None
+
+    def _why_anew(self, run: Ready) -> str | None:
+        """How ``run`` differs from the latest finished one of its label; None without one, or if it is forced."""
+        if run.folder not in self._earlier:
+            self._earlier[run.folder] = read(run.folder).finished
+        same = [one for one in self._earlier[run.folder] if one.kind == MEASURED and _is_label(run, one)]
+        if not same or any(one.run_id == run.identity for one in same):
+            return None
+        latest = max(same, key=lambda one: (one.started, one.run_id))
+        return difference(latest, run.opening(self._command.text))
+
+    def _reason(self, run: Refused) -> RunFailed:
+        reason = failure(run.reason)
+        return RunFailed(reason.status, self._command.hide.text(reason.error))
+
+    def _is_finished(self, run: Ready) -> bool:
+        """Whether an earlier command finished ``run``, and this one does not measure it again."""
         known = record.finished if run.is_search else network.finished
-        done = known(run.path) and not run.setup.config["force"]
-        return {"status": "ok" if done else "pending", "error": None}
+        return known(run.path) and not run.setup.config["force"]
 
-    def _failed(self, run: Run, entry: dict[str, Any]) -> None:
-        last = str(entry["error"]).strip().splitlines()[-1]
+    def _failed(self, run: Ready | Refused, reason: RunFailed) -> None:
+        last = reason.error.strip().splitlines()[-1]
         self._outcome.failed.append(f"{run.label}: {last}")
-        self._save(run, {**entry, "error": last})
-        self._progress.failed(run.label, entry["status"])
+        self._save(run, reason.status, last)
+        self._progress.failed(run.label, reason.status)
 
-    def _note(self, run: Run, entry: dict[str, Any]) -> None:
+    def _note(self, run: Ready | Refused, status: str, error: str | None = None) -> None:
         if run.folder in self._manifests:
-            self._manifests[run.folder].note(run, entry["status"], entry["error"])
+            self._manifests[run.folder].note(run, status, error)
 
-    def _save(self, run: Run, entry: dict[str, Any]) -> None:
-        self._note(run, entry)
+    def _save(self, run: Ready | Refused, status: str, error: str | None = None) -> None:
+        self._note(run, status, error)
         if run.folder in self._manifests:
             self._manifests[run.folder].save()
+
+
+def _is_label(run: Ready, earlier: Run) -> bool:
+    """Whether ``earlier`` was labelled as ``run`` is; records of schema 2 name the strategy only."""
+    return earlier.label == run.label if earlier.label else earlier.strategy == run.setup.strategy.name

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,7 +92,7 @@ def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:
         raise RunFailed("failed", f"the process of a repeat ended with status {status}\n{last}".strip()) from None
     if "status" in said:
         raise RunFailed(said["status"], said["error"])
-    return Measured(**said)
+    return Measured.of(said)
 
 
 def main() -> int:
@@ -103,9 +102,10 @@ def main() -> int:
     os.dup2(2, 1)
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    answer: dict[str, Any]
     try:
         measured = _measure(job["config"], Path(job["checkpoint"]) if job["checkpoint"] else None, job["timeline"])
-        answer: dict[str, Any] = asdict(measured)
+        answer = measured.plain()
     except RunFailed as error:
         answer = {"status": error.status, "error": error.error}
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 Values = Mapping[str, Any]
-"""Part of a run record, as ``experiments/run.schema.json`` describes it."""
+"""Part of a run record as plain data; see :mod:`alsatian.records.run`."""
 
 
 class Tracker:

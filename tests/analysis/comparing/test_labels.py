@@ -30,7 +30,7 @@ def test_order_and_labels_do_not_depend_on_the_order_of_runs(load_runs, record):
 
 def test_cells_of_one_strategy_are_told_apart_by_all_settings_that_differ(load_runs, record):
     runs = load_runs(
-        record(run_id="a", batch_size=None, config__batch_size=32, config__seed=0),
+        record(run_id="a", config__batch_size=32, config__seed=0),
         record(run_id="b", config__batch_size=64, config__seed=1),
     )
     assert labels(runs) == ["alsatian batch_size=32 seed=0", "alsatian batch_size=64 seed=1"]

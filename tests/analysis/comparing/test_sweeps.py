@@ -78,11 +78,12 @@ def test_budgets_are_called_as_they_were_asked_for(load_runs, sweep_records):
 
 def test_what_was_resolved_counts_and_without_it_the_configuration(load_runs, record):
     (resolved,) = load_runs(record(resolved={"cache.budget": {"requested": "5%", "bytes": 77}}))
-    assert cache_budget(resolved) == Budget("5%", 77)
+    assert cache_budget(resolved) == Budget(requested="5%", bytes=77)
     (plain,) = load_runs(record(resolved={}))
-    assert cache_budget(plain) == Budget("16MiB", 16 * 1024**2)
-    assert share_of_working_set(Budget("12.5%", 1)) == 0.125
-    assert [share_of_working_set(Budget(asked, 1)) for asked in ("16MiB", 5, None, "many%")] == [None] * 4
+    assert cache_budget(plain) == Budget(requested="16MiB", bytes=16 * 1024**2)
+    assert share_of_working_set(Budget(requested="12.5%", bytes=1)) == 0.125
+    others = [Budget(requested=asked, bytes=1) for asked in ("16MiB", 5, None, "many%")]
+    assert [share_of_working_set(budget) for budget in others] == [None] * 4
     assert without_budget("lru cache.budget=2% seed=1") == "lru seed=1"
 
 

@@ -38,7 +38,10 @@ def resnets(count):
 
 def vertex(parent, order, models=(), seconds=None, way=None, blocks=1):
     way = way or ("features" if models else "kept")
-    return Vertex(parent, order, way, blocks, 1000 * blocks, 64, tuple(models), seconds)
+    return Vertex(
+        vertex=0 if parent is None else parent + 1, parent=parent, order=order, way=way, blocks=blocks,
+        parameter_bytes=1000 * blocks, output_bytes=64, models=models, seconds=seconds,
+    )  # fmt: skip
 
 
 def star(count, seconds=None):
@@ -200,11 +203,11 @@ ENTRY = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"vertex": 1}, "tree[0].vertex: expected 0, its place in the list, found 1"),
-        ({"parent": 0}, "tree[0].parent: expected a vertex before 0, found 0"),
-        ({"models": [1]}, "tree[0].models: expected a list of texts"),
-        ({"seconds": -1}, "tree[0].seconds: expected at least 0"),
-        ({"way": ""}, "tree[0].way: expected a text"),
+        ({"vertex": 1}, "tree[0].vertex is 1; expected 0, its place in the list"),
+        ({"parent": 0}, "tree[0].parent is 0; expected a vertex before 0"),
+        ({"models": [1]}, "tree[0].models[0]: input should be a valid string"),
+        ({"seconds": -1}, "tree[0].seconds: input should be greater than or equal to 0"),
+        ({"way": ""}, "tree[0].way: input should be 'features', 'fused'"),
     ],
 )
 def test_what_is_no_tree_is_refused(change, message):

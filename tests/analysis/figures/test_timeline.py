@@ -72,13 +72,13 @@ def test_no_file_is_no_trace(tmp_path):
     ("document", "message"),
     [
         ('{"traceEvents": [', "not a whole JSON document"),
-        ("[]", "not a trace"),
-        ({"traceEvents": 3}, "traceEvents: expected a list of objects"),
+        ("[]", "expected a JSON object"),
+        ({"traceEvents": 3}, "traceEvents: input should be a valid tuple"),
         ({"traceEvents": []}, "holds no slice"),
         ({"traceEvents": [{"ph": "X", "tid": 1, "ts": 0, "dur": 1, "args": {"part": "x"}}]}, "has a name"),
         (
             json.dumps(made_up_trace(slices=1)).replace('"dur": 3000000.0', '"dur": -1'),
-            r"traceEvents\[2\].dur: expected times of at least 0, found -1",
+            r"traceEvents\[2\].dur: input should be greater than or equal to 0, not -1",
         ),
     ],
 )

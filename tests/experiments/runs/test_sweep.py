@@ -13,7 +13,8 @@ from alsatian import api
 from alsatian.errors import StoreError
 from alsatian.files import claimed
 from alsatian.models.sets.finetunes import TrainedSet
-from experiments.runs import repeat, validation
+from alsatian.records import Sweep
+from experiments.runs import repeat
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -25,7 +26,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     """The only manifest below ``folder``, which has to be valid."""
     (path,) = folder.rglob("sweeps/*.json")
     content: dict[str, Any] = json.loads(path.read_text())
-    assert list(validation.problems(content, validation.SWEEP)) == []
+    assert Sweep.problems(content) == []
     return content
 
 

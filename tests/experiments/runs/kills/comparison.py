@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from alsatian.blocks.maintenance import open_store, verify
-from experiments.runs import validation
+from alsatian.records import reading
 
 TIMES = ("wall_s", "wall_min", "wall_max", "speedup")
 
@@ -33,8 +33,8 @@ def differences(one: Path, other: Path) -> list[str]:
         lines += [f"{run}: another {key}" for key in ours[run] if ours[run][key] != theirs[run][key]]
     for folder in (one, other):
         lines += [f"left behind: {path}" for path in folder.joinpath("results").rglob(".*.tmp")]
-        for path, schema in validation.files(folder / "results"):
-            lines += validation.problems_of_file(path, schema)
+        for path, kind in reading.files(folder / "results").items():
+            lines += reading.problems(path, kind)
         for path in folder.joinpath("results").glob("*/sweeps/*.json"):
             manifest = json.loads(path.read_bytes())
             lines += [

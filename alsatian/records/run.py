@@ -1,0 +1,249 @@
+"""What a run record says: one search, measured or predicted. Times in seconds, sizes in bytes."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from alsatian.records.base import Count, Flag, Number, Positive, Record, Seconds, Text
+from alsatian.records.tree import Tree
+
+SCHEMA = 3
+STATUSES = ("ok", "running", "failed", "invalid", "oom", "timeout")
+MEASURED: Literal["measured"] = "measured"
+PREDICTED: Literal["predicted"] = "predicted"
+
+
+class ModelSet(Record):
+    """What was searched: number of models and blocks, and their bytes with and without duplicates."""
+
+    name: Text
+    digest: Text
+    models: Count
+    blocks: Count
+    distinct_blocks: Count
+    total_bytes: Count
+    distinct_bytes: Count
+
+
+class Dataset(Record):
+    """What the models were scored on."""
+
+    name: Text
+    digest: Text
+    train_items: Count
+    test_items: Count
+    classes: Count
+
+
+class Code(Record):
+    """The installed package; commit and dirty flag if it is installed from a git checkout."""
+
+    version: str | None
+    commit: str | None
+    dirty: Flag | None
+
+
+class Environment(Record):
+    """Code, versions and hardware behind a number; None where it is unknown or there is none.
+
+    ``libraries`` are versions by distribution, ``determinism`` the settings that decide about bits.
+    """
+
+    code: Code
+    python: str | None
+    platform: str | None
+    libraries: dict[str, str | None]
+    cpu: str | None
+    cores: Count | None
+    threads: Count | None
+    memory_bytes: Count | None
+    gpu: str | None
+    cuda: str | None
+    driver: str | None
+    determinism: dict[str, str | Flag | int | float | None]
+
+    @property
+    def version(self) -> str | None:
+        """Of the package."""
+        return self.code.version
+
+    @property
+    def commit(self) -> str | None:
+        """Of the package's checkout."""
+        return self.code.commit
+
+    @property
+    def dirty(self) -> bool | None:
+        """Whether the checkout held changes."""
+        return self.code.dirty
+
+
+class Storage(Record):
+    """How the store was read: bandwidth in bytes a second (None for no limit), page cache emptied or not."""
+
+    bandwidth: Positive | None
+    cold: Flag
+
+
+class Budget(Record):
+    """A memory budget as asked for, and in bytes (None for no limit)."""
+
+    requested: str | int | float | None
+    bytes: Count | None
+
+
+def _has_kind(event: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(event.get("kind"), str):
+        raise ValueError("expected an object with its kind")
+    return event
+
+
+class Repeat(Record):
+    """One measurement.
+
+    Attributes:
+        wall_s: wall time.
+        parts_s: exclusive parts, which add up to the wall time within 5%; empty at level ``"total"``.
+        busy_s: time that parts were at work in background threads.
+        stalled_s: time that the search waited for them.
+        counters: bytes, blocks, executions, hits and so on; those that never counted may be absent.
+        peaks: largest sizes.
+        process: what the operating system says about the process; None where it does not know.
+        events: what happened on the way, each with its ``"kind"``.
+        level: ``"parts"`` or ``"total"``.
+        valid: whether the measurement can be trusted.
+    """
+
+    wall_s: Positive
+    parts_s: dict[str, Seconds]
+    counters: dict[str, Count] = {}
+    peaks: dict[str, Count] = {}
+    valid: Flag
+    busy_s: dict[str, Seconds] = {}
+    stalled_s: dict[str, Seconds] = {}
+    process: dict[str, Number | None] = {}
+    events: tuple[Annotated[dict[str, Any], AfterValidator(_has_kind)], ...] = ()
+    level: Literal["parts", "total"] = "parts"
+
+
+class Round(Record):
+    """Scores on the first ``train_items`` training items; digests of the features where asked for (``verify``).
+
+    ``failed`` says why models have no score.
+    """
+
+    train_items: Annotated[Count, Field(ge=1)]
+    chunks: Count
+    scores: dict[str, Number] = {}
+    fingerprints: dict[str, Text] = {}
+    failed: dict[str, Text] = {}
+
+
+class Prediction(Record):
+    """What is behind a predicted run.
+
+    Attributes:
+        hardware: name of the machine that it is predicted for.
+        source: where the machine's profile comes from.
+        scores: ``"recorded"``: models survive as in the record of the same run; or ``"drawn"`` from the seed.
+    """
+
+    hardware: Text
+    source: Text
+    scores: Literal["recorded", "drawn"]
+
+
+class Findings(Record):
+    """What a search found beside its measurement; equal for all repeats of a run.
+
+    Attributes:
+        resolved: budgets by name.
+        excluded: models that were ranked last as failed, and why.
+        rounds: all of them, with scores.
+        ranking: model ids, best first.
+        winner: the first of the ranking.
+    """
+
+    resolved: dict[str, Budget] = {}
+    excluded: dict[str, Text] = {}
+    rounds: tuple[Round, ...] = ()
+    ranking: tuple[str, ...] = ()
+    winner: str | None = None
+
+
+class Run(Findings):
+    """One run record. A run whose status is ``"ok"`` has repeats, rounds, a ranking and a winner.
+
+    Attributes:
+        version: of the records' schema. Those of version 2 can be read.
+        kind: ``"measured"``, or ``"predicted"`` if nothing ran and a cost model speaks (see ``prediction``).
+        run_id: digest of the configuration that decides what is measured, the model set, the data and sources.
+        experiment: whose run it is.
+        label: what was chosen for this run, for people; empty in records of version 2.
+        status: ``"running"`` until it has ended.
+        error: why the status is not ok: a line, or the end of a traceback.
+        command: as typed; secrets are ``***``.
+        started, finished: ISO 8601, UTC.
+        config: the resolved configuration; secrets are ``***``.
+        sources: digests of code outside the package, by the setting that chose it.
+        tree: the first round's task tree; None if it is very large, or was planned by an earlier attempt.
+    """
+
+    version: Literal[2, 3] = Field(alias="schema")
+    kind: Literal["measured", "predicted"] = MEASURED
+    run_id: Text
+    experiment: Text
+    label: str = ""
+    status: Literal["ok", "running", "failed", "invalid", "oom", "timeout"]
+    error: str | None
+    command: Text
+    started: Text
+    finished: str | None
+    config: dict[str, Any]
+    sources: dict[str, Text] = {}
+    model_set: ModelSet
+    dataset: Dataset
+    environment: Environment
+    storage: Storage
+    repeats: tuple[Repeat, ...]
+    tree: Tree | None = None
+    prediction: Prediction | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run ended well."""
+        return self.status == "ok"
+
+    @property
+    def origin(self) -> str:
+        """What is to be said beside a title where the run was not measured; empty if it was."""
+        return "" if self.prediction is None else f", predicted for {self.prediction.hardware}"
+
+    @property
+    def strategy(self) -> str:
+        """Name of the strategy."""
+        return str(self.config["strategy"]["name"])
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """What the status promises."""
+        strategy = self.config.get("strategy")
+        if not isinstance(strategy, dict) or not isinstance(strategy.get("name"), str):
+            raise ValueError(f"config.strategy: expected an object with a name, not {strategy!r}")
+        if self.status not in ("ok", "running") and not (self.error and self.finished):
+            raise ValueError(f"error and finished are needed where the status is {self.status}")
+        if len(set(self.ranking)) < len(self.ranking):
+            raise ValueError("ranking: holds a model twice")
+        if not all(round_.scores or round_.failed for round_ in self.rounds):
+            raise ValueError("rounds: each needs at least one model's score, or says why it failed")
+        if self.ok:
+            for name in ("repeats", "rounds", "ranking"):
+                if not getattr(self, name):
+                    raise ValueError(f"{name} is empty although the status is ok")
+            if self.error is not None or self.finished is None:
+                raise ValueError("error is null and finished a time where the status is ok")
+            if self.winner != self.ranking[0]:
+                raise ValueError(f"winner: {self.winner!r} is not the first of the ranking, {self.ranking[0]!r}")
+            if not all(repeat.valid for repeat in self.repeats):
+                raise ValueError("a repeat is not valid although the status is ok")
+        return self
