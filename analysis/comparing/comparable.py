@@ -1,17 +1,14 @@
 """Which runs may be compared with which: a factor between two set-ups says nothing about a strategy."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
+from alsatian.records.settings import NOT_IDENTITY, compact, decisive, flat, named
 
-# Settings that say where or how a run is carried out, not what it measures.
-NOT_MEASURED = (
-    "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "name", "title",
-    "sweep", "targets", "figure", "scaled", "paper", "dataset.images.root", "model_set.pool.root",
-)  # fmt: skip
+# Two cells of a figure may be one measurement; each has a record.
+NOT_MEASURED = (*NOT_IDENTITY, "name", "paper")
 
 
 def workload(run: Run) -> str:
@@ -31,11 +28,11 @@ def conditions(run: Run) -> str:
 
     That is the workload, the storage regime, batch size, proxy, device and hardware, and how it was measured.
     """
-    config, machine = run.config, run.environment
+    config, machine = named(run.config), run.environment
     return _digest(
         workload(run),
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
-        [config.get("batch_size"), config.get("proxy"), config.get("device")],
+        [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         [machine.cpu, machine.cores, machine.threads, machine.gpu],
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
     )
@@ -47,10 +44,11 @@ def arithmetic(run: Run) -> str:
     That is the workload, the data's configuration, seed, batch size, proxy, and what does the arithmetic:
     device, hardware, threads, the version of PyTorch and its settings.
     """
-    config, machine = run.config, run.environment
+    config, machine = named(run.config), run.environment
     return _digest(
         workload(run),
-        [config.get("dataset"), config.get("seed"), config.get("batch_size"), config.get("proxy")],
+        [config.get("dataset"), config.get("seed"), config.get("batch_size")],
+        [config.get("proxy"), run.sources.get("proxy")],
         [config.get("device"), machine.cpu, machine.threads, machine.gpu, machine.libraries.get("torch")],
         machine.determinism,
     )
@@ -79,26 +77,8 @@ def settings(run: Run) -> dict[str, str]:
 
     A component is known by its class: ``order._target_: alsatian.orders.dfs.Dfs`` is ``order=Dfs``.
     """
-    found: dict[str, str] = {}
-
-    def walk(node: Mapping[str, Any], prefix: str) -> None:
-        for key, value in node.items():
-            if f"{prefix}{key}" in NOT_MEASURED:
-                continue
-            if isinstance(value, Mapping) and value:
-                walk(value, f"{prefix}{key}.")
-            elif key == "_target_" and prefix:
-                found[prefix[:-1]] = str(value).rpartition(".")[2]
-            else:
-                found[f"{prefix}{key}"] = value if isinstance(value, str) else _compact(value)
-
-    walk(run.config, "")
-    return found
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return flat(decisive(run.config, NOT_MEASURED))
 
 
 def _digest(*values: Any) -> str:
-    return hashlib.sha256(_compact(values).encode()).hexdigest()[:12]
+    return hashlib.sha256(compact(values).encode()).hexdigest()[:12]

@@ -8,10 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from alsatian.records import Run
 from analysis import paper
 
 HERE = Path(__file__).parent
-ROOT = Path(__file__).parents[3]
 RECORDS = sorted((HERE / "records").glob("*.json"))
 EACH = pytest.mark.parametrize("kept", RECORDS, ids=[path.stem for path in RECORDS])
 
@@ -59,10 +59,11 @@ def test_the_numbers_of_the_figure_are_as_they_were(tmp_path, unpack, kept):
 
 @EACH
 def test_the_records_are_whole(kept):
-    schema = json.loads((ROOT / "alsatian" / "records" / "run.schema.json").read_text())
+    schema = Run.model_json_schema()
     documents = json.loads(kept.read_text())
     assert documents
     for place, document in documents.items():
         if place.endswith("/run.json"):
+            assert Run.problems(document) == []
             jsonschema.validate(document, schema)
             assert document["config"]["scale"] == "ci"

@@ -11,10 +11,9 @@ from omegaconf import OmegaConf
 
 from alsatian import api
 from alsatian.records import Repeat, Round, Run
-from alsatian.records.settings import NOT_IDENTITY, measured
+from alsatian.records.settings import measured
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.rounds import RoundResult
-from analysis.comparing import comparable
 from experiments.configuration.composition import cells
 from experiments.runs import repeat
 from experiments.runs.environment import environment
@@ -146,15 +145,6 @@ def test_where_and_who_watches_is_no_part_of_identity(word: str) -> None:
 )
 def test_what_changes_the_measurement_is(word: str) -> None:
     assert measured(config(word)) != measured(config())
-
-
-def test_a_nested_setting_can_be_left_out_alone() -> None:
-    assert measured({"cache": {"ssd_dir": "/a", "budget": 1}}) == {"cache": {"budget": 1}}
-
-
-def test_analysis_leaves_out_the_same_settings() -> None:
-    # Two cells of a figure may be one measurement; each has a record.
-    assert {*NOT_IDENTITY, "name", "paper"} == {*comparable.NOT_MEASURED}
 
 
 @pytest.mark.slow

@@ -1,0 +1,53 @@
+"""Code from outside the package is part of what a run is."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.configuration.identity import sources
+
+ORDER = "from alsatian.planning.orders.given import Given\n\n\nclass Own(Given):\n    pass\n"
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of a user's own with an order."""
+    path = tmp_path / "own_order_of_a_user.py"
+    path.write_text(ORDER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, path.stem, sys)  # so that it is taken out again
+    del sys.modules[path.stem]
+    return path
+
+
+def test_only_code_outside_the_package_has_a_digest(own: Path) -> None:
+    config = {
+        "order": {"_target_": f"{own.stem}.Own"},
+        "strategy": {"_target_": "fractions.Fraction"},
+        "proxy": {"_target_": "alsatian.proxies.linear.Linear"},
+        "tracker": {"_target_": "experiments.trackers.base.Tracker"},
+        "list": [{"_target_": f"{own.stem}.Own"}],
+    }
+    found = sources(config)
+    assert found.keys() == {"order", "strategy", "list.0"}
+    own.write_text(ORDER + "# another\n")
+    again = sources(config)
+    assert (again["strategy"], again["order"] == found["order"]) == (found["strategy"], False)
+
+
+def test_a_run_whose_code_was_edited_is_measured_again(
+    own: Path, alsatian: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("run", "strategy=alsatian", f"order._target_={own.stem}.Own", "repeats=1")
+    assert alsatian(*words) == 0
+    assert "measured anew" not in capsys.readouterr().out
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    own.write_text(ORDER + "# another\n")
+    assert alsatian(*words) == 0
+    assert "alsatian: measured anew: code of order" in capsys.readouterr().out
+    assert alsatian(*words, "batch_size=8") == 0
+    assert "measured anew: batch_size" in capsys.readouterr().out
+    assert len(list(tmp_path.rglob("run.json"))) == 3
