@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURED", "PREDICTED", "SCHEMA", "STATUSES", "Budget", "Code", "Dataset", "Environment", "FieldError",
     "Findings", "Layer", "Layers", "ModelSet", "Overlap", "Prediction", "Record", "Records", "Repeat",
-    "ResultsError", "Round", "Run", "Source", "Storage", "Sweep", "SweepRun", "Trace", "Vertex", "document", "find", "load",
-    "load_trace", "parse_tree", "read", "read_run",
+    "ResultsError", "Round", "Run", "Source", "Storage", "Sweep", "SweepRun", "Trace", "Vertex", "document", "find",
+    "load", "load_trace", "parse_tree", "read", "read_run",
 ]  # fmt: skip
 
 

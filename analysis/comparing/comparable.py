@@ -1,7 +1,7 @@
 """Which runs may be compared with which: a factor between two set-ups says nothing about a strategy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alsatian.records import Run

@@ -42,11 +42,10 @@ def test_records_are_frozen(record):
         Run.of(record()).winner = "m1"
 
 
-def test_a_prediction_has_neither_scores_nor_a_ranking(record):
-    empty = {"train_items": 480, "chunks": 1}
-    made = record(rounds=[empty], ranking=[], winner=None, repeats=[{**record()["repeats"][0], "peaks": {}}])
-    with pytest.raises(FieldError, match="at least one model's score"):
-        Run.of(made)
-    run = Run.of(made | {"kind": "predicted"})
-    assert (run.ok, run.kind, run.rounds[0].scores) == (True, "predicted", {})
-    assert Run.of(record()).kind == "measured"
+def test_a_prediction_says_what_is_behind_it(record):
+    behind = {"hardware": "h200", "source": "profiled", "scores": "drawn"}
+    run = Run.of(record(kind="predicted", prediction=behind))
+    assert (run.ok, run.kind, run.origin) == (True, "predicted", ", predicted for h200")
+    assert (Run.of(record()).kind, Run.of(record()).origin) == ("measured", "")
+    with pytest.raises(FieldError, match=r"prediction.scores: input should be 'recorded' or 'drawn'"):
+        Run.of(record(prediction={**behind, "scores": "guessed"}))
