@@ -47,7 +47,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         state = f"{i}/{len(wanted)} experiments done, {failed} failed, {when}"
         what = f"{experiment.name}: {experiment.title}, {count_text(experiment.runs, 'run')}"
         say(f"\n[{state}] {what}", style="bold")
-        found = reproduction.carry_out(experiment, words, say, complain)
+        found = reproduction.run(experiment, words, say, complain)
         failures += [f"{experiment.name}: {line}" for line in found]
         failed += bool(found)
     say("")

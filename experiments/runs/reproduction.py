@@ -73,7 +73,7 @@ def _experiment(name: str, words: Sequence[str]) -> Experiment:
     return Experiment(name, config.name, config.title, config.scale, len(runs), Path(config.results_dir))
 
 
-def carry_out(
+def run(
     experiment: Experiment, words: Sequence[str], say: Callable[[str], None], warn: Callable[[str], None]
 ) -> list[str]:
     """Do what ``alsatian run`` does with ``experiment``, in a process of its own that writes to the same output.
