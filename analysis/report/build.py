@@ -1,8 +1,8 @@
 """One folder of run records -> tables, figures and a report that stands alone."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +10,12 @@ import pandas as pd
 from alsatian.files import write_text
 from alsatian.records import reading
 from alsatian.records.reading import Run
-from analysis.comparing import checks, labels, sweeps
+from analysis.comparing import checks, labels
 from analysis.comparing.comparable import workload
-from analysis.figures import bars, curves
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
-from analysis.report import captions, findings, processes, sections, timelines, trees
-from analysis.report.pages import Plate, plate, render
+from analysis.report import figures, findings, processes, sections
+from analysis.report.pages import Plate, render
 from analysis.tables import experiment, formats
 from analysis.tables.formats import WIDTH, Table
 
@@ -69,16 +68,15 @@ def build(folder: Path, width: int = WIDTH) -> Report:
     names = {run.run_id: label for label, run in labels.in_order(runs)}
     if paper:
         files += paper.save(folder)
-        drawn.append(plate(paper.picture.title, paper.picture.caption, paper.picture.page_image(), wide=True))
+        drawn.append(Plate.of(paper.picture, wide=True))
     for i, part in enumerate([] if paper else _by_workload(runs)):
-        written, shown = _figures(folder / "figures", part, summary, names, first=i == 0)
+        written, shown = figures.comparisons(folder / "figures", part, summary, names, first=i == 0)
         files += written
         drawn += shown
-    written, lanes, unread = timelines.figures(folder, runs)
+    written, over_time, unread = figures.timelines(folder, runs)
     files += written
-    grown, shared = trees.figures(folder, runs)
+    grown, shared = figures.trees(folder, runs)
     files += grown
-    over_time = [plate(one.title, one.caption, (one.svg, one.inches), wide=True) for one in lanes]
     problems += unread
     unused = [f"Not used: {line}" for line in problems]
     files.append(write_text(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
@@ -143,50 +141,6 @@ def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
     for run in sorted(runs, key=lambda run: run.started):
         groups.setdefault(workload(run), []).append(run)
     return list(groups.values())
-
-
-def _figures(
-    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, names: Mapping[str, str], first: bool
-) -> tuple[list[Path], list[Plate]]:
-    """Write the figures of one workload; return their files and what the page shows of them.
-
-    A sweep over the cache budget is drawn as lines, and as bars at one budget only.
-    """
-    key = workload(runs[0])
-    rows = summary[summary["workload"] == key].reset_index(drop=True)
-    suffix = "" if first else f"-{key}"
-    of_what = f": {runs[0].model_set.name}{runs[0].origin}"
-    files: list[Path] = []
-    swept: list[Plate] = []
-    note = ""
-    if sweep := sweeps.find(runs):
-        title, caption = f"Over the cache budget{of_what}", captions.sweep(sweep)
-        picture = curves.sweep(sweep, title, caption)
-        files += picture.save(folder / f"sweep{suffix}")
-        swept.append(plate(title, caption, picture.page_image(), wide=True))
-        beside = sweep.beside(sweep.middle)
-        runs = [run for run in runs if run.run_id not in beside]
-        rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
-        of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
-    shown: list[Plate] = []
-    for stem, title, caption, drawn in (
-        ("speedup", "Speed-up over base", captions.speedup(runs), bars.speedup),
-        ("breakdown", "Where the time goes", captions.breakdown(runs), bars.breakdown),
-    ):
-        if stem == "breakdown" and rows["inference_s"].isna().all():
-            continue  # only wall times were measured
-        without_base = stem == "speedup" and rows["speedup"].isna().all()
-        if without_base and sweep:
-            continue
-        title, caption = f"{title}{of_what}", caption + note
-        picture = drawn(rows, title, caption)
-        files += picture.save(folder / f"{stem}{suffix}")
-        if without_base:
-            continue  # there is nothing to see
-        shown.append(plate(title, caption, picture.page_image(), wide=False))
-    # Figures of one workload stand side by side or one below the other, whatever each alone would need.
-    wide = any(figure.inches > 6 for figure in shown)
-    return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
 
 
 def _remove_stale(folder: Path, files: Sequence[Path]) -> None:

@@ -4,9 +4,11 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jinja2
+
+from analysis.figures.picture import Picture
 
 
 def render(template: str, **values: Any) -> str:
@@ -37,8 +39,9 @@ class Plate:
     inches: float
     wide: bool
 
-
-def plate(title: str, caption: str, drawn: tuple[bytes, float], wide: bool) -> Plate:
-    """``drawn`` (SVG, and its width in inches) for the page."""
-    svg, inches = drawn
-    return Plate(title, caption, f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}", inches, wide)
+    @classmethod
+    def of(cls, picture: Picture, wide: bool) -> Self:
+        """``picture`` without its texts, which the page shows itself."""
+        svg, inches = picture.page_image()
+        image = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+        return cls(picture.title, picture.caption, image, inches, wide)

@@ -12,7 +12,7 @@ from analysis import paper
 from analysis.comparing.labels import grouped
 from analysis.paper import FAILS, HOLDS, UNTESTABLE, Section, Verdict
 from analysis.report import sections
-from analysis.report.pages import Plate, plate, render
+from analysis.report.pages import Plate, render
 from analysis.tables.formats import Table
 
 TEMPLATE = "reproduction.html"
@@ -138,7 +138,7 @@ def _page(folder: Path) -> Page | None:
         anchor=folder.name,
         short=f"Fig\u00a0{number}" if number.isdigit() else number.capitalize(),
         section=section,
-        plate=plate(picture.title, picture.caption, picture.page_image(), wide=True),
+        plate=Plate.of(picture, wide=True),
         numbers=Table.of(picture.data.drop(columns="run_id", errors="ignore").dropna(axis="columns", how="all")),
         runs=runs,
         commands=list(dict.fromkeys(run.command for run in runs)),

@@ -2,10 +2,10 @@ import math
 
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.tables import experiment, formats, grid
+from analysis.tables import experiment, formats
 
 
 def text(summary, width=140):
@@ -152,11 +152,3 @@ def test_markdown_cells_cannot_break_out(load_runs, record):
     shown = formats.markdown(table)
     assert "a\\|b\\<c" in shown
     assert len(shown.splitlines()) == 3
-
-
-@given(st.text(alphabet="ab_-=./ é", max_size=60), st.integers(1, 20))
-@example("alsatian cache.budget=8MiB", 13)
-def test_wrapping_keeps_every_character_and_the_width(text, width):
-    lines = grid.wrapped(text, width)
-    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-    assert all(len(line) <= width for line in lines)
