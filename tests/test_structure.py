@@ -81,9 +81,7 @@ def lines(path: Path) -> int:
     "graph",
     [
         pytest.param(imports, id="files"),
-        pytest.param(
-            folders, id="folders", marks=pytest.mark.xfail(strict=False, reason="the analysis is being rebuilt")
-        ),
+        pytest.param(folders, id="folders"),
     ],
 )
 def test_imports_have_no_cycle(graph) -> None:

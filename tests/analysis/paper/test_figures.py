@@ -44,3 +44,11 @@ def test_a_new_figure_is_one_file_and_one_yaml(tmp_path, monkeypatch, write, as_
         figure = section.figure.draw("", "")
     assert len(figure.axes) == 3  # one for each distribution
     assert sum(len(axes.patches) for axes in figure.axes) == len(made)
+
+
+def test_a_figure_of_predicted_records_says_for_which_hardware(tmp_path, write, as_published):
+    said = {"hardware": "a5000", "source": "published bars", "scores": "recorded"}
+    made = [run | {"kind": "predicted", "prediction": said} for run in as_published("17")]
+    section = paper.section(write(tmp_path, *made))
+    assert section.picture.title.endswith("BERT, predicted for a5000")
+    assert not section.picture.data["seconds"].isna().any()
