@@ -1,4 +1,4 @@
-"""Typed reading of JSON objects, with errors that name the field."""
+"""Typed reading of JSON objects that have no model, with errors that name the field."""
 
 import math
 from collections.abc import Mapping

@@ -143,6 +143,3 @@ def _slice(event: _Event, names: dict[int, str]) -> dict[str, Any]:
         "start_s": event.ts / MICROSECONDS,
         "end_s": (event.ts + event.dur) / MICROSECONDS,
     }
-
-
-load = load_trace

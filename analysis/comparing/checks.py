@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
 from alsatian.units import count_text, factor_text
 from analysis.comparing.comparable import arithmetic, reference
 from analysis.comparing.labels import in_order

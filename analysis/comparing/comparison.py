@@ -6,8 +6,7 @@ from string import ascii_uppercase
 
 import pandas as pd
 
-from alsatian.records.paths import Source
-from alsatian.records.reading import Run
+from alsatian.records import Run, Source
 from analysis.comparing.checks import ScoreCheck, agreement, compare_two
 from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, titles, workload
 from analysis.comparing.labels import UNSET, in_order

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
 from alsatian.units import size_of
 from analysis.comparing.comparable import settings
 

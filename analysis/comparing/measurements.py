@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Self
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
 
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "planning", "cache_io", "other")
 COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")

@@ -6,8 +6,7 @@ from statistics import mean
 
 import pandas as pd
 
-from alsatian.records.reading import Run
-from alsatian.records.schema import Budget
+from alsatian.records import Budget, Run
 from alsatian.units import format_bytes, size_of
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.labels import in_order, short

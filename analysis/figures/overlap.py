@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from alsatian.units import count_text, format_bytes
 from analysis.figures import picture, style
 from analysis.figures.picture import Picture

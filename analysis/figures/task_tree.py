@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from alsatian.records.schema import Vertex
+from alsatian.records import Vertex
 from alsatian.units import count_text, format_bytes, printable, seconds_text
 from analysis.figures import picture
 from analysis.figures.picture import Picture

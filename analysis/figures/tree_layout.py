@@ -4,7 +4,7 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from alsatian.records.schema import Vertex
+from alsatian.records import Vertex
 
 
 @dataclass(eq=False)

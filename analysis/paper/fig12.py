@@ -24,7 +24,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from alsatian.records.fields import FieldError, Fields
+from alsatian.records import FieldError
+from alsatian.records.fields import Fields
 from analysis.figures import picture, style
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, Tested, Verdict

@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from alsatian.records.fields import FieldError, Fields
+from alsatian.records import FieldError
+from alsatian.records.fields import Fields
 from analysis.figures import picture, style
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, Tested, Verdict

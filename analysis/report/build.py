@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from alsatian.files import write_text
-from alsatian.records import reading
-from alsatian.records.reading import Run
+from alsatian.records import Run, reading
 from analysis.comparing import checks, labels
 from analysis.comparing.comparable import workload
 from analysis.paper import Section as PaperSection

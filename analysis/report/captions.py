@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from alsatian.records.reading import Run
-from alsatian.records.schema import Vertex
+from alsatian.records import Run, Vertex
 from alsatian.records.trace import Trace
 from alsatian.units import seconds_text
 from analysis.comparing.sweeps import Sweep, crossing

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alsatian.records import trace
-from alsatian.records.fields import FieldError
-from alsatian.records.reading import Run
-from alsatian.records.schema import Vertex
+from alsatian.records import FieldError, Run, Vertex, load_trace
 from alsatian.units import printable
 from analysis.comparing import sweeps
 from analysis.comparing.comparable import workload
@@ -81,7 +78,7 @@ def timelines(folder: Path, runs: Sequence[Run]) -> tuple[list[Path], list[Plate
         if not _PLAIN.fullmatch(run.run_id):
             continue
         try:
-            found = trace.load(path)
+            found = load_trace(path)
         except FieldError as error:
             problems.append(printable(f"{path}: skipped: {error}"))
             continue

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from alsatian.records.reading import Run
-from alsatian.records.schema import Storage
+from alsatian.records import Run, Storage
 from alsatian.units import count_text, factor_text, format_bytes, printable, seconds_text
 from analysis.comparing import sweeps
 from analysis.comparing.checks import ScoreCheck

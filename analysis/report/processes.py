@@ -6,7 +6,7 @@ from statistics import median
 
 import pandas as pd
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
 from alsatian.units import format_bytes
 from analysis.comparing.labels import in_order
 from analysis.comparing.measurements import PARTS

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from alsatian.files import write_text
-from alsatian.records.reading import ResultsError, Run
+from alsatian.records import ResultsError, Run
 from alsatian.units import count_text, duration, printable
 from analysis import paper
 from analysis.comparing.labels import grouped

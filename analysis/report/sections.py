@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from alsatian.records.reading import Run
-from alsatian.records.schema import Environment
+from alsatian.records import Environment, Run
 from alsatian.units import count_text, format_bytes, seconds_text
 from analysis.comparing.checks import ScoreCheck, agreement
 from analysis.comparing.comparable import workload

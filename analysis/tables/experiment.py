@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
 from alsatian.units import wall_text
 from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
 from analysis.comparing.comparable import conditions, reference, workload

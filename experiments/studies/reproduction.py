@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alsatian.errors import AlsatianError
 from alsatian.files import make_folder
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from alsatian.units import duration
 from analysis.report.reproduction import Page as Figure
 from analysis.report.reproduction import Reproduction, build

@@ -7,7 +7,7 @@ from statistics import median
 
 import pandas as pd
 
-from alsatian.records.reading import Run
+from alsatian.records import Run
 from analysis.comparing.comparable import conditions
 from analysis.paper.evidence.slots import CELL, FIGURE, PANEL, PARTS, Slot, slots
 from analysis.paper.evidence.sources import Key

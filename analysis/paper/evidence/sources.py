@@ -19,9 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsatian.records import reading
-from alsatian.records.fields import FieldError
-from alsatian.records.reading import Run
+from alsatian.records import FieldError, Run, reading
 from alsatian.units import printable
 
 

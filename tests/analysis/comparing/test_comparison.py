@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from alsatian.records.paths import find
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError, find
 from analysis.comparing.comparison import compare, letter
 from analysis.comparing.measurements import MEASURED, Spread
 from analysis.tables import comparison as tables

@@ -4,7 +4,7 @@ import re
 import pandas as pd
 import pytest
 
-from alsatian.records.schema import Budget
+from alsatian.records import Budget
 from analysis.comparing import checks, sweeps
 from analysis.comparing.labels import in_order
 from analysis.comparing.sweeps import cache_budget, share_of_working_set, without_budget

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from analysis.figures import overlap, style
 
 

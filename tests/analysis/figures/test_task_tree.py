@@ -13,9 +13,7 @@ from alsatian.planning.limits import Limits
 from alsatian.planning.orders.dfs_plus import DfsPlus
 from alsatian.planning.planner import make_plan
 from alsatian.planning.vertices import vertex_rows
-from alsatian.records.fields import FieldError, Fields
-from alsatian.records.parsing import parse_tree
-from alsatian.records.schema import Vertex
+from alsatian.records import FieldError, Vertex, parse_tree
 from alsatian.tree import TaskTree
 from analysis.figures import style, task_tree
 from analysis.figures.task_tree import name, weight
@@ -29,7 +27,7 @@ def planned(candidates):
     tree = TaskTree.of(candidates).compress()
     batches = [*batches_of(16, 32, 16)[0], *batches_of(16, 32, 16)[1]]
     plan = make_plan(tree, models, batches, DfsPlus(), planned_releases=True, limits=Limits())
-    return parse_tree([Fields(entry) for entry in vertex_rows(plan)])
+    return parse_tree(vertex_rows(plan))
 
 
 def resnets(count):
@@ -212,7 +210,7 @@ ENTRY = {
 )
 def test_what_is_no_tree_is_refused(change, message):
     with pytest.raises(FieldError) as error:
-        parse_tree(Fields({"tree": [ENTRY | change]}).objects("tree"))
+        parse_tree([ENTRY | change])
     assert message in str(error.value)
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alsatian.records import trace
-from alsatian.records.fields import FieldError
+from alsatian.records import FieldError, load_trace
 from analysis.figures import style, timeline
 from analysis.report import build, captions, processes
 from analysis.tables import experiment
@@ -48,7 +47,7 @@ def overlapping(boxes):
 def load(tmp_path):
     def read(document):
         (tmp_path / "timeline.json").write_text(document if isinstance(document, str) else json.dumps(document))
-        return trace.load(tmp_path / "timeline.json")
+        return load_trace(tmp_path / "timeline.json")
 
     return read
 
@@ -65,7 +64,7 @@ def test_slices_are_read_in_seconds_by_lane(load):
 
 
 def test_no_file_is_no_trace(tmp_path):
-    assert trace.load(tmp_path / "timeline.json") is None
+    assert load_trace(tmp_path / "timeline.json") is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from analysis import paper
 from analysis.figures import style
 from analysis.paper import fig12, section

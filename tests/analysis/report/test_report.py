@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from analysis.report import build
 
 

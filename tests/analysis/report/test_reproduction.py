@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from alsatian.records.reading import ResultsError
+from alsatian.records import ResultsError
 from analysis.report import build, reproduction
 from tests.browser import find, tab
 
