@@ -189,6 +189,6 @@ def test_runs_that_agree_share_their_rounds_and_rankings(load_runs, sweep_record
 
 
 def test_the_csv_is_what_is_drawn(tmp_path, sweep):
-    curves.save(sweep, tmp_path / "sweep", "title", "caption")
+    curves.sweep(sweep, "title", "caption").save(tmp_path / "sweep")
     shown = pd.read_csv(tmp_path / "sweep.csv", keep_default_na=False)
     pd.testing.assert_frame_equal(shown, sweep.points, rtol=1e-14)
