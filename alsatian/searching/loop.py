@@ -32,18 +32,20 @@ def run_rounds(
         return joined(before.measurement, measurement) if before else measurement
 
     meter.start()
-    with meter.part("planning"):
-        pending = runner.start(len(train))
-        upcoming: Round | None = next(pending)
-    while upcoming is not None:
-        done = before is not None and len(rounds) < len(before.rounds)
-        if before is not None and done:
-            result = before.rounds[len(rounds)]
-        else:
-            begin = meter.spent()
-            result = runner.run(len(rounds) + 1, upcoming.models, test, train[: upcoming.train_batches])
-            _note(meter, *begin, len(upcoming.models), result.train_items)
-        with meter.part("other"):
+    # Within the parts that are measured one by one nothing else counts. What lies between them is "other", however
+    # long a busy machine lets it take.
+    with meter.part("other"):
+        with meter.part("planning"):
+            pending = runner.start(len(train))
+            upcoming: Round | None = next(pending)
+        while upcoming is not None:
+            done = before is not None and len(rounds) < len(before.rounds)
+            if before is not None and done:
+                result = before.rounds[len(rounds)]
+            else:
+                begin = meter.spent()
+                result = runner.run(len(rounds) + 1, upcoming.models, test, train[: upcoming.train_batches])
+                _note(meter, *begin, len(upcoming.models), result.train_items)
             rounds.append(result)
             # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
             scores = {model: result.scores.get(model, -math.inf) for model in upcoming.models}
