@@ -1,7 +1,10 @@
 """What the tests of several folders share: hypothesis settings and a family of tiny models."""
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -12,10 +15,11 @@ settings.load_profile("repository")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What tests of how sweeps survive kills take from the command line."""
+    """What tests that have a page take from the command line."""
     parser.addoption("--kills", type=int, default=3, help="how often test_kills.py kills its sweep")
     parser.addoption("--seed", type=int, default=4, help="of the moments at which it does")
     parser.addoption("--pages", type=Path, help="where tests that have a page write it, e.g. docs/results")
+    parser.addoption("--words", default="", help="what such a test is to measure for its page, as its module says")
 
 
 STAGES = ((3, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1))
@@ -72,3 +76,34 @@ def scrambled() -> Callable[[torch.nn.Module], torch.nn.Module]:
         return module.eval()
 
     return apply
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., str]:
+    """Call with a module that is measured as studies are, its page's name, and a few words for a quick answer.
+
+    Returns the page's text. Under ``--pages`` the page goes there, and ``--words`` say what is measured instead, by
+    default all that the module knows.
+    """
+    from experiments.studies.study import parse, write  # other tests need not wait for it
+
+    pages, words = (request.config.getoption(option) for option in ("--pages", "--words"))
+    path = request.path.relative_to(request.config.rootpath)
+    command = [
+        "python",
+        "-m",
+        "pytest",
+        str(path),
+        "--pages",
+        "docs/results",
+        *(["--words", words] if words else []),
+    ]
+
+    def measure(module: ModuleType, name: str, *few: object) -> str:
+        folder = pages or tmp_path
+        chosen = shlex.split(words) if pages else list(map(str, few))
+        options = parse(module, "--words", [*chosen, "--out", str(folder)])
+        assert write(name, shlex.join(command), module.run, options, print) == 0
+        return re.sub(" +", " ", (folder / f"{name}.md").read_text("utf-8"))
+
+    return measure

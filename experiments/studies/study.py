@@ -79,14 +79,20 @@ def execute(name: str, words: Sequence[str], say: Say) -> int:
     if name not in (known := studies()):
         raise ConfigError(f"there is no study '{name}'; {nearest(name, known)}")
     module: Any = import_module(f"experiments.studies.{name}")
+    options = parse(module, f"alsatian study {name}", words)
+    return write(name, shlex.join(["alsatian", "study", name, *words]), module.run, options, say)
+
+
+def parse(module: Any, program: str, words: Sequence[str]) -> argparse.Namespace:
+    """What ``words`` ask ``module`` for, and where its page goes; ``program`` is what help and errors call it."""
     parser = argparse.ArgumentParser(
-        f"alsatian study {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        program, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.configure(parser)
     parser.add_argument(
         "--out", type=Path, default=PAGES, metavar="FOLDER", help="of the page (default: %(default)s)"
     )
-    return write(name, shlex.join(["alsatian", "study", name, *words]), module.run, parser.parse_args(words), say)
+    return parser.parse_args(words)
 
 
 def write(

@@ -1,10 +1,12 @@
 """Predictions of the paper's end-to-end bars (Figs 10, 13 and 16), none of which anything was fitted to."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import median
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import pandas as pd
 
 from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
@@ -29,49 +31,8 @@ MEMORY = 64_000_000_000
 """Bytes of the published machine's memory, where a figure says nothing else."""
 FOR_INTERMEDIATES = 0.5
 """Share of the memory that intermediates may take; blocks that stay have what they leave."""
-Cell = tuple[str, str, int, str, int]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar of the paper.
-
-    Attributes:
-        figure: with its panel, e.g. ``"10a"``.
-        workload, items, distribution, approach: as in the figure.
-        memory: bytes.
-        published: seconds.
-        parts: published seconds of each part, where the figure shows them.
-    """
-
-    figure: str
-    workload: str
-    items: int
-    distribution: str
-    approach: str
-    memory: int
-    published: float
-    parts: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def cell(self) -> Cell:
-        """What its approaches are compared in."""
-        figure = self.figure[:2] if self.figure.startswith("16") else self.figure  # a panel for each approach
-        return figure, self.workload, self.items, self.distribution, self.memory
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A bar, and the median prediction of it in seconds, by part as well."""
-
-    bar: Bar
-    predicted: float
-    parts: Mapping[str, float]
-
-    @property
-    def error(self) -> float:
-        """Predicted over published, less one."""
-        return self.predicted / self.bar.published - 1
+CELL = ["panel", "workload", "items", "distribution", "room"]
+"""Columns that say what the approaches are compared in."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +54,13 @@ class PublishedRounds:
             kept = ranked(kept, scores)[:keep]
 
 
-def published() -> list[Bar]:
-    """The bars, in the paper's order."""
+def published() -> pd.DataFrame:
+    """The bars, in the paper's order.
+
+    Columns: ``figure`` (with its panel, e.g. ``"10a"``), ``workload``, ``items``, ``distribution`` and ``approach``
+    as there, ``room`` (bytes of memory), ``panel`` (the figure without the panels of single approaches),
+    ``published`` (seconds) and ``parts`` (published seconds of each part, where the figure shows them).
+    """
     bars: dict[tuple[str, str, int, str, str, int], dict[str, float]] = {}
     for row in rows(*FIGURES):
         if row["unit"] == "seconds":
@@ -103,30 +69,41 @@ def published() -> list[Bar]:
             figure = row["figure"] + row["panel"]
             where = (figure, workload, int(row["items"]), row["distribution"], row["approach"], room)
             bars.setdefault(where, {})[row["component"]] = float(row["value"])
-    return [Bar(*where, found.pop("total"), found) for where, found in bars.items()]
+    lines = []
+    for where, seconds in bars.items():
+        line = dict(zip(("figure", "workload", "items", "distribution", "approach", "room"), where, strict=True))
+        panel = "16" if where[0].startswith("16") else where[0]  # it has a panel for each approach
+        lines.append({**line, "panel": panel, "published": seconds.pop("total"), "parts": seconds})
+    return pd.DataFrame(lines)
 
 
-def compare(bar: Bar, hardware: str, seeds: int) -> Compared:
-    """Predict ``bar``: the median over ``seeds`` sets."""
+def compare(bars: pd.DataFrame, hardware: str, seeds: int) -> pd.DataFrame:
+    """``bars`` as predicted: the median over ``seeds`` sets.
+
+    New columns are ``predicted`` (seconds), ``predicted parts``, and those of :func:`judged`.
+    """
+    return judged(pd.DataFrame(bar | _predict(bar, hardware, seeds) for bar in bars.to_dict("records")))
+
+
+def judged(bars: pd.DataFrame) -> pd.DataFrame:
+    """Predicted ``bars`` with ``error`` and ``right``.
+
+    The error is predicted over published, less one; right is where the approaches of the bar's cell are as fast in
+    the published order.
+    """
+    cells = bars.groupby(CELL)
+    alike = cells["predicted"].rank("first") == cells["published"].rank("first")
+    right = alike.groupby([bars[name] for name in CELL]).transform("all")
+    return bars.assign(error=bars["predicted"] / bars["published"] - 1, right=right)
+
+
+def _predict(bar: Mapping[Any, Any], hardware: str, seeds: int) -> dict[str, Any]:
     # Without sharing no draw matters, nor what models share.
-    draws = [(bar.distribution, seed) for seed in range(seeds)] if bar.approach == "alsatian" else [("", 0)]
-    found = [_search(hardware, bar.workload, bar.items, bar.approach, bar.memory, *draw) for draw in draws]
+    draws = [(bar["distribution"], seed) for seed in range(seeds)] if bar["approach"] == "alsatian" else [("", 0)]
+    what = [bar[name] for name in ("workload", "items", "approach", "room")]
+    found = [_search(hardware, *what, *draw) for draw in draws]
     parts = {part: median(m.parts_s[part] for m in found) for part in found[0].parts_s}
-    return Compared(bar, median(m.wall_s for m in found), parts)
-
-
-def by_cell(found: Iterable[Compared]) -> dict[Cell, dict[str, Compared]]:
-    """The approaches of every cell."""
-    cells: dict[Cell, dict[str, Compared]] = {}
-    for one in found:
-        cells.setdefault(one.bar.cell, {})[one.bar.approach] = one
-    return cells
-
-
-def in_order(cell: Mapping[str, Compared]) -> bool:
-    """Whether the approaches of a cell are as fast in the same order as published."""
-    predicted = sorted(cell, key=lambda approach: cell[approach].predicted)
-    return predicted == sorted(cell, key=lambda approach: cell[approach].bar.published)
+    return {"predicted": median(m.wall_s for m in found), "predicted parts": parts}
 
 
 @cache  # Fig 13 asks again what Fig 10 asks

@@ -3,22 +3,12 @@
 import csv
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from experiments.configuration.hardware import shipped_profile
 from experiments.predictions.chains import PUBLISHED, read_chains
-from experiments.studies.paper_bars import frame
-from experiments.studies.paper_bars.bars import (
-    FIGURES,
-    Bar,
-    Compared,
-    PublishedRounds,
-    batches,
-    by_cell,
-    compare,
-    in_order,
-    published,
-)
+from experiments.studies.paper_bars.bars import CELL, FIGURES, PublishedRounds, batches, compare, judged, published
 from experiments.studies.published import MODELS
 from tests.experiments.studies.conftest import Study, Written
 
@@ -30,12 +20,14 @@ def test_every_bar_is_there() -> None:
     with (ROOT / "analysis" / "paper" / "paper.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["figure"] in FIGURES and row["unit"] == "seconds"]
     totals = [float(row["value"]) for row in rows if row["component"] == "total"]
-    assert [bar.published for bar in bars] == totals
+    assert bars["published"].tolist() == totals
     assert len(bars) == 3 * (24 + 4 + 3)
-    shown = [bar for bar in bars if bar.parts]
-    assert {bar.figure for bar in shown} == {"16a", "16b", "16c"}
-    assert all(sum(bar.parts.values()) == pytest.approx(bar.published, rel=1e-3) for bar in shown)
-    assert {bar.memory // 10**9 for bar in bars} == {64, 10, 5}
+    shown = bars[bars["parts"].map(bool)]
+    assert set(shown["figure"]) == {"16a", "16b", "16c"}
+    assert shown["parts"].map(lambda parts: sum(parts.values())).tolist() == pytest.approx(
+        shown["published"].tolist(), rel=1e-3
+    )
+    assert set(bars["room"] // 10**9) == {64, 10, 5}
 
 
 def test_rounds_are_the_published_ones() -> None:
@@ -57,40 +49,44 @@ def test_rounds_are_the_published_ones() -> None:
 def test_base_is_the_sum_of_its_parts() -> None:
     """Against the profile's own numbers, without the simulator."""
     hardware = shipped_profile("a5000")
-    bar = next(b for b in published() if (b.workload, b.approach, b.items) == ("ResNet-18", "base", 2000))
-    found = compare(bar, "a5000", seeds=1)
+    bar = published().query("workload == 'ResNet-18' and approach == 'base' and items == 2000").head(1)
+    (found,) = compare(bar, "a5000", seeds=1).to_dict("records")
+    parts = found["predicted parts"]
     (candidate,) = read_chains()[PUBLISHED["ResNet-18"]].models(1, "top_layers", 0)
     item_s = sum(hardware.segments[f"resnet18@224/{i}"].seconds(128) / 128 for i in range(len(candidate.blocks)))
-    assert found.parts["inference"] == pytest.approx(MODELS * 2000 * item_s)
+    assert parts["inference"] == pytest.approx(MODELS * 2000 * item_s)
     load_s = len(candidate.blocks) * (hardware.load_fixed_s + hardware.store_fixed_s)
     load_s += 46.8e6 * (1 / 200e6 + 1 / hardware.load_bytes_per_s)
-    assert found.parts["prepare_model"] == pytest.approx(MODELS * load_s)
-    assert found.predicted == pytest.approx(sum(found.parts.values()))
+    assert parts["prepare_model"] == pytest.approx(MODELS * load_s)
+    assert found["predicted"] == pytest.approx(sum(parts.values()))
 
 
 @pytest.mark.slow
 def test_less_memory_takes_longer_to_load() -> None:
-    times: dict[tuple[str, int], float] = {}
-    for bar in published():
-        if bar.figure.startswith("16"):
-            times[bar.approach, bar.memory // 10**9] = compare(bar, "a5000", seeds=1).parts["prepare_model"]
+    bars = published()
+    found = compare(bars[bars["panel"] == "16"], "a5000", seeds=1).to_dict("records")
+    times = {(bar["approach"], bar["room"] // 10**9): bar["predicted parts"]["prepare_model"] for bar in found}
     for approach in ("shift", "alsatian"):
         assert times[approach, 64] < times[approach, 10] < times[approach, 5]
     assert times["base", 64] == times["base", 5]  # reads every model once in any case
 
 
 def test_order_and_errors() -> None:
-    def one(approach: str, predicted: float, seconds: float) -> Compared:
-        return Compared(Bar("10a", "ResNet-18", 2000, "TOP_LAYERS", approach, 64, seconds), predicted, {})
+    def cell(**predicted: float) -> pd.DataFrame:
+        seconds = {"base": 100, "shift": 80, "alsatian": 40}
+        where = {"panel": "10a", "workload": "ResNet-18", "items": 2000, "distribution": "TOP_LAYERS", "room": 64}
+        rows = [
+            where | {"approach": name, "predicted": predicted[name], "published": seconds[name]} for name in seconds
+        ]
+        return pd.DataFrame(rows)
 
-    right = {"base": one("base", 90, 100), "shift": one("shift", 80, 80), "alsatian": one("alsatian", 50, 40)}
-    wrong = right | {"shift": one("shift", 95, 80)}
-    assert in_order(right)
-    assert not in_order(wrong)
-    assert right["base"].error == pytest.approx(-0.1)
-    assert frame(list(right.values()))["error"].abs().median() == pytest.approx(0.1)
-    assert set(frame(list(wrong.values()))["order of the cell"]) == {"wrong"}
-    assert by_cell(right.values()) == {("10a", "ResNet-18", 2000, "TOP_LAYERS", 64): right}
+    right = cell(base=90, shift=80, alsatian=50)
+    wrong = cell(base=90, shift=95, alsatian=50).assign(panel="10b")
+    found = judged(pd.concat([right, wrong], ignore_index=True))
+    assert found["right"].tolist() == [True] * 3 + [False] * 3
+    assert found["error"][0] == pytest.approx(-0.1)
+    assert judged(right)["error"].abs().median() == pytest.approx(0.1)
+    assert found.groupby(CELL).ngroups == 2
 
 
 @pytest.mark.slow
