@@ -77,13 +77,7 @@ def lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
-@pytest.mark.parametrize(
-    "graph",
-    [
-        pytest.param(imports, id="files"),
-        pytest.param(folders, id="folders"),
-    ],
-)
+@pytest.mark.parametrize("graph", [pytest.param(imports, id="files"), pytest.param(folders, id="folders")])
 def test_imports_have_no_cycle(graph) -> None:
     try:
         TopologicalSorter(graph()).prepare()
@@ -128,7 +122,6 @@ def test_no_file_is_too_long() -> None:
     assert not {str(p.relative_to(ROOT)): lines(p) for p in modules().values() if lines(p) > FILE_LINES}
 
 
-@pytest.mark.xfail(strict=False, reason="experiments and analysis are being rebuilt")
 def test_no_folder_is_too_full() -> None:
     count = Counter(path.parent for path in modules().values() if path.name != "__init__.py")
     assert not {str(f.relative_to(ROOT)): n for f, n in count.items() if n > FOLDER_MODULES}

@@ -7,7 +7,7 @@ from alsatian.data.dataset import Batch
 from alsatian.planning.chunks import cut
 from alsatian.planning.computation import NONE, InferenceStep, inference_steps
 from alsatian.planning.limits import Limits
-from alsatian.planning.orders.base import Order, Shape, arrange
+from alsatian.planning.orders.base import Arrangement, Order, Shape, arrange
 from alsatian.planning.plan import Infer, Plan, Release, Score, Step, Steps
 from alsatian.tree import TaskTree
 
@@ -16,7 +16,7 @@ def make_plan(
     tree: TaskTree,
     models: Sequence[str],
     batches: Sequence[Batch],
-    order: Order,
+    order: Order | Arrangement,
     *,
     planned_releases: bool,
     limits: Limits,

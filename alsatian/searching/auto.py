@@ -10,7 +10,7 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError
 from alsatian.planning.choice import Chooser
 from alsatian.planning.limits import Limits
-from alsatian.planning.orders.base import Arrangement, Shape
+from alsatian.planning.orders.base import Shape
 from alsatian.planning.plan import Plan
 from alsatian.planning.planner import make_plan
 from alsatian.searching.schedules import Exhaustive
@@ -19,20 +19,6 @@ from alsatian.tree import TaskTree
 
 # Larger trees are planned as usual: choosing would take longer than it saves.
 MOST_VERTICES = 5_000
-
-
-@dataclass(frozen=True)
-class _Arranged:
-    """An order that is made already."""
-
-    name: ClassVar[str] = "arranged"
-    arrangement: Arrangement
-
-    def __call__(self, shape: Shape) -> list[int]:
-        return self.arrangement.order
-
-    def arrange(self, shape: Shape) -> Arrangement:
-        return self.arrangement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +60,7 @@ class Auto(Strategy):
             tree,
             models,
             batches,
-            _Arranged(choice.arrangement),
+            choice.arrangement,
             planned_releases=True,
             limits=choice.limits,
             fused=choice.fused,

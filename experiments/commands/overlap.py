@@ -77,10 +77,13 @@ def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], c
         if Path(name).exists():
             with console.status(f"reading {name}") as status:
 
+                def refuse(_: str, line: str) -> None:
+                    refused.append(line)
+
                 def step(what: str, done: int, total: int, show: Callable[[str], None] = status.update) -> None:
                     show(f"{what}: {done} of {total} models")
 
-                ids += add_path(store, name, length=options.length, refused=refused.append, progress=step)
+                ids += add_path(store, name, length=options.length, refused=refuse, progress=step)
         elif name in stored:
             ids.append(name)
         else:

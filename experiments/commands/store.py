@@ -95,7 +95,7 @@ def _add(options: argparse.Namespace, console: Console) -> int:
     refused: list[str] = []
     store = BlockStore(options.store)
     for path in options.paths:
-        added = add_path(store, path, refused=refused.append)
+        added = add_path(store, path, refused=lambda _, line: refused.append(line))
         for model_id in added:
             _print(console, f"added {model_id}")
     for line in refused:

@@ -11,7 +11,7 @@ from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.recent import Recent
 from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.loader import BlockLoader
-from alsatian.runtime.loading.transfer import HostTransfer, Loaded, Parameters
+from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
 from alsatian.runtime.meter.meter import Meter
 
 
@@ -53,7 +53,7 @@ class TimedLoader(BlockLoader):
             meter,
             budgets.device,
             host_budget=budgets.host,
-            transfer=HostTransfer(),
+            transfer=Transfer(),
         )
         self._costs = costs
         self._clock = clock

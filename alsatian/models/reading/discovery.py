@@ -44,8 +44,9 @@ class ModelFiles:
         return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
-def find(root: Path, refused: list[str]) -> list[ModelFiles]:
-    """The models at or below ``root``, by id; one line for each that is none goes to ``refused``.
+def find(root: Path, refused: dict[str, str]) -> list[ModelFiles]:
+    """The models at or below ``root``, by id; one line for each that is none goes to ``refused``,
+    by its path below ``root``.
 
     A folder that is a model is not searched further: what lies below belongs to it.
 
@@ -67,12 +68,13 @@ def find(root: Path, refused: list[str]) -> list[ModelFiles]:
         for model in here:
             if model.id in models:
                 other = models[model.id].path.name
-                refused.append(f"{model.path}: has the id '{model.id}', as has {other}; rename one of them")
+                place = model.path.relative_to(root).as_posix()
+                refused[place] = f"{model.path}: has the id '{model.id}', as has {other}; rename one of them"
             models.setdefault(model.id, model)
     return [models[key] for key in sorted(models)]
 
 
-def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) -> list[ModelFiles]:
+def _models_in(folder: Path, files: set[str], root: Path, refused: dict[str, str]) -> list[ModelFiles]:
     """What ``folder`` is, or the files of weights that it holds."""
     own = folder.relative_to(root).as_posix() if folder != root else root.resolve().name
     if lora.CONFIG in files:
@@ -82,15 +84,16 @@ def _models_in(folder: Path, files: set[str], root: Path, refused: list[str]) ->
     here = []
     for name in sorted(files):
         path = folder / name
+        place = path.relative_to(root).as_posix()
         if name.startswith("."):
             continue
         if path.suffix in SUFFIXES and not path.is_file():
-            refused.append(f"{path}: is no file: a link to nothing, or a pipe")
+            refused[place] = f"{path}: is no file: a link to nothing, or a pipe"
         elif path.suffix in SUFFIXES:
             model_id = path.relative_to(root).with_suffix("").as_posix()
             here.append(ModelFiles(model_id, "weights", path, _statement(path, root)))
         elif path.suffix in REFUSED_SUFFIXES:
-            refused.append(f"{path}: is refused: weights are read from {', '.join(SUFFIXES)} only")
+            refused[place] = f"{path}: is refused: weights are read from {', '.join(SUFFIXES)} only"
     return here
 
 

@@ -1,27 +1,14 @@
 """How many of a model's last blocks differ from its origin's: the paper's three distributions."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from alsatian.errors import ConfigError, nearest
 
-
-@dataclass(frozen=True)
-class _Normal:
-    """Mean as a share of the blocks; standard deviation as a share of the mean."""
-
-    mean: float
-    deviation: float
-
-
-# Source: the paper, synthetic and trained model sets.
-DISTRIBUTIONS = {
-    "top_layers": _Normal(0.10, 1 / 2),
-    "top_25": _Normal(0.25, 1 / 2),
-    "top_50": _Normal(0.50, 1 / 4),
-}
+# Mean as a share of the blocks, standard deviation as a share of the mean. Source: the paper, synthetic and
+# trained model sets.
+DISTRIBUTIONS = {"top_layers": (0.10, 1 / 2), "top_25": (0.25, 1 / 2), "top_50": (0.50, 1 / 4)}
 
 
 def check_distribution(name: str) -> None:
@@ -44,10 +31,10 @@ def changed_blocks(distribution: str, blocks: int, rng: np.random.Generator, lea
         ConfigError: there is no such distribution.
     """
     check_distribution(distribution)
-    normal = DISTRIBUTIONS[distribution]
-    mean = normal.mean * blocks
+    share, deviation = DISTRIBUTIONS[distribution]
+    mean = share * blocks
     while True:
-        drawn = rng.normal(mean, normal.deviation * mean)
+        drawn = rng.normal(mean, deviation * mean)
         if 0 <= drawn <= blocks:
             return max(least, round(drawn))
 

@@ -64,7 +64,7 @@ def add_path(
     *,
     length: int = DEFAULT_LENGTH,
     exclude: Sequence[str] = (),
-    refused: Callable[[str], None] | None = None,
+    refused: Callable[[str, str], None] | None = None,
     progress: Progress = unheard,
 ) -> list[str]:
     """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
@@ -76,14 +76,14 @@ def add_path(
     Args:
         length: tokens of a text, at most.
         exclude: ids to leave out; ``*`` stands for anything.
-        refused: called with one line for each model that cannot be used, the others are added. Without it
-            they are an error, raised when the others have been added.
+        refused: called with the id of each model that cannot be used (or the path of what is none) and one line;
+            the others are added. Without it they are an error, raised when the others have been added.
 
     Raises:
         ConfigError: there is no model, or (without ``refused``) one that cannot be used.
     """
     root = Path(path)
-    lines: list[str] = []
+    lines: dict[str, str] = {}
     models = [m for m in find(root, lines) if not any(fnmatch.fnmatchcase(m.id, p) for p in exclude)]
     if not models and not lines:
         raise ConfigError(f"{root}: holds no model: no folder with {saved_models.CONFIG}, no {', '.join(SUFFIXES)}")
@@ -95,18 +95,18 @@ def add_path(
             _add(store, model, models, root, length, stored)
             added.append(model.id)
         except AlsatianError as error:
-            lines.append(str(error))
+            lines[model.id] = str(error)
         except OSError as error:  # a file that has just gone, or that is not for this user
-            lines.append(f"{model.path}: cannot be read ({error.strerror})")
+            lines[model.id] = f"{model.path}: cannot be read ({error.strerror})"
     progress(f"reading {root.name}", len(models), len(models))
     if lines and refused is None:
         more = (
             f"{root}: {len(lines)} of {len(lines) + len(added)} models cannot be used:\n" if len(lines) > 1 else ""
         )
-        raise ConfigError(more + "\n".join(lines))
-    for line in lines:
+        raise ConfigError(more + "\n".join(lines.values()))
+    for model_id, line in lines.items():
         assert refused is not None
-        refused(line)
+        refused(model_id, line)
     return added
 
 
@@ -118,10 +118,10 @@ def add_one(
     Raises:
         AlsatianError: there is none or more than one, or it cannot be used.
     """
-    lines: list[str] = []
+    lines: dict[str, str] = {}
     models = find(path, lines)
     if len(models) != 1:
-        raise ConfigError(lines[0] if lines else f"{path}: holds {len(models)} models where one is expected")
+        raise ConfigError(next(iter(lines.values()), f"{path}: holds {len(models)} models where one is expected"))
     (model,) = models
     base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
     return _read(store, model, base, length, model_id, metadata)

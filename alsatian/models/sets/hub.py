@@ -82,7 +82,7 @@ class HubSet:
 
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
-        key = f"{self.name}-{digest_json([lock.as_dict(), self.length, code_version()])[:6]}"
+        key = f"{self.name}-{digest_json([lock.plain(), self.length, code_version()])[:6]}"
         ids = store.model_set(key)
         if ids is not None:
             return ids
@@ -101,7 +101,7 @@ class HubSet:
         progress(f"downloading {self.name}", len(lock.models), len(lock.models))
         if self._is_offline() and left_out:
             key += "-offline"  # never taken for the whole set later on
-        return self._finished(store, key, ids, left_out, {"lock": lock.as_dict()})
+        return self._finished(store, key, ids, left_out, {"lock": lock.plain()})
 
     def _locked(self, store: BlockStore, progress: Progress) -> Lock:
         """The lock from its file, made first if there is none."""
@@ -111,8 +111,8 @@ class HubSet:
             lock = read_lock(path)
             if (lock.base, lock.filters) != (self.base, self.filters):
                 raise ConfigError(
-                    f"{path}: was made for base {lock.base} with {lock.filters}, not {self.base} with "
-                    f"{self.filters}; delete it, or give model_set.lock another path"
+                    f"{path}: was made for base {lock.base} with {lock.filters!r}, not {self.base} with "
+                    f"{self.filters!r}; delete it, or give model_set.lock another path"
                 )
             return lock
         if self._is_offline():
@@ -195,28 +195,18 @@ class HubSet:
             ) from error
 
     def _of_folder(self, store: BlockStore, progress: Progress) -> list[str]:
-        from alsatian.models.reading import discovery
         from alsatian.models.sets import folder
 
-        root = Path(self.folder or "")
-        lines: list[str] = []
-        ids = folder.add_path(store, root, length=self.length, refused=lines.append, progress=progress)
-        for line in lines:
+        left_out: dict[str, str] = {}
+
+        def refused(model_id: str, line: str) -> None:
             _log.warning("left out %s", line)
-        places = {str(model.path): model.id for model in discovery.find(root, [])}
-        # A line starts with the file or folder that it is about.
-        named = ((line.partition(": ")[0], line.partition(": ")[2]) for line in lines)
-        left_out = {self._id_of(place, places, root): reason for place, reason in named}
+            left_out[model_id] = line.partition(": ")[2]  # what comes before is the file
+
+        root = Path(self.folder or "")
+        ids = folder.add_path(store, root, length=self.length, refused=refused, progress=progress)
         key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:6]}"
         return self._finished(store, key, ids, left_out, {"length": self.length})
-
-    @staticmethod
-    def _id_of(place: str, places: Mapping[str, str], root: Path) -> str:
-        """The id of the model that is, or lies around, ``place``."""
-        for path in (Path(place), *Path(place).parents):
-            if str(path) in places:
-                return places[str(path)]
-        return Path(place).relative_to(root).as_posix() if Path(place).is_relative_to(root) else place
 
     def _finished(
         self, store: BlockStore, key: str, ids: list[str], left_out: Mapping[str, str], more: dict[str, Any]

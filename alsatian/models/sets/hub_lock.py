@@ -5,37 +5,22 @@ lock file anyone gets the same models, or is told which are gone.
 """
 
 import json
-import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
 
 from alsatian.errors import ConfigError, first_line
 from alsatian.files import make_folder, write_json
+from alsatian.records.base import Record
 
-LOCK_SCHEMA = 1
 FINETUNE_TAG = "base_model:finetune:"
 LICENCE_TAG = "license:"
-_REVISION = re.compile("[0-9a-f]{40}")
 # What is asked of every model; the hub returns nothing else then.
 _EXPAND = ["sha", "downloads"]
 
 
-class Api(Protocol):
-    """The part of ``huggingface_hub.HfApi`` that is used."""
-
-    def list_models(self, *, filter: list[str], pipeline_tag: str | None, expand: list[str]) -> Iterable[Any]:
-        """Models with all tags of ``filter``; each has ``id``, ``sha`` and ``downloads``."""
-        ...
-
-    def model_info(self, repo_id: str) -> Any:
-        """One model."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
+class Filters(Record):
     """Which fine-tunes belong to a set.
 
     Attributes:
@@ -50,15 +35,15 @@ class Filters:
     min_downloads: int = 0
     limit: int | None = None
 
-    def __post_init__(self) -> None:
+    def model_post_init(self, context: Any) -> None:
+        """Refuse what no set has, naming the setting."""
         if self.min_downloads < 0:
             raise ConfigError(f"model_set.min_downloads={self.min_downloads}: must be at least 0")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"model_set.limit={self.limit}: must be at least 1, or null for all fine-tunes")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Record):
     """A model of the hub.
 
     Attributes:
@@ -68,27 +53,22 @@ class Entry:
     """
 
     id: str
-    revision: str
+    revision: Annotated[str, StringConstraints(pattern="^[0-9a-f]{40}$")]
     downloads: int
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(Record):
     """The models of a set: the base first, then its fine-tunes by falling downloads, ties by id."""
 
+    version: Literal[1] = Field(default=1, alias="schema")
     base: str
     filters: Filters
     models: tuple[Entry, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, as in the file."""
-        models = [asdict(entry) for entry in self.models]
-        return {"schema": LOCK_SCHEMA, "base": self.base, "filters": asdict(self.filters), "models": models}
-
     def write(self, path: Path) -> None:
         """Write the lock file."""
         make_folder(path.parent)
-        write_json(path, self.as_dict())
+        write_json(path, self.plain())
 
 
 def read_lock(path: Path) -> Lock:
@@ -98,22 +78,17 @@ def read_lock(path: Path) -> Lock:
         ConfigError: it is not a lock file of this version.
     """
     try:
-        value = json.loads(path.read_bytes())
-        if value["schema"] != LOCK_SCHEMA:
-            raise ValueError(f"schema {value['schema']}; this version reads {LOCK_SCHEMA}")
-        lock = Lock(value["base"], Filters(**value["filters"]), tuple(Entry(**model) for model in value["models"]))
-        for entry in lock.models:
-            if not _REVISION.fullmatch(entry.revision):
-                raise ValueError(f"'{entry.id}' has no commit as its revision")
+        return Lock.of(json.loads(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not a lock file of models ({error}); delete it to make it again") from None
-    return lock
 
 
-def resolve(base: str, filters: Filters, api: Api | None = None) -> Lock:
+def resolve(base: str, filters: Filters, api: Any = None) -> Lock:
     """Look up ``base`` and its fine-tunes on the hub. The base belongs to the set whatever the filters say.
+
+    ``api`` stands for a ``huggingface_hub.HfApi``, of which ``list_models`` and ``model_info`` are used.
 
     Raises:
         ConfigError: the hub cannot be asked, or has no such base.
@@ -125,17 +100,19 @@ def resolve(base: str, filters: Filters, api: Api | None = None) -> Lock:
         if api is None:
             from huggingface_hub import HfApi
 
-            api = HfApi()  # type: ignore[assignment]
-        assert api is not None
+            api = HfApi()
         origin = api.model_info(base)
         listed = list(api.list_models(filter=tags, pipeline_tag=filters.task, expand=_EXPAND))
         listed = [m for m in listed if m.id != base and (m.downloads or 0) >= filters.min_downloads]
         # The hub's own order leaves ties open, so all are sorted here before the limit is applied.
         listed = sorted(listed, key=lambda m: (-(m.downloads or 0), m.id))[: filters.limit]
-        entries = [Entry(m.id, m.sha or api.model_info(m.id).sha, m.downloads or 0) for m in (origin, *listed)]
+        entries = [
+            Entry(id=m.id, revision=m.sha or api.model_info(m.id).sha, downloads=m.downloads or 0)
+            for m in (origin, *listed)
+        ]
     except Exception as error:  # the library and its HTTP client raise many types; the first line says why
         raise ConfigError(
             f"model_set.base={base}: cannot be looked up on the Hugging Face Hub ({first_line(error)}); check the "
             "name and the network, or set model_set.lock to a lock file or model_set.folder to a folder of models"
         ) from error
-    return Lock(base, filters, tuple(entries))
+    return Lock(base=base, filters=filters, models=tuple(entries))

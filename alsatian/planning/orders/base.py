@@ -1,8 +1,8 @@
 """What an order sees and returns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol
 
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -85,18 +85,12 @@ class Arrangement:
     note: str | None = None
 
 
-@runtime_checkable
-class NotedOrder(Order, Protocol):
-    """An order that may have to give up on what its name promises."""
-
-    def arrange(self, shape: Shape) -> Arrangement:
-        """As a call, with a note."""
-        ...
-
-
-def arrange(order: Order, shape: Shape) -> Arrangement:
-    """The arrangement of ``shape`` by ``order``."""
-    return order.arrange(shape) if isinstance(order, NotedOrder) else Arrangement(order(shape))
+def arrange(order: Order | Arrangement, shape: Shape) -> Arrangement:
+    """The arrangement of ``shape`` by ``order``, whose method ``arrange`` says so if it gave up on its promise."""
+    if isinstance(order, Arrangement):
+        return order
+    noted: Callable[[Shape], Arrangement] | None = getattr(order, "arrange", None)
+    return noted(shape) if noted else Arrangement(order(shape))
 
 
 def min_cache_size(shape: Shape, order: Sequence[int]) -> int:

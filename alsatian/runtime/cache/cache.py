@@ -145,11 +145,6 @@ class Cache:
         """Bytes held or reserved in all tiers."""
         return sum(tier.used for tier in self._tiers)
 
-    @property
-    def used_on_device(self) -> int:
-        """Bytes held or reserved in the device's memory."""
-        return self._tiers[0].used
-
     def _make_room(self, level: int, vertex: int, nbytes: int, pinned: frozenset[int]) -> bool:
         """Evict from the tier at ``level`` until ``nbytes`` of ``vertex`` fit; False if that may not be."""
         tier, policy = self._tiers[level], self._policies[level]

@@ -1,7 +1,7 @@
 """How parameters get from a mapped file to the device's memory, and from another thread to this one."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,51 +16,30 @@ class Loaded(NamedTuple):
     ready: torch.cuda.Event | None = None
 
 
-class Transfer(Protocol):
-    """Copies to one device. Every copy has memory of its own, which it fills and which is aligned: kernels
-    choose their code by that, and a view of a file may lack it."""
+class Transfer:
+    """Copies to the host's own memory. Every copy has memory of its own, which it fills and which is aligned:
+    kernels choose their code by that, and a view of a file may lack it."""
 
     def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
         """Copies in the host's memory that :meth:`bring` can take."""
-        ...
-
-    def bring(self, staged: Parameters) -> Loaded:
-        """Copies on the device. May return before they are there."""
-        ...
-
-    def hand_over(self, loaded: Loaded) -> None:
-        """Have the calling thread's work on the device wait for ``loaded``, which it is going to use."""
-        ...
-
-    def mark(self) -> Any:
-        """The point that the calling thread's work on the device has come to."""
-        ...
-
-    def wait(self, marks: Sequence[Any]) -> None:
-        """Wait until the device has passed all ``marks``."""
-        ...
-
-
-class HostTransfer:
-    """To the host's own memory."""
-
-    def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
         return [_copied(tensor) for tensor in mapped]
 
     def bring(self, staged: Parameters) -> Loaded:
+        """Copies on the device. May return before they are there."""
         return Loaded(staged)
 
     def hand_over(self, loaded: Loaded) -> None:
-        pass
+        """Have the calling thread's work on the device wait for ``loaded``, which it is going to use."""
 
-    def mark(self) -> None:
+    def mark(self) -> Any:
+        """The point that the calling thread's work on the device has come to."""
         return None
 
     def wait(self, marks: Sequence[Any]) -> None:
-        pass
+        """Wait until the device has passed all ``marks``."""
 
 
-class CudaTransfer:
+class CudaTransfer(Transfer):
     """To a GPU, through pinned memory, in a stream of its own beside the work on batches.
 
     The caching allocator ties memory to the stream it was allocated in. Two things follow: the stream that
@@ -120,7 +99,7 @@ def _raw(tensor: torch.Tensor) -> np.ndarray:
 
 def transfer_to(device: torch.device) -> Transfer:
     """The way to ``device``."""
-    return CudaTransfer(device) if device.type == "cuda" else HostTransfer()
+    return CudaTransfer(device) if device.type == "cuda" else Transfer()
 
 
 def pinned_bytes(block_bytes: Sequence[int]) -> int:

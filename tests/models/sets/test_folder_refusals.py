@@ -33,7 +33,7 @@ def test_adapters_with_an_unclear_base_or_layer_are_refused(root, store):
     write_lora(root / "unclear", "hub/base", ["vit.layers.0.attention.v_proj"])
     write_lora(root / "unknown", "one/base", ["vit.layers.9.attention.v_proj"])
     lines: list[str] = []
-    assert add_path(store, root, refused=lines.append) == ["one/base", "two/base"]
+    assert add_path(store, root, refused=lambda _, line: lines.append(line)) == ["one/base", "two/base"]
     assert "its base 'hub/base' may be any of one/base, two/base" in lines[0]
     assert "the base has no layer 'vit.layers.9.attention.v_proj'" in lines[1]
 
@@ -71,7 +71,7 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
     torch.save({}, root / "deep" / "y.pt")
 
     lines: list[str] = []
-    assert add_path(store, root, refused=lines.append) == ["deep/x", "good"]
+    assert add_path(store, root, refused=lambda _, line: lines.append(line)) == ["deep/x", "good"]
     assert not marker.exists()
     assert all("\n" not in line for line in lines)
     expected = {
@@ -134,7 +134,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(root, store):
     (root / "linked" / "model.safetensors").symlink_to(root / "nothing")
     os.mkfifo(root / "piped" / "model.safetensors")
     lines: list[str] = []
-    assert add_path(store, root, refused=lines.append) == ["good"]
+    assert add_path(store, root, refused=lambda _, line: lines.append(line)) == ["good"]
     found = {line.partition(": ")[0].removeprefix(f"{root}/") for line in lines}
     assert found == {"link.safetensors", "pipe.pt", "linked", "piped"}
 
@@ -158,7 +158,7 @@ def test_a_model_that_cannot_be_split_is_named(root, store, monkeypatch):
     (root / "b.json").write_text(json.dumps(RESNET))
     monkeypatch.setattr("alsatian.models.reading.saved_models.architecture", refuse)
     lines: list[str] = []
-    add_path(store, root, refused=lines.append)
+    add_path(store, root, refused=lambda _, line: lines.append(line))
     expected = [f"{root / name}: cannot be split: TextExtractor cannot be exported: no" for name in ("a", "b.pt")]
     assert lines == expected
 

@@ -92,7 +92,7 @@ def test_what_is_too_large_for_the_memory_goes_to_disk_at_once(tmp_path: Path) -
     cache = Cache(Lru(), 5, Meter(CPU), [disk])
     assert cache.reserve(1, 10, FREE)
     cache.put(1, state(7))
-    assert cache.used_on_device == 0
+    assert cache._tiers[0].used == 0
     assert next(cache.read(1))[0].equal(state(7)[0])
     disk.close()
 
@@ -131,7 +131,7 @@ def test_no_tier_exceeds_its_budget_and_nothing_gets_lost(
             cache.put(vertex, state(vertex, nbytes))
         else:
             assert nbytes > max(budgets)
-        assert cache.used_on_device <= budgets[0]
+        assert cache._tiers[0].used <= budgets[0]
         assert disk.used <= budgets[1]
     disk.close()
     assert files(folder) <= budgets[1]

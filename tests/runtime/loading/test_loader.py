@@ -16,7 +16,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.loader import BlockLoader
-from alsatian.runtime.loading.transfer import HostTransfer, Loaded, Parameters
+from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Fetched, Reader
 from alsatian.runtime.storage.throttle import Throttle
@@ -449,7 +449,7 @@ def test_giving_up_waits_for_the_block_on_its_way(setup: Make) -> None:
     assert made.loader.give_up() == SIZE
 
 
-class TightMemory(HostTransfer):
+class TightMemory(Transfer):
     """Fails while the test says so."""
 
     def __init__(self) -> None:
@@ -484,7 +484,7 @@ def test_running_out_of_memory_pauses_reading_ahead_and_is_the_callers_error_onl
     made.loader.stop()
 
 
-class Device(HostTransfer):
+class Device(Transfer):
     """A device whose work is done when asked for. Notes what happens, and what room waits for."""
 
     def __init__(self) -> None:

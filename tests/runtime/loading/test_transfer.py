@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from alsatian.runtime.loading.transfer import HostTransfer
+from alsatian.runtime.loading.transfer import Transfer
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from alsatian.runtime.loading.transfer import HostTransfer
     ids=["matrix", "strided", "scalar", "empty", "bfloat16", "bool", "offset", "with gradient"],
 )
 def test_a_copy_is_equal_and_has_memory_of_its_own(tensor: torch.Tensor) -> None:
-    (copy,) = HostTransfer().stage([tensor])
+    (copy,) = Transfer().stage([tensor])
     assert copy.dtype == tensor.dtype
     assert copy.shape == tensor.shape
     assert torch.equal(copy, tensor)
@@ -59,8 +59,9 @@ def test_copying_beside_the_search_starts_no_threads() -> None:
         return counts[1] - counts[0]
 
     try:
-        assert started(lambda: HostTransfer().stage([large])) == 0
+        # A thread of somebody else may end meanwhile, so the largest of several differences counts.
+        assert max(started(lambda: Transfer().stage([large])) for _ in range(5)) == 0
         # What it has to do without:
-        assert started(large.clone) > 0
+        assert max(started(large.clone) for _ in range(5)) > 0
     finally:
         torch.set_num_threads(before)

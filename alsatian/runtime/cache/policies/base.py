@@ -1,12 +1,11 @@
 """What a cache policy decides."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
 
-class CachePolicy(ABC):
-    """Which intermediates to keep when not all fit.
+class CachePolicy:
+    """Which intermediates to keep when not all fit; this one remembers nothing and never evicts.
 
     The cache tells its policy what happens and asks it for a victim when room is needed.
 
@@ -27,21 +26,20 @@ class CachePolicy(ABC):
         """A policy with the same settings and no history, for one search; settings have to be passed on."""
         return type(self)()
 
-    def expect(self, needs: Sequence[Sequence[int]]) -> None:  # noqa: B027
+    def expect(self, needs: Sequence[Sequence[int]]) -> None:
         """A chunk starts; ``needs[i]`` is what its step ``i`` will look for in the cache.
 
         These are the vertices any of which would serve the step, the one that serves it best first; none if
         the step computes nothing. ``advance`` says when a step begins.
         """
 
-    def advance(self) -> None:  # noqa: B027
+    def advance(self) -> None:
         """The next step of what ``expect`` was told begins."""
 
     def admits(self, vertex: int, short: int, pinned: frozenset[int]) -> bool:
         """Whether ``vertex`` is worth the ``short`` bytes that have to be evicted for it, none of ``pinned``."""
         return True
 
-    @abstractmethod
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         """``vertex`` entered the cache with ``nbytes``.
 
@@ -49,30 +47,12 @@ class CachePolicy(ABC):
         vertices.
         """
 
-    @abstractmethod
     def used(self, vertex: int) -> None:
         """``vertex`` was read."""
 
-    @abstractmethod
     def removed(self, vertex: int) -> None:
         """``vertex`` left the cache."""
 
-    @abstractmethod
     def victim(self, pinned: frozenset[int]) -> int | None:
         """The vertex to evict next, none of ``pinned``; None if there is nothing to evict."""
-
-
-class Stateless(CachePolicy):
-    """A policy that never evicts and remembers nothing."""
-
-    def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
-        """Nothing to note."""
-
-    def used(self, vertex: int) -> None:
-        """Nothing to note."""
-
-    def removed(self, vertex: int) -> None:
-        """Nothing to note."""
-
-    def victim(self, pinned: frozenset[int]) -> int | None:
         return None

@@ -44,9 +44,6 @@ class Belady(CachePolicy):
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         self._bytes[vertex] = nbytes
 
-    def used(self, vertex: int) -> None:
-        """The past does not matter."""
-
     def removed(self, vertex: int) -> None:
         del self._bytes[vertex]
 

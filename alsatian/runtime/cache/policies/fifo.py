@@ -16,9 +16,6 @@ class Fifo(CachePolicy):
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
         self._entered[vertex] = None
 
-    def used(self, vertex: int) -> None:
-        """Use changes nothing."""
-
     def removed(self, vertex: int) -> None:
         del self._entered[vertex]
 

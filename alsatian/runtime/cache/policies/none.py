@@ -1,9 +1,9 @@
 """Nothing is kept."""
 
-from alsatian.runtime.cache.policies.base import Stateless
+from alsatian.runtime.cache.policies.base import CachePolicy
 
 
-class NoCache(Stateless):
+class NoCache(CachePolicy):
     """Every model starts from the data."""
 
     name = "none"
