@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 
-from rich.console import Console
-
 import alsatian
 from alsatian.errors import AlsatianError
 from experiments import commands
+from experiments.configuration.console import complain, plain
 
-# A new command is one file there, with HELP, configure(parser) and handle(options, console) -> exit status. What is
-# slow is imported inside handle, so that every command starts as fast as it can.
+# A new command is one file there, with HELP and handle(options, console) -> exit status; configure(parser) declares
+# arguments of its own, and OVERRIDES, the help on them, has it take the words of a configuration. What is slow is
+# imported inside handle, so that every command starts as fast as it can.
 COMMANDS = tuple(sorted(module.name for module in iter_modules(commands.__path__)))
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
@@ -40,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 if all went well, 1 if not, 2 for bad usage."""
     options = _parser().parse_args(arguments)
     try:
-        status: int = options.handle(options, Console(soft_wrap=True))
+        status: int = options.handle(options, plain())
         return status
     except AlsatianError as error:
-        Console(stderr=True, soft_wrap=True).print(f"alsatian: {error}", markup=False, highlight=False)
+        complain(f"alsatian: {error}")
         return 1
     except KeyboardInterrupt:
-        Console(stderr=True).print("alsatian: interrupted; the same command continues")
+        complain("alsatian: interrupted; the same command continues")
         return 130
     except BrokenPipeError:
         # The reader of the output has left; nothing that is still to be written has a reader.
@@ -59,8 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         what = f"{error.filename}: " if error.filename else ""
         hint = "; what was there before is intact: make space, then do it again" if full else ""
-        line = f"alsatian: {what}{error.strerror}{hint}"
-        Console(stderr=True, soft_wrap=True).print(line, markup=False, highlight=False)
+        complain(f"alsatian: {what}{error.strerror}{hint}")
         return 1
 
 
@@ -76,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         module = import_module(f"experiments.commands.{name}")
         command = subparsers.add_parser(name, help=module.HELP)
-        module.configure(command)
+        if hasattr(module, "configure"):
+            module.configure(command)
+        if text := getattr(module, "OVERRIDES", ""):
+            command.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
+            command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=text)
         command.set_defaults(handle=module.handle)
     return parser
 

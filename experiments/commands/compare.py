@@ -41,7 +41,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         raise AlsatianError(str(error)) from None
     content = text(found, console.width) if chosen == "table" else FORMATS[chosen](found)
     if options.output is None:
-        console.out(content, highlight=False, end="")
+        console.out(content, end="")
     else:
-        console.print(f"written: {write_text(options.output, content)}", markup=False, highlight=False)
+        console.print(f"written: {write_text(options.output, content)}")
     return 1 if found.frame["wrong"].any() else 0

@@ -21,8 +21,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Measure, write ``coverage.csv`` and ``coverage.md``; 1 if a model is not exact."""
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
-
-    return write("coverage", "alsatian coverage", coverage.run, options, say)
+    return write("coverage", "alsatian coverage", coverage.run, options, console.print)

@@ -9,7 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
+from experiments.configuration.console import plain
+
 HELP = "show a search's plan with predicted times, without running it"
+OVERRIDES = (
+    "Hydra overrides, and explain.analyze=true, explain.steps=all, explain.format=json, explain.json=plan.json, "
+    "explain.drawing=tree.svg"
+)
 PREFIX = "explain."
 _VALID = {"analyze": ["true", "false"], "steps": ["all", "some"], "format": ["text", "json"]}
 _SUFFIXES = {"drawing": (".svg", ".png", ".pdf"), "json": (".json",)}
@@ -34,18 +40,6 @@ class ExplainOptions:
     drawing: Path | None = None
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    parser.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="KEY=VALUE",
-        help="Hydra overrides, and explain.analyze=true, explain.steps=all, explain.format=json, "
-        "explain.json=plan.json, explain.drawing=tree.svg",
-    )
-
-
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Explain every run that the words ask for."""
     from experiments.configuration.composition import cells
@@ -59,7 +53,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.runs.progress import Progress
 
     # Of JSON, nothing else stands in the output.
-    beside = Console(stderr=True, soft_wrap=True) if asked.format == "json" else console
+    beside = plain(stderr=True) if asked.format == "json" else console
     results: list[dict[str, Any]] = []
     predictor = Predictor()
     for cell in found:
@@ -86,8 +80,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             if actual is not None:
                 shown += ["", *comparison(explanation["predicted"], explanation["actual"])]
             head = f"{_name(explanation)}, on {explanation['hardware']} hardware"
-            console.print(head, style="bold", markup=False, highlight=False)
-            console.print("\n".join([*shown, ""]), markup=False, highlight=False)
+            console.print(head, style="bold")
+            console.print("\n".join([*shown, ""]))
     if asked.format == "json":
         console.file.write(json.dumps(results, indent=1, allow_nan=False) + "\n")
     files = _pictures(results, asked.drawing) if asked.drawing else {}
@@ -122,7 +116,7 @@ def _write(files: Mapping[Path, bytes], console: Console) -> None:
     for path, content in files.items():
         make_folder(path.parent)
         write_bytes(path, content)
-        console.print(f"written: {path}", markup=False, highlight=False)
+        console.print(f"written: {path}")
 
 
 def read_options(words: Sequence[str]) -> ExplainOptions:

@@ -39,7 +39,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
     wanted = {options.what: LISTS[options.what]} if options.what else LISTS
     for title, group in wanted.items():
-        console.print(f"{title} ({group}=…)", style="bold", highlight=False)
+        console.print(f"{title} ({group}=…)", style="bold")
         table = Table.grid(padding=(0, 2))
         for name, text in descriptions(group):
             table.add_row(Text(f"  {name}"), Text(text))

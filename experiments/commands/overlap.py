@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from experiments.configuration.console import complain
+
 if TYPE_CHECKING:
     from alsatian.blocks.store import BlockStore
     from alsatian.models.overlap.study import ModelOverlap, Overlap
@@ -40,19 +42,18 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     store = BlockStore(options.store)
     refused: list[str] = []
     ids = _ids(options, store, refused, console)
-    errors = Console(stderr=True, soft_wrap=True)
     for line in refused:
-        errors.print(f"alsatian: left out: {line}", markup=False, highlight=False)
+        complain(f"alsatian: left out: {line}")
     if not ids:
-        errors.print("alsatian: no model is left to study", markup=False, highlight=False)
+        complain("alsatian: no model is left to study")
         return 1
     found = study([store.model(model_id) for model_id in ids], store)
     path = options.out / "overlap.json"
     # As the analysis reads it: nothing but this file.
     write_json(path, json.loads(json.dumps(found.as_dict())))
-    console.print("\n".join(summary(found, console.width)), markup=False, highlight=False)
+    console.print("\n".join(summary(found, console.width)))
     files = picture.draw(path)
-    console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}", markup=False, highlight=False)
+    console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}")
     return 1 if refused else 0
 
 

@@ -11,20 +11,17 @@ if TYPE_CHECKING:
     from alsatian.costs.hardware import Hardware
 
 HELP = "measure what this machine needs for the parts of a search"
+OVERRIDES = "Hydra overrides, e.g. experiment=quickstart"
 COLUMNS = ("architecture", "position", "parameters", "load ms", "inference ms/item", "output/item")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
     parser.add_argument("--again", action="store_true", help="measure also what is known, e.g. if others were busy")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write one profile of all, for hardware.file=FILE on any machine"
     )
     parser.add_argument("--name", default="measured", help="of that profile (default: measured)")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. experiment=quickstart"
-    )
 
 
 def handle(options: argparse.Namespace, console: Console) -> int:
@@ -47,11 +44,11 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             rows = as_table(models, hardware, segment_keys(models), setup.config["batch_size"])
             lines = [*_table(rows), "", *_rest(hardware, setup.config)]
             if (text := "\n".join(lines)) not in shown:
-                console.print(text, markup=False, highlight=False)
+                console.print(text)
             shown.add(text)
     if options.out is not None:
         merged(profiles, options.name).write(options.out)
-        console.print(f"\nwritten: {options.out}", markup=False, highlight=False)
+        console.print(f"\nwritten: {options.out}")
     return 0
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
+from experiments.configuration.console import complain
+
 HELP = "run the paper's experiments that are missing and write one report about all"
 
 
@@ -24,14 +26,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.runs import reproduction
     from experiments.runs.time_left import TimeLeft
 
-    def say(text: str, **style: Any) -> None:
-        console.print(text, markup=False, highlight=False, **style)
-
-    errors = Console(stderr=True, soft_wrap=True)
-
-    def complain(text: str) -> None:
-        errors.print(text, markup=False, highlight=False)
-
+    say = console.print
     words, only = take(options.overrides, "reproduce.only")
     if isinstance(only, str):
         only = [only]

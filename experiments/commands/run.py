@@ -5,16 +5,10 @@ import argparse
 from rich.console import Console
 
 from alsatian.errors import AlsatianError
+from experiments.configuration.console import complain
 
 HELP = "carry out an experiment"
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    parser.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. experiment=quickstart"
-    )
+OVERRIDES = "Hydra overrides, e.g. experiment=quickstart"
 
 
 def handle(options: argparse.Namespace, console: Console) -> int:
@@ -27,12 +21,11 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.runs.record import SavingError
     from experiments.runs.summary import show
 
-    words = [*(["-m"] if options.multirun else []), *options.overrides]
+    words = [*["-m"] * options.multirun, *options.overrides]
     with Progress(console) as progress:
         outcome = sweep.run(found, words, progress)
-    errors = Console(stderr=True, soft_wrap=True)
     for line in outcome.failed:
-        errors.print(f"alsatian: failed: {line}", markup=False, highlight=False)
+        complain(f"alsatian: failed: {line}")
     status = 1 if outcome.failed else 0
     for folder, tracker in sorted(outcome.folders.items()):
         try:
@@ -43,5 +36,5 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             if not outcome.failed:  # with failures it says that there is nothing to show, which is known
                 raise
     if outcome.runs > 1:
-        console.print(outcome.summary, markup=False, highlight=False)
+        console.print(outcome.summary)
     return status

@@ -6,22 +6,16 @@ from pathlib import Path
 from rich.console import Console
 
 HELP = "predict what the runs of an experiment take"
+OVERRIDES = "Hydra overrides, e.g. experiment=quickstart hardware=a5000"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
         help="for records, tables and figures (default: predicted/<hardware> in the experiment's results)",
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="KEY=VALUE",
-        help="Hydra overrides, e.g. experiment=quickstart hardware=a5000",
     )
 
 
@@ -34,11 +28,11 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.runs.progress import Progress
     from experiments.runs.summary import show
 
-    words = [*(["-m"] if options.multirun else []), *options.overrides]
+    words = [*["-m"] * options.multirun, *options.overrides]
     with Progress(console) as progress:
         runs = simulate(found, words, progress, options.out)
     folders = dict.fromkeys(run.folder for run in runs)
     status = max(show(folder, console) for folder in folders)
     for hardware in {run.hardware.name: run.hardware for run in runs}.values():
-        console.print(f"\nhardware {hardware.name}: {hardware.source}", markup=False, highlight=False)
+        console.print(f"\nhardware {hardware.name}: {hardware.source}")
     return status

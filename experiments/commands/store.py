@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alsatian.errors import ConfigError
+from experiments.configuration.console import complain
 
 HELP = "look into a store of models, add to it, check it and clean it up"
 
@@ -66,7 +67,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
             }
             for model, own_bytes in zip(models, own, strict=True)
         ]
-        _print(console, json.dumps({"models": listed, "sets": sets}, indent=2))
+        console.print(json.dumps({"models": listed, "sets": sets}, indent=2))
         return 0
     _table(
         console,
@@ -91,15 +92,14 @@ def _add(options: argparse.Namespace, console: Console) -> int:
     from alsatian.blocks.store import BlockStore
     from alsatian.models.sets.folder import add_path
 
-    errors = Console(stderr=True, soft_wrap=True)
     refused: list[str] = []
     store = BlockStore(options.store)
     for path in options.paths:
         added = add_path(store, path, refused=lambda _, line: refused.append(line))
         for model_id in added:
-            _print(console, f"added {model_id}")
+            console.print(f"added {model_id}")
     for line in refused:
-        _print(errors, f"alsatian: {line}")
+        complain(f"alsatian: {line}")
     return 1 if refused else 0
 
 
@@ -109,8 +109,8 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
     store = open_store(options.store)
     problems = verify(store)
     for problem in problems:
-        _print(console, problem)
-    _print(console, f"{options.store}: {f'{len(problems)} problems' if problems else 'all is well'}")
+        console.print(problem)
+    console.print(f"{options.store}: {f'{len(problems)} problems' if problems else 'all is well'}")
     return 1 if problems else 0
 
 
@@ -123,11 +123,11 @@ def _gc(options: argparse.Namespace, console: Console) -> int:
         raise ConfigError(f"--grace {options.grace}: must be a number of seconds, 0 or more")
     garbage = gc(open_store(options.store), grace, options.dry_run)
     for path in garbage.files:
-        _print(console, str(path))
+        console.print(str(path))
     verb = "would remove" if options.dry_run else "removed"
-    _print(console, f"{verb} {len(garbage.files)} files, {format_bytes(garbage.bytes)}")
+    console.print(f"{verb} {len(garbage.files)} files, {format_bytes(garbage.bytes)}")
     if garbage.recent:
-        _print(console, f"kept {garbage.recent} files without a model that are younger than {grace:g} s (--grace)")
+        console.print(f"kept {garbage.recent} files without a model that are younger than {grace:g} s (--grace)")
     return 0
 
 
@@ -137,7 +137,7 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
 
     found = stats(open_store(options.store))
     if options.json:
-        _print(console, json.dumps({**asdict(found), "sharing_factor": found.sharing_factor}, indent=2))
+        console.print(json.dumps({**asdict(found), "sharing_factor": found.sharing_factor}, indent=2))
         return 0
     rows = [
         ("models", found.models, ""),
@@ -163,8 +163,4 @@ def _table(console: Console, rows: list[dict[str, Any]]) -> None:
 
     from analysis.tables import formats
 
-    _print(console, formats.terminal(formats.Table.of(DataFrame(rows)), console.width))
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False)
+    console.print(formats.terminal(formats.Table.of(DataFrame(rows)), console.width))

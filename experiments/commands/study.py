@@ -17,13 +17,10 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     """List the studies, or run one and write its page."""
     from experiments.studies.study import execute, studies
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
-
     if options.name:
-        return execute(options.name, options.words, say)
+        return execute(options.name, options.words, console.print)
     known = studies()
     width = max(map(len, known))
     for name, description in known.items():
-        say(f"{name:{width}}  {description}")
+        console.print(f"{name:{width}}  {description}")
     return 0

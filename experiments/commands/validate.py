@@ -26,8 +26,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         raise AlsatianError(str(error)) from None
     problems = [line for path, kind in sorted(found.items()) for line in reading.problems(path, kind)]
     for line in problems:
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     what = f"{len(found)} file{'s' * (len(found) != 1)}"
     verdict = f"{len(problems)} problem{'s' * (len(problems) != 1)}" if problems else "all valid"
-    console.print(f"{what} checked: {verdict}", markup=False, highlight=False)
+    console.print(f"{what} checked: {verdict}")
     return 1 if problems else 0

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.split import split
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
@@ -21,6 +19,7 @@ from alsatian.files import write_bytes
 from alsatian.models.reading.architectures import build, code_version
 from alsatian.models.sets.distributions import lineage
 from alsatian.models.sets.synthetic import SyntheticSet, drawn_anew
+from experiments.configuration.console import plain
 from experiments.predictions.work import work_of
 
 FILE = Path(__file__).with_name("chains.json")
@@ -104,9 +103,9 @@ def preprocessing(model_set: SyntheticSet) -> Preprocessing:
     return TextPreprocessing("", model_set.length)
 
 
-def split_all(console: Console) -> dict[str, Any]:
+def split_all() -> dict[str, Any]:
     """Split every architecture; the content of the file."""
-    chains = {}
+    chains, say = {}, plain().print
     for name, model_set in SETS.items():
         prepared = preprocessing(model_set)
         module = build(model_set.spec, prepared)
@@ -120,13 +119,13 @@ def split_all(console: Console) -> dict[str, Any]:
             **{key: [block[key] for block in work] for key in ("flops", "moved_bytes")},
             "open_blocks": [i for i, segment in enumerate(built.segments) if any(drawn_anew(segment))],
         }
-        console.print(f"{name}: {len(built.segments)} blocks")
+        say(f"{name}: {len(built.segments)} blocks")
     return {"code": code_version(), "chains": chains}
 
 
 def main() -> int:
     """Split and write."""
-    content = split_all(Console(soft_wrap=True, highlight=False, markup=False))
+    content = split_all()
     write_bytes(FILE, (json.dumps(content) + "\n").encode())
     return 0
 

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from alsatian.errors import AlsatianError
 from experiments.configuration.composition import cells
+from experiments.configuration.console import plain
 from experiments.predictions.case import Predictor
 from experiments.predictions.simulation import PredictedRun, simulate
 from experiments.runs import sweep
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     """Compare all experiments; each leaves a page."""
     rows: list[dict[str, Any]] = []
     for experiment in options.experiments:
-        with Progress(Console(soft_wrap=True)) as progress:
+        with Progress(plain()) as progress:
             rows += measure(experiment, options.overrides, options.again, progress)
         if rows:
             yield page(pd.DataFrame(rows))

@@ -8,9 +8,12 @@ same memory, and both have to find the same scores.
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from alsatian.api import SearchResult, search
 from alsatian.budgets import Budgets, working_set
@@ -19,10 +22,25 @@ from alsatian.progress import unheard
 from alsatian.units import parse_budget
 from experiments.configuration.composition import cells
 from experiments.configuration.setup import Parts, Setup, use_threads
-from experiments.studies.auto.page import AUTO, USUAL, Memory, Sample, page
+from experiments.studies.auto.page import AUTO, NONE, USUAL, page
 from experiments.studies.study import Page, Say
 
 SCHEDULES = ("halving", "exhaustive", "adaptive")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A pair of budgets.
+
+    Attributes:
+        cache, blocks: as shares, of all that an exhaustive round could use again and of all distinct blocks.
+        cache_bytes, block_bytes: the same in bytes.
+    """
+
+    cache: str
+    blocks: str
+    cache_bytes: int
+    block_bytes: int
 
 
 @dataclass(frozen=True)
@@ -83,8 +101,10 @@ def measure(
     memories: Sequence[Memory],
     schedules: Sequence[str],
     turns: int,
-) -> Iterator[Sample]:
+) -> Iterator[dict[str, Any]]:
     """``turns`` searches of every entrant at every memory, after one of each that does not count.
+
+    Each is a line of the page's data.
 
     Raises:
         AlsatianError: two searches found different scores, or more memory was used than there is.
@@ -103,26 +123,29 @@ def measure(
                     result = run(strategy, schedule, memory)
                 except BudgetError:
                     refused.add((strategy, schedule))
-                    yield Sample(memory, schedule, strategy)
+                    found = _MISSING
                 else:
                     _check(result, known, memory)
-                    yield sample(result, memory, schedule, strategy)
+                    found = _kept(result)
+                yield {**asdict(memory), "schedule": schedule, "strategy": strategy, **found}
 
 
-def sample(result: SearchResult, memory: Memory, schedule: str, strategy: str) -> Sample:
+_MISSING: Mapping[str, Any] = {
+    "wall_s": None, "planning_s": 0.0, "bytes_read": 0, "memory_bytes": 0, "schedule_chosen": "", "notes": ()
+}  # fmt: skip
+
+
+def _kept(result: SearchResult) -> Mapping[str, Any]:
     """What is kept of a search."""
     measured = result.measurement
-    return Sample(
-        memory,
-        schedule,
-        strategy,
-        measured.wall_s,
-        measured.parts_s["planning"],
-        measured.counters.get("bytes_read", 0),
-        measured.peaks.get("memory_bytes", 0),
-        "".join(event["chosen"] for event in measured.events if event["kind"] == "schedule"),
-        tuple(event["note"] for event in measured.events if event["kind"] == "plan"),
-    )
+    return {
+        "wall_s": measured.wall_s,
+        "planning_s": measured.parts_s["planning"],
+        "bytes_read": measured.counters.get("bytes_read", 0),
+        "memory_bytes": measured.peaks.get("memory_bytes", 0),
+        "schedule_chosen": "".join(event["chosen"] for event in measured.events if event["kind"] == "schedule"),
+        "notes": tuple(event["note"] for event in measured.events if event["kind"] == "plan"),
+    }
 
 
 def _check(result: SearchResult, known: dict[tuple[int, str], tuple[float, str | None]], memory: Memory) -> None:
@@ -133,9 +156,10 @@ def _check(result: SearchResult, known: dict[tuple[int, str], tuple[float, str |
             if known.setdefault((finished.train_items, model), found) != found:
                 raise AlsatianError(f"model {model} on {finished.train_items} items: scores or features differ")
     used = result.measurement.peaks.get("memory_bytes", 0)
-    if used > memory.both:
+    both = memory.cache_bytes + memory.block_bytes
+    if used > both:
         raise AlsatianError(
-            f"intermediates and blocks had {used} bytes where {memory.cache} and {memory.blocks} are {memory.both}"
+            f"intermediates and blocks had {used} bytes where {memory.cache} and {memory.blocks} are {both}"
         )
 
 
@@ -157,7 +181,7 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     memories = workload.memories(options.cache, options.blocks)
     samples = []
     for one in measure(workload.search, memories, options.schedules, options.turns):
-        took = "does not fit" if one.wall_s is None else f"{one.wall_s:.2f} s"
-        say(f"{one.memory}, {one.schedule}, {one.strategy}: {took}")
+        took = NONE if one["wall_s"] is None else f"{one['wall_s']:.2f} s"
+        say(f"cache {one['cache']}, blocks {one['blocks']}, {one['schedule']}, {one['strategy']}: {took}")
         samples.append(one)
-    yield page(samples)
+    yield page(pd.DataFrame(samples))

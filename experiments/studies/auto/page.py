@@ -1,8 +1,8 @@
 """What comes of comparing ``auto`` with ``alsatian``."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from statistics import median
+from typing import Any
 
 import pandas as pd
 
@@ -15,97 +15,20 @@ GOAL = 1.05
 TIGHT = 10.0
 """Percent; memory is tight where one of the shares is at most that."""
 NONE = "does not fit"
+SHOWN = ["cache", "blocks", "both", "N", f"`{USUAL}` s", f"`{AUTO}` s", "ratio", "MB read", "MB held"]
+COLUMNS = ["cache", "blocks", "schedule", "memory", "both", "tight", "N", USUAL, AUTO, "ratio", "planning"]
+COLUMNS += ["MB read", "MB held", "reason"]
+"""Of pairs; the others are those of the page's tables."""
 
 
-@dataclass(frozen=True)
-class Memory:
-    """A pair of budgets.
+def page(samples: pd.DataFrame) -> Page:
+    """Verdicts, tables by schedule, and every search as data.
 
-    Attributes:
-        cache, blocks: as shares, of all that an exhaustive round could use again and of all distinct blocks.
-        cache_bytes, block_bytes: the same in bytes.
+    ``samples`` has a line a search: its budgets (``cache`` and ``blocks`` as shares, ``cache_bytes`` and
+    ``block_bytes``), ``schedule``, ``strategy``, ``wall_s`` (missing if no plan fits), ``planning_s`` of them,
+    ``bytes_read`` of block files, ``memory_bytes`` (the most that intermediates and resident blocks had together),
+    ``schedule_chosen`` by an adaptive schedule, and ``notes``, what the plans of all rounds say about themselves.
     """
-
-    cache: str
-    blocks: str
-    cache_bytes: int
-    block_bytes: int
-
-    @property
-    def both(self) -> int:
-        """Bytes of both."""
-        return self.cache_bytes + self.block_bytes
-
-    @property
-    def tight(self) -> bool:
-        """Whether one of the shares is small."""
-        return min(float(share.rstrip("%")) for share in (self.cache, self.blocks)) <= TIGHT
-
-    def __str__(self) -> str:
-        return f"cache {self.cache}, blocks {self.blocks}"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One search.
-
-    Attributes:
-        memory: its budgets.
-        schedule, strategy: their names.
-        wall_s: seconds from start to end; None if no plan fits the budgets.
-        planning_s: those of them that went into planning.
-        bytes_read: of block files.
-        memory_bytes: the most that intermediates and resident blocks had together.
-        schedule_chosen: by an adaptive schedule, else empty.
-        notes: what the plans say about themselves, of each round.
-    """
-
-    memory: Memory
-    schedule: str
-    strategy: str
-    wall_s: float | None = None
-    planning_s: float = 0.0
-    bytes_read: int = 0
-    memory_bytes: int = 0
-    schedule_chosen: str = ""
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """Searches with one memory and schedule by both strategies, in the same turns; seconds of those that fit."""
-
-    memory: Memory
-    schedule: str
-    usual: list[Sample]
-    auto: list[Sample]
-
-    @property
-    def where(self) -> str:
-        """Memory and schedule in words."""
-        return f"{self.memory}, {self.schedule}"
-
-    @property
-    def ratios(self) -> list[float]:
-        """Seconds of ``auto`` over the usual ones of the same turn; none if one of both does not fit."""
-        return [b / a for a, b in zip(walls(self.usual), walls(self.auto), strict=False)]
-
-
-def walls(samples: Sequence[Sample]) -> list[float]:
-    """Seconds of the searches that fit."""
-    return [sample.wall_s for sample in samples if sample.wall_s is not None]
-
-
-def pairs(samples: Sequence[Sample]) -> list[Pair]:
-    """Every memory and schedule that both strategies were run with."""
-    groups: dict[tuple[Memory, str], dict[str, list[Sample]]] = {}
-    for one in samples:
-        groups.setdefault((one.memory, one.schedule), {}).setdefault(one.strategy, []).append(one)
-    return [Pair(*key, found[USUAL], found[AUTO]) for key, found in groups.items() if len(found) == 2]
-
-
-def page(samples: Sequence[Sample]) -> Page:
-    """Verdicts, tables by schedule, and every search as data."""
     found = pairs(samples)
     blocks = [
         "The quickstart's models, searched with `alsatian` and with `auto`. Shares of the cache are of all that an "
@@ -116,79 +39,81 @@ def page(samples: Sequence[Sample]) -> Page:
         "All searches found the same scores and features, and none held more than both budgets together.",
         "\n".join(f"- {line}" for line in verdicts(found)),
     ]
-    for schedule in dict.fromkeys(one.schedule for one in samples):
-        if rows := [pair for pair in found if pair.schedule == schedule]:
-            blocks += [f"## {schedule.capitalize()}", table(map(_row, rows))]
-            blocks.append("What `auto` chose in the first round, and why:")
-            blocks.append("\n".join(f"- {pair.memory}: {_reason(pair.auto)}." for pair in rows))
-    if adaptive := [_adaptive(memory, samples) for memory in _memories(samples, "adaptive")]:
+    shown = found.assign(ratio=found["ratio"].map(spread))
+    for name in (USUAL, AUTO):
+        shown[f"`{name}` s"] = [spread(walls, none=NONE) for walls in found[name]]
+    for schedule, rows in shown.groupby("schedule", sort=False):
+        reasons = [f"- {row['memory']}: {row['reason']}." for row in rows.to_dict("records")]
+        blocks += [f"## {str(schedule).capitalize()}", table(rows[SHOWN].astype(str))]
+        blocks += ["What `auto` chose in the first round, and why:", "\n".join(reasons)]
+    planned = samples[samples["strategy"] == AUTO].groupby(["cache", "blocks"], sort=False)
+    if adaptive := [_adaptive(own) for _, own in planned if "adaptive" in set(own["schedule"])]:
         blocks += ["## Adaptive", "Seconds of `auto` by schedule; the faster one should have been chosen."]
         blocks.append(table(adaptive))
-    lines = [asdict(one.memory) | asdict(one) | {"notes": " | ".join(one.notes)} for one in samples]
-    data = pd.DataFrame(lines).drop(columns="memory")
+    data = samples.assign(notes=samples["notes"].map(" | ".join))
     return Page("Planning by predicted time against the usual plans", blocks, data)
 
 
-def verdicts(found: Sequence[Pair]) -> Iterator[str]:
+def pairs(samples: pd.DataFrame) -> pd.DataFrame:
+    """A line for every memory and schedule that both strategies were run with, in the same turns.
+
+    Columns: ``alsatian`` and ``auto`` (seconds of the searches that fit), their ``ratio`` turn by turn (none if one
+    of both does not fit), ``planning`` (shares of the time of ``auto``), ``tight``, and what tables show.
+    """
+    lines = []
+    for _, some in samples.groupby(["cache", "blocks", "schedule"], sort=False):
+        both = [some[some["strategy"] == name] for name in (USUAL, AUTO)]
+        if any(own.empty for own in both):
+            continue
+        fits = [own.dropna(subset="wall_s") for own in both]
+        usual, auto = (own["wall_s"].tolist() for own in fits)
+        first: dict[Any, Any] = some.iloc[0].to_dict()
+        line = {name: first[name] for name in ("cache", "blocks", "schedule")} | {USUAL: usual, AUTO: auto}
+        line["memory"] = "cache {cache}, blocks {blocks}".format_map(line)
+        line["both"] = format_bytes(first["cache_bytes"] + first["block_bytes"])
+        line["tight"] = min(float(first[name].rstrip("%")) for name in ("cache", "blocks")) <= TIGHT
+        line["N"] = min(len(usual), len(auto))
+        line["ratio"] = [b / a for a, b in zip(usual, auto, strict=False)]
+        line["planning"] = (fits[1]["planning_s"] / fits[1]["wall_s"]).tolist()
+        for title, name in {"MB read": "bytes_read", "MB held": "memory_bytes"}.items():
+            line[title] = " → ".join(f"{own[name].median() / 1e6:.1f}" if len(own) else "–" for own in fits)
+        notes = [one[0] for one in both[1]["notes"] if one]
+        line["reason"] = notes[0] if notes else "as usual" if auto else "no plan fits"
+        lines.append(line)
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def verdicts(found: pd.DataFrame) -> Iterator[str]:
     """Whether ``auto`` is never slower, and how much faster where memory is tight."""
-    both = {pair: median(ratios) for pair in found if (ratios := pair.ratios)}
-    if not both:
+    where = found["memory"] + ", " + found["schedule"]
+    compared = found[found["ratio"].map(bool)]
+    if compared.empty:
         yield "Nothing fits both, so nothing is compared."
         return
-    worst = max(both, key=lambda pair: both[pair])
-    kept = sum(ratio <= GOAL for ratio in both.values())
+    ratios = compared["ratio"].map(median)
+    worst, kept = int(ratios.argmax()), int((ratios <= GOAL).sum())
     yield (
-        f"Goal, never more than {GOAL - 1:.0%} slower: {'kept' if kept == len(both) else 'not kept'}, at {kept} of "
-        f"{len(both)} pairs and schedules; the largest ratio is {spread(worst.ratios)}, at {worst.where}."
+        f"Goal, never more than {GOAL - 1:.0%} slower: {'kept' if kept == len(ratios) else 'not kept'}, at {kept} "
+        f"of {len(ratios)} pairs and schedules; the largest ratio is {spread(compared['ratio'].iloc[worst])}, "
+        f"at {where[compared.index].iloc[worst]}."
     )
     for name, tight in ((f"tight (a share of at most {TIGHT:g} %)", True), ("ample", False)):
-        if ratios := [ratio for pair, ratio in both.items() if pair.memory.tight is tight]:
-            yield f"Where memory is {name} the ratio is {spread(ratios)}, the medians of {len(ratios)}."
-    if only := [pair.where for pair in found if walls(pair.auto) and not walls(pair.usual)]:
+        if some := ratios[compared["tight"] == tight].tolist():
+            yield f"Where memory is {name} the ratio is {spread(some)}, the medians of {len(some)}."
+    if only := where[found[AUTO].map(bool) & ~found[USUAL].map(bool)].tolist():
         yield f"Only `auto` finds a plan that fits: {'; '.join(only)}."
-    share = [one.planning_s / one.wall_s for pair in both for one in pair.auto if one.wall_s]
-    yield f"Planning takes {median(share):.1%} of the time of `auto`, at most {max(share):.1%}."
+    share = compared["planning"].explode()
+    yield f"Planning takes {share.median():.1%} of the time of `auto`, at most {share.max():.1%}."
 
 
-def _row(pair: Pair) -> dict[str, str]:
-    memory = pair.memory
-    cells = {"cache": memory.cache, "blocks": memory.blocks, "both": format_bytes(memory.both)}
-    cells["N"] = str(min(len(walls(pair.usual)), len(walls(pair.auto))))
-    cells |= {
-        f"`{USUAL}` s": spread(walls(pair.usual), none=NONE),
-        f"`{AUTO}` s": spread(walls(pair.auto), none=NONE),
+def _adaptive(own: pd.DataFrame) -> Mapping[str, Any]:
+    """What an adaptive schedule chose beside what the schedules themselves took, of searches by ``auto``."""
+    times = {name: own.loc[own["schedule"] == name, "wall_s"] for name in ("halving", "exhaustive", "adaptive")}
+    *both, adaptive = (walls.median() for walls in times.values() if len(walls))
+    known = all(walls.notna().any() for walls in times.values())
+    return {
+        **own[["cache", "blocks"]].iloc[0],
+        **{f"{name} s": spread(w.dropna(), none=NONE if len(w) else "–") for name, w in times.items()},
+        "chosen": ", ".join(dict.fromkeys(filter(None, own["schedule_chosen"]))),
+        "over the faster": f"{adaptive / min(both):.2f}" if known else "–",
     }
-    cells["ratio"] = spread(pair.ratios)
-    for title, name in {"MB read": "bytes_read", "MB held": "memory_bytes"}.items():
-        cells[title] = " → ".join(_megabytes(samples, name) for samples in (pair.usual, pair.auto))
-    return cells
-
-
-def _megabytes(samples: Sequence[Sample], name: str) -> str:
-    found = [getattr(one, name) for one in samples if one.wall_s is not None]
-    return f"{median(found) / 1e6:.1f}" if found else "–"
-
-
-def _memories(samples: Sequence[Sample], schedule: str) -> list[Memory]:
-    return list(dict.fromkeys(one.memory for one in samples if one.schedule == schedule))
-
-
-def _adaptive(memory: Memory, samples: Sequence[Sample]) -> dict[str, str]:
-    """What an adaptive schedule chose beside what the schedules themselves took."""
-    mine = [one for one in samples if (one.memory, one.strategy) == (memory, AUTO)]
-    cells = {"cache": memory.cache, "blocks": memory.blocks}
-    times = {}
-    for schedule in ("halving", "exhaustive", "adaptive"):
-        own = [one for one in mine if one.schedule == schedule]
-        times[schedule] = walls(own)
-        cells[f"{schedule} s"] = spread(times[schedule], none=NONE if own else "–")
-    cells["chosen"] = ", ".join(dict.fromkeys(one.schedule_chosen for one in mine if one.schedule_chosen))
-    *both, adaptive = (median(found) for found in times.values() if found) if all(times.values()) else (0.0,)
-    cells["over the faster"] = f"{adaptive / min(both):.2f}" if both else "–"
-    return cells
-
-
-def _reason(samples: Sequence[Sample]) -> str:
-    """Why the first round was planned as it was."""
-    usual = "as usual" if walls(samples) else "no plan fits"
-    return next((one.notes[0] for one in samples if one.notes), usual)

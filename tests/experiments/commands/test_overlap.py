@@ -5,13 +5,13 @@ import json
 
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import save_file
 
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE
 from experiments.commands import overlap as command
+from experiments.configuration.console import plain
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def call(monkeypatch, tmp_path, capsys, *words):
     monkeypatch.chdir(tmp_path)
     parser = argparse.ArgumentParser()
     command.configure(parser)
-    status = command.handle(parser.parse_args([str(word) for word in words]), Console(width=200))
+    status = command.handle(parser.parse_args([str(word) for word in words]), plain(width=200))
     return status, capsys.readouterr()
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.blocks.store import BlockStore
@@ -15,6 +14,7 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.sets import folder
 from experiments.commands import store as command
+from experiments.configuration.console import plain
 
 Call = Callable[..., int]
 
@@ -35,7 +35,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     def run(*words: str) -> int:
         parser = argparse.ArgumentParser()
         command.configure(parser)
-        return command.handle(parser.parse_args(words), Console(soft_wrap=True))
+        return command.handle(parser.parse_args(words), plain())
 
     return run
 

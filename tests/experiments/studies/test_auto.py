@@ -3,31 +3,48 @@
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from alsatian.api import SearchResult
 from alsatian.errors import AlsatianError, BudgetError
 from alsatian.runtime.meter.measurement import PARTS, Measurement
 from alsatian.searching.rounds import RoundResult
-from experiments.studies.auto import entrants, measure
-from experiments.studies.auto.page import AUTO, USUAL, Memory, Sample, page
+from experiments.studies.auto import Memory, entrants, measure
+from experiments.studies.auto.page import AUTO, USUAL, page
 from tests.experiments.studies.conftest import Study, Written
 
 AMPLE, TIGHT = Memory("100%", "25%", 1000, 500), Memory("2%", "25%", 20, 500)
 
 
+Sample = dict[str, Any]
+
+
+def sample(memory: Memory, schedule: str, strategy: str, wall: float | None, **more: Any) -> Sample:
+    rest = {"planning_s": 0.0, "bytes_read": 0, "memory_bytes": 0, "schedule_chosen": "", "notes": ()}
+    return {**asdict(memory), "schedule": schedule, "strategy": strategy, "wall_s": wall, **rest, **more}
+
+
 def searches(memory: Memory, usual: Sequence[float | None], auto: Sequence[float], schedule: str) -> list[Sample]:
-    note = ("predicted 1 s", "as usual")
+    own = {"planning_s": 0.01, "bytes_read": 3_000_000, "memory_bytes": 400}
+    other = {
+        "planning_s": 0.02,
+        "bytes_read": 1_000_000,
+        "memory_bytes": 520,
+        "notes": ("predicted 1 s", "as usual"),
+    }
     return [
-        *(Sample(memory, schedule, USUAL, wall, 0.01, 3_000_000, 400) for wall in usual),
-        *(Sample(memory, schedule, AUTO, wall, 0.02, 1_000_000, 520, notes=note) for wall in auto),
+        *(sample(memory, schedule, USUAL, wall, **own) for wall in usual),
+        *(sample(memory, schedule, AUTO, wall, **other) for wall in auto),
     ]
 
 
 def text(samples: Sequence[Sample]) -> str:
-    return re.sub(" +", " ", "\n".join(page(samples).blocks))
+    return re.sub(" +", " ", "\n".join(page(pd.DataFrame(samples)).blocks))
 
 
 def test_ratios_are_of_the_same_turn_and_medians_decide() -> None:
@@ -49,17 +66,18 @@ def test_a_missed_goal_and_what_does_not_fit_are_said() -> None:
     assert "Only `auto` finds a plan that fits: cache 2%, blocks 25%, exhaustive." in lines
     assert "| 2% | 25% | 520 B | 0 | does not fit | 2.00 (2.00–2.00) | – | – → 1.0 |" in lines
     assert "Nothing fits both" in text(searches(TIGHT, [None], [2.0], "halving"))
+    assert "Nothing fits both" in text(searches(TIGHT, [], [2.0], "adaptive"))
 
 
 def test_an_adaptive_schedule_is_held_against_both() -> None:
     samples = [
         *searches(AMPLE, [2.0, 2.0], [3.0, 3.0], "halving"),
         *searches(AMPLE, [5.0, 5.0], [4.0, 4.0], "exhaustive"),
-        *(Sample(AMPLE, "adaptive", AUTO, 3.3, schedule_chosen="halving") for _ in range(2)),
+        *(sample(AMPLE, "adaptive", AUTO, 3.3, schedule_chosen="halving") for _ in range(2)),
     ]
     row = "| 100% | 25% | 3.00 (3.00–3.00) | 4.00 (4.00–4.00) | 3.30 (3.30–3.30) | halving | 1.10 |"
     assert row in text(samples)
-    data = page(samples).data
+    data = page(pd.DataFrame(samples)).data
     assert data is not None
     rows = list(csv.DictReader(data.to_csv(index=False).splitlines()))
     assert len(rows) == len(samples)
@@ -88,10 +106,10 @@ def test_all_take_turns_and_what_does_not_fit_is_tried_once() -> None:
     assert entrants(schedules) == [(USUAL, "halving"), (AUTO, "halving"), (AUTO, "adaptive")]
     samples = list(measure(run, [AMPLE, TIGHT], schedules, turns=3))
     assert [strategy for strategy, _, _ in order[3:12]] == [USUAL, AUTO, AUTO, AUTO, AUTO, USUAL, AUTO, USUAL, AUTO]
-    assert len([one for one in samples if one.wall_s is None]) == 1
+    assert len([one for one in samples if one["wall_s"] is None]) == 1
     assert order.count((USUAL, "halving", "2%")) == 1
-    assert samples[0].notes == ("as usual",)
-    assert samples[0].bytes_read == 7
+    assert samples[0]["notes"] == ("as usual",)
+    assert samples[0]["bytes_read"] == 7
 
 
 def test_other_scores_and_too_much_memory_are_errors() -> None:
