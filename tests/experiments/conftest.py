@@ -26,3 +26,13 @@ def alsatian(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Al
         return main([*words, *(f"{key}={value}" for key, value in usual.items() if key not in chosen)])
 
     return call
+
+
+@pytest.fixture(scope="session")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of ``strategy=alsatian``, finished before, to copy: a run and its report take seconds."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["run", "strategy=alsatian", "scale=ci", f"store_dir={store}"]) == 0
+    return folder / "results"

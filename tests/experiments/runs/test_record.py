@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,9 @@ Alsatian = Callable[..., int]
 
 
 @pytest.fixture
-def path(alsatian: Alsatian, tmp_path: Path) -> Path:
+def path(finished: Path, tmp_path: Path) -> Path:
     """The record of a run that ended well."""
-    assert alsatian("run", "strategy=alsatian") == 0
+    shutil.copytree(finished, tmp_path / "results")
     (path,) = tmp_path.rglob("run.json")
     return path
 
