@@ -27,7 +27,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     """Print the comparison or write it; 1 if scores differ that must be equal."""
     from alsatian.errors import AlsatianError, ConfigError
     from alsatian.files import write_text
-    from alsatian.records import ResultsError, paths
+    from alsatian.records import ResultsError, find
     from analysis.comparing import comparison
     from analysis.tables.comparison import FORMATS, SUFFIXES, text
 
@@ -36,7 +36,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if chosen is None:
         raise ConfigError(f"--output={options.output}: end it in {', '.join(suffixes)} or say --format")
     try:
-        found = comparison.compare([paths.find(path) for path in options.paths])
+        found = comparison.compare([find(path) for path in options.paths])
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     content = text(found, console.width) if chosen == "table" else FORMATS[chosen](found)

@@ -97,7 +97,7 @@ def _name(explanation: Mapping[str, Any]) -> str:
 
 def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, bytes]:
     """The picture of every run's first round, by file."""
-    from alsatian.records import parse_tree
+    from alsatian.records import Vertex, parse_tree
     from analysis.figures import task_tree
 
     pictures = {}
@@ -105,7 +105,8 @@ def _pictures(results: Sequence[Mapping[str, Any]], path: Path) -> dict[Path, by
         one = path if len(results) == 1 else path.with_stem(f"{path.stem}-{number}")
         first = explanation["rounds"][0]
         title = f"{_name(explanation)}: {first['models']} models on {first['new_items']:,} items, as predicted"
-        tree = parse_tree(first["tree"])
+        # An explanation says more of a vertex than a record does.
+        tree = parse_tree([{name: entry[name] for name in Vertex.model_fields} for entry in first["tree"]])
         pictures[one] = task_tree.task_tree(tree, title, "").content(path.suffix[1:])
     return pictures
 
