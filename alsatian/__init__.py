@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["Budgets", "SearchResult", "search"]
 __version__: str
 
+if not TYPE_CHECKING:  # names that are not there are errors to the type checker
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import PackageNotFoundError, version
 
-        try:
-            return version("alsatian")
-        except PackageNotFoundError:  # a checkout that is not installed
-            return "0+unknown"
-    if name in __all__:
-        from alsatian import api, budgets
+            try:
+                return version("alsatian")
+            except PackageNotFoundError:  # a checkout that is not installed
+                return "0+unknown"
+        if name in __all__:
+            from alsatian import api, budgets
 
-        return getattr(budgets if name == "Budgets" else api, name)
-    raise AttributeError(f"module 'alsatian' has no attribute '{name}'")
+            return getattr(budgets if name == "Budgets" else api, name)
+        raise AttributeError(f"module 'alsatian' has no attribute '{name}'")

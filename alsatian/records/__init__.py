@@ -38,10 +38,11 @@ __all__ = [
     "load", "load_trace", "parse_tree", "read", "read_run",
 ]  # fmt: skip
 
+if not TYPE_CHECKING:  # names that are not there are errors to the type checker
 
-def __getattr__(name: str) -> Any:
-    if name in ("Trace", "load_trace"):
-        from alsatian.records import trace
+    def __getattr__(name: str) -> Any:
+        if name in ("Trace", "load_trace"):
+            from alsatian.records import trace
 
-        return getattr(trace, name)
-    raise AttributeError(f"module 'alsatian.records' has no attribute '{name}'")
+            return getattr(trace, name)
+        raise AttributeError(f"module 'alsatian.records' has no attribute '{name}'")
