@@ -34,13 +34,13 @@ class Record(BaseModel):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """The record that a JSON object describes.
+        """The record that a JSON object describes, in which any part may be an object with such attributes.
 
         Raises:
             FieldError: a field is missing or not what it should be; the message names the first of them.
         """
         try:
-            return cls.model_validate(document)
+            return cls.model_validate(document, from_attributes=True)
         except ValidationError as error:
             raise FieldError(next(_lines(error))) from None
 

@@ -1,9 +1,7 @@
 """The picture of a model set's overlap, from the file that ``alsatian overlap`` writes."""
 
-import json
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from alsatian.records import ResultsError
+from alsatian.records import FieldError, Overlap, ResultsError, document
 from alsatian.units import count_text, format_bytes
 from analysis.figures import picture, style
 from analysis.figures.picture import Picture
@@ -20,6 +18,16 @@ BINS = 10
 SIZE = (3.6, 2.7)
 # Kinds of models in the histogram, bottom first: whether something small keeps them from sharing more.
 PLAIN, NEAR = "no near miss", "near miss"
+# What of a near miss is in the data, by the name of its column there.
+MISS = {
+    "near": "near_miss",
+    "partner": "most_similar",
+    "reason": "reason",
+    "rank": "rank",
+    "lost_blocks": "lost_blocks",
+    "lost_bytes": "lost_bytes",
+    "detail": "detail",
+}
 
 
 def draw(path: Path) -> list[Path]:
@@ -31,64 +39,40 @@ def draw(path: Path) -> list[Path]:
     return overlap(load(path)).save(path.with_suffix(""))
 
 
-def overlap(found: dict[str, Any]) -> Picture:
-    """What :func:`load` gives: left, how long shared prefixes are; right, distinct and total bytes."""
+def overlap(found: Overlap) -> Picture:
+    """Left, how long shared prefixes are; right, distinct and total bytes."""
     data = table(found)
     near = int(data["near_miss"].sum())
     caption = (
-        f"{found['share_with_prefix']:.0%} of the models share their first block with another one and "
-        f"{found['share_with_common_blocks']:.0%} some block, wherever it stands. "
+        f"{found.share_with_prefix:.0%} of the models share their first block with another one and "
+        f"{found.share_with_common_blocks:.0%} some block, wherever it stands. "
         f"{count_text(near, 'model')} would share more but for a small difference (near miss)."
     )
     return Picture(f"Overlap of {count_text(len(data), 'model')}", caption, data, partial(_draw, found, data))
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Overlap:
     """The content of ``overlap.json``.
 
     Raises:
         ResultsError: the file cannot be read or is not of this form.
     """
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        table(found)
-        format_bytes(found["total_bytes"] + found["distinct_bytes"])
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ResultsError(f"{path}: is no result of alsatian overlap ({reason})") from None
-    if not found["models"]:
-        raise ResultsError(f"{path}: holds no models")
-    return found
+        return Overlap.of(document(path))
+    except FieldError as error:
+        raise ResultsError(f"{path}: is no result of alsatian overlap: {error}") from None
 
 
-def table(found: dict[str, Any]) -> pd.DataFrame:
+def table(found: Overlap) -> pd.DataFrame:
     """One row for each model: what it shares, and what keeps it from sharing more."""
     rows = []
-    for model in found["models"]:
-        miss = model["near_miss"] or {}
-        rows.append(
-            {
-                "model": model["id"],
-                "family": model["family"],
-                "blocks": model["blocks"],
-                "shared_blocks": model["shared_blocks"],
-                "shared_fraction": model["shared_fraction"],
-                "shared_bytes_fraction": model["shared_bytes_fraction"],
-                "common_blocks": model["common_blocks"],
-                "partner": model["partner"],
-                "parameter_bytes": model["parameter_bytes"],
-                "near_miss": bool(miss.get("near", False)),
-                "most_similar": miss.get("partner"),
-                "reason": miss.get("reason"),
-                "rank": miss.get("rank"),
-                "lost_blocks": miss.get("lost_blocks", 0),
-                "lost_bytes": miss.get("lost_bytes", 0),
-                "detail": miss.get("detail"),
-            }
+    for model in found.models:
+        miss = (
+            model.near_miss.model_dump() if model.near_miss else {"near": False, "lost_blocks": 0, "lost_bytes": 0}
         )
-    return pd.DataFrame(rows).astype({"rank": "Int64"}) if rows else pd.DataFrame(rows)
+        own = {"model": model.id, **model.model_dump(exclude={"id", "near_miss"})}
+        rows.append({**own, **{column: miss.get(name) for name, column in MISS.items()}})
+    return pd.DataFrame(rows).astype({"rank": "Int64"})
 
 
 def bins(fractions: pd.Series) -> np.ndarray:
@@ -99,7 +83,7 @@ def bins(fractions: pd.Series) -> np.ndarray:
     return np.where(values <= 0, 0, np.where(values >= 1, BINS + 1, inner)).astype(int)
 
 
-def _draw(found: dict[str, Any], data: pd.DataFrame, title: str, caption: str) -> Figure:
+def _draw(found: Overlap, data: pd.DataFrame, title: str, caption: str) -> Figure:
     figure, (left, right) = picture.panels(2, 2, SIZE, title, caption, width_ratios=(2.1, 1))
     _prefixes(left, data)
     _sizes(right, found)
@@ -128,8 +112,8 @@ def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
     axes.set_ylabel("models")
 
 
-def _sizes(axes: Axes, found: dict[str, Any]) -> None:
-    total, distinct = found["total_bytes"], found["distinct_bytes"]
+def _sizes(axes: Axes, found: Overlap) -> None:
+    total, distinct = found.total_bytes, found.distinct_bytes
     axes.bar([0, 1], [total, distinct], 0.7, color=[style.GREY, style.GREEN])
     for place, size in enumerate((total, distinct)):
         axes.annotate(format_bytes(size), (place, size), (0, 3), textcoords="offset points", ha="center")

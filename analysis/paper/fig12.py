@@ -12,20 +12,18 @@ of the blocks) and relative to an even spread: 1 is what a block would have if a
 joined to as many stretches of equal depth as the paper has blocks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from alsatian.records import FieldError
-from alsatian.records.fields import Fields
+from alsatian.records import Layers
 from analysis.figures import picture, style
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, Tested, Verdict
@@ -33,7 +31,6 @@ from analysis.paper.evidence.sources import Source
 from analysis.paper.kinds import bars
 from analysis.paper.kinds.figure import PaperFigure
 
-SCHEMA = 1
 PANEL = (3.9, 2.2)
 KINDS = {"params": "parameters", "inference": "inference time"}
 COLOURS = {"params": style.BLUE, "inference": style.VERMILLION}
@@ -63,35 +60,6 @@ class Profile:
     paper: np.ndarray | None
 
 
-def parse(document: Mapping[str, Any]) -> tuple[str, dict[str, list[float]]]:
-    """A ``blocks.json``: the model, and the values of its blocks by kind, of inference the median seconds.
-
-    Raises:
-        FieldError: a field is missing or not what it should be.
-    """
-    fields = Fields(document)
-    if document.get("schema") != SCHEMA:
-        raise FieldError(f"schema {document.get('schema')!r}; this version reads schema {SCHEMA}")
-    workload = fields.object("config").object("paper").text("workload")
-    rows = fields.objects("blocks")
-    if not rows:
-        raise FieldError("blocks is empty")
-    return workload, {
-        "params": [float(row.count("parameters")) for row in rows],
-        "inference": [median(_times(row)) for row in rows],
-    }
-
-
-def _times(row: Fields) -> Sequence[float]:
-    written = row.values.get("inference_s")
-    if not isinstance(written, list) or not written:
-        raise row.error("inference_s", "a list of seconds")
-    times = [Fields({"inference_s": value}, row.path).number("inference_s") for value in written]
-    if min(times) < 0:
-        raise row.error("inference_s", "seconds of at least 0")
-    return times
-
-
 class Figure(PaperFigure):
     """A column for each model, a row for each kind."""
 
@@ -102,7 +70,7 @@ class Figure(PaperFigure):
         "Bars and diamonds are relative to an even spread over the blocks; finer blocks are joined to as many "
         "stretches of equal depth as the paper has blocks."
     )
-    source = Source("blocks.json", parse)
+    source = Source("blocks.json", Layers)
 
     @cached_property
     def profiles(self) -> list[Profile]:
@@ -120,7 +88,7 @@ class Figure(PaperFigure):
                 paper = heights / heights.mean() if heights.size else None
                 ours = None
                 if model in blocks:
-                    values = blocks[model][kind]
+                    values = _values(blocks[model], kind)
                     ours = spread(values, min(len(heights), len(values)) or len(values))
                 found.append(Profile(letter, model, kind, ours, paper))
         return found
@@ -172,10 +140,7 @@ class Figure(PaperFigure):
                 numbers = ", ".join(f"{share:.0f}%" for share in shares)
                 case = Case("", all(EVEN[0] <= share <= EVEN[1] for share in shares), numbers, 0.0)
             verdicts.append(self._verdict(kind, f"ViT-L-32's {words} flat: {even}.", case))
-        for kind, name, side in (
-            ("inference", "computes early", "first"),
-            ("params", "has its parameters late", "second"),
-        ):
+        for kind, name, side in SIDES:
             case = None
             if (skewed := found["ResNet-152", kind]) is not None:
                 share = half(skewed, last=side == "second")
@@ -186,6 +151,13 @@ class Figure(PaperFigure):
 
     def _verdict(self, kind: str, claim: str, case: Case | None) -> Verdict:
         return self.verdict(claim, Tested.of([case]), untestable=self.untimed if kind == "inference" else "")
+
+
+def _values(layers: Layers, kind: str) -> list[float]:
+    """A value for each layer, of inference the median seconds."""
+    if kind == "params":
+        return [float(layer.parameters) for layer in layers.blocks]
+    return [median(layer.inference_s) for layer in layers.blocks]
 
 
 def spread(values: Sequence[float] | np.ndarray, stretches: int) -> np.ndarray:

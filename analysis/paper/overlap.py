@@ -5,7 +5,6 @@ Records are ``<folder>/<id>/overlap.json``, one file a family. A file holds what
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from alsatian.records import FieldError
-from alsatian.records.fields import Fields
+from alsatian.records import Overlap
 from analysis.figures import picture, style
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, Tested, Verdict
@@ -53,28 +51,6 @@ class Family:
     distinct_bytes: int | None = None
 
 
-def parse(document: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """An ``overlap.json``: the family, and what was measured of it.
-
-    Raises:
-        FieldError: a field is missing or not what it should be.
-    """
-    fields = Fields(document)
-    models = len(fields.objects("models"))
-    if not models:
-        raise FieldError("models is empty")
-    shares = [fields.number(name) for name in ("share_with_common_blocks", "share_with_prefix")]
-    if not all(0 <= share <= 1 for share in shares):
-        raise FieldError(f"share_with_common_blocks, share_with_prefix: expected 0 to 1, found {shares}")
-    return fields.object("config").object("paper").text("workload"), {
-        "models": models,
-        "percent": 100 * shares[0],
-        "with_prefix_percent": 100 * shares[1],
-        "total_bytes": fields.count("total_bytes"),
-        "distinct_bytes": fields.count("distinct_bytes"),
-    }
-
-
 class Figure(PaperFigure):
     """A bar for each family."""
 
@@ -82,7 +58,7 @@ class Figure(PaperFigure):
     title = "How many fine-tunes share blocks with another model"
     claim = "most fine-tunes of DETR share blocks; of ResNet and DINOv2-L up to two thirds do."
     marks = "Above the bars is the number of models; triangles are published as upper bounds."
-    source = Source("overlap.json", parse)
+    source = Source("overlap.json", Overlap)
 
     @cached_property
     def families(self) -> list[Family]:
@@ -95,9 +71,7 @@ class Figure(PaperFigure):
             for row in published.values(self.number).to_dict("records")
         }
         ours = self.sources.models
-        return [
-            Family(name, **ours.get(name, {}), **paper.get(name, {})) for name in dict.fromkeys([*paper, *ours])
-        ]
+        return [_family(name, ours.get(name), paper.get(name, {})) for name in dict.fromkeys([*paper, *ours])]
 
     @property
     def data(self) -> pd.DataFrame:
@@ -137,6 +111,20 @@ class Figure(PaperFigure):
         ok = off <= room if family.published_at_most else abs(off) <= room
         numbers = f"{family.percent:.0f}% of {family.models:,} models (± {room:.0f} points)"
         return self.verdict(claim, Tested([Case("", ok, numbers, -abs(off))], 0))
+
+
+def _family(name: str, ours: Overlap | None, paper: dict[str, Any]) -> Family:
+    if ours is None:
+        return Family(name, **paper)
+    return Family(
+        name,
+        models=len(ours.models),
+        percent=100 * ours.share_with_common_blocks,
+        with_prefix_percent=100 * ours.share_with_prefix,
+        total_bytes=ours.total_bytes,
+        distinct_bytes=ours.distinct_bytes,
+        **paper,
+    )
 
 
 def _bar(family: Family) -> bars.Bar:

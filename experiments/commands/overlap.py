@@ -1,7 +1,6 @@
 """``alsatian overlap``: how much models have in common."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ from experiments.configuration.console import complain
 
 if TYPE_CHECKING:
     from alsatian.blocks.store import BlockStore
-    from alsatian.models.overlap.study import ModelOverlap, Overlap
+    from alsatian.records import Overlap
+    from alsatian.records.networks import ModelOverlap
 
 HELP = "show how much models have in common, and what keeps them from sharing more"
 # Rows of the table of near misses that are printed; the files hold all.
@@ -50,7 +50,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     found = study([store.model(model_id) for model_id in ids], store)
     path = options.out / "overlap.json"
     # As the analysis reads it: nothing but this file.
-    write_json(path, json.loads(json.dumps(found.as_dict())))
+    write_json(path, found.plain())
     console.print("\n".join(summary(found, console.width)))
     files = picture.draw(path)
     console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}")

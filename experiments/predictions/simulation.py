@@ -72,8 +72,8 @@ def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path
     identity = run_id(config, case.models, setup.dataset)
     results = Path(config["results_dir"]) / config["name"]
     measured = _measured(case, record.path_of(results, identity))
-    machine = {**environment(), "cpu": f"{hardware.name} (predicted)"}
-    machine |= dict.fromkeys(("cores", "threads", "memory_bytes", "gpu", "cuda", "driver"))
+    unknown = dict.fromkeys(("cores", "threads", "memory_bytes", "gpu", "cuda", "driver"))
+    machine = environment().model_copy(update={**unknown, "cpu": f"{hardware.name} (predicted)"})
     entry = record.opening(identity, label, config, command, case.models, setup, machine).plain()
     prediction = case.predict(None if measured is None else _rounds(measured))
     # What the operating system says is about the process that predicts.

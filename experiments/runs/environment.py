@@ -4,12 +4,12 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import alsatian
 from alsatian.costs.profiling.machine import cores, cpu, version
+from alsatian.records import Code, Environment
 
 LIBRARIES = (
     "torch", "torchvision", "transformers", "numpy", "safetensors", "blake3", "scikit-learn", "hydra-core", "wandb"
@@ -21,26 +21,26 @@ VARIABLES = (
 )  # fmt: skip
 
 
-def environment() -> dict[str, Any]:
-    """What a reader needs to judge and repeat a measurement, as plain data."""
+def environment() -> Environment:
+    """What a reader needs to judge and repeat a measurement."""
     gpu = torch.cuda.is_available()
-    return {
-        "code": code(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "cpu": cpu(),
-        "cores": cores(),
-        "threads": torch.get_num_threads(),
-        "memory_bytes": _memory(),
-        "gpu": torch.cuda.get_device_name() if gpu else None,
-        "cuda": torch.version.cuda if gpu else None,
-        "driver": _driver() if gpu else None,
-        "determinism": determinism(),
-    }
+    return Environment(
+        code=code(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        libraries={name: version(name) for name in LIBRARIES},
+        cpu=cpu(),
+        cores=cores(),
+        threads=torch.get_num_threads(),
+        memory_bytes=_memory(),
+        gpu=torch.cuda.get_device_name() if gpu else None,
+        cuda=torch.version.cuda if gpu else None,
+        driver=_driver() if gpu else None,
+        determinism=determinism(),
+    )
 
 
-def determinism() -> dict[str, Any]:
+def determinism() -> dict[str, str | bool | int | float | None]:
     """Settings that decide whether the same work gives the same bits. Variables that are not set are None."""
     return {
         "interop_threads": torch.get_num_interop_threads(),
@@ -56,16 +56,16 @@ def determinism() -> dict[str, Any]:
     }
 
 
-def code() -> dict[str, Any]:
+def code() -> Code:
     """Version of the installed package; commit and dirty flag if it is installed from a git checkout."""
     folder = Path(str(alsatian.__file__)).parent
     inside = _run("git", "-C", str(folder), "ls-files", "--error-unmatch", "__init__.py") is not None
     status = _run("git", "-C", str(folder.parent), "status", "--porcelain", "--untracked-files=no")
-    return {
-        "version": version("alsatian"),
-        "commit": _run("git", "-C", str(folder), "rev-parse", "HEAD") if inside else None,
-        "dirty": bool(status) if inside else None,
-    }
+    return Code(
+        version=version("alsatian"),
+        commit=_run("git", "-C", str(folder), "rev-parse", "HEAD") if inside else None,
+        dirty=bool(status) if inside else None,
+    )
 
 
 def _run(*command: str) -> str | None:

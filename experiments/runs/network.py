@@ -4,11 +4,8 @@ An experiment whose ``measure`` is not ``search`` writes one of the files of :mo
 every run instead of ``run.json``, with the run's configuration and the environment.
 """
 
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,8 +13,8 @@ from alsatian.data.dataset import Batch
 from alsatian.models.layers import layers
 from alsatian.models.model_set import ModelSet
 from alsatian.models.overlap.study import study
-from alsatian.records import FieldError, Layers, Overlap, document
-from alsatian.records.networks import BLOCKS, NETWORKS_SCHEMA, OVERLAP
+from alsatian.records import FieldError, Layer, Layers, Overlap, document
+from alsatian.records.networks import BLOCKS, OVERLAP
 from alsatian.runtime.loading.transfer import transfer_to
 from experiments.configuration.setup import use_threads
 from experiments.runs import record
@@ -44,40 +41,31 @@ def examine(run: Ready, command: Command, progress: Progress) -> str:
         RunFailed: anything went wrong.
         SavingError: the result cannot be written.
     """
-    config = run.setup.config
+    config, models = run.setup.config, run.models
     use_threads(config)
     tick = progress.repeat(run.label, 0, 1)
     try:
-        content = {"layers": _layers, "overlap": _overlap}[config["measure"]](run, run.models)
+        content: Layers | Overlap = (
+            _layers(run, models)
+            if config["measure"] == "layers"
+            else study(models.candidates, models.store, models.segments)
+        )
     except Exception as error:
         raise failure(error) from error
     tick()
-    record.save(
-        run.path,
-        command.hide.everywhere(
-            {
-                "schema": NETWORKS_SCHEMA,
-                "run_id": run.identity,
-                "command": command.text,
-                "started": record.now(),
-                "config": run.shown,
-                "environment": environment(),
-                **content,
-            }
-        ),
-    )
+    context = {
+        "run_id": run.identity,
+        "command": command.text,
+        "started": record.now(),
+        "config": run.shown,
+        "environment": environment(),
+    }
+    record.save(run.path, command.hide.everywhere(content.model_copy(update=context).plain()))
     return _summary(content)
 
 
-def _overlap(run: Ready, models: ModelSet) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        json.dumps(study(models.candidates, models.store, models.segments).as_dict())
-    )
-    return found
-
-
 @torch.no_grad()
-def _layers(run: Ready, models: ModelSet) -> dict[str, Any]:
+def _layers(run: Ready, models: ModelSet) -> Layers:
     """Values and seconds a batch of every layer of the first model, in every repeat."""
     candidate, config = models.candidates[0], run.setup.config
     size = min(config["batch_size"], len(run.setup.dataset.train_items))
@@ -103,17 +91,15 @@ def _layers(run: Ready, models: ModelSet) -> dict[str, Any]:
             _settle(device)
             if turn:  # the first one warms up
                 seconds.append(time.perf_counter() - begin)
-    return {
-        "items": size,
-        "blocks": [
-            {
-                "name": layer.name,
-                "parameters": sum(p.numel() for _, own in stages[layer.start : layer.stop] for p in own),
-                "inference_s": seconds,
-            }
-            for layer, seconds in zip(found, times, strict=True)
-        ],
-    }
+    blocks = [
+        Layer(
+            name=layer.name,
+            parameters=sum(p.numel() for _, own in stages[layer.start : layer.stop] for p in own),
+            inference_s=tuple(seconds),
+        )
+        for layer, seconds in zip(found, times, strict=True)
+    ]
+    return Layers(items=size, blocks=tuple(blocks))
 
 
 def _settle(device: torch.device) -> None:
@@ -121,7 +107,7 @@ def _settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _summary(content: Mapping[str, Any]) -> str:
-    if "blocks" in content:
-        return f"{len(content['blocks'])} layers, {content['items']} items a batch"
-    return f"{content['share_with_common_blocks']:.0%} of {len(content['models'])} models share blocks"
+def _summary(content: Layers | Overlap) -> str:
+    if isinstance(content, Layers):
+        return f"{len(content.blocks)} layers, {content.items} items a batch"
+    return f"{content.share_with_common_blocks:.0%} of {len(content.models)} models share blocks"

@@ -8,7 +8,7 @@ from typing import Any
 from alsatian.errors import AlsatianError
 from alsatian.files import write_json
 from alsatian.models.model_set import CandidateSet
-from alsatian.records import MEASURED, SCHEMA, FieldError, Run, read_run
+from alsatian.records import MEASURED, SCHEMA, Environment, FieldError, Run, read_run
 from alsatian.records.reading import RECORD
 from experiments.configuration.identity import sources
 from experiments.configuration.setup import Setup
@@ -57,7 +57,7 @@ def opening(
     command: str,
     models: CandidateSet,
     setup: Setup,
-    machine: Mapping[str, Any],
+    machine: Environment,
 ) -> Run:
     """The record of a run that starts now. ``label``, ``config`` and ``command`` hold no secrets any more."""
     dataset, storage = setup.dataset, setup.storage

@@ -2,7 +2,6 @@
 
 import time
 import traceback
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -84,27 +83,10 @@ def kept(result: SearchResult | Prediction) -> Measured:
     Raises:
         FieldError: a value is not what a record may hold.
     """
-    measurement = _fields(result.measurement)
-    timeline = measurement.pop("timeline")
+    measurement = result.measurement
     return Measured.of(
-        {
-            "repeat": {**measurement, "valid": result.measurement.valid},
-            "findings": {
-                "resolved": {name: _fields(budget) for name, budget in result.resolved.items()},
-                "excluded": result.excluded,
-                "rounds": [_fields(round_) for round_ in result.rounds],
-                "ranking": result.ranking,
-                "winner": result.winner,
-            },
-            "timeline": timeline,
-            "tree": result.tree,
-        }
+        {"repeat": measurement, "findings": result, "timeline": measurement.timeline, "tree": result.tree}
     )
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass by name, their values as they are."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def timed_out(limit: float) -> RunFailed:

@@ -1,6 +1,5 @@
 """The paper's experiments, one after the other, each in a process of its own: one that dies stops no other."""
 
-import os
 import shlex
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from alsatian.errors import ConfigError, nearest
 from experiments.configuration.composition import cells, experiments_with
+from experiments.runs.process import start
 
 # The setting that makes an experiment one of the paper's.
 FIGURE = "figure"
@@ -93,14 +93,7 @@ def run(
     own = ["run", f"experiment={experiment.choice}", *words]
     say(shlex.join(["alsatian", *own]))
     sys.stdout.flush()
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "experiments.cli", *own],
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    process = start("experiments.cli", *own, stderr=subprocess.PIPE, text=True, errors="replace")
     assert process.stderr is not None
     lines: list[str] = []
     try:

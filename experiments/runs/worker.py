@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 
 from alsatian.progress import unheard
 from experiments.configuration.setup import Parts, use_threads
+from experiments.runs import process
 from experiments.runs.repeat import Measured, RunFailed, failure, measure, timed_out
 
 _TAIL = 2000  # characters of a dead process's last words
@@ -33,13 +34,13 @@ def measure_apart(config: dict[str, Any], checkpoint: Path | None = None, timeli
     """
     limit: float | None = config["timeout_s"]
     expired = threading.Event()
-    with tempfile.TemporaryFile() as words, _start(words) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    with tempfile.TemporaryFile() as words, _start(words) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
 
         def expire() -> None:
             expired.set()
-            process.kill()
+            worker.kill()
 
         # Waiting for the answer costs nothing meanwhile; a timeout of subprocess would look every 50 ms.
         timer = threading.Timer(limit, expire) if limit is not None else None
@@ -47,34 +48,26 @@ def measure_apart(config: dict[str, Any], checkpoint: Path | None = None, timeli
             if timer is not None:
                 timer.start()
             job = {"config": config, "checkpoint": str(checkpoint) if checkpoint else None, "timeline": timeline}
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
-            answer = process.stdout.read()
+            worker.stdin.write(json.dumps(job).encode() + b"\n")
+            worker.stdin.flush()
+            answer = worker.stdout.read()
         except BrokenPipeError:  # it died at once; the exit status says how
             answer = b""
         except BaseException:
-            process.kill()
+            worker.kill()
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-        process.wait()
+        worker.wait()
         if expired.is_set() and limit is not None:
             raise timed_out(limit)
-        return _understood(answer, process.returncode, words)
+        return _understood(answer, worker.returncode, words)
 
 
 def _start(words: IO[bytes]) -> "subprocess.Popen[bytes]":
-    """The worker. It finds this code wherever it lies, and nothing that merely lies in the current folder."""
-    here = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "experiments.runs.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=words,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    """The worker, which says on ``words`` what nobody asked for."""
+    return process.start("experiments.runs.worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words)
 
 
 def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:

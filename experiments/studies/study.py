@@ -124,10 +124,10 @@ def text(page: Page, command: str, load: float = 0.0) -> str:
     from experiments.runs.environment import environment
 
     machine = environment()
-    code = f"{machine['code']['commit']}{' with changes' if machine['code']['dirty'] else ''}"
+    code = f"{machine.commit}{' with changes' if machine.dirty else ''}"
     made = (
-        f"Made by `{command}` on {date.today()}: {machine['cpu']}, {machine['cores']} cores, "
-        f"Python {machine['python']}, PyTorch {machine['libraries']['torch']}, code {code}, "
+        f"Made by `{command}` on {date.today()}: {machine.cpu}, {machine.cores} cores, "
+        f"Python {machine.python}, PyTorch {machine.libraries['torch']}, code {code}, "
         f"load average {load:.1f} before and {os.getloadavg()[0]:.1f} after."
     )
     return "\n\n".join([f"# {page.title}", made, *page.blocks]) + "\n"

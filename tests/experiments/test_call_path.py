@@ -37,11 +37,12 @@ def test_few_files_from_the_words_to_the_search_and_from_its_result_to_the_recor
     back: list[FrameType] = []  # who waits for the record to be written, write_json first
 
     def watch(frame: FrameType, event: str, argument: object) -> None:
-        if event == "call" and frame.f_code is api.search.__code__:
+        if event != "call":
+            return
+        if frame.f_code is api.search.__code__:
             there[:] = stack(frame)
-        if event == "call" and frame.f_code is files.write_json.__code__ and there:
-            if frame.f_locals["path"].name == "run.json":
-                back[:] = stack(frame)
+        elif there and frame.f_code is files.write_json.__code__ and frame.f_locals["path"].name == "run.json":
+            back[:] = stack(frame)
 
     sys.setprofile(watch)
     try:

@@ -1,7 +1,6 @@
 """Why a model does not share more than it does with the model most like it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,38 +13,12 @@ from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, StoreError
 from alsatian.models.overlap.differences import DIFFERENT, PREPROCESSING, Difference, difference
 from alsatian.models.reading.architectures import architecture
+from alsatian.records.networks import NearMiss
 
 # Numbers that stand for a block when the most similar one is looked for.
 SAMPLE = 64
 # Of models that are equally near, as many are compared further.
 MAX_EQUAL = 64
-
-
-@dataclass(frozen=True)
-class NearMiss:
-    """Where and why two chains part.
-
-    Attributes:
-        partner: the most similar model of the same architecture.
-        near: whether the reason is other than different parameters.
-        reason: one of the texts in :mod:`alsatian.models.overlap.differences`.
-        block: index of the first block that differs.
-        lost_blocks: blocks from there on that would be shared as well if this reason did not count.
-        lost_bytes: their parameter bytes.
-        tensors: how many tensors of the first differing block differ.
-        rank: the largest rank of a difference within the lost blocks, for a low-rank difference.
-        detail: what else there is to say, possibly empty.
-    """
-
-    partner: str
-    near: bool
-    reason: str
-    block: int
-    lost_blocks: int
-    lost_bytes: int
-    tensors: int
-    rank: int | None
-    detail: str
 
 
 class Neighbours:
@@ -77,7 +50,14 @@ class Neighbours:
         longer, other = bare
         if longer > length and other is not None:
             name, lost = self._candidates[other].id, blocks[length:longer]
-            return NearMiss(name, True, PREPROCESSING, length, len(lost), _bytes(lost), 0, None, "")
+            return NearMiss(
+                partner=name,
+                near=True,
+                reason=PREPROCESSING,
+                block=length,
+                lost_blocks=len(lost),
+                lost_bytes=_bytes(lost),
+            )
         partner = self._nearest(model, length, members)
         return None if partner is None else self._compare(model, partner, length)
 

@@ -6,119 +6,14 @@ that shares less than it could is a near miss, with the reason (:mod:`alsatian.m
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import set_digest
-from alsatian.models.overlap.near_misses import NearMiss, Neighbours
-
-
-@dataclass(frozen=True)
-class ModelOverlap:
-    """What one model shares.
-
-    Attributes:
-        id: of the model.
-        family: index of its family.
-        blocks: number of its blocks.
-        shared_blocks: length of the longest prefix with parameters that it shares with another model, in
-            blocks. A first block without any, such as a change of shape, is common to unrelated models.
-        shared_fraction: the same as a share of its blocks.
-        shared_bytes_fraction: the same as a share of its parameter bytes.
-        common_blocks: how many of its blocks with parameters, anywhere, some other model has as well.
-        partner: a model with which it shares that prefix; None if it shares none.
-        parameter_bytes: of the whole model.
-        near_miss: why it does not share more with its most similar model; None if it shares everything or
-            there is none of its architecture.
-    """
-
-    id: str
-    family: int
-    blocks: int
-    shared_blocks: int
-    shared_fraction: float
-    shared_bytes_fraction: float
-    common_blocks: int
-    partner: str | None
-    parameter_bytes: int
-    near_miss: NearMiss | None
-
-
-@dataclass(frozen=True)
-class Family:
-    """Models connected by shared prefixes.
-
-    Attributes:
-        models: their ids, in the given order.
-        total_bytes: of their parameters, as separate files would hold them.
-        distinct_bytes: of their distinct blocks.
-    """
-
-    models: tuple[str, ...]
-    total_bytes: int
-    distinct_bytes: int
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """The overlap of a model set.
-
-    Attributes:
-        digest: of the model set.
-        models: one entry for each, in the given order.
-        families: the largest first.
-        total_bytes: of all parameters, as separate files would hold them.
-        distinct_bytes: of all distinct blocks.
-        total_blocks: of all models.
-        distinct_blocks: of them.
-    """
-
-    digest: str
-    models: tuple[ModelOverlap, ...]
-    families: tuple[Family, ...]
-    total_bytes: int
-    distinct_bytes: int
-    total_blocks: int
-    distinct_blocks: int
-
-    @property
-    def share_with_prefix(self) -> float:
-        """Share of the models with at least the first block that has parameters in common with another one."""
-        return sum(m.shared_blocks > 0 for m in self.models) / len(self.models)
-
-    @property
-    def share_with_common_blocks(self) -> float:
-        """Share of the models with at least one block, anywhere, in common with another one."""
-        return sum(m.common_blocks > 0 for m in self.models) / len(self.models)
-
-    @property
-    def mean_shared_fraction(self) -> float:
-        """Mean share of a model's blocks that it shares, as a prefix, with its most similar model."""
-        return sum(m.shared_fraction for m in self.models) / len(self.models)
-
-    @property
-    def prefix_lengths(self) -> dict[int, int]:
-        """Number of models by the length of their longest shared prefix in blocks, ascending."""
-        return dict(sorted(Counter(m.shared_blocks for m in self.models).items()))
-
-    @property
-    def near_misses(self) -> tuple[ModelOverlap, ...]:
-        """Models that would share more but for a reason other than different parameters."""
-        return tuple(m for m in self.models if m.near_miss is not None and m.near_miss.near)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data (JSON types)."""
-        return {
-            **asdict(self),
-            "share_with_prefix": self.share_with_prefix,
-            "share_with_common_blocks": self.share_with_common_blocks,
-            "mean_shared_fraction": self.mean_shared_fraction,
-            "prefix_lengths": [[length, count] for length, count in self.prefix_lengths.items()],
-        }
+from alsatian.models.overlap.near_misses import Neighbours
+from alsatian.records.networks import Family, ModelOverlap, Overlap
 
 
 def study(
@@ -167,7 +62,9 @@ def study(
     families = []
     for group in groups:
         members = [candidates[i] for i in group]
-        families.append(Family(tuple(c.id for c in members), *chain_bytes(c.blocks for c in members)))
+        total, distinct = chain_bytes(c.blocks for c in members)
+        ids = tuple(c.id for c in members)
+        families.append(Family(models=ids, total_bytes=total, distinct_bytes=distinct))
     total, distinct = chain_bytes(c.blocks for c in candidates)
     return Overlap(
         digest=set_digest((c.id, [b.identity for b in c.blocks]) for c in candidates),

@@ -14,12 +14,12 @@ Most figures are made of run records, ``<folder>/<id>/run.json``: a cell is a ru
 strategy. Others come from other files, which hold the same configuration as ``config``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsatian.records import FieldError, Run, reading
+from alsatian.records import FieldError, Layers, Overlap, Run, reading
 from alsatian.units import printable
 
 
@@ -35,13 +35,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Source:
-    """What a figure's records are: a file's name, and how one that is no run record is read.
-
-    ``parse`` returns a record and the workload of the paper that it stands for, or raises ``FieldError``.
-    """
+    """What a figure's records are: a file's name, and what it holds if it is no run record."""
 
     file: str
-    parse: Callable[[Mapping[str, Any]], tuple[str, Any]] | None = None
+    kind: type[Layers | Overlap] | None = None
 
 
 RUNS = Source("run.json")
@@ -78,7 +75,7 @@ def load(folder: Path, kinds: Mapping[str, Source]) -> Sources | None:
     """
     found = reading.read(folder)
     problems = [*found.unfinished, *found.problems]
-    files = dict.fromkeys(kind.file for kind in kinds.values() if kind.parse)
+    files = dict.fromkeys(kind.file for kind in kinds.values() if kind.kind)
     documents = [document for name in files for document in _documents(folder, name, problems)]
     configs: list[Mapping[str, Any]] = [run.config for run in found.runs]
     configs += [config for _, document in documents if isinstance(config := document.get("config"), dict)]
@@ -89,11 +86,13 @@ def load(folder: Path, kinds: Mapping[str, Source]) -> Sources | None:
     own = [config for config, other in zip(configs, numbers, strict=True) if other == number]
     models: dict[str, Any] = {}
     for path, document in documents:
-        parse = kinds[number].parse
+        kind = kinds[number].kind
         try:
-            if parse and path.name == kinds[number].file:
-                workload, model = parse(document)
-                models[printable(workload)] = model
+            if kind and path.name == kinds[number].file:
+                model = kind.of(document)
+                if not model.workload:
+                    raise FieldError("config.paper.workload is missing")
+                models[printable(model.workload)] = model
         except FieldError as error:
             problems.append(printable(f"{path}: skipped: {error}"))
     return Sources(
@@ -102,7 +101,7 @@ def load(folder: Path, kinds: Mapping[str, Source]) -> Sources | None:
         scaled=tuple(dict.fromkeys(line for config in own for line in _lines(config.get("scaled")))),
         runs=_by_key([run for run in found.runs if number_of(run.config, kinds) == number], problems),
         models=models,
-        made_of_runs=kinds[number].parse is None,
+        made_of_runs=kinds[number].kind is None,
         problems=tuple(dict.fromkeys(problems)),
     )
 

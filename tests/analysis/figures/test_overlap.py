@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from alsatian.records import ResultsError
+from alsatian.records import Overlap, ResultsError
 from analysis.figures import overlap, style
 
 
@@ -24,8 +24,8 @@ def model(name, shared, blocks=10, near=False):
 def found():
     rows = [model("m0", 10), model("m1", 10), model("m2", 3), model("m3", 0), model("m4", 7, near=True)]
     return {
-        "models": rows, "total_bytes": 5000, "distinct_bytes": 2900, "share_with_prefix": 0.8,
-        "share_with_common_blocks": 0.8,
+        "digest": "made up", "models": rows, "families": [], "total_bytes": 5000, "distinct_bytes": 2900,
+        "total_blocks": 50, "distinct_blocks": 29,
     }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_the_same_file_gives_the_same_bytes(path):
 
 def test_bars_are_the_models(found):
     with style.drawing():
-        left, right = overlap.overlap(found).draw("", "").axes
+        left, right = overlap.overlap(Overlap.of(found)).draw("", "").axes
     heights = [patch.get_height() for patch in left.patches]
     assert sum(heights) == 5
     assert len(heights) == 2 * (overlap.BINS + 2)  # near misses stand on the others
@@ -72,7 +72,7 @@ def test_bins_hold_their_upper_bound():
 def test_nothing_is_cut_off(found):
     found["models"] = [model(f"m{i}", i % 11, near=i % 3 == 0) for i in range(2000)]
     with style.drawing():
-        picture = overlap.overlap(found)
+        picture = overlap.overlap(Overlap.of(found))
         figure = picture.draw(picture.title, picture.caption)
         figure.canvas.draw()
         (legend,) = figure.subfigs[0].legends
@@ -99,5 +99,5 @@ def test_no_file_and_no_models(tmp_path, found):
     with pytest.raises(ResultsError, match="cannot be read"):
         overlap.draw(tmp_path / "overlap.json")
     (tmp_path / "overlap.json").write_text(json.dumps({**found, "models": []}))
-    with pytest.raises(ResultsError, match="holds no models"):
+    with pytest.raises(ResultsError, match="models: tuple should have at least 1 item"):
         overlap.draw(tmp_path / "overlap.json")

@@ -76,7 +76,6 @@ def blocks_document() -> Callable[..., Any]:
                 "figure": {"number": 12},
                 "paper": {"workload": workload},
             },
-            "environment": {},
             "blocks": [
                 {"name": f"block{i}", "parameters": count, "inference_s": [0.9 * time, time, 1.5 * time]}
                 for i, (count, time) in enumerate(zip(parameters, seconds, strict=True))
@@ -90,14 +89,24 @@ def blocks_document() -> Callable[..., Any]:
 def overlap_document() -> Callable[..., Any]:
     """Makes what ``overlap.json`` holds."""
 
+    def one(number: int, shared: int) -> Any:
+        return {
+            "id": f"m{number}", "family": 0, "blocks": 10, "common_blocks": shared, "shared_blocks": shared // 2,
+            "shared_fraction": 0.1, "shared_bytes_fraction": 0.1, "parameter_bytes": 10, "partner": None,
+            "near_miss": None,
+        }  # fmt: skip
+
     def make(workload: str, sharing: float, models: int = 100) -> Any:
+        sharers = round(sharing * models)
         return {
             "config": {"name": "overlap", "figure": {"number": "overlap"}, "paper": {"workload": workload}},
-            "models": [{"id": f"m{i}"} for i in range(models)],
-            "share_with_common_blocks": sharing,
-            "share_with_prefix": sharing / 2,
+            "digest": "made up",
+            "models": [one(i, (i < sharers) + (i < sharers / 2)) for i in range(models)],
+            "families": [],
             "total_bytes": 1000,
             "distinct_bytes": 400,
+            "total_blocks": 10 * models,
+            "distinct_blocks": 10,
         }
 
     return make

@@ -165,8 +165,8 @@ def test_files_that_are_none_are_named(tmp_path, place, blocks_document):
     bad["config"]["paper"]["workload"] = "ResNet-152"
     found = section(place(tmp_path, "blocks.json", good, bad, {"schema": 1}))
     assert [line.partition(": skipped: ")[2] for line in found.sources.problems] == [
-        "blocks[1].inference_s: expected seconds of at least 0, found [-1]",
-        "config is missing; expected an object",
+        "blocks[1].inference_s[0]: input should be greater than or equal to 0, not -1",
+        "blocks is missing",
     ]
 
 

@@ -263,4 +263,4 @@ def test_figures_of_an_empty_folder_is_one_line(alsatian: Alsatian, capsys: pyte
 
 def test_the_code_version_is_that_of_the_package(alsatian: Alsatian) -> None:
     here = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
-    assert code()["commit"] == (here.stdout.strip() or None)
+    assert code().commit == (here.stdout.strip() or None)

@@ -112,7 +112,7 @@ def test_a_study_leaves_its_file_and_is_not_made_twice(
     (path,) = (tmp_path / "results" / "fig12").glob("*/blocks.json")
     found = json.loads(path.read_text())
     assert found["config"]["paper"]["workload"] == "ViT-L-32"
-    assert found["environment"]["cpu"] == environment()["cpu"]
+    assert found["environment"]["cpu"] == environment().cpu
     assert [len(block["inference_s"]) for block in found["blocks"]] == [1] * 5
     parameters = [block["parameters"] for block in found["blocks"]]
     assert parameters[1] == parameters[2] == parameters[3]

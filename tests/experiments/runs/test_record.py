@@ -123,9 +123,9 @@ def test_a_result_that_is_not_what_it_should_be_is_a_failed_run(
 def test_the_environment_is_complete() -> None:
     found = environment()
     for library in ("torch", "transformers", "safetensors", "blake3", "wandb"):
-        assert found["libraries"][library]
-    assert found["determinism"]["cudnn_benchmark"] is False
-    assert "OMP_NUM_THREADS" in found["determinism"]
+        assert found.libraries[library]
+    assert found.determinism["cudnn_benchmark"] is False
+    assert "OMP_NUM_THREADS" in found.determinism
 
 
 def config(*words: str) -> dict[str, Any]:

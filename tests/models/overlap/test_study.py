@@ -15,6 +15,7 @@ from alsatian.fingerprint import block_identity
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS
 from alsatian.models.overlap.study import study
+from alsatian.records import Overlap
 
 PREPROCESSING = ImagePreprocessing(8)
 SIZE = 24
@@ -96,7 +97,9 @@ def test_shares_histogram_families_and_bytes(store, net, tiny):
     assert sum(family.distinct_bytes for family in found.families) == found.distinct_bytes < found.total_bytes
     assert found.near_misses == ()
     assert rows["tuned"].near_miss.reason == DIFFERENT
-    json.dumps(found.as_dict(), allow_nan=False)
+    again = json.loads(json.dumps(found.plain(), allow_nan=False))
+    assert Overlap.of(again) == found
+    assert again["share_with_prefix"] == 5 / 6
 
 
 def test_near_misses_are_found_with_their_nearest_model(store, net):
