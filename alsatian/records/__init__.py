@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alsatian.records.base import FieldError, Record, ResultsError
 from alsatian.records.networks import Layer, Layers, Overlap
-from alsatian.records.reading import Records, Source, document, find, load, read, read_run
+from alsatian.records.reading import Records, document, find, load, read, read_run
 from alsatian.records.run import (
     MEASURED,
     PREDICTED,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURED", "PREDICTED", "SCHEMA", "STATUSES", "Budget", "Code", "Dataset", "Environment", "FieldError",
     "Findings", "Layer", "Layers", "ModelSet", "Overlap", "Prediction", "Record", "Records", "Repeat",
-    "ResultsError", "Round", "Run", "Source", "Storage", "Sweep", "SweepRun", "Trace", "Vertex", "document", "find",
+    "ResultsError", "Round", "Run", "Storage", "Sweep", "SweepRun", "Trace", "Vertex", "document", "find",
     "load", "load_trace", "parse_tree", "read", "read_run",
 ]  # fmt: skip
 

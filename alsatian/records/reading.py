@@ -1,12 +1,11 @@
 """Run records in files: one run, ``<experiment>/<run_id>/run.json``, an experiment's, or those of several."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from alsatian.errors import nearest
 from alsatian.records.base import FieldError, Record, ResultsError
 from alsatian.records.run import SCHEMA, Run
 from alsatian.records.sweep import Sweep
@@ -15,20 +14,22 @@ from alsatian.units import last_line, printable
 RECORD = "run.json"
 
 __all__ = [
-    "RECORD", "Records", "ResultsError", "Run", "Source", "document", "files", "find", "load", "problems", "read",
+    "RECORD", "Records", "ResultsError", "Run", "document", "files", "find", "load", "problems", "read",
     "read_run",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Records:
-    """All run records of a folder.
+    """The run records that lie at one path.
 
     Attributes:
-        runs: records that could be read, finished or not, by path.
+        path: as it was given.
+        runs: records that could be read, finished or not, by experiment and path.
         problems: one line for each record that was skipped.
     """
 
+    path: Path
     runs: list[Run]
     problems: list[str]
 
@@ -38,29 +39,15 @@ class Records:
         return [run for run in self.runs if run.ok]
 
     @property
-    def unfinished(self) -> list[str]:
-        """One line for each run that did not end well."""
-        return [
+    def left_out(self) -> list[str]:
+        """One line for each run that did not end well, and for each record that was skipped."""
+        unfinished = [
             printable(f"{run.status}: {run.strategy} (run {run.run_id}): ")
             + ("not finished" if run.status == "running" else last_line(run.error))
             for run in self.runs
             if not run.ok
         ]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What one path holds.
-
-    Attributes:
-        path: as it was given.
-        runs: those that ended well, by experiment in the order of their folders' names.
-        problems: one line for each record that was skipped and each run that did not end well.
-    """
-
-    path: Path
-    runs: tuple[Run, ...]
-    problems: tuple[str, ...]
+        return [*unfinished, *self.problems]
 
 
 def load(folder: Path) -> Records:
@@ -95,10 +82,10 @@ def read(folder: Path) -> Records:
             problems.append(printable(f"{path}: skipped: another folder holds run {run.run_id} too"))
         else:
             runs[run.run_id] = run
-    return Records(list(runs.values()), problems)
+    return Records(folder, list(runs.values()), problems)
 
 
-def find(path: Path) -> Source:
+def find(path: Path) -> Records:
     """Read what lies at ``path``: a run's folder or its record, an experiment's folder, or a folder of these.
 
     Raises:
@@ -114,11 +101,12 @@ def find(path: Path) -> Source:
             f"{path}: no run records here; give the folder of a run or of an experiment, e.g. results/quickstart"
         )
     found = [read(folder) for folder in folders]
-    runs = tuple(run for one in found for run in one.finished)
-    problems = tuple(line for one in found for line in (*one.unfinished, *one.problems))
-    if not runs:
-        raise ResultsError(f"{path}: no run ended well; {problems[0]}")
-    return Source(path, runs, problems)
+    whole = Records(
+        path, [run for one in found for run in one.runs], [line for one in found for line in one.problems]
+    )
+    if not whole.finished:
+        raise ResultsError(f"{path}: no run ended well; {whole.left_out[0]}")
+    return whole
 
 
 def read_run(path: Path) -> Run:
@@ -177,14 +165,15 @@ def problems(path: Path, kind: type[Record]) -> list[str]:
     return [printable(f"{path}: {line}") for line in lines]
 
 
-def _one(record: Path, path: Path) -> Source:
+def _one(record: Path, path: Path) -> Records:
     try:
         run = read_run(record)
     except FieldError as error:
         raise ResultsError(printable(f"{record}: {error}")) from None
+    records = Records(path, [run], [])
     if not run.ok:
-        raise ResultsError(f"{path}: {Records([run], []).unfinished[0]}")
-    return Source(path, (run,), ())
+        raise ResultsError(f"{path}: {records.left_out[0]}")
+    return records
 
 
 def _experiments(folder: Path) -> list[Path]:
@@ -198,8 +187,7 @@ def _refuse(constant: str) -> float:
 
 def _why_empty(folder: Path, records: Records) -> str:
     """The end of the error about a folder without a usable record."""
-    if records.unfinished or records.problems:
-        lines = [*records.unfinished, *records.problems]
+    if lines := records.left_out:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         return f"no run ended well; {lines[0]}{more}"
     if (folder / RECORD).is_file():
@@ -212,15 +200,5 @@ def _why_empty(folder: Path, records: Records) -> str:
 def _nearest(path: Path) -> str:
     """What stands beside the path that is not there."""
     there = next(parent for parent in path.absolute().parents if parent.is_dir())
-    names = sorted(_names(there))
-    close = get_close_matches(path.absolute().relative_to(there).parts[0], names, 1, 0.5)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"{there} holds {', '.join(names[:5])}" if names else f"{there} is empty"
-
-
-def _names(folder: Path) -> Iterator[str]:
-    try:
-        yield from (entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError:
-        return
+    names = (entry.name for entry in there.glob("[!.]*"))
+    return f"in {there}: {nearest(path.absolute().relative_to(there).parts[0], names)}"

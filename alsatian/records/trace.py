@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, Field
 
@@ -13,8 +12,6 @@ from alsatian.records.reading import document
 from alsatian.units import printable
 
 MICROSECONDS = 1e6
-# Of the width of a panel.
-VISIBLE = 1 / 400
 
 
 class _Event(Record):
@@ -69,49 +66,6 @@ class Trace:
     def end_s(self) -> float:
         """Seconds from the start of the search to the end of the last slice."""
         return float(self.slices["end_s"].max())
-
-    def between(self, start: float, end: float) -> pd.DataFrame:
-        """The slices from ``start`` to ``end`` seconds, cut off there."""
-        inside = self.slices[(self.slices["end_s"] > start) & (self.slices["start_s"] < end)]
-        cut = {"start_s": inside["start_s"].clip(lower=start), "end_s": inside["end_s"].clip(upper=end)}
-        return inside.assign(**cut)
-
-    def shares(self, edges: np.ndarray) -> pd.DataFrame:
-        """How much of the time between each two of ``edges`` (N + 1,) every lane spent on every part.
-
-        Columns ``lane``, ``part``, ``stalled``, ``start_s``, ``end_s`` and ``share`` (0 to 1), N rows for each
-        lane, part and kind of work that occurs.
-        """
-        found = []
-        for key, rows in self.slices.groupby(["lane", "part", "stalled"], sort=False):
-            lane, part, stalled = key
-            knots = rows[["start_s", "end_s"]].to_numpy().ravel()
-            done = np.repeat(np.concatenate([[0.0], np.cumsum(rows["end_s"] - rows["start_s"])]), 2)[1:-1]
-            share = np.diff(np.interp(edges, knots, done)) / np.diff(edges)
-            found.append(
-                pd.DataFrame(
-                    {
-                        "lane": lane,
-                        "part": part,
-                        "stalled": stalled,
-                        "start_s": edges[:-1],
-                        "end_s": edges[1:],
-                        "share": np.clip(share, 0, 1),
-                    }
-                )
-            )
-        return pd.concat(found, ignore_index=True)
-
-    def richest(self, seconds: float) -> float:
-        """Start of the stretch of ``seconds`` in which the most slices are long enough to be seen.
-
-        Of equal stretches it is the first.
-        """
-        starts = np.arange(0, max(self.end_s - seconds, 0) + 1e-9, seconds / 8)
-        long = self.slices["end_s"] - self.slices["start_s"] >= seconds * VISIBLE
-        middles = np.sort(self.slices[["start_s", "end_s"]].mean(axis=1)[long])
-        count = np.searchsorted(middles, starts + seconds) - np.searchsorted(middles, starts)
-        return float(starts[int(np.argmax(count))])
 
 
 def load_trace(path: Path) -> Trace | None:

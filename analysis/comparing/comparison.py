@@ -6,7 +6,7 @@ from string import ascii_uppercase
 
 import pandas as pd
 
-from alsatian.records import Run, Source
+from alsatian.records import Records, Run
 from analysis.comparing.checks import ScoreCheck, agreement, compare_two
 from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, titles, workload
 from analysis.comparing.labels import UNSET, in_order
@@ -45,7 +45,7 @@ class _Named:
     run: Run
 
 
-def compare(sources: Sequence[Source]) -> Comparison:
+def compare(sources: Sequence[Records]) -> Comparison:
     """Compare the runs of ``sources``.
 
     Runs of the same models and data are compared. References are those of the first path that has such runs: the
@@ -61,14 +61,14 @@ def compare(sources: Sequence[Source]) -> Comparison:
     return Comparison(pd.DataFrame(rows), tuple(_lines(sources, named, names)))
 
 
-def _named(sources: Sequence[Source]) -> list[_Named]:
+def _named(sources: Sequence[Records]) -> list[_Named]:
     found = []
     for place, source in enumerate(sources):
         prefix = f"{letter(place)} " if len(sources) > 1 else ""
-        experiments = dict.fromkeys(run.experiment for run in source.runs)
+        experiments = dict.fromkeys(run.experiment for run in source.finished)
         for name in experiments:
             inner = f"{name} " if len(experiments) > 1 else ""
-            own = [run for run in source.runs if run.experiment == name]
+            own = [run for run in source.finished if run.experiment == name]
             found += [
                 _Named(f"{prefix}{inner}{label}{run.origin}", place, str(source.path), run)
                 for label, run in in_order(own)
@@ -165,7 +165,7 @@ def _facts(run: Run) -> dict[str, str]:
     return settings(run) | {name: str(value) for name, value in facts.items() if value is not None}
 
 
-def _lines(sources: Sequence[Source], named: Sequence[_Named], names: Mapping[str, str]) -> list[str]:
+def _lines(sources: Sequence[Records], named: Sequence[_Named], names: Mapping[str, str]) -> list[str]:
     lines = [f"{letter(i)} = {source.path}" for i, source in enumerate(sources)] if len(sources) > 1 else []
     first = {workload(one.run) for one in named if one.place == 0}
     for place in range(1, len(sources)):
@@ -176,7 +176,7 @@ def _lines(sources: Sequence[Source], named: Sequence[_Named], names: Mapping[st
             reason = _other(own, [one for one in named if one.place == 0])
             told = "; ".join(names[key] for key in alone)
             lines.append(f"Not comparable: {letter(place)} has {what} in common with A: {reason} ({told})")
-    return lines + [f"Not used: {line}" for source in sources for line in source.problems]
+    return lines + [f"Not used: {line}" for source in sources for line in source.left_out]
 
 
 def _other(own: Sequence[_Named], theirs: Sequence[_Named]) -> str:

@@ -19,6 +19,8 @@ WIDTH = 8.2
 THICK = 0.78
 # Into so many steps the whole run is divided.
 STEPS = 240
+# A slice is long enough to be seen from this share of a panel's width on.
+VISIBLE = 1 / 400
 # A run up to this long is drawn slice by slice; of a longer one, a stretch is.
 SHORT_S = 1.0
 _REST = "everything else"
@@ -36,9 +38,9 @@ def timeline_data(trace: Trace) -> pd.DataFrame:
     those of ``"detail"`` are single slices.
     """
     start, end = detail(trace)
-    parts = [trace.between(start, end).assign(panel="detail", share=1.0)]
+    parts = [between(trace, start, end).assign(panel="detail", share=1.0)]
     if end - start < trace.end_s:
-        whole = trace.shares(_edges(trace))
+        whole = shares(trace, _edges(trace))
         parts.insert(0, whole[whole["share"] > 0].assign(panel="whole"))
     data = pd.concat(parts, ignore_index=True)
     return data[["panel", "lane", "part", "stalled", "start_s", "end_s", "share"]]
@@ -49,8 +51,43 @@ def detail(trace: Trace) -> tuple[float, float]:
     if trace.end_s <= SHORT_S:
         return 0.0, trace.end_s
     length = 0.5 if trace.end_s < 10 else 1.0
-    start = trace.richest(length)
+    start = _richest(trace, length)
     return start, min(start + length, trace.end_s)
+
+
+def between(trace: Trace, start: float, end: float) -> pd.DataFrame:
+    """The slices from ``start`` to ``end`` seconds, cut off there."""
+    inside = trace.slices[(trace.slices["end_s"] > start) & (trace.slices["start_s"] < end)]
+    return inside.assign(start_s=inside["start_s"].clip(lower=start), end_s=inside["end_s"].clip(upper=end))
+
+
+def shares(trace: Trace, edges: np.ndarray) -> pd.DataFrame:
+    """How much of the time between each two of ``edges`` (N + 1,) every lane spent on every part.
+
+    Columns ``lane``, ``part``, ``stalled``, ``start_s``, ``end_s`` and ``share`` (0 to 1), N rows for each
+    lane, part and kind of work that occurs.
+    """
+    spent = []
+    for key, rows in trace.slices.groupby(["lane", "part", "stalled"], sort=False):
+        knots = rows[["start_s", "end_s"]].to_numpy().ravel()
+        done = np.repeat(np.concatenate([[0.0], np.cumsum(rows["end_s"] - rows["start_s"])]), 2)[1:-1]
+        share = np.diff(np.interp(edges, knots, done)) / np.diff(edges)
+        what = dict(zip(("lane", "part", "stalled"), key, strict=True))
+        times = {"start_s": edges[:-1], "end_s": edges[1:], "share": np.clip(share, 0, 1)}
+        spent.append(pd.DataFrame({**what, **times}))
+    return pd.concat(spent, ignore_index=True)
+
+
+def _richest(trace: Trace, seconds: float) -> float:
+    """Start of the stretch of ``seconds`` in which the most slices are long enough to be seen.
+
+    Of equal stretches it is the first.
+    """
+    starts = np.arange(0, max(trace.end_s - seconds, 0) + 1e-9, seconds / 8)
+    long = trace.slices["end_s"] - trace.slices["start_s"] >= seconds * VISIBLE
+    middles = np.sort(trace.slices[["start_s", "end_s"]].mean(axis=1)[long])
+    count = np.searchsorted(middles, starts + seconds) - np.searchsorted(middles, starts)
+    return float(starts[int(np.argmax(count))])
 
 
 def _draw(trace: Trace, title: str, caption: str) -> Figure:
@@ -62,7 +99,7 @@ def _draw(trace: Trace, title: str, caption: str) -> Figure:
         _draw_shares(axes[0], trace)
         axes[0].axvspan(start, end, facecolor="none", edgecolor="black", linewidth=0.9, zorder=3)
         axes[0].set_xlabel("time (s), whole run", fontsize=style.SMALL)
-    _draw_slices(axes[-1], trace.between(start, end), trace.lanes)
+    _draw_slices(axes[-1], between(trace, start, end), trace.lanes)
     axes[-1].set_xlim(start, end)
     for one in axes:
         one.set_yticks(range(lanes), [lane if len(lane) <= 16 else f"{lane[:15]}…" for lane in trace.lanes])
@@ -77,9 +114,9 @@ def _draw(trace: Trace, title: str, caption: str) -> Figure:
 def _draw_shares(axes: Axes, trace: Trace) -> None:
     """In every step of time, each lane is filled from below with the shares of its parts."""
     edges = _edges(trace)
-    shares = trace.shares(edges)
+    spent = shares(trace, edges)
     for place, lane in enumerate(trace.lanes):
-        rows = shares[shares["lane"] == lane]
+        rows = spent[spent["lane"] == lane]
         level = np.full(len(edges) - 1, place + THICK / 2)
         for part, stalled, colour in _kinds():
             own = rows[(_drawn_as(rows["part"]) == part) & (rows["stalled"] == stalled)]

@@ -17,43 +17,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError, first_line, nearest
+from experiments.configuration.resolvers import register, text
 from experiments.configuration.settings import check_kind
 
 CONF = Path(__file__).parents[2] / "conf"
 """The menu: beside this package in a checkout and in a wheel."""
 
 
-def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
-    """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the paper's is the laptop's unless given."""
-    scale = "laptop" if _root_.scale == "paper" and "paper" not in values else _root_.scale
-    return _pick(scale, values)
-
-
-def _pick(choice: Any, values: dict[Any, Any]) -> Any:
-    """``${pick:${paper.items},{2000:64,8000:256}}``: the value that another setting picks; it may be null."""
-    by_name = {_text(key): value for key, value in values.items()}
-    name = _text(choice)
-    if name not in by_name:
-        raise ConfigError(f"{name} is not among {', '.join(by_name)} here; choose one of these")
-    value = by_name[name]
-    # A bare list would be taken for a single value that is of no valid kind.
-    return OmegaConf.create(value) if isinstance(value, list | dict) else value
-
-
-def _text(value: Any) -> str:
-    return "null" if value is None else str(value)
-
-
-def _name_of(target: str) -> str:
-    """``${name_of:${order._target_}}``: the choice that a class stands for, which its file is called after."""
-    return target.split(".")[-2]
-
-
-OmegaConf.register_new_resolver("at_scale", _at_scale, replace=True)
-OmegaConf.register_new_resolver("pick", _pick, replace=True)
-OmegaConf.register_new_resolver("name_of", _name_of, replace=True)
 MAIN = "config"
+register()
 
 
 @dataclass(frozen=True)
@@ -106,7 +79,7 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
 
 
 def _words(key: str, values: Sequence[Any]) -> list[str]:
-    return [f"{key}={_text(value)}" for value in values]
+    return [f"{key}={text(value)}" for value in values]
 
 
 def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
@@ -150,7 +123,7 @@ def _parse(words: Sequence[str]) -> list[Override]:
     try:
         return list(OverridesParser.create().parse_overrides(list(words)))
     except HydraException as error:
-        raise ConfigError(f"cannot read '{' '.join(words)}': {_first_line(error)}; write key=value") from None
+        raise ConfigError(f"cannot read '{' '.join(words)}': {first_line(error)}; write key=value") from None
 
 
 def _check_names(overrides: Sequence[Override]) -> dict[str, Any]:
@@ -250,14 +223,10 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
         config = hydra.compose(MAIN, list(overrides))
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+        raise ConfigError(f"{' '.join(overrides)}: {first_line(error)}") from None
     except ValueError:  # of OmegaConf, about a key where a list wants a number
         raise ConfigError(f"{' '.join(overrides)}: sets a key of a list; -m with KEY=A,B sweeps over KEY") from None
     return config
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def descriptions(group: str) -> list[tuple[str, str]]:
@@ -266,8 +235,7 @@ def descriptions(group: str) -> list[tuple[str, str]]:
 
 
 def _first_comment(group: str, name: str) -> str:
-    text = (CONF / group / f"{name}.yaml").read_text()
-    for line in text.splitlines():
+    for line in (CONF / group / f"{name}.yaml").read_text().splitlines():
         if line.startswith("# ") and not line.startswith("# @package"):
             return line.removeprefix("# ")
     return ""

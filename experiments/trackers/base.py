@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alsatian.errors import first_line
+
 Values = Mapping[str, Any]
 """Part of a run record as plain data; see :mod:`alsatian.records.run`."""
 
@@ -68,6 +70,5 @@ class Guarded(Tracker):
             tell()
         except Exception as error:
             if not self._broken:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                self._warn(f"tracking failed and stops for this run, results are not affected: {reason}")
+                self._warn(f"tracking failed and stops for this run, results are not affected: {first_line(error)}")
             self._broken = True

@@ -148,7 +148,7 @@ def test_unfinished_runs_are_kept_apart_with_their_last_line(tmp_path, record, w
     running = record("shift", status="running", **empty)
     found = reading.load(write(tmp_path, record(), failed, running))
     assert [run.strategy for run in found.finished] == ["alsatian"]
-    assert found.unfinished == [
+    assert found.left_out == [
         "oom: base (run id-base): MemoryError: \\x1b[31mno",
         "running: shift (run id-shift): not finished",
     ]

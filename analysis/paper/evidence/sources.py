@@ -74,7 +74,7 @@ def load(folder: Path, kinds: Mapping[str, Source]) -> Sources | None:
         ResultsError: there is no such folder.
     """
     found = reading.read(folder)
-    problems = [*found.unfinished, *found.problems]
+    problems = found.left_out
     files = dict.fromkeys(kind.file for kind in kinds.values() if kind.kind)
     documents = [document for name in files for document in _documents(folder, name, problems)]
     configs: list[Mapping[str, Any]] = [run.config for run in found.runs]

@@ -88,7 +88,7 @@ def test_what_is_no_trace_is_refused(load, document, message):
 
 def test_shares_of_steps_add_up_to_the_slices(load):
     found = load(made_up_trace(seconds=3, slices=37))
-    shares = found.shares(np.linspace(0, found.end_s, 101))
+    shares = timeline.shares(found, np.linspace(0, found.end_s, 101))
     seconds = (shares["share"] * (shares["end_s"] - shares["start_s"])).groupby([shares["lane"], shares["part"]])
     slices = found.slices
     expected = (slices["end_s"] - slices["start_s"]).groupby([slices["lane"], slices["part"]]).sum()
