@@ -42,7 +42,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             hardware = setup.measure_hardware(models, progress.measuring, options.again)
             profiles.append(portable(hardware, models))
             rows = as_table(models, hardware, segment_keys(models), setup.config["batch_size"])
-            lines = [*_table(rows), "", *_rest(hardware, setup.config)]
+            lines = [_table(rows, console.width), "", *_rest(hardware, setup.config)]
             if (text := "\n".join(lines)) not in shown:
                 console.print(text)
             shown.add(text)
@@ -52,11 +52,12 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines of a table of blocks."""
+def _table(rows: Sequence[Mapping[str, Any]], width: int) -> str:
+    """Blocks as a table for a terminal."""
     from alsatian.units import format_bytes
+    from analysis.tables.formats import Table, terminal
 
-    cells = [COLUMNS] + [
+    cells = [
         (
             str(row["architecture"]),
             str(row["position"]),
@@ -67,12 +68,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         for row in rows
     ]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
-    first = [f"{line[0]:<{widths[0]}}" for line in cells]
-    rest = [
-        "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)) for line in cells
-    ]
-    return [left + right for left, right in zip(first, rest, strict=True)]
+    return terminal(Table("", COLUMNS, cells, numeric=tuple(range(1, len(COLUMNS)))), width)
 
 
 def _rest(hardware: "Hardware", config: Mapping[str, Any]) -> list[str]:

@@ -56,32 +56,24 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
         for model in models
     ]
     sets = {name: store.model_set(name) or [] for name in store.set_names()}
+    listed = [
+        {
+            "id": model.id,
+            "architecture": model.architecture.name if model.architecture else None,
+            "blocks": len(model.blocks),
+            "bytes": model.parameter_bytes,
+            "own_bytes": own_bytes,
+        }
+        for model, own_bytes in zip(models, own, strict=True)
+    ]
     if options.json:
-        listed = [
-            {
-                "id": model.id,
-                "architecture": model.architecture.name if model.architecture else None,
-                "blocks": len(model.blocks),
-                "bytes": model.parameter_bytes,
-                "own_bytes": own_bytes,
-            }
-            for model, own_bytes in zip(models, own, strict=True)
-        ]
         console.print(json.dumps({"models": listed, "sets": sets}, indent=2))
         return 0
-    _table(
-        console,
-        [
-            {
-                "model": model.id,
-                "architecture": model.architecture.name if model.architecture else "-",
-                "blocks": len(model.blocks),
-                "size_bytes": model.parameter_bytes,
-                "own_bytes": own_bytes,
-            }
-            for model, own_bytes in zip(models, own, strict=True)
-        ],
-    )
+    titles = {"id": "model", "bytes": "size_bytes"}
+    shown = [
+        {titles.get(key, key): "-" if value is None else value for key, value in row.items()} for row in listed
+    ]
+    _table(console, shown)
     if sets:
         console.print()
         _table(console, [{"set": name, "models": len(members)} for name, members in sets.items()])

@@ -1,6 +1,7 @@
 """The interface to experiment trackers, and a guard that keeps their failures away from results."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ class Tracker:
         """Tables and figures of the experiment in ``folder`` were written."""
 
 
+EVENTS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
+"""What a tracker is told."""
+
+
 class Guarded(Tracker):
     """Passes on to ``tracker`` until it fails; the failure goes to ``warn`` and ends nothing but tracking."""
 
@@ -42,32 +47,17 @@ class Guarded(Tracker):
         self._tracker = tracker
         self._warn = warn
         self._broken = False
+        for event in EVENTS:
+            setattr(self, event, partial(self._tell, event))
 
-    def started(self, label: str, folder: Path, record: Values) -> None:
-        self._broken = False
-        self._try(lambda: self._tracker.started(label, folder, record))
-
-    def repeat(self, index: int, repeat: Values) -> None:
-        self._try(lambda: self._tracker.repeat(index, repeat))
-
-    def round(self, index: int, round_: Values) -> None:
-        self._try(lambda: self._tracker.round(index, round_))
-
-    def ranking(self, models: Sequence[str]) -> None:
-        self._try(lambda: self._tracker.ranking(models))
-
-    def ended(self, status: str, error: str | None) -> None:
-        # Also after a failure: a tracker may hold a connection or a process that has to be closed.
-        self._try(lambda: self._tracker.ended(status, error), always=True)
-
-    def figures(self, folder: Path, files: Sequence[Path]) -> None:
-        self._try(lambda: self._tracker.figures(folder, files))
-
-    def _try(self, tell: Callable[[], None], always: bool = False) -> None:
-        if self._broken and not always:
+    def _tell(self, event: str, *arguments: Any) -> None:
+        if event == "started":
+            self._broken = False
+        # Also after a failure a run is ended: a tracker may hold a connection or a process that has to be closed.
+        if self._broken and event != "ended":
             return
         try:
-            tell()
+            getattr(self._tracker, event)(*arguments)
         except Exception as error:
             if not self._broken:
                 self._warn(f"tracking failed and stops for this run, results are not affected: {first_line(error)}")

@@ -95,10 +95,10 @@ def test_gc(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_add(call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def add_path(store: BlockStore, path: Path, *, refused: Callable[[str], None]) -> list[str]:
+    def add_path(store: BlockStore, path: Path, *, refused: Callable[[str, str], None]) -> list[str]:
         assert store.root == Path("new")
         if path.name == "bad":
-            refused(f"{path}: no")
+            refused(str(path), f"{path}: no")
             return []
         return [f"{path}/x", f"{path}/y"]
 
