@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from alsatian.records import FieldError, Run, Vertex, load_trace
+from alsatian.records import FieldError, Run, Vertex
+from alsatian.records.trace import load_trace
 from alsatian.units import printable
 from analysis.comparing import sweeps
 from analysis.comparing.comparable import workload

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alsatian.records import FieldError, load_trace
+from alsatian.records import FieldError
+from alsatian.records.trace import load_trace
 from analysis.figures import style, timeline
 from analysis.report import build, captions, processes
 from analysis.tables import experiment
