@@ -112,9 +112,7 @@ def page(runs: pd.DataFrame) -> Page:
             "## All runs",
             "*Spread*: slowest over fastest repeat. *Furthest off*: the part of the wall time with the largest "
             "difference.",
-            table(
-                runs, **{"predicted, s": "{:.2f}", "measured, s": "{:.2f}", "spread": "{:.1%}", "error": "{:+.1%}"}
-            ),
+            table(runs, **FORMATS),
         ],
     )
 

@@ -77,9 +77,8 @@ def page(rows: Sequence["CoverageRow"]) -> Page:
 
 def summary(rows: Sequence["CoverageRow"]) -> str:
     """How many are exact, in words, in all and by library."""
-    exact = {row.name: row.exact for row in rows}
-    parts = []
-    for library in sorted({name.split("/")[0] for name in exact}):
-        mine = [right for name, right in exact.items() if name.split("/")[0] == library]
-        parts.append(f"{library} {sum(mine)} of {len(mine)}")
-    return f"{sum(exact.values())} of {len(rows)} exact" + (f" ({', '.join(parts)})" if parts else "")
+    exact: dict[str, list[bool]] = {}
+    for row in rows:
+        exact.setdefault(row.name.split("/")[0], []).append(row.exact)
+    parts = ", ".join(f"{library} {sum(exact[library])} of {len(exact[library])}" for library in sorted(exact))
+    return f"{sum(row.exact for row in rows)} of {len(rows)} exact" + (f" ({parts})" if parts else "")

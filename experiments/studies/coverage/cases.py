@@ -19,21 +19,7 @@ VISION, TEXT = _MODELS["vision"], _MODELS["text"]
 """Small configurations of model classes of transformers, by name."""
 TORCHVISION_SIZES = {"inception_v3": 96, "maxvit_t": 224, "vit_h_14": 56}
 """Sizes that a builder asks for. Swin keeps its usual one, since smaller maps have no shifted windows."""
-
-SAMPLE = (
-    "torchvision/resnet18",
-    "transformers/BertModel",
-    "torchvision/efficientnet_b0",
-    "transformers/ViTForImageClassification",
-    "transformers/GPT2Model",
-    "torchvision/squeezenet1_1",
-    "transformers/AlbertModel",
-    "transformers/DetrForObjectDetection",
-    "torchvision/mobilenet_v3_small",
-    "transformers/T5Model",
-    "transformers/ConvNextModel",
-    "transformers/LlamaModel",
-)
+SAMPLE = tuple(_MODELS["sample"])
 """Small and different ones, for a quick answer."""
 
 

@@ -27,9 +27,8 @@ from alsatian.tree import TaskTree
 from alsatian.units import format_bytes, parse_bytes
 from experiments.configuration.hardware import shipped_profile
 from experiments.configuration.setup import strategy_named
-from experiments.studies.internet_scale.figure import draw
+from experiments.studies.internet_scale.figure import ALL, HALVED, Forecast, draw
 from experiments.studies.internet_scale.outlines import PositionCosts, outline
-from experiments.studies.internet_scale.sets import ALL, HALVED, Forecast
 from experiments.studies.study import Page, Say, apart, table
 
 HARDWARE, LIKE = "a5000", "resnet152@224"

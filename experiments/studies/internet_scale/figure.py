@@ -1,6 +1,7 @@
-"""The figure of what searching whole hubs would take."""
+"""What searching a set takes, and the figure of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -8,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from analysis.figures import picture, style
-from experiments.studies.internet_scale.sets import ALL, HALVED, Forecast
 
+ALL, HALVED = "all data, nothing shared", "halving, shared"
+"""The two approaches that are compared."""
 LOOKS = {
     ALL: (style.GREY, "o"),
     "halving, nothing shared": (style.ORANGE, "s"),
@@ -18,6 +20,32 @@ LOOKS = {
 }
 DASHES = ("-", "--")
 HOUR, MEGABYTE = 3600, 1e6
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one set takes, by approach.
+
+    Attributes:
+        models: in the set.
+        shared: which share of them shares blocks, in words.
+        workers_s: seconds by the number of workers.
+        seconds, read_bytes: on one worker.
+        whole_bytes, distinct_bytes: of all models' parameters, as files and as blocks.
+        cache_bytes, chunks: of the first round of halving with sharing.
+        simulator: time of the closed form over the simulator's; empty if it was not run.
+    """
+
+    models: int
+    shared: str
+    workers_s: dict[str, dict[int, float]]
+    seconds: dict[str, float]
+    read_bytes: dict[str, float]
+    whole_bytes: float
+    distinct_bytes: float
+    cache_bytes: int
+    chunks: int
+    simulator: dict[str, float]
 
 
 def draw(found: Sequence[Forecast]) -> Figure:
