@@ -102,7 +102,9 @@ def _tree(planned: PlannedRound, costs: CostModel) -> list[dict[str, Any]]:
             key = vertex, sizes
             if key not in of_one:
                 blocks = plan.tree.blocks[vertex]
-                of_one[key] = sum(number * costs.edge_s(blocks, items) for items, number in sizes)
+                of_one[key] = sum(
+                    number * costs.infer_s(block, items) for items, number in sizes for block in blocks
+                )
             seconds[vertex] += times * of_one[key]
         most |= counts
     return [entry | {"times": most[entry["vertex"]]} for entry in vertex_rows(plan, seconds)]

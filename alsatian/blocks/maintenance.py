@@ -9,11 +9,10 @@ from typing import TypeVar
 
 from blake3 import blake3
 
-from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.candidate import Block, Candidate, chain_bytes
 from alsatian.blocks.store import BlockStore
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
-from alsatian.files import locked
 from alsatian.fingerprint import DIGEST
 
 GRACE_S = 3600.0
@@ -93,7 +92,7 @@ def verify(store: BlockStore) -> list[str]:
     Raises:
         StoreError: the folder cannot be locked.
     """
-    with _lock(store, alone=False):
+    with store.locked(alone=False):
         problems: list[str] = []
         # Sets first: a set that is added meanwhile may name models that were not there yet.
         sets = {name: _tried(problems, store.model_set, name) for name in store.set_names()}
@@ -115,7 +114,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
     Raises:
         StoreError: a manifest is not valid, so what it refers to is not known; nothing is removed then.
     """
-    with _lock(store, alone=True):
+    with store.locked(alone=True):
         models = candidates(store)
         needed = {store.block_path(block.identity) for model in models for block in model.blocks}
         needed |= {asset for model in models if (asset := _asset(store, model)) is not None}
@@ -139,18 +138,18 @@ def stats(store: BlockStore) -> Stats:
     Raises:
         StoreError: a manifest is not valid.
     """
-    with _lock(store, alone=False):
+    with store.locked(alone=False):
         models = candidates(store)
         sizes = {path: path.stat().st_size for path in _block_files(store)}
-    distinct = {block.identity: block.parameter_bytes for model in models for block in model.blocks}
-    needed = {store.block_path(identity) for identity in distinct}
+    needed = {store.block_path(block.identity) for model in models for block in model.blocks}
+    total, distinct = chain_bytes(model.blocks for model in models)
     loose = [size for path, size in sizes.items() if path not in needed]
     return Stats(
         models=len(models),
         sets=len(store.set_names()),
-        blocks=len(distinct),
-        distinct_bytes=sum(distinct.values()),
-        total_bytes=sum(model.parameter_bytes for model in models),
+        blocks=len(needed),
+        distinct_bytes=distinct,
+        total_bytes=total,
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),
@@ -233,13 +232,3 @@ def _tried(problems: list[str], read: Callable[[str], T], name: str) -> T | None
     except StoreError as error:
         problems.append(str(error))
         return None
-
-
-@contextlib.contextmanager
-def _lock(store: BlockStore, alone: bool) -> Iterator[None]:
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(store.root, alone=alone))
-        except OSError as error:
-            raise StoreError(f"{store.root}: cannot lock the store ({error.strerror})") from None
-        yield

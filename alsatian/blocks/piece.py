@@ -18,13 +18,8 @@ class ReadsAcrossCut(SplitError):
     """A piece of the graph needs more than the state before it."""
 
 
-def affine_relation(node: Node) -> tuple[int, int] | None:
-    """``(c, d)`` where ``node`` is the size ``c * B + d`` at batch size ``B``, None for any other node."""
-    return affine_size(node.meta.get("val"))
-
-
-def affine_size(value: Any) -> tuple[int, int] | None:
-    """:func:`affine_relation` of a size."""
+def affine_relation(value: Any) -> tuple[int, int] | None:
+    """``(c, d)`` where ``value`` is the size ``c * B + d`` at batch size ``B``, None for anything else."""
     if not isinstance(value, torch.SymInt):
         return None
     expression = value.node.expr
@@ -55,12 +50,12 @@ class PieceBuilder:
         # The batch size is read from a dimension of the state that is a multiple of it, best of it alone.
         for node in before:
             for dim, size in enumerate(node.meta["val"].shape):
-                scale, offset = affine_size(size) or (0, 0)
+                scale, offset = affine_relation(size) or (0, 0)
                 if scale > 0 and offset == 0 and (self._batch is None or scale < self._batch[2]):
                     self._batch = (self._env[node], dim, scale)
 
     def copy(self, node: Node) -> None:
-        affine = affine_relation(node)
+        affine = affine_relation(node.meta.get("val"))
         if affine is not None:
             self._env[node] = self._size(*affine)
             self._label[node] = f"size{affine}"

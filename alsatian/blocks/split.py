@@ -149,6 +149,6 @@ def _needed(after: tuple[Node, ...], before: tuple[Node, ...]) -> set[Node]:
             raise SplitError(f"control flow in the graph ({node.target}) is not supported")
         needed.add(node)
         # A size in affine relation to the batch is taken from the state at hand, not from its origin.
-        if affine_relation(node) is None:
+        if affine_relation(node.meta.get("val")) is None:
             stack.extend(node.all_input_nodes)
     return needed

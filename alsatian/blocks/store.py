@@ -23,7 +23,7 @@ from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.store_files import StoreFiles
 from alsatian.blocks.writer import StoreWriter, writing
 from alsatian.errors import StoreError, nearest
-from alsatian.files import Batch, locked, make_folder, write_json
+from alsatian.files import Batch, make_folder, write_json
 
 
 class BlockStore(StoreFiles):
@@ -38,10 +38,8 @@ class BlockStore(StoreFiles):
         """
         with writing(self.root, "the folder"):
             make_folder(self.root)
-        with contextlib.ExitStack() as held:
-            with writing(self.root, "its lock"):
-                held.enter_context(locked(self.root, alone=False))
-            adding = StoreWriter(self, held.enter_context(Batch(self.root)))
+        with self.locked(alone=False), Batch(self.root) as batch:
+            adding = StoreWriter(self, batch)
             yield adding
             adding.commit()
 
@@ -75,6 +73,17 @@ class BlockStore(StoreFiles):
             return manifest.candidate_of(value, model_id, self.assets)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"{path}: not a valid manifest of model '{model_id}' ({error})") from None
+
+    def known(self, model_id: str) -> Candidate | None:
+        """A model whose manifest is valid; None if there is none, so that it is made, or made again."""
+        try:
+            return self.model(model_id)
+        except StoreError:
+            return None
+
+    def holds_all(self, candidate: Candidate) -> bool:
+        """Whether files of all blocks of ``candidate`` are there; none is read."""
+        return all(self.block_path(block.identity).exists() for block in candidate.blocks)
 
     def model_ids(self) -> list[str]:
         """Ids of all models, sorted, by the names of manifests, which need not be valid."""

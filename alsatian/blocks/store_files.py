@@ -1,7 +1,8 @@
 """Where the files of a store lie, and reading its blocks, which prove themselves."""
 
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from alsatian.errors import StoreError
+from alsatian.files import locked
 from alsatian.fingerprint import DIGEST, block_identity, parameter_fingerprint
 
 # A file system may give two writes within this time the same time stamp (a clock tick, ten times over).
@@ -40,6 +42,20 @@ class StoreFiles:
     def architectures(self) -> Path:
         """Where exported architectures are kept; they can be made again at any time."""
         return self.root / "architectures"
+
+    @contextlib.contextmanager
+    def locked(self, *, alone: bool) -> Iterator[None]:
+        """Hold the store's lock: ``alone``, or beside others that do not ask to be alone. Waits for it.
+
+        Raises:
+            StoreError: the folder cannot be locked.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(self.root, alone=alone))
+            except OSError as error:
+                raise StoreError(f"{self.root}: cannot lock the store ({error.strerror})") from None
+            yield
 
     def block_path(self, identity: str) -> Path:
         """The file of a block.

@@ -1,6 +1,6 @@
 """The cost model: what a machine needs for the blocks, data and scores of one search, in seconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,10 +78,6 @@ class CostModel:
     def infer_s(self, block: Block, items: int) -> float:
         """Seconds to run a block on a batch of ``items``."""
         return self.segments[block.identity].seconds(items)
-
-    def edge_s(self, blocks: Iterable[Block], items: int) -> float:
-        """The same for several blocks, one after another."""
-        return sum(self.infer_s(block, items) for block in blocks)
 
     def prepare_s(self, preprocessing: Preprocessing, items: int) -> float:
         """Seconds to read and prepare ``items``."""

@@ -1,7 +1,7 @@
 """Chooses a plan by predicted time: order, chunks, division of the memory, what is fused, recomputed, spilled."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from alsatian.costs.estimate import Workload, estimate
 from alsatian.data.dataset import Batch
@@ -49,18 +49,16 @@ class Choice:
     chunks: int = 0
 
 
+@dataclass
 class Chooser:
     """Looks at plans of one round, the usual one first."""
 
-    def __init__(
-        self, work: Workload, shape: Shape, batches: Sequence[Batch], limits: Limits, order: Order
-    ) -> None:
-        self._work = work
-        self._shape = shape
-        self._batches = batches
-        self._limits = limits
-        self._order = order
-        self._left = _FEWEST
+    work: Workload
+    shape: Shape
+    batches: Sequence[Batch]
+    limits: Limits
+    order: Order
+    _left: int = field(default=_FEWEST, init=False)  # plans that may still be looked at
 
     def choose(self) -> tuple[Choice, str]:
         """The plan that is predicted fastest, and why, in a line.
@@ -68,16 +66,16 @@ class Chooser:
         Raises:
             BudgetError: not even one batch fits, whatever is done.
         """
-        usual = Choice(self._order.name, arrange(self._order, self._shape), self._limits)
+        usual = Choice(self.order.name, arrange(self.order, self.shape), self.limits)
         error: BudgetError | None = None
         try:
             usual = best = self._looked_at(usual, self._steps(usual))
         except BudgetError as problem:
             best, error = usual, problem
-        least = self._work.least_s()
+        least = self.work.least_s()
         if best.seconds <= least * (1 + MARGIN):
             return best, f"predicted {best.seconds:.3g} s as usual, no plan below {least:.3g} s"
-        effort = _EFFORT * min(best.seconds, 1e3 * least) / (_LOOK_S * max(1, len(self._shape.parent)))
+        effort = _EFFORT * min(best.seconds, 1e3 * least) / (_LOOK_S * max(1, len(self.shape.parent)))
         self._left = min(_MOST, max(_FEWEST, int(effort)))
         for arrangement in self._orders(best):
             best = min(best, self._best_division(arrangement), key=lambda c: c.seconds)
@@ -110,10 +108,10 @@ class Chooser:
     def _orders(self, usual: Choice) -> Iterator[Choice]:
         yield usual
         others: list[Order] = [DfsMin()]
-        if len(self._shape.parent) <= _OPTIMAL_VERTICES:
+        if len(self.shape.parent) <= _OPTIMAL_VERTICES:
             others.append(Optimal(time_limit=_OPTIMAL_S))
         for order in others:
-            arrangement = arrange(order, self._shape)
+            arrangement = arrange(order, self.shape)
             if arrangement.order != usual.arrangement.order:
                 yield replace(usual, name=order.name, arrangement=arrangement)
 
@@ -124,12 +122,12 @@ class Chooser:
         at_peak: frozenset[int] = NONE
         for step in self._steps(choice):
             held.update(step.stored)
-            content += sum(self._shape.size[v] for v in step.stored)
+            content += sum(self.shape.size[v] for v in step.stored)
             if content > largest:
                 largest, at_peak = content, frozenset(held)
             held.difference_update(step.done)
-            content -= sum(self._shape.size[v] for v in step.done)
-        by_size = sorted((v for v in at_peak if self._shape.children[v]), key=lambda v: -self._shape.size[v])
+            content -= sum(self.shape.size[v] for v in step.done)
+        by_size = sorted((v for v in at_peak if self.shape.children[v]), key=lambda v: -self.shape.size[v])
         for vertex in by_size:
             yield replace(choice, fused=choice.fused | {vertex})
             yield replace(choice, recomputed=choice.recomputed | {vertex})
@@ -152,7 +150,7 @@ class Chooser:
 
     def _divisions(self, steps: Sequence[InferenceStep]) -> Iterator[Limits]:
         """As given; without lower tiers; just so much for intermediates that few chunks do, the rest for blocks."""
-        given = self._limits
+        given = self.limits
         yield given
         fastest, *slower = given.cache
         if any(slower):
@@ -160,20 +158,20 @@ class Chooser:
         if fastest is None or given.blocks is None:
             return
         memory = fastest + given.blocks
-        needs = cache_needs(self._shape, steps)
-        largest = max(batch.items for batch in self._batches)
-        room = max(sum(self._work.block_bytes[v] for v in step.computed) for step in steps)
+        needs = cache_needs(self.shape, steps)
+        largest = max(batch.items for batch in self.batches)
+        room = max(sum(self.work.block_bytes[v] for v in step.computed) for step in steps)
         if room > given.blocks:
             room = 1  # more is used than stays as usual, too
         count = 0
-        for chunks in (*(few for few in _CHUNKS if few < len(self._batches)), len(self._batches)):
+        for chunks in (*(few for few in _CHUNKS if few < len(self.batches)), len(self.batches)):
             # Chunks are whole batches, so the largest may exceed the average by up to one.
-            items = min(self._work.items, -(-self._work.items // chunks) + (largest if chunks > 1 else 0))
-            if chunks == len(self._batches):
+            items = min(self.work.items, -(-self.work.items // chunks) + (largest if chunks > 1 else 0))
+            if chunks == len(self.batches):
                 items = largest
             need = max(content * items + passing * largest for content, passing in needs)
             # What a step uses stays in the blocks' share, if it does as usual: what exceeds it is not counted.
-            if 0 < need <= memory - (room if chunks < len(self._batches) else 1):
+            if 0 < need <= memory - (room if chunks < len(self.batches) else 1):
                 count += 1
                 yield replace(given, cache=(need, *slower), blocks=memory - need)
             if count == _DIVISIONS:
@@ -185,22 +183,22 @@ class Chooser:
         if choice.fused and limits.blocks is not None:
             # All blocks of a fused step are in use at once.
             fused = max(
-                (sum(self._work.block_bytes[v] for v in step.computed) for step in steps if step.fused), default=0
+                (sum(self.work.block_bytes[v] for v in step.computed) for step in steps if step.fused), default=0
             )
             if fused > limits.blocks:
                 raise BudgetError("the blocks of a fused step do not fit")
-        chunks, peaks = cut(self._batches, self._shape, lambda: steps, limits, choice.spilled)
+        chunks, peaks = cut(self.batches, self.shape, lambda: steps, limits, choice.spilled)
         placed: dict[int, str] = {}
         if any(peaks[1:]):
             items = max(sum(batch.items for batch in chunk) for chunk in chunks)
             placement = place(
-                self._shape, steps, items, max(b.items for b in self._batches), limits.cache, choice.spilled
+                self.shape, steps, items, max(b.items for b in self.batches), limits.cache, choice.spilled
             )
             placed = {v: limits.tiers[tier] for v, tier in (placement[1] if placement else {}).items() if tier}
         seconds = estimate(
-            self._work, [step.computed for step in steps], len(chunks), limits.blocks, placed, self._shape.size
+            self.work, [step.computed for step in steps], len(chunks), limits.blocks, placed, self.shape.size
         )
         return replace(choice, seconds=seconds, chunks=len(chunks))
 
     def _steps(self, choice: Choice) -> list[InferenceStep]:
-        return list(inference_steps(self._shape, choice.arrangement.order, choice.fused, choice.recomputed))
+        return list(inference_steps(self.shape, choice.arrangement.order, choice.fused, choice.recomputed))

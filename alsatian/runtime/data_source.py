@@ -1,6 +1,7 @@
 """Where an engine's items come from."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from alsatian.blocks.segment import State
@@ -18,16 +19,16 @@ class DataSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class StoredData:
     """The items of ``dataset``, read by ``reader`` and brought to the meter's device."""
 
-    def __init__(self, dataset: Dataset, reader: DataReader, meter: Meter) -> None:
-        self._dataset = dataset
-        self._reader = reader
-        self._meter = meter
+    dataset: Dataset
+    reader: DataReader
+    meter: Meter
 
     def prepare(self, preprocessing: Preprocessing, batch: Batch, chunk: Sequence[Batch]) -> State:
-        with self._meter.part("prepare_data"):
-            items = self._dataset.items(batch)
-            self._meter.count("data_bytes", self._reader.read(items))
-            return tuple(tensor.to(self._meter.device) for tensor in preprocessing(items))
+        with self.meter.part("prepare_data"):
+            items = self.dataset.items(batch)
+            self.meter.count("data_bytes", self.reader.read(items))
+            return tuple(tensor.to(self.meter.device) for tensor in preprocessing(items))

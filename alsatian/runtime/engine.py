@@ -1,7 +1,7 @@
 """Runs plans: the same kernels for every strategy, so that comparisons are fair."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -23,6 +23,7 @@ from alsatian.runtime.stages import Stage, run_stages
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
+@dataclass(eq=False)
 class Engine:
     """Executes plans of one search in this process: a :class:`~alsatian.machines.base.Machine`; see there.
 
@@ -33,30 +34,23 @@ class Engine:
     cached intermediate, or from the data).
     """
 
-    def __init__(
-        self,
-        segments: Mapping[str, Segment],
-        data: DataSource,
-        scorer: Scorer,
-        loader: BlockLoader,
-        cache: Cache,
-        meter: Meter,
-        observer: Observer,
-    ) -> None:
-        self.meter = meter
-        self.keeps = True
-        self.fingerprints: dict[str, str] = {}
-        self._features = FeatureStore(meter)
-        self._at: tuple[Plan, int, Batch] | None = None  # the step under way, if it is one on a batch
-        self._segments = segments
-        self._data = data
-        self._scorer = scorer
-        self._loader = loader
-        self._cache = cache
-        self._observer = observer
+    segments: Mapping[str, Segment]
+    data: DataSource
+    scorer: Scorer
+    loader: BlockLoader
+    cache: Cache
+    meter: Meter
+    observer: Observer
+    keeps: bool = field(default=True, init=False)
+    fingerprints: dict[str, str] = field(default_factory=dict, init=False)
+    # The step under way, if it is one on a batch.
+    _at: tuple[Plan, int, Batch] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._features = FeatureStore(self.meter)
 
     def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
-        with self._observer.plan(plan, train):
+        with self.observer.plan(plan, train):
             self._execute(plan, test, train, scores)
 
     def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
@@ -78,25 +72,25 @@ class Engine:
             blocks = None
             if plan.memory is not None:
                 intermediates, blocks = plan.memory
-                self._cache.resize(intermediates)
-            keeps = self.keeps and self._cache.policy.keeps
-            self._loader.follow(block_needs(plan, self._segments, keeps), blocks)
+                self.cache.resize(intermediates)
+            keeps = self.keeps and self.cache.policy.keeps
+            self.loader.follow(block_needs(plan, self.segments, keeps), blocks)
         try:
             self._run_steps(plan, test, train, scores)
         except Exception as error:
-            self._cache.clear()
+            self.cache.clear()
             if not is_out_of_memory(error):
                 raise
             full = True
         finally:
             with self.meter.part("prepare_model"):
-                self._loader.stop()
+                self.loader.stop()
         if full:  # raised here, since the handler's traceback keeps tensors alive
             raise OutOfMemoryError("the memory is full")
 
     def give_up(self) -> None:
-        self._cache.clear()
-        self._loader.give_up()
+        self.cache.clear()
+        self.loader.give_up()
         empty_device_cache(self.meter.device)
 
     @torch.no_grad()
@@ -110,7 +104,7 @@ class Engine:
             self.give_up()
             try:
                 stages = self._stages(plan.tree, path)
-                start = self._data.prepare(plan.tree.preprocessing[target], batch, [batch])
+                start = self.data.prepare(plan.tree.preprocessing[target], batch, [batch])
                 for _ in run_stages(plan.tree, stages, start, batch.items, self.meter):
                     pass
             except Exception as error:
@@ -129,52 +123,52 @@ class Engine:
                 if step.chunk != chunk:
                     self._end_chunk()
                     chunk, emitted = step.chunk, set()
-                    if self._cache.policy.foresees:
+                    if self.cache.policy.foresees:
                         with self.meter.part("planning"):
-                            self._cache.expect(cache_needs(plan, chunk))
+                            self.cache.expect(cache_needs(plan, chunk))
                 with self.meter.part("prepare_model"):
-                    self._loader.advance()
-                self._cache.advance()
-                self._observer.inference_begins()
+                    self.loader.advance()
+                self.cache.advance()
+                self.observer.inference_begins()
                 self._infer(plan, step, emitted)
-                self._observer.step_ended()
+                self.observer.step_ended()
             elif isinstance(step, Release):
                 with self.meter.part("cache_io"):
                     if self.keeps:
-                        self._cache.release(step.vertex)
+                        self.cache.release(step.vertex)
             elif isinstance(step, Score):
                 self._score(plan.tree.models[step.vertex], test, train, scores)
-                self._observer.step_ended()
+                self.observer.step_ended()
         self._end_chunk()
 
     def _infer(self, plan: Plan, step: Infer, emitted: set[int]) -> None:
         """Compute a vertex for all batches of its chunk, storing and emitting what lies on the way."""
         tree, target, chunk = plan.tree, step.vertex, plan.chunks[step.chunk]
-        path = vertices_to_compute(tree, target, self._cache, plan.fused, plan.recomputed)
+        path = vertices_to_compute(tree, target, self.cache, plan.fused, plan.recomputed)
         fresh = {v for v in path if tree.models[v] and v not in emitted}
-        if not fresh and not (self.keeps and self._cache.policy.planned):
+        if not fresh and not (self.keeps and self.cache.policy.planned):
             return  # it lay on the way to another model, or nobody would keep it
         source = tree.parent[path[0]]
         self._at = plan, target, chunk[0]
         self.meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
-        self._observer.computes(step.chunk, path)
+        self.observer.computes(step.chunk, path)
         stages = self._stages(tree, path)
         passing = max(batch.items for batch in chunk) * sum(tree.cache_bytes(v) for v in path if v in plan.fused)
-        with self._cache.passing(passing if self.keeps else 0):
+        with self.cache.passing(passing if self.keeps else 0):
             with self.meter.part("cache_io"):
                 held = self._reserve(plan, path, source, sum(batch.items for batch in chunk))
-                cached = self._cache.read(source) if source != NO_VERTEX else None
+                cached = self.cache.read(source) if source != NO_VERTEX else None
             for batch in chunk:
                 self._at = plan, target, batch
                 if cached is None:
-                    start = self._data.prepare(tree.preprocessing[target], batch, chunk)
+                    start = self.data.prepare(tree.preprocessing[target], batch, chunk)
                 else:
                     with self.meter.part("cache_io"):
                         start = next(cached)
                 for vertex, state in run_stages(tree, stages, start, batch.items, self.meter):
                     if vertex in held:
                         with self.meter.part("cache_io"):
-                            self._cache.put(vertex, state)
+                            self.cache.put(vertex, state)
                     if vertex in fresh:
                         with self.meter.part("other"):
                             self._features.add(tree.models[vertex], batch, state)
@@ -185,9 +179,7 @@ class Engine:
         stages = []
         for vertex in path:
             try:
-                edge = [
-                    (need.segment, self._loader.load(need)) for need in edge_needs(tree, vertex, self._segments)
-                ]
+                edge = [(need.segment, self.loader.load(need)) for need in edge_needs(tree, vertex, self.segments)]
             except LocalDiskError:
                 raise
             except StoreError as error:
@@ -208,7 +200,7 @@ class Engine:
                 pinned = frozenset({source, *held})
                 # Preparing data counts as one block: it is work, though no block does it.
                 cost = max(1, len(tree.blocks[vertex])) * items
-                if self._cache.reserve(vertex, nbytes, pinned, cost, vertex in plan.spilled):
+                if self.cache.reserve(vertex, nbytes, pinned, cost, vertex in plan.spilled):
                     held.add(vertex)
         return held
 
@@ -217,13 +209,13 @@ class Engine:
     ) -> None:
         """Enter the one score of models that share their features."""
         self._at = None
-        scored = self._scorer.score(self._features, models, test, train)
-        scores.update(dict.fromkeys(models, scored.score))
-        if scored.fingerprint is not None:
-            self.fingerprints.update(dict.fromkeys(models, scored.fingerprint))
+        score, fingerprint = self.scorer.score(self._features, models, test, train)
+        scores.update(dict.fromkeys(models, score))
+        if fingerprint is not None:
+            self.fingerprints.update(dict.fromkeys(models, fingerprint))
 
     def _end_chunk(self) -> None:
         with self.meter.part("cache_io"):
-            if self._cache.policy.planned and self._cache.used:
-                raise AlsatianError(f"internal: the plan left {self._cache.used} bytes in the cache")
-            self._cache.clear()
+            if self.cache.policy.planned and self.cache.used:
+                raise AlsatianError(f"internal: the plan left {self.cache.used} bytes in the cache")
+            self.cache.clear()

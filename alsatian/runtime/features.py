@@ -15,41 +15,37 @@ Features = dict[str, dict[int, torch.Tensor]]
 class FeatureStore:
     """Features of every model by batch, kept over the rounds until the model is dropped.
 
-    Models with the same features share the memory.
+    Attributes:
+        held: all features; models with the same ones hold the same tensors.
     """
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._features: Features = {}
+        self.held: Features = {}
 
     def add(self, models: Iterable[str], batch: Batch, state: State) -> None:
         """Keep the features of one batch: the first tensor of ``state``, flattened to (items, D)."""
         features = state[0].reshape(batch.items, -1)
         for model in models:
-            self._features.setdefault(model, {})[batch.index] = features
+            self.held.setdefault(model, {})[batch.index] = features
 
     def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
         """Those of ``batches`` for which ``model`` has no features yet."""
-        known = self._features.get(model, {})
+        known = self.held.get(model, {})
         return tuple(batch for batch in batches if batch.index not in known)
 
     def get(self, model: str, batches: Sequence[Batch]) -> torch.Tensor:
         """Features (items, D) of ``batches``, in order."""
-        return torch.cat([self._features[model][batch.index] for batch in batches])
-
-    @property
-    def held(self) -> Features:
-        """All features; models with the same ones hold the same tensors."""
-        return self._features
+        return torch.cat([self.held[model][batch.index] for batch in batches])
 
     def restore(self, features: Features, device: torch.device) -> None:
         """Hold ``features`` again, batches by an earlier attempt."""
         moved = {id(t): t.to(device) for batches in features.values() for t in batches.values()}
-        self._features = {m: {b: moved[id(t)] for b, t in batches.items()} for m, batches in features.items()}
+        self.held = {m: {b: moved[id(t)] for b, t in batches.items()} for m, batches in features.items()}
 
     def keep_only(self, models: Iterable[str]) -> None:
         """Note the peak, then drop the features of all other models."""
-        distinct = {id(t): t.nbytes for batches in self._features.values() for t in batches.values()}
+        distinct = {id(t): t.nbytes for batches in self.held.values() for t in batches.values()}
         self._meter.peak("feature_bytes", sum(distinct.values()))
         kept = set(models)
-        self._features = {model: batches for model, batches in self._features.items() if model in kept}
+        self.held = {model: batches for model, batches in self.held.items() if model in kept}

@@ -14,13 +14,8 @@ from alsatian.proxies.base import Proxy
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.meter.meter import Meter
 
-
-@dataclass(frozen=True)
-class Scored:
-    """A score, and the digest of the features behind it if it was asked for."""
-
-    score: float
-    fingerprint: str | None = None
+Scored = tuple[float, str | None]
+"""A score, and the digest of the features behind it if it was asked for."""
 
 
 class Scorer(Protocol):
@@ -37,29 +32,27 @@ class Scorer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class ProxyScorer:
     """Scores by ``proxy`` with the labels of ``dataset``; with ``verify`` features are digested as well."""
 
-    def __init__(self, proxy: Proxy, dataset: Dataset, meter: Meter, verify: bool) -> None:
-        self._proxy = proxy
-        self._dataset = dataset
-        self._meter = meter
-        self._verify = verify
+    proxy: Proxy
+    dataset: Dataset
+    meter: Meter
+    verify: bool
 
     def score(
         self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
     ) -> Scored:
-        with self._meter.part("proxy_scoring"):
+        with self.meter.part("proxy_scoring"):
             train_x, test_x = features.get(models[0], train), features.get(models[0], test)
-            labels = [torch.from_numpy(self._dataset.labels(part)).to(train_x.device) for part in (train, test)]
+            labels = [torch.from_numpy(self.dataset.labels(part)).to(train_x.device) for part in (train, test)]
             finite = all(bool(torch.isfinite(x).all()) for x in (train_x, test_x))
-            score = (
-                self._proxy.score(train_x, labels[0], test_x, labels[1], self._dataset.classes) if finite else nan
-            )
+            score = self.proxy.score(train_x, labels[0], test_x, labels[1], self.dataset.classes) if finite else nan
             if not isfinite(score):
                 what = "its score is" if finite else "its features are"
                 raise BadModelError(f"model '{models[0]}': {what} not finite (NaN or infinite)", models)
-        if not self._verify:
-            return Scored(score)
-        with self._meter.part("other"):
-            return Scored(score, features_fingerprint([train_x, test_x]))
+        if not self.verify:
+            return score, None
+        with self.meter.part("other"):
+            return score, features_fingerprint([train_x, test_x])

@@ -36,12 +36,12 @@ class Progress:
     measurement: Measurement
 
 
+@dataclass(frozen=True)
 class Checkpoint:
     """Progress of the search ``key`` (a digest of all that its results depend on) in ``folder``."""
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._folder = folder
-        self._key = key
+    folder: Path
+    key: str
 
     def save(self, progress: Progress) -> None:
         """Write ``progress``; until it is whole, what was there before counts.
@@ -59,21 +59,21 @@ class Checkpoint:
                 index.setdefault(model, {})[str(batch)] = name
         file = f"features-{len(progress.rounds)}.safetensors"
         state = {
-            "key": self._key,
+            "key": self.key,
             "rounds": [asdict(finished) for finished in progress.rounds],
             "failed": progress.failed,
             "measurement": asdict(progress.measurement),
             "features": {"file": file, "of": index},
         }
         try:
-            with atomic_write(self._folder / file) as temporary:
+            with atomic_write(self.folder / file) as temporary:
                 save_file(tensors, temporary)
-            write_json(self._folder / _STATE, state)
-            for old in self._folder.glob("features-*.safetensors"):
+            write_json(self.folder / _STATE, state)
+            for old in self.folder.glob("features-*.safetensors"):
                 if old.name != file:
                     old.unlink()
         except (OSError, SafetensorError) as error:
-            raise StoreError(f"{self._folder}: cannot write the finished rounds ({error})") from None
+            raise StoreError(f"{self.folder}: cannot write the finished rounds ({error})") from None
 
     def load(self) -> Progress | None:
         """What was saved last; None if nothing was.
@@ -82,14 +82,14 @@ class Checkpoint:
             ConfigError: it belongs to another search.
             StoreError: it is damaged.
         """
-        path = self._folder / _STATE
+        path = self.folder / _STATE
         if not path.exists():
             return None
         try:
             state = json.loads(path.read_bytes())
-            if state["key"] != self._key:
-                raise ConfigError(f"{self._folder}: finished rounds of another search; remove the folder")
-            tensors = load_file(self._folder / state["features"]["file"])
+            if state["key"] != self.key:
+                raise ConfigError(f"{self.folder}: finished rounds of another search; remove the folder")
+            tensors = load_file(self.folder / state["features"]["file"])
             return Progress(
                 rounds=[RoundResult(**finished) for finished in state["rounds"]],
                 failed=state["failed"],
@@ -100,7 +100,7 @@ class Checkpoint:
                 measurement=Measurement(**state["measurement"]),
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise StoreError(f"{self._folder}: damaged finished rounds ({error}); remove the folder") from None
+            raise StoreError(f"{self.folder}: damaged finished rounds ({error}); remove the folder") from None
 
 
 def joined(before: Measurement, after: Measurement) -> Measurement:

@@ -38,6 +38,7 @@ class RoundResult:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
 class RoundRunner:
     """Scores models on batches. What goes wrong is handled the same way for every strategy.
 
@@ -48,34 +49,28 @@ class RoundRunner:
         first_seconds: measured inference time of each of its vertices; None if that is not known.
     """
 
-    def __init__(
-        self,
-        candidates: Sequence[Candidate],
-        strategy: Strategy,
-        machine: Machine,
-        limits: Limits,
-        on_bad_model: str,
-    ) -> None:
-        if on_bad_model not in ON_BAD_MODEL:
-            raise ConfigError(f"on_bad_model={on_bad_model}: {nearest(on_bad_model, ON_BAD_MODEL)}")
-        self.failed: dict[str, str] = {}
-        self.limits = limits
-        self.first_plan: Plan | None = None
-        self.first_seconds: dict[int, float] | None = None
-        self._planned = False
-        self._candidates = candidates
+    candidates: Sequence[Candidate]
+    strategy: Strategy
+    machine: Machine
+    limits: Limits
+    on_bad_model: str
+    failed: dict[str, str] = field(default_factory=dict, init=False)
+    first_plan: Plan | None = field(default=None, init=False)
+    first_seconds: dict[int, float] | None = field(default=None, init=False)
+    _planned: bool = field(default=False, init=False)
+    _gave_up: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if self.on_bad_model not in ON_BAD_MODEL:
+            raise ConfigError(f"on_bad_model={self.on_bad_model}: {nearest(self.on_bad_model, ON_BAD_MODEL)}")
         self._tree = self._branches = TaskTree()
-        self._strategy = strategy
-        self._machine = machine
-        self._meter = machine.meter
-        self._excludes = on_bad_model == "exclude"
-        self._gave_up = False
+        self._meter = self.machine.meter
 
     def start(self, train_batches: int) -> Rounds:
         """Build the task tree of all candidates and begin the schedule over so many training batches."""
-        self._tree = TaskTree.of(self._candidates, self._strategy.shares)
+        self._tree = TaskTree.of(self.candidates, self.strategy.shares)
         self._branches = self._tree.compress()
-        return self._strategy.rounds([candidate.id for candidate in self._candidates], train_batches)
+        return self.strategy.rounds([candidate.id for candidate in self.candidates], train_batches)
 
     def run(self, number: int, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> RoundResult:
         """Extract what features ``models`` lack for the batches, and score them: round ``number``, from 1.
@@ -96,7 +91,7 @@ class RoundRunner:
                 lacking = self._by_missing(pending, (*test, *train))
                 if lacking == before:
                     raise AlsatianError(
-                        f"strategy={self._strategy.name}: the plan of round {number} makes no progress; models "
+                        f"strategy={self.strategy.name}: the plan of round {number} makes no progress; models "
                         f"without score: {', '.join(pending)}"
                     )
                 plans = [self._plan(group, missing) for missing, group in lacking.items()]
@@ -108,7 +103,7 @@ class RoundRunner:
                     if plan.note:
                         self._meter.event("plan", models=len(plan.tree.all_models()), note=plan.note)
                     chunks = max(chunks, len(plan.chunks))
-                    self._machine.execute(plan, test, train, scores)
+                    self.machine.execute(plan, test, train, scores)
                     if plan is self.first_plan:
                         self.first_seconds = self._meter.take_vertices() or None
             except BadModelError as error:
@@ -121,7 +116,7 @@ class RoundRunner:
         return RoundResult(
             train_items=sum(batch.items for batch in train),
             scores={m: scores[m] for m in models if m in scores},
-            fingerprints={m: self._machine.fingerprints[m] for m in scores if m in self._machine.fingerprints},
+            fingerprints={m: self.machine.fingerprints[m] for m in scores if m in self.machine.fingerprints},
             chunks=chunks,
             failed={m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
         )
@@ -134,29 +129,29 @@ class RoundRunner:
         never needs more cache than the first round did.
         """
         try:
-            return self._strategy.plan(self._tree.prune(models).compress(), models, batches, self.limits)
+            return self.strategy.plan(self._tree.prune(models).compress(), models, batches, self.limits)
         except BudgetError:
-            return self._strategy.plan(self._branches.prune(models), models, batches, self.limits)
+            return self.strategy.plan(self._branches.prune(models), models, batches, self.limits)
 
     def _by_missing(self, models: Sequence[str], batches: Sequence[Batch]) -> Mapping[tuple[Batch, ...], list[str]]:
         """``models`` by the batches of which they lack features. With halving all lack the same."""
         groups: dict[tuple[Batch, ...], list[str]] = {}
         for model in models:
-            groups.setdefault(self._machine.missing(model, batches), []).append(model)
+            groups.setdefault(self.machine.missing(model, batches), []).append(model)
         return groups
 
     def _exclude(self, error: BadModelError) -> None:
-        if not self._excludes:
+        if self.on_bad_model != "exclude":
             raise error.__cause__ or error
         for model in error.models:
             self.failed[model] = str(error)
             self._meter.event("bad_model", model=model, reason=str(error))
-        if len(self.failed) == len(self._candidates):
+        if len(self.failed) == len(self.candidates):
             raise BadModelError(f"no candidate model can be used; the last one: {error}", error.models)
 
     def _make_room(self, chunk: int) -> None:
         """Give up resident blocks and intermediates, then shrink the chunk of ``chunk`` batches, then keep none."""
-        self._machine.give_up()
+        self.machine.give_up()
         if self.limits.blocks:
             self.limits = replace(self.limits, blocks=max(1, self.limits.blocks // 2))
         facts: dict[str, Any] = {"action": "gave up resident blocks and intermediates"}
@@ -165,11 +160,11 @@ class RoundRunner:
         elif chunk > 1:
             self.limits = replace(self.limits, chunk_batches=chunk // 2)
             facts = {"action": "smaller chunks", "chunk_batches": chunk // 2}
-        elif self._machine.keeps:
-            self._machine.keeps = False
+        elif self.machine.keeps:
+            self.machine.keeps = False
             facts = {"action": "keeps no intermediates"}
         else:
-            fitting = self._machine.fitting_batch()
+            fitting = self.machine.fitting_batch()
             raise OutOfMemoryError(
                 f"the memory does not hold one batch; batch_size={fitting} fits"
                 if fitting

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.budgets import Budgets, Resolved, Size, working_set
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
@@ -90,7 +90,6 @@ class Search:
     ) -> "Search":
         """With the usual settings in place of None, and every budget in bytes."""
         strategy = strategy or Strategy()
-        distinct = {block.identity: block.parameter_bytes for model in candidates for block in model.blocks}
 
         def usable() -> int:
             test, train = batches
@@ -98,7 +97,7 @@ class Search:
             items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
             return working_set(candidates, first.models, items)
 
-        resolved = Budgets.of(budget).resolve(usable, sum(distinct.values()))
+        resolved = Budgets.of(budget).resolve(usable, chain_bytes(model.blocks for model in candidates)[1])
         return cls(candidates, batches, strategy, loader or LoaderSettings(), resolved)
 
     def with_costs(self, costs: CostModel) -> "Search":

@@ -54,7 +54,6 @@ def test_the_storage_regime_limits_the_store_but_does_not_speed_it_up() -> None:
 
 def test_inference_follows_the_measured_batches() -> None:
     assert costs().infer_s(BLOCK, 15) == pytest.approx(1.25)
-    assert costs().edge_s([BLOCK, BLOCK], 20) == pytest.approx(3.0)
 
 
 def test_preparing_depends_on_the_preprocessing_and_the_data_s_bandwidth() -> None:

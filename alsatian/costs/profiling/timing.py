@@ -204,8 +204,6 @@ def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, devi
 
 def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, device: torch.device) -> ScoreCost:
     """Time of ``proxy`` on random features (items, D), fitted over numbers of steps and two values of D."""
-    from scipy.optimize import nnls  # slow to import, and every start would pay for it
-
     step = int(getattr(proxy, "batch_size", 128))
     generator = torch.Generator().manual_seed(0)
     rows, seconds = [], []
@@ -217,21 +215,23 @@ def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, devi
             parts = (x[:train], y[:train], x[train:], y[train:])
             seconds.append(timed(lambda p=parts: proxy.score(*p, classes), device, 3))  # type: ignore
             rows.append([1.0, steps, train * wide])
-    scale = np.array(rows).max(axis=0)
-    weights = 1 / np.array(seconds)  # relative errors count
-    solution, _ = nnls(np.array(rows) / scale * weights[:, None], np.array(seconds) * weights)
-    fixed, per_step, per_value = (float(value) for value in solution / scale)
+    fixed, per_step, per_value = _fit(np.array(rows), seconds)
     return ScoreCost(fixed_s=fixed, step_items=step, step_s=per_step, train_value_s=per_value)
 
 
 def _line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
-    """Fixed seconds, and bytes per second, of the line through these times, as relative errors count."""
+    """Fixed seconds, and bytes per second, of the line through these times."""
+    fixed, per_byte = _fit(np.stack([np.ones(len(sizes)), np.array(sizes)], axis=1), seconds)
+    return fixed, 1 / max(per_byte, 1e-15)
+
+
+def _fit(rows: np.ndarray, seconds: Sequence[float]) -> list[float]:
+    """What a unit of each column of ``rows`` (N, C) takes, none below 0, so that relative errors are least."""
     from scipy.optimize import nnls  # slow to import, and every start would pay for it
 
-    weights = 1 / np.array(seconds)
-    rows = np.stack([np.ones(len(sizes)), np.array(sizes) / 1e6], axis=1)
-    (fixed, per_megabyte), _ = nnls(rows * weights[:, None], np.array(seconds) * weights)
-    return float(fixed), 1e6 / max(float(per_megabyte), 1e-9)
+    scale, weights = np.maximum(rows.max(axis=0), 1), 1 / np.array(seconds)
+    solution, _ = nnls(rows / scale * weights[:, None], np.array(seconds) * weights)
+    return [float(value) for value in solution / scale]
 
 
 def _items(dataset: Dataset, size: int) -> np.ndarray:

@@ -85,7 +85,7 @@ class _TimedScorer:
         with self.meter.part("proxy_scoring"):
             dimension = features.get(models[0], test[:1]).shape[1] // VALUE_BYTES
             self.clock.advance(self.costs.score_s(train_items, test_items, dimension))
-        return Scored(self.scores(models[0], train_items))
+        return self.scores(models[0], train_items), None
 
 
 class PlanLog(Observer):

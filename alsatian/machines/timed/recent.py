@@ -8,17 +8,13 @@ class Recent:
 
     Attributes:
         budget: bytes that are kept at most.
+        used: bytes that are kept.
     """
 
     def __init__(self, budget: float) -> None:
         self.budget = budget
-        self._used = 0
+        self.used = 0
         self._sizes: OrderedDict[str, int] = OrderedDict()
-
-    @property
-    def used(self) -> int:
-        """Bytes that are kept."""
-        return self._used
 
     def use(self, name: str) -> bool:
         """Whether ``name`` is kept; if so it was used just now."""
@@ -31,8 +27,8 @@ class Recent:
         """Keep ``name``, of ``size`` bytes, unless it is larger than the budget; whether it is kept."""
         if size > self.budget:
             return False
-        self._used += size - self._sizes.pop(name, 0)
+        self.used += size - self._sizes.pop(name, 0)
         self._sizes[name] = size
-        while self._used > self.budget:
-            self._used -= self._sizes.popitem(last=False)[1]
+        while self.used > self.budget:
+            self.used -= self._sizes.popitem(last=False)[1]
         return True

@@ -64,7 +64,7 @@ def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
 
 
 def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
-    if refused := sorted(_keys(spec.options) & REFUSED_OPTIONS):
+    if refused := sorted(all_keys(spec.options) & REFUSED_OPTIONS):
         raise ConfigError(f"transformers' {spec.name}: the option {refused[0]} is refused: it may fetch code")
     return transformers_model(spec.name, spec.options)
 
@@ -90,11 +90,11 @@ def transformers_model(name: str, options: Mapping[str, Any]) -> torch.nn.Module
     return module
 
 
-def _keys(value: Any) -> set[str]:
+def all_keys(value: Any) -> set[str]:
     """The keys of ``value`` at every level."""
     if isinstance(value, Mapping):
-        return {str(key) for key in value}.union(*(_keys(item) for item in value.values()))
-    return set().union(*(_keys(item) for item in value)) if isinstance(value, list | tuple) else set()
+        return {str(key) for key in value}.union(*(all_keys(item) for item in value.values()))
+    return set().union(*(all_keys(item) for item in value)) if isinstance(value, list | tuple) else set()
 
 
 def architecture(

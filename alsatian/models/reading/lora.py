@@ -121,10 +121,16 @@ def merge(adapter: Adapter, state: MutableMapping[str, torch.Tensor]) -> Adapter
     Raises:
         ConfigError: a delta does not fit its layer.
     """
-    names = _Names(state)
+    without_first = {name.partition(".")[2]: name for name in state}
+
+    def full_name(name: str) -> str | None:
+        """The full name of a parameter that may lack, or have too much, what stands before the first dot."""
+        known = (known for known in (name, name.partition(".")[2]) if known in state)
+        return next(known, without_first.get(name))
+
     deltas, replaced = {}, {}
     for layer, delta in adapter.deltas.items():
-        name = names.find(f"{layer}.weight")
+        name = full_name(f"{layer}.weight")
         if name is None:
             deltas[layer] = delta
             continue
@@ -136,29 +142,12 @@ def merge(adapter: Adapter, state: MutableMapping[str, torch.Tensor]) -> Adapter
             )
         state[name] = weight + delta
     for key, tensor in adapter.replaced.items():
-        name = names.find(key)
+        name = full_name(key)
         if name is None:
             replaced[key] = tensor
         else:
             state[name] = tensor
     return replace(adapter, deltas=deltas, replaced=replaced)
-
-
-class _Names:
-    """Finds parameters whose names differ by what stands before the first, or the first few, dots."""
-
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        self._names = set(state)
-        self._without_first = {name.partition(".")[2]: name for name in state}
-
-    def find(self, name: str) -> str | None:
-        """The full name, or None."""
-        if name in self._names:
-            return name
-        shorter = name.partition(".")[2]
-        if shorter in self._names:
-            return shorter
-        return self._without_first.get(name)
 
 
 def _delta(layer: str, pair: Mapping[str, torch.Tensor], config: Mapping[str, Any], file: Path) -> torch.Tensor:

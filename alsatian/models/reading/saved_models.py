@@ -17,7 +17,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture, module_tensors
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError, first_line, nearest
-from alsatian.models.reading.architectures import architecture, build
+from alsatian.models.reading.architectures import all_keys, architecture, build
 from alsatian.models.reading.checkpoints import INDEX, load_into, mismatched, missing, read_json, read_state
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.inputs import DEFAULT_LENGTH, STATED, image_of, stated_image, text_of
@@ -172,7 +172,7 @@ def _model_class(folder: Path, config: Mapping[str, Any]) -> Any:
     import transformers  # takes seconds to import
 
     path = folder / CONFIG
-    if _has_key(config, "auto_map"):
+    if "auto_map" in all_keys(config):
         raise ConfigError(f"{path}: is refused: auto_map asks for code of its own, which is never run")
     if config.get("quantization_config"):
         raise ConfigError(f"{path}: is refused: quantized weights cannot be read; use the model in full precision")
@@ -196,12 +196,6 @@ def _reduced(config: Mapping[str, Any]) -> dict[str, Any]:
     if kept.get("use_pretrained_backbone"):
         kept["use_pretrained_backbone"] = False  # its parameters are in the weights; nothing is fetched
     return kept
-
-
-def _has_key(value: Any, key: str) -> bool:
-    if isinstance(value, Mapping):
-        return key in value or any(_has_key(item, key) for item in value.values())
-    return isinstance(value, list) and any(_has_key(item, key) for item in value)
 
 
 def _stated(path: Path, more: tuple[str, ...]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.blocks.segment import Segment, module_tensors
+from alsatian.blocks.segment import module_tensors
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, nearest
@@ -118,23 +118,15 @@ class FamilySet:
                 for tensor_name, tensor in tensors.items():
                     tensor.copy_(start[tensor_name])
                 for position in drawn[len(drawn) - new :]:
-                    self._redraw(built.segments[position], start, tensors, (self.seed, i))
+                    segment = built.segments[position]
+                    # Constants of the graph are no part of the module.
+                    origin = [start.get(name, torch.empty(0)) for name in segment.parameter_names]
+                    new_values = redraw(segment, origin, (self.seed, i))
+                    for tensor_name, values in zip(segment.parameter_names, new_values, strict=True):
+                        if tensor_name in tensors:
+                            tensors[tensor_name].copy_(values)
             self._save(full, folder / name)
         progress(f"making {folder.name}", len(names), len(names))
-
-    @staticmethod
-    def _redraw(
-        segment: Segment,
-        start: Mapping[str, torch.Tensor],
-        tensors: Mapping[str, torch.Tensor],
-        seed: Sequence[int],
-    ) -> None:
-        """Fill the tensors of ``segment`` with new values; constants of the graph are no part of the module."""
-        named = segment.parameter_names
-        origin = [start.get(name, torch.empty(0)) for name in named]
-        for name, values in zip(named, redraw(segment, origin, seed), strict=True):
-            if name in tensors:
-                tensors[name].copy_(values)
 
     def _save(self, model: torch.nn.Module, folder: Path) -> None:
         """Write a folder that is whole or not there."""

@@ -106,7 +106,7 @@ class TrainedSet:
                 "parent": parent,
                 "pooling": module.pooling,
                 "frozen_blocks": blocks - changed,
-                "task": task.as_dict(),
+                "task": asdict(task),
                 "set": self.description,
             }
             add_module(store, model_id, module, built, spec, preprocessing, metadata)

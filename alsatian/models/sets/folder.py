@@ -134,11 +134,10 @@ def _add(
     base = _base(store, model, models, stored) if model.kind == "adapter" else None
     place = str(model.path.resolve())
     key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version()])
-    known = _known(store, model.id) if model.id in stored else None
+    known = store.known(model.id) if model.id in stored else None
     if known is not None:
         origin: Any = known.metadata.get("folder")
-        blocks = (store.block_path(block.identity) for block in known.blocks)
-        if origin and origin["key"] == key and all(path.exists() for path in blocks):
+        if origin and origin["key"] == key and store.holds_all(known):
             return
         if not origin or origin["path"] != place:
             raise StoreError(
@@ -170,14 +169,6 @@ def _read(
     return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
 
 
-def _known(store: BlockStore, model_id: str) -> Candidate | None:
-    """What the store says about a model; None if it is damaged, so that the model is made again."""
-    try:
-        return store.model(model_id)
-    except StoreError:
-        return None
-
-
 def _base(store: BlockStore, adapter: ModelFiles, models: Sequence[ModelFiles], stored: set[str]) -> ModelFiles:
     """The model that ``adapter`` was made for: of its own folder, or of one that was added before."""
     name = lora.base_name(adapter.path)
@@ -205,7 +196,7 @@ def _added_before(store: BlockStore, stored: set[str]) -> list[ModelFiles]:
     """Models of other folders whose files are still there."""
     added = []
     for model_id in sorted(stored):
-        known = _known(store, model_id)
+        known = store.known(model_id)
         origin: Any = known.metadata.get("folder") if known else None
         if origin and origin["kind"] != "adapter" and Path(origin["path"]).exists():
             statement = Path(origin["statement"]) if origin["statement"] else None

@@ -16,6 +16,7 @@ from alsatian.errors import AlsatianError, ConfigError, StoreError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
+from alsatian.models.sets.folder import add_one, add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
 from alsatian.progress import Progress, unheard
 
@@ -131,20 +132,11 @@ class HubSet:
         return self.offline or constants.HF_HUB_OFFLINE
 
     def _is_stored(self, store: BlockStore, model_id: str) -> bool:
-        try:
-            known = store.model(model_id)
-        except StoreError:
-            return False  # not there, or damaged
-        settings = {"code": code_version(), "length": self.length}
-        blocks = (store.block_path(block.identity) for block in known.blocks)
-        return all(known.metadata.get(k) == v for k, v in settings.items()) and all(
-            path.exists() for path in blocks
-        )
+        known, settings = store.known(model_id), {"code": code_version(), "length": self.length}.items()
+        return known is not None and settings <= known.metadata.items() and store.holds_all(known)
 
     def _add(self, store: BlockStore, model_id: str, entry: Entry) -> None:
         """Download a model and store it as ``model_id``."""
-        from alsatian.models.sets.folder import add_one
-
         folder = self._download(entry)
         origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
@@ -195,8 +187,6 @@ class HubSet:
             ) from error
 
     def _of_folder(self, store: BlockStore, progress: Progress) -> list[str]:
-        from alsatian.models.sets import folder
-
         left_out: dict[str, str] = {}
 
         def refused(model_id: str, line: str) -> None:
@@ -204,7 +194,7 @@ class HubSet:
             left_out[model_id] = line.partition(": ")[2]  # what comes before is the file
 
         root = Path(self.folder or "")
-        ids = folder.add_path(store, root, length=self.length, refused=refused, progress=progress)
+        ids = add_path(store, root, length=self.length, refused=refused, progress=progress)
         key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:6]}"
         return self._finished(store, key, ids, left_out, {"length": self.length})
 

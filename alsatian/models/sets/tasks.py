@@ -1,9 +1,9 @@
 """Varied classification tasks to fine-tune candidates on."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -33,10 +33,6 @@ class Task:
     change: str = "none"
     amount: int = 0
     part: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for a manifest."""
-        return asdict(self)
 
 
 class TaskPool(Protocol):

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ class Need(NamedTuple):
     model: str
 
 
+@dataclass(frozen=True)
 class BlockSource:
     """Reads blocks of ``store`` through ``reader``, once each while ``copies`` has room for them.
 
@@ -31,19 +33,11 @@ class BlockSource:
     Counters: ``blocks_read`` and ``bytes_read`` from the store, ``warm_reads`` that should have been cold.
     """
 
-    def __init__(
-        self,
-        store: BlockStore,
-        reader: Reader,
-        meter: Meter,
-        copies: BlockCache | None = None,
-        model_files: bool = False,
-    ) -> None:
-        self._store = store
-        self._reader = reader
-        self._meter = meter
-        self._copies = copies
-        self._model_files = model_files
+    store: BlockStore
+    reader: Reader
+    meter: Meter
+    copies: BlockCache | None = None
+    model_files: bool = False
 
     @contextlib.contextmanager
     def opened(self, need: Need) -> Iterator[list[torch.Tensor]]:
@@ -57,34 +51,34 @@ class BlockSource:
         """
         block, segment, model = need
         with contextlib.ExitStack() as stack:
-            if self._copies is not None:
-                copy = stack.enter_context(self._copies.opened(block.identity, model, segment.fingerprint))
+            if self.copies is not None:
+                copy = stack.enter_context(self.copies.opened(block.identity, model, segment.fingerprint))
                 if copy is not None:
                     self._check(need, copy)
                     yield copy
                     return
-        path = self._store.block_path(block.identity)
+        path = self.store.block_path(block.identity)
         try:
-            fetched = self._reader.fetch(path, model) if self._model_files else self._reader.fetch(path)
+            fetched = self.reader.fetch(path, model) if self.model_files else self.reader.fetch(path)
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"
             ) from None
-        tensors = self._store.load_block(block.identity, model, segment.fingerprint)
+        tensors = self.store.load_block(block.identity, model, segment.fingerprint)
         self._check(need, tensors)
-        self._meter.count("blocks_read")
-        self._meter.count("bytes_read", fetched.size)
-        self._meter.count("warm_reads", fetched.warm)
+        self.meter.count("blocks_read")
+        self.meter.count("bytes_read", fetched.size)
+        self.meter.count("warm_reads", fetched.warm)
         try:
             yield tensors
         finally:
             tensors.clear()
-        if self._copies is not None:
-            self._copies.keep(block.identity, path)
+        if self.copies is not None:
+            self.copies.keep(block.identity, path)
 
     def _check(self, need: Need, tensors: list[torch.Tensor]) -> None:
         """Refuse what does not fit its code or would take other room than was reserved for it."""
-        path, model = self._store.block_path(need.block.identity), need.model
+        path, model = self.store.block_path(need.block.identity), need.model
         if len(tensors) != len(need.segment.parameter_names):
             raise StoreError(f"{path}: a block of model '{model}' does not fit its architecture")
         if (size := sum(t.nbytes for t in tensors)) != need.block.parameter_bytes:

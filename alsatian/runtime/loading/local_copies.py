@@ -36,7 +36,7 @@ class BlockCache:
         self._lock = threading.Lock()
         self._sizes: OrderedDict[str, int] = OrderedDict()  # least recently used first
         self._in_use: Counter[str] = Counter()
-        self._used = 0  # bytes of files and of room reserved
+        self.used = 0  # bytes of files and of room reserved
 
     @contextlib.contextmanager
     def opened(self, identity: str, model: str, code: str) -> Iterator[list[torch.Tensor] | None]:
@@ -96,7 +96,7 @@ class BlockCache:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             with self._lock:
-                self._used -= size
+                self.used -= size
             raise LocalDiskError(
                 f"{self._folder}: cannot keep the copy of a block ({error.strerror}); free some space there, set "
                 "cache.ssd_dir to a folder on another disk, or choose a smaller cache.block_ssd_budget"
@@ -105,25 +105,20 @@ class BlockCache:
             self._sizes[identity] = size
         self._meter.count("ssd_bytes_written", size)
 
-    @property
-    def used(self) -> int:
-        """Bytes of the copies."""
-        return self._used
-
     def _reserve(self, identity: str, size: int) -> bool:
         """Make room, unless that takes files that are being read. Nothing is removed in vain."""
         with self._lock:
             idle = [name for name in self._sizes if not self._in_use[name]]
-            if identity in self._sizes or self._used - sum(self._sizes[n] for n in idle) + size > self._budget:
+            if identity in self._sizes or self.used - sum(self._sizes[n] for n in idle) + size > self._budget:
                 return False
             for victim in idle:
-                if self._used + size <= self._budget:
+                if self.used + size <= self._budget:
                     break
                 self._remove(victim)
-            self._used += size
-            self._meter.peak("ssd_block_bytes", self._used)
+            self.used += size
+            self._meter.peak("ssd_block_bytes", self.used)
             return True
 
     def _remove(self, identity: str) -> None:
         self._store.block_path(identity).unlink(missing_ok=True)
-        self._used -= self._sizes.pop(identity)
+        self.used -= self._sizes.pop(identity)

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from alsatian.runtime.loading.transfer import Loaded
@@ -20,6 +20,7 @@ class Resident:
     last_use: Any = None
 
 
+@dataclass(eq=False)
 class Residents:
     """At most ``budget`` bytes of blocks. Room is reserved before anything is allocated.
 
@@ -29,27 +30,16 @@ class Residents:
     Not thread-safe; the loader's lock guards it.
     """
 
-    def __init__(
-        self,
-        budget: int,
-        next_use: Callable[[str], float],
-        evicted: Callable[[str], None],
-        note: Callable[[int], None],
-    ) -> None:
-        self.budget = budget
-        self._next_use = next_use
-        self._evicted = evicted
-        self._note = note
-        self._blocks: OrderedDict[str, Resident] = OrderedDict()  # least recently used first
-        self._used = 0
+    budget: int
+    next_use: Callable[[str], float]
+    evicted: Callable[[str], None]
+    note: Callable[[int], None]
+    used: int = field(default=0, init=False)  # bytes held or reserved
+    # The least recently used first.
+    _blocks: OrderedDict[str, Resident] = field(default_factory=OrderedDict, init=False)
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._blocks
-
-    @property
-    def used(self) -> int:
-        """Bytes held or reserved."""
-        return self._used
 
     def get(self, identity: str) -> Loaded | None:
         """A block's content, for use now."""
@@ -72,11 +62,11 @@ class Residents:
         """
         if self.budget == 0 or nbytes > self.budget:
             return None
-        missing = self._used + nbytes - self.budget
+        missing = self.used + nbytes - self.budget
         victims: list[str] = []
         if missing > 0:
             later = [
-                (self._next_use(name), name, block.nbytes)
+                (self.next_use(name), name, block.nbytes)
                 for name, block in self._blocks.items()
                 if block.content is not None and name not in stay
             ]
@@ -90,16 +80,16 @@ class Residents:
                 return None
         marks = [self._remove(name).last_use for name in victims]
         self._blocks[identity] = Resident(nbytes)
-        self._used += nbytes
-        self._note(self._used)
+        self.used += nbytes
+        self.note(self.used)
         return [mark for mark in marks if mark is not None]
 
     def resize(self, budget: int) -> None:
         """Hold at most ``budget`` bytes from now on; what is needed last goes first."""
         self.budget = budget
-        by_use = sorted(self._blocks, key=self._next_use, reverse=True)  # stable: of equals the least recently used
+        by_use = sorted(self._blocks, key=self.next_use, reverse=True)  # stable: of equals the least recently used
         for name in by_use:
-            if self._used <= budget:
+            if self.used <= budget:
                 break
             if self._blocks[name].content is not None:
                 self._remove(name)
@@ -107,8 +97,8 @@ class Residents:
     def fill(self, identity: str, content: Loaded | None) -> None:
         """The content of a block that room is reserved for; None gives the room back, since it has not come."""
         if content is None:
-            self._used -= self._blocks.pop(identity).nbytes
-            self._note(self._used)
+            self.used -= self._blocks.pop(identity).nbytes
+            self.note(self.used)
         else:
             self._blocks[identity].content = content
             self._blocks.move_to_end(identity)
@@ -126,7 +116,7 @@ class Residents:
 
     def _remove(self, identity: str) -> Resident:
         block = self._blocks.pop(identity)
-        self._used -= block.nbytes
-        self._note(self._used)
-        self._evicted(identity)
+        self.used -= block.nbytes
+        self.note(self.used)
+        self.evicted(identity)
         return block

@@ -17,7 +17,6 @@ from alsatian.api import search
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import make_dataset
 from alsatian.errors import ConfigError, StoreError
-from alsatian.models.sets import folder
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.hub_lock import Filters, read_lock, resolve
 from alsatian.searching.schedules import Exhaustive
@@ -305,7 +304,7 @@ def test_trouble_with_the_store_is_not_blamed_on_models(
     def full(*_: Any, **__: Any) -> None:
         raise StoreError(f"{store.root}: cannot write a block (No space left on device)")
 
-    monkeypatch.setattr(folder, "add_one", full)
+    monkeypatch.setattr("alsatian.models.sets.hub.add_one", full)
     with pytest.raises(StoreError, match="No space left"):
         HubSet(base=BASE).open(store)
 
