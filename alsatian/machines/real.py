@@ -21,7 +21,6 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.observer import Observer
 from alsatian.runtime.scorer import ProxyScorer
-from alsatian.runtime.storage.data_reader import DataReader
 from alsatian.runtime.storage.page_cache import drop
 from alsatian.runtime.storage.private_folder import private_folder
 from alsatian.runtime.storage.regime import Reader, Storage
@@ -84,7 +83,7 @@ def real_machine(
             drop({models.store.block_path(b.identity) for c in models.candidates for b in c.blocks})
         yield Engine(
             models.segments,
-            StoredData(dataset, DataReader(storage, meter), meter),
+            StoredData(dataset, storage, meter),
             ProxyScorer(proxy, dataset, meter, verify),
             blocks,
             Cache(policy.fresh(), budgets.budget, meter, lower),

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from alsatian.data.dataset import counted
 from alsatian.errors import ConfigError
+from alsatian.runtime import data_source as module
+from alsatian.runtime.data_source import StoredData
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.storage import data_reader as module
-from alsatian.runtime.storage.data_reader import DataReader
 from alsatian.runtime.storage.regime import Fetched, Reader, Storage
 from alsatian.runtime.storage.throttle import Throttle
+
+NONE = counted(2)  # what is read is given to every call
 
 
 class Charged(Throttle):
@@ -50,8 +53,8 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alsatian.runtime.storage.regime.drop_pages", lambda _: True)
 
 
-def reader(storage: Storage) -> DataReader:
-    return DataReader(storage, Meter(torch.device("cpu")))
+def reader(storage: Storage) -> StoredData:
+    return StoredData(NONE, storage, Meter(torch.device("cpu")))
 
 
 def files(folder: Path, *sizes: int) -> np.ndarray:
@@ -91,7 +94,7 @@ def test_without_a_regime_files_are_only_decoded(tmp_path: Path) -> None:
 
 def test_files_that_stayed_in_the_page_cache_are_counted(tmp_path: Path) -> None:
     meter = Meter(torch.device("cpu"))
-    data = DataReader(Storage(cold=True), meter)
+    data = StoredData(NONE, Storage(cold=True), meter)
     data._first._drop = lambda _: False
     for _ in range(2):
         data.read(files(tmp_path, 10, 10))
