@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
-import pandas as pd
-
 from alsatian.records import Run
 from alsatian.units import count_text, factor_text
 from analysis.comparing.comparable import arithmetic, reference
 from analysis.comparing.labels import in_order
+from analysis.comparing.measurements import wall
 
 
 class Mismatch(NamedTuple):
@@ -45,21 +44,6 @@ class ScoreCheck:
     def shared(self) -> int:
         """The number of scores that were compared."""
         return len(self.compared)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A speed-up that should be reached.
-
-    Attributes:
-        text: e.g. ``"alsatian over base: 4.1× (target 3×: reached)"``.
-        measured: median wall time over median wall time; NaN if the two cannot be compared.
-        reached: whether ``measured`` is at least the target.
-    """
-
-    text: str
-    measured: float
-    reached: bool
 
 
 def compare_scores(runs: Sequence[Run]) -> list[ScoreCheck]:
@@ -99,30 +83,15 @@ def agreement(compared: int, different: int) -> str:
     return f"DIFFERENT: {different} of {compared}" if different else f"identical ({count_text(compared, 'score')})"
 
 
-def target(summary: pd.DataFrame, strategy: str = "alsatian", over: str = "base", factor: float = 3.0) -> Target:
-    """Whether the row ``strategy`` of ``summary`` is at least ``factor`` times faster than the row ``over``.
+def targets(runs: Sequence[Run]) -> list[str]:
+    """Whether each alsatian run is as fast as its configuration wants, e.g. ``targets: {base: 3.0}``, a line each.
 
-    Rows of different model sets, data, storage or hardware are not compared.
+    A factor is the median wall time of the run of the other strategy under the same conditions over the run's own,
+    e.g. ``"alsatian over base: 4.1× (target 3×: reached)"``.
     """
-    rows = {row["strategy"]: row for row in summary.to_dict("records")}
-    own, other = rows.get(strategy), rows.get(over)
-    measured = math.nan
-    if own and other and own["conditions"] == other["conditions"]:
-        measured = other["wall_s"] / own["wall_s"]
-    reached = measured >= factor
-    if math.isnan(measured):
-        return Target(f"{strategy} over {over}: not measured (target {factor:g}×)", measured, reached)
-    # A factor just short of its target must not read as if it were the target.
-    shown = factor_text(measured) if reached else f"{math.floor(measured * 100) / 100:.2f}×"
-    word = "reached" if reached else "not reached"
-    return Target(f"{strategy} over {over}: {shown} (target {factor:g}×: {word})", measured, reached)
-
-
-def targets(runs: Sequence[Run], summary: pd.DataFrame) -> list[Target]:
-    """The targets that the configuration of each alsatian run sets, e.g. ``targets: {base: 3.0}``."""
     labelled = in_order(runs)
     names = {run.run_id: label for label, run in labelled}
-    found = []
+    lines = []
     for label, run in labelled:
         wanted = run.config.get("targets")
         if run.strategy != "alsatian" or not isinstance(wanted, Mapping):
@@ -130,8 +99,18 @@ def targets(runs: Sequence[Run], summary: pd.DataFrame) -> list[Target]:
         for over, factor in wanted.items():
             if isinstance(factor, int | float) and math.isfinite(factor):
                 other = reference(run, runs, over)
-                found.append(target(summary, label, names[other.run_id] if other else over, float(factor)))
-    return found
+                shown = f"not measured (target {factor:g}×)"
+                if other:
+                    shown = _reached(wall(other).median / wall(run).median, factor)
+                lines.append(f"{label} over {names[other.run_id] if other else over}: {shown}")
+    return lines
+
+
+def _reached(measured: float, factor: float) -> str:
+    """A factor just short of its target must not read as if it were the target."""
+    if measured >= factor:
+        return f"{factor_text(measured)} (target {factor:g}×: reached)"
+    return f"{math.floor(measured * 100) / 100:.2f}× (target {factor:g}×: not reached)"
 
 
 _Result = tuple[float, str | None]

@@ -16,11 +16,16 @@ def workload(run: Run) -> str:
     return _digest(run.model_set.digest, run.dataset.digest)
 
 
-def titles(workloads: Mapping[str, Run]) -> dict[str, str]:
-    """A title for each workload, from any run of it: models and data, with the digest where names are equal."""
-    plain = {key: f"{run.model_set.name} on {run.dataset.name}" for key, run in workloads.items()}
-    names = list(plain.values())
-    return {key: f"{name} ({key})" if names.count(name) > 1 else name for key, name in plain.items()}
+def titles(names: Mapping[str, str]) -> dict[str, str]:
+    """A title for each workload, from the names of its models and data; with the digest where names are equal."""
+    found = list(names.values())
+    return {key: f"{name} ({key})" if found.count(name) > 1 else name for key, name in names.items()}
+
+
+def machine(run: Run) -> list[object]:
+    """The hardware that a run's wall time depends on."""
+    where = run.environment
+    return [where.cpu, where.cores, where.threads, where.gpu]
 
 
 def conditions(run: Run) -> str:
@@ -28,12 +33,12 @@ def conditions(run: Run) -> str:
 
     That is the workload, the storage regime, batch size, proxy, device and hardware, and how it was measured.
     """
-    config, machine = named(run.config), run.environment
+    config = named(run.config)
     return _digest(
         workload(run),
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
-        [machine.cpu, machine.cores, machine.threads, machine.gpu],
+        machine(run),
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
     )
 
@@ -44,13 +49,13 @@ def arithmetic(run: Run) -> str:
     That is the workload, the data's configuration, seed, batch size, proxy, and what does the arithmetic:
     device, hardware, threads, the version of PyTorch and its settings.
     """
-    config, machine = named(run.config), run.environment
+    config, where = named(run.config), run.environment
     return _digest(
         workload(run),
         [config.get("dataset"), config.get("seed"), config.get("batch_size")],
         [config.get("proxy"), run.sources.get("proxy")],
-        [config.get("device"), machine.cpu, machine.threads, machine.gpu, machine.libraries.get("torch")],
-        machine.determinism,
+        [config.get("device"), where.cpu, where.threads, where.gpu, where.libraries.get("torch")],
+        where.determinism,
     )
 
 

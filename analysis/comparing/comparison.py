@@ -56,7 +56,8 @@ def compare(sources: Sequence[Records]) -> Comparison:
     groups: dict[str, list[_Named]] = {}
     for one in named:
         groups.setdefault(workload(one.run), []).append(one)
-    names = titles({key: own[0].run for key, own in groups.items()})
+    firsts = {key: own[0].run for key, own in groups.items()}
+    names = titles({key: f"{run.model_set.name} on {run.dataset.name}" for key, run in firsts.items()})
     rows = [row for key, inside in groups.items() for row in _rows(inside, names[key])]
     return Comparison(pd.DataFrame(rows), tuple(_lines(sources, named, names)))
 

@@ -12,6 +12,7 @@ UNSET = "unset"
 # Which blocks the models of a synthetic set share, as records of the paper's figures name it.
 DISTRIBUTIONS = {"FIFTY_PERCENT": "Top 50%", "TWENTY_FIVE_PERCENT": "Top 25%", "TOP_LAYERS": "Top Layers"}
 _Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
 def in_order(runs: Sequence[Run]) -> list[tuple[str, Run]]:
@@ -135,9 +136,9 @@ def _value_rank(value: str) -> tuple[int, float, str]:
         return (1, 0.0, value) if size is None else (0, size, "")
 
 
-def grouped(labelled: Iterable[tuple[_Key, str]]) -> dict[_Key, list[str]]:
-    """Labels by what they have in common, both in the order of first appearance."""
-    groups: dict[_Key, list[str]] = {}
-    for key, label in labelled:
-        groups.setdefault(key, []).append(label)
+def grouped(keyed: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
+    """Values, e.g. labels, by what they have in common, both in the order of first appearance."""
+    groups: dict[_Key, list[_Value]] = {}
+    for key, value in keyed:
+        groups.setdefault(key, []).append(value)
     return groups

@@ -9,6 +9,8 @@ from typing import Self
 from alsatian.records import Run
 
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "planning", "cache_io", "other")
+# Those that the paper measures.
+PAPER_PARTS = PARTS[:4]
 COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")
 MEASURED = ("wall_s", *(f"{part}_s" for part in PARTS), *COUNTERS)
 

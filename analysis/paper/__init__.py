@@ -2,7 +2,7 @@
 
 Every module directly in this folder is a figure: title, claim, drawing and verdicts. A new one is a file with a
 class ``Figure`` (see :class:`~analysis.paper.kinds.figure.PaperFigure`), and an experiment's YAML with its number.
-:func:`draw` and :func:`verdicts` take the folder of an experiment, e.g. ``results/fig10``, and only read records.
+:func:`section` takes the folder of an experiment, e.g. ``results/fig10``, and only reads records.
 """
 
 import pkgutil
@@ -21,7 +21,7 @@ from analysis.paper.kinds.figure import PaperFigure
 from analysis.tables import formats
 from analysis.tables.formats import Table
 
-__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Section", "Verdict", "draw", "figures", "section", "verdicts"]
+__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Section", "Verdict", "figures", "section"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,13 @@ class Section:
         return "\n".join(lines).rstrip() + "\n"
 
     def save(self, folder: Path) -> list[Path]:
-        """Write the figure to ``<folder>/figures`` and ``verdict.csv`` and ``verdict.md`` to ``folder``."""
+        """Write the figure to ``<folder>/figures`` (.png, .pdf, .svg, .csv), ``verdict.csv`` and ``verdict.md``.
+
+        What was not run is drawn as missing. Returns the files.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
         return [
             *self.picture.save(folder / "figures" / self.figure.stem, ("png", "pdf", "svg")),
             write_text(folder / "verdict.csv", formats.csv(self.frame)),
@@ -95,26 +101,3 @@ def section(folder: Path) -> Section | None:
         return None
     figure = known[found.number](found)
     return Section(figure, found, figure.picture, figure.verdicts(folder.parent))
-
-
-def verdicts(folder: Path) -> list[Verdict]:
-    """The paper's claims about the figure in ``folder``; empty if its records belong to no figure of the paper.
-
-    Raises:
-        ResultsError: there is no such folder.
-    """
-    found = section(folder)
-    return [] if found is None else found.verdicts
-
-
-def draw(folder: Path) -> list[Path]:
-    """Write the figure to ``<folder>/figures`` (.png, .pdf, .svg, .csv) and ``verdict.csv`` and ``verdict.md``.
-
-    Returns the files; none if the records belong to no figure of the paper. What was not run is drawn as missing.
-
-    Raises:
-        ResultsError: there is no such folder.
-        OSError: a file cannot be written.
-    """
-    found = section(folder)
-    return [] if found is None else found.save(folder)

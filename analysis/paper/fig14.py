@@ -1,8 +1,5 @@
 """Figure 14: models from Hugging Face, one architecture at a time."""
 
-from pathlib import Path
-
-from analysis.paper.evidence.claims import Verdict
 from analysis.paper.kinds.totals import Totals
 
 
@@ -12,7 +9,3 @@ class Figure(Totals):
     number = "14"
     title = "End-to-end time of a search, Hugging Face models of one architecture"
     claim = "Alsatian is faster than SHiFT, and SHiFT than Base, for every architecture and size of data."
-
-    def verdicts(self, beside: Path) -> list[Verdict]:
-        """Who is faster, and by how much."""
-        return [*self.order(), self.factors("alsatian", "base")]

@@ -1,8 +1,5 @@
 """Figure 15: models from Hugging Face, all of them together."""
 
-from pathlib import Path
-
-from analysis.paper.evidence.claims import Verdict
 from analysis.paper.kinds.totals import Totals
 
 
@@ -12,7 +9,3 @@ class Figure(Totals):
     number = "15"
     title = "End-to-end time of a search, all Hugging Face models together"
     claim = "Alsatian is faster than Base and SHiFT; SHiFT gains on Base only with much data."
-
-    def verdicts(self, beside: Path) -> list[Verdict]:
-        """Who is faster, and by how much."""
-        return [*self.order(), self.factors("alsatian", "base")]

@@ -10,7 +10,6 @@ import pandas as pd
 from alsatian.files import write_text
 from alsatian.records import Run, reading
 from analysis.comparing import checks, labels
-from analysis.comparing.comparable import workload
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
 from analysis.report import figures, findings, processes, sections
@@ -59,120 +58,33 @@ def build(folder: Path, width: int = WIDTH) -> Report:
     found = reading.load(folder)
     runs = [run for _, run in labels.in_order(found.runs)]
     summary = experiment.summary(runs)
+    tables = experiment.tables(summary)
     score_checks = checks.compare_scores(runs)
-    lines = _lines(runs, summary, score_checks)
     problems = found.left_out
-    files = [write_text(folder / "summary.csv", formats.csv(summary))]
-    drawn: list[Plate] = []
-    names = {run.run_id: label for label, run in labels.in_order(runs)}
+    gallery = figures.Gallery(folder / "figures")
     if paper:
-        files += paper.save(folder)
-        drawn.append(Plate.of(paper.picture, wide=True))
-    for i, part in enumerate([] if paper else _by_workload(runs)):
-        written, shown = figures.comparisons(folder / "figures", part, summary, names, first=i == 0)
-        files += written
-        drawn += shown
-    written, over_time, unread = figures.timelines(folder, runs)
-    files += written
-    grown, shared = figures.trees(folder, runs)
-    files += grown
-    problems += unread
+        gallery.files += paper.save(folder)
+    drawn = [Plate.of(paper.picture, wide=True)] if paper else gallery.comparisons(runs, summary)
+    over_time = gallery.timelines(folder, runs, problems)
+    trees = gallery.trees(runs)
+    _remove_stale(folder / "figures", gallery.files)
+    title = str(runs[0].config.get("title") or runs[0].experiment) + runs[0].origin
+    headline = findings.headline(runs, score_checks)
+    lines = _lines(runs, summary, score_checks)
     unused = [f"Not used: {line}" for line in problems]
-    files.append(write_text(folder / "summary.md", _markdown(runs, summary, score_checks, [*lines, *unused])))
-    _remove_stale(folder / "figures", files)
-    page = _page(runs, summary, score_checks, drawn, shared, over_time, lines, problems, paper)
-    files.append(write_text(folder / TEMPLATE, page))
-    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
-    text = [
-        _text(experiment.tables(summary), width),
-        "",
-        *([paper.text, ""] if paper else []),
-        *lines,
-        *unused,
-        f"Figures: {pictures}",
-        f"Report: {folder / TEMPLATE}",
-    ]
-    return Report(summary, score_checks, problems, files, "\n".join(text))
-
-
-def _without_runs(folder: Path, paper: PaperSection) -> Report:
-    files = paper.save(folder)
-    problems = list(paper.sources.problems)
-    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
-    text = [paper.text, "", *(f"Not used: {line}" for line in problems), f"Figures: {pictures}"]
-    return Report(paper.picture.data, [], problems, files, "\n".join(text))
-
-
-def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
-    """What stands under the table."""
-    return [
-        findings.score_line(score_checks),
-        *(target.text for target in checks.targets(runs, summary)),
-        *findings.excluded_lines(runs),
-        *findings.cache_lines(runs, summary),
-        *(f"Storage: {line}" for line in findings.storage_lines(runs)),
-    ]
-
-
-def _markdown(
-    runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck], lines: Sequence[str]
-) -> str:
-    parts = [f"# {formats.escape(_title(runs))}", formats.escape(findings.headline(runs, score_checks))]
-    for table in experiment.tables(summary):
-        parts += [f"## {formats.escape(table.title)}"] if table.title else []
-        parts.append(formats.markdown(table))
-    return "\n\n".join([*parts, "\n".join(f"- {formats.escape(line)}" for line in lines)]) + "\n"
-
-
-def _text(tables: Sequence[Table], width: int) -> str:
-    """``tables`` for a terminal."""
-    parts = [f"{table.title}\n{formats.terminal(table, width)}" for table in tables]
-    return "\n\n".join(parts).removeprefix("\n")
-
-
-def _title(runs: Sequence[Run]) -> str:
-    return str(runs[0].config.get("title") or runs[0].experiment) + runs[0].origin
-
-
-def _by_workload(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs of one model set and data belong together; those measured first come first."""
-    groups: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.started):
-        groups.setdefault(workload(run), []).append(run)
-    return list(groups.values())
-
-
-def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
-    """Remove figures of what is no longer among the records."""
-    for path in folder.iterdir():
-        if _FIGURE.fullmatch(path.name) and path not in files:
-            path.unlink()
-
-
-def _page(
-    runs: Sequence[Run],
-    summary: pd.DataFrame,
-    score_checks: list[checks.ScoreCheck],
-    drawn: Sequence[Plate],
-    shared: Sequence[Plate],
-    over_time: Sequence[Plate],
-    lines: Sequence[str],
-    problems: Sequence[str],
-    paper: PaperSection | None,
-) -> str:
-    return render(
+    page = render(
         TEMPLATE,
-        title=_title(runs),
+        title=title,
         experiment=runs[0].experiment,
-        headline=findings.headline(runs, score_checks),
+        headline=headline,
         doubtful=any(check.mismatches for check in score_checks),
         figures=drawn,
-        trees=shared,
+        trees=trees,
         timelines=over_time,
         verdicts=paper.table if paper else None,
         scaled=paper.sources.scaled if paper else (),
         lines=lines,
-        summary=experiment.tables(summary),
+        summary=tables,
         overlap=processes.overlap(runs),
         process=processes.process(runs),
         rounds=sections.rounds(runs),
@@ -185,3 +97,62 @@ def _page(
         commands=sections.commands(runs),
         problems=problems,
     )
+    files = [
+        write_text(folder / "summary.csv", formats.csv(summary)),
+        *gallery.files,
+        write_text(folder / "summary.md", _markdown(title, headline, tables, [*lines, *unused])),
+        write_text(folder / TEMPLATE, page),
+    ]
+    text = [
+        _text(tables, width),
+        "",
+        *([paper.text, ""] if paper else []),
+        *lines,
+        *unused,
+        _pictures(files),
+        f"Report: {folder / TEMPLATE}",
+    ]
+    return Report(summary, score_checks, problems, files, "\n".join(text))
+
+
+def _without_runs(folder: Path, paper: PaperSection) -> Report:
+    files = paper.save(folder)
+    problems = list(paper.sources.problems)
+    text = [paper.text, "", *(f"Not used: {line}" for line in problems), _pictures(files)]
+    return Report(paper.picture.data, [], problems, files, "\n".join(text))
+
+
+def _pictures(files: Sequence[Path]) -> str:
+    return "Figures: " + ", ".join(str(path) for path in files if path.suffix == ".png")
+
+
+def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
+    """What stands under the table."""
+    return [
+        findings.score_line(score_checks),
+        *checks.targets(runs),
+        *findings.excluded_lines(runs),
+        *findings.cache_lines(runs, summary),
+        *(f"Storage: {line}" for line in findings.storage_lines(runs)),
+    ]
+
+
+def _markdown(title: str, headline: str, tables: Sequence[Table], lines: Sequence[str]) -> str:
+    parts = [f"# {formats.escape(title)}", formats.escape(headline)]
+    for table in tables:
+        parts += [f"## {formats.escape(table.title)}"] if table.title else []
+        parts.append(formats.markdown(table))
+    return "\n\n".join([*parts, "\n".join(f"- {formats.escape(line)}" for line in lines)]) + "\n"
+
+
+def _text(tables: Sequence[Table], width: int) -> str:
+    """``tables`` for a terminal."""
+    parts = [f"{table.title}\n{formats.terminal(table, width)}" for table in tables]
+    return "\n\n".join(parts).removeprefix("\n")
+
+
+def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
+    """Remove figures of what is no longer among the records."""
+    for path in folder.iterdir():
+        if _FIGURE.fullmatch(path.name) and path not in files:
+            path.unlink()

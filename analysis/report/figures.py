@@ -1,7 +1,7 @@
 """The figures of a report: strategies compared, what each thread did when, and who shares what."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from alsatian.records.trace import load_trace
 from alsatian.units import printable
 from analysis.comparing import sweeps
 from analysis.comparing.comparable import workload
-from analysis.comparing.labels import in_order
+from analysis.comparing.labels import grouped, in_order
 from analysis.figures import bars, curves, task_tree, timeline
+from analysis.figures.picture import Picture
 from analysis.report import captions
 from analysis.report.pages import Plate
 
@@ -23,87 +24,85 @@ _FIRST = ("auto", "alsatian")
 _PLAIN = re.compile(r"[\w-]+")
 
 
-def comparisons(
-    folder: Path, runs: Sequence[Run], summary: pd.DataFrame, names: Mapping[str, str], first: bool
-) -> tuple[list[Path], list[Plate]]:
-    """Write the figures of one workload; return their files and what the page shows of them.
+class Gallery:
+    """Draws the figures of a report into a folder.
 
-    A sweep over the cache budget is drawn as lines, and as bars at one budget only.
+    Attributes:
+        folder: that they are written to.
+        files: everything that was written.
     """
-    key = workload(runs[0])
-    rows = summary[summary["workload"] == key].reset_index(drop=True)
-    suffix = "" if first else f"-{key}"
-    of_what = f": {runs[0].model_set.name}{runs[0].origin}"
-    files: list[Path] = []
-    swept: list[Plate] = []
-    note = ""
-    if sweep := sweeps.find(runs):
-        picture = curves.sweep(sweep, f"Over the cache budget{of_what}", captions.sweep(sweep))
-        files += picture.save(folder / f"sweep{suffix}")
-        swept.append(Plate.of(picture, wide=True))
-        beside = sweep.beside(sweep.middle)
-        runs = [run for run in runs if run.run_id not in beside]
-        rows = rows[rows["strategy"].isin([names[run.run_id] for run in runs])].reset_index(drop=True)
-        of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
-    shown: list[Plate] = []
-    for stem, title, caption, drawn in (
-        ("speedup", "Speed-up over base", captions.speedup(runs), bars.speedup),
-        ("breakdown", "Where the time goes", captions.breakdown(runs), bars.breakdown),
-    ):
-        if stem == "breakdown" and rows["inference_s"].isna().all():
-            continue  # only wall times were measured
-        without_base = stem == "speedup" and rows["speedup"].isna().all()
-        if without_base and sweep:
-            continue
-        picture = drawn(rows, f"{title}{of_what}", caption + note)
-        files += picture.save(folder / f"{stem}{suffix}")
-        if without_base:
-            continue  # there is nothing to see
-        shown.append(Plate.of(picture, wide=False))
-    # Figures of one workload stand side by side or one below the other, whatever each alone would need.
-    wide = any(figure.inches > 6 for figure in shown)
-    return files, [*swept, *(replace(figure, wide=wide) for figure in shown)]
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: list[Path] = []
 
-def timelines(folder: Path, runs: Sequence[Run]) -> tuple[list[Path], list[Plate], list[str]]:
-    """Draw ``<folder>/<run id>/timeline.json`` of every finished run that has one.
+    def add(self, name: str, picture: Picture) -> Plate:
+        """Write ``picture`` to files of this ``name``; return what the page shows of it."""
+        self.files += picture.save(self.folder / name)
+        return Plate.of(picture, wide=True)
 
-    Returns the files written to ``<folder>/figures``, the figures for a page, and a line for each timeline
-    that could not be read.
-    """
-    files: list[Path] = []
-    plates: list[Plate] = []
-    problems: list[str] = []
-    for label, run in in_order(runs):
-        path = folder / run.run_id / "timeline.json"
-        if not _PLAIN.fullmatch(run.run_id):
-            continue
-        try:
-            found = load_trace(path)
-        except FieldError as error:
-            problems.append(printable(f"{path}: skipped: {error}"))
-            continue
-        if found is None:
-            continue
-        title = f"Timeline: {label}, {run.model_set.name}"
-        picture = timeline.timeline(found, title, captions.timeline(found, run))
-        files += picture.save(folder / "figures" / f"timeline-{run.run_id}")
-        plates.append(Plate.of(picture, wide=True))
-    return files, plates, problems
+    def comparisons(self, runs: Sequence[Run], summary: pd.DataFrame) -> list[Plate]:
+        """The figures of every workload, those measured first come first; ``summary`` has a row for each run.
 
+        A sweep over the cache budget is drawn as lines, and as bars at one budget only.
+        """
+        table = summary.assign(run_id=[run.run_id for run in runs])
+        groups = grouped((workload(run), run) for run in sorted(runs, key=lambda run: run.started))
+        return [
+            plate
+            for i, (key, own) in enumerate(groups.items())
+            for plate in self._of_workload(own, table[table["workload"] == key], f"-{key}" if i else "")
+        ]
 
-def trees(folder: Path, runs: Sequence[Run]) -> tuple[list[Path], list[Plate]]:
-    """Draw the first round's task tree of one run for every model set, where one shares anything.
+    def _of_workload(self, runs: Sequence[Run], rows: pd.DataFrame, suffix: str) -> list[Plate]:
+        of_what = f": {runs[0].model_set.name}{runs[0].origin}"
+        swept: list[Plate] = []
+        note = ""
+        if sweep := sweeps.find(runs):
+            picture = curves.sweep(sweep, f"Over the cache budget{of_what}", captions.sweep(sweep))
+            swept.append(self.add(f"sweep{suffix}", picture))
+            beside = sweep.beside(sweep.middle)
+            runs, rows = [run for run in runs if run.run_id not in beside], rows[~rows["run_id"].isin(beside)]
+            of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
+        rows = rows.reset_index(drop=True)
+        shown: list[Plate] = []
+        without_base = rows["speedup"].isna().all()
+        if not (without_base and sweep):
+            picture = bars.speedup(rows, f"Speed-up over base{of_what}", captions.speedup(runs) + note)
+            plate = self.add(f"speedup{suffix}", picture)
+            shown += [] if without_base else [plate]  # there is nothing to see
+        if not rows["inference_s"].isna().all():  # else only wall times were measured
+            picture = bars.breakdown(rows, f"Where the time goes{of_what}", captions.breakdown(runs) + note)
+            shown.append(self.add(f"breakdown{suffix}", picture))
+        # Figures of one workload stand side by side or one below the other, whatever each alone would need.
+        wide = any(figure.inches > 6 for figure in shown)
+        return [*swept, *(replace(figure, wide=wide) for figure in shown)]
 
-    Returns the files written to ``<folder>/figures``, and the figures for a page.
-    """
-    files: list[Path] = []
-    plates: list[Plate] = []
-    for label, run, tree in _chosen(runs):
-        picture = task_tree.task_tree(tree, f"Task tree: {label}, {run.model_set.name}", captions.tree(run, tree))
-        files += picture.save(folder / "figures" / f"tree-{run.run_id}")
-        plates.append(Plate.of(picture, wide=True))
-    return files, plates
+    def timelines(self, folder: Path, runs: Sequence[Run], problems: list[str]) -> list[Plate]:
+        """``<folder>/<run id>/timeline.json`` of every finished run; ``problems`` grow by those that are none."""
+        plates = []
+        for label, run in in_order(runs):
+            path = folder / run.run_id / "timeline.json"
+            try:
+                found = load_trace(path) if _PLAIN.fullmatch(run.run_id) else None
+            except FieldError as error:
+                problems.append(printable(f"{path}: skipped: {error}"))
+                continue
+            if found is not None:
+                title = f"Timeline: {label}, {run.model_set.name}"
+                picture = timeline.timeline(found, title, captions.timeline(found, run))
+                plates.append(self.add(f"timeline-{run.run_id}", picture))
+        return plates
+
+    def trees(self, runs: Sequence[Run]) -> list[Plate]:
+        """The first round's task tree of one run for every model set, where one shares anything."""
+        return [
+            self.add(
+                f"tree-{run.run_id}",
+                task_tree.task_tree(tree, f"Task tree: {label}, {run.model_set.name}", captions.tree(run, tree)),
+            )
+            for label, run, tree in _chosen(runs)
+        ]
 
 
 def _chosen(runs: Sequence[Run]) -> list[tuple[str, Run, tuple[Vertex, ...]]]:

@@ -27,23 +27,32 @@ class Page:
 
     Attributes:
         anchor: of its page, the name of the experiment's folder.
-        short: its name where there is little room, e.g. ``"Fig 10"``.
         section: the figure and its verdicts.
         plate: the figure as the page shows it.
-        numbers: the numbers that the figure shows.
-        runs: behind it, finished or not; none for a figure about models.
-        commands: that made it.
         report: the experiment's own report, beside this one; None if it has none.
     """
 
     anchor: str
-    short: str
     section: Section
     plate: Plate
-    numbers: Table
-    runs: Sequence[Run]
-    commands: Sequence[str]
     report: str | None
+
+    @property
+    def short(self) -> str:
+        """Its name where there is little room, e.g. ``"Fig 10"``."""
+        number = self.section.figure.number
+        return f"Fig\u00a0{number}" if number.isdigit() else number.capitalize()
+
+    @property
+    def numbers(self) -> Table:
+        """The numbers that the figure shows."""
+        data = self.section.picture.data.drop(columns="run_id", errors="ignore")
+        return Table.of(data.dropna(axis="columns", how="all"))
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs behind it, finished or not; none for a figure about models."""
+        return list(self.section.sources.runs.values())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -97,7 +106,10 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
         ResultsError: there is no figure of the paper in ``results``.
         OSError: the report cannot be written.
     """
-    pages = sorted((page for folder in _folders(results) if (page := _page(folder))), key=_place)
+    folders = [path for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
+    order = list(paper.figures())
+    pages = [_page(folder, section) for folder in folders if (section := paper.section(folder))]
+    pages.sort(key=lambda page: (order.index(page.section.figure.number), page.anchor))
     if not pages:
         raise ResultsError(f"{results}: no folder here holds a figure of the paper")
     missing = {name: title for name, title in (wanted or {}).items() if name not in {p.anchor for p in pages}}
@@ -113,8 +125,7 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
         marks=MARKS,
         failures=[printable(line) for line in failures],
         missing=missing,
-        failing=[(page, failing) for page in pages if (failing := page.failing)],
-        scaled=_scaled(pages),
+        scaled=grouped((lines, page.short) for page in pages if (lines := page.section.sources.scaled)),
         took=duration(sum(page.seconds for page in pages)),
         measured=_measured(pages),
         environments=sections.environments((page.short, run) for page in pages for run in page.runs),
@@ -123,32 +134,9 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
     return Reproduction(path, pages, f"{headline} {count_text(len(pages), 'figure')}: {path}")
 
 
-def _folders(results: Path) -> list[Path]:
-    return sorted(path for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
-
-
-def _page(folder: Path) -> Page | None:
-    section = paper.section(folder)
-    if section is None:
-        return None
-    sources, picture = section.sources, section.picture
-    number = sources.number
-    runs = list(sources.runs.values())
-    return Page(
-        anchor=folder.name,
-        short=f"Fig\u00a0{number}" if number.isdigit() else number.capitalize(),
-        section=section,
-        plate=Plate.of(picture, wide=True),
-        numbers=Table.of(picture.data.drop(columns="run_id", errors="ignore").dropna(axis="columns", how="all")),
-        runs=runs,
-        commands=list(dict.fromkeys(run.command for run in runs)),
-        report=f"{folder.name}/{FILE}" if (folder / FILE).is_file() else None,
-    )
-
-
-def _place(page: Page) -> tuple[int, str]:
-    """The paper's order."""
-    return list(paper.figures()).index(page.section.sources.number), page.anchor
+def _page(folder: Path, section: Section) -> Page:
+    report = f"{folder.name}/{FILE}" if (folder / FILE).is_file() else None
+    return Page(folder.name, section, Plate.of(section.picture, wide=True), report)
 
 
 def _headline(totals: Mapping[str, int], scales: str) -> str:
@@ -172,9 +160,3 @@ def _measured(pages: Sequence[Page]) -> str:
     """The days of the first and the last run; empty without runs."""
     days = sorted({run.started.partition("T")[0] for page in pages for run in page.runs})
     return " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
-
-
-def _scaled(pages: Sequence[Page]) -> list[tuple[tuple[str, ...], list[str]]]:
-    """What was scaled, and the figures of which all of it is true."""
-    scaled = ((page.section.sources.scaled, page.short) for page in pages if page.section.sources.scaled)
-    return list(grouped(scaled).items())

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -14,19 +13,8 @@ from analysis.comparing.labels import grouped, in_order
 from analysis.report.findings import storage_text
 from analysis.tables.formats import Table
 
-# Longer lists are folded.
-SHOWN = 20
 # All of more runs than this are not listed by name.
 MANY = 6
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Models, best first, as ``(model, its last score)``, and the runs that ranked them so."""
-
-    title: str
-    first: Sequence[tuple[str, str]]
-    rest: Sequence[tuple[str, str]]
 
 
 def rounds(runs: Sequence[Run]) -> list[Table]:
@@ -45,15 +33,15 @@ def rounds(runs: Sequence[Run]) -> list[Table]:
     return [Table.of(pd.DataFrame(own, columns=names), _who(labels, runs)) for own, labels in groups.items()]
 
 
-def rankings(runs: Sequence[Run]) -> list[Ranking]:
-    """Final rankings; runs that agree share one."""
+def rankings(runs: Sequence[Run]) -> list[Table]:
+    """Final rankings: models, best first, and their last scores; runs that agree share one."""
 
     def ranked(run: Run) -> tuple[tuple[str, str], ...]:
         last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
         return tuple((model, last.get(model, "–")) for model in run.ranking)
 
     groups = grouped(((workload(run), ranked(run)), label) for label, run in in_order(runs))
-    return [Ranking(_who(labels, runs), best[:SHOWN], best[SHOWN:]) for (_, best), labels in groups.items()]
+    return [Table(_who(labels, runs), (), best) for (_, best), labels in groups.items()]
 
 
 def score_checks(checks: Sequence[ScoreCheck]) -> Table:
@@ -88,10 +76,7 @@ def facts(runs: Sequence[Run]) -> list[Table]:
         rows = [
             ("models", f"{models.models:,}"),
             ("blocks", f"{models.blocks:,}, of which {models.distinct_blocks:,} distinct"),
-            (
-                "size",
-                f"{whole}, of which {distinct} distinct",
-            ),
+            ("size", f"{whole}, of which {distinct} distinct"),
             ("model set digest", models.digest),
             ("train items", f"{data.train_items:,}"),
             ("test items", f"{data.test_items:,}"),

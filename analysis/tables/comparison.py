@@ -7,13 +7,13 @@ import pandas as pd
 
 from alsatian.units import factor_text, format_bytes, printable, wall_text
 from analysis.comparing.comparison import Comparison
-from analysis.comparing.measurements import PARTS
+from analysis.comparing.measurements import PAPER_PARTS
 from analysis.tables import formats
 from analysis.tables.formats import WIDTH, Table
 from analysis.tables.metrics import METRICS
 
 # Of the parts those of the paper; the others are in the CSV.
-SHOWN = tuple(f"{part}_s" for part in PARTS[:4])
+SHOWN = tuple(f"{part}_s" for part in PAPER_PARTS)
 FACTOR = ("factor", "factor_min", "factor_max")
 SPREAD = ("median", "min", "max")
 LEGEND = (
@@ -29,9 +29,7 @@ def table(rows: pd.DataFrame, title: str = "") -> Table:
         {
             "run": row["run"],
             "wall time": wall_text(*(row[f"wall_s_{end}"] for end in (*SPREAD, "repeats"))),
-            "factor": _spread(
-                factor_text, *(row[f"wall_s_{end}"] for end in ("factor", "factor_min", "factor_max"))
-            )
+            "factor": _spread(factor_text, *(row[f"wall_s_{end}"] for end in FACTOR))
             + ("" if row["comparable"] else _STAR),
             **{
                 METRICS[name].title: _spread("{:,.2f}".format, *(row[f"{name}_{end}"] for end in SPREAD))

@@ -8,13 +8,13 @@ import pandas as pd
 from alsatian.records import Run
 from alsatian.units import wall_text
 from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
-from analysis.comparing.comparable import conditions, reference, workload
+from analysis.comparing.comparable import conditions, reference, titles, workload
 from analysis.comparing.labels import in_order
-from analysis.comparing.measurements import PARTS, measured, median_count, wall
+from analysis.comparing.measurements import PAPER_PARTS, PARTS, measured, median_count, wall
 from analysis.tables.formats import Table
 
 # What the table shows of the summary behind the wall time. Of the parts those of the paper.
-SHOWN = ("speedup", *(f"{part}_s" for part in PARTS[:4]), "bytes_read", "block_executions", "winner")
+SHOWN = ("speedup", *(f"{part}_s" for part in PAPER_PARTS), "bytes_read", "block_executions", "winner")
 # What it shows beside that of runs that are predicted, of which there is no more to look up.
 PREDICTED = ("cache_io_s", "other_s", "cache_peak_bytes", "block_peak_bytes")
 
@@ -61,13 +61,11 @@ def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]
 
 def tables(summary: pd.DataFrame) -> list[Table]:
     """A table for each model set and data, which are not compared with others; the only one has no title."""
-    groups = [rows for _, rows in summary.groupby("workload", sort=False)]
-    titles = [f"{rows['model_set'].iloc[0]} on {rows['dataset'].iloc[0]}" for rows in groups]
-    if len(titles) == 1:
-        titles = [""]
+    first = summary.drop_duplicates("workload").set_index("workload")
+    names = titles({str(key): name for key, name in (first["model_set"] + " on " + first["dataset"]).items()})
     return [
-        Table.of(_shown(rows), f"{title} ({rows['workload'].iloc[0]})" if titles.count(title) > 1 else title)
-        for title, rows in zip(titles, groups, strict=True)
+        Table.of(_shown(rows), names[str(key)] if len(names) > 1 else "")
+        for key, rows in summary.groupby("workload", sort=False)
     ]
 
 

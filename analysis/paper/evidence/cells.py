@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from statistics import median
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from alsatian.records import Run
-from analysis.comparing.comparable import conditions
+from analysis.comparing.comparable import conditions, machine
+from analysis.comparing.measurements import PAPER_PARTS, Spread, wall
 from analysis.paper.evidence.slots import CELL, FIGURE, PANEL, PARTS, Slot, slots
 from analysis.paper.evidence.sources import Key
 
 # Of a cell for which no run is there; other states are those of run records.
 NOT_RUN = "not run"
-MEASURED_PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring")
 
 
 @dataclass(frozen=True)
@@ -75,32 +74,26 @@ def cells(number: str, reference: str, runs: Mapping[Key, Run]) -> list[Cell]:
         runs = {replace(key, approach="base"): run for key, run in runs.items()}
     rows = slots(number, reference, runs)
     heights = {(row.key, row.component): row.value for row in rows if not math.isnan(row.value)}
-    panels: dict[str, list[Slot]] = {}
-    for row in rows:
-        panels.setdefault(row.panel, []).append(row)
-    first = {PANEL: {panel: inside[0].key for panel, inside in panels.items()}}
-    first[FIGURE] = dict.fromkeys(panels, rows[0].key)
+    panels = {row.panel: row.key for row in reversed(rows)}
+    firsts = {PANEL: panels, FIGURE: dict.fromkeys(panels, rows[0].key)}.get(reference, {})
     return [
-        _cell(reference, row, first.get(reference, {}).get(panel, replace(row.key, approach="base")), runs, heights)
-        for panel, inside in panels.items()
-        for row in inside
+        _cell(reference, row, firsts.get(row.panel, replace(row.key, approach="base")), runs, heights)
+        for row in rows
     ]
 
 
 def table(found: Sequence[Cell]) -> pd.DataFrame:
     """A row for each cell; the columns are those of :class:`Cell`."""
-    names = [field.name for field in fields(Cell)]
-    frame = pd.DataFrame([[getattr(cell, name) for name in names] for cell in found], columns=names)
     counts = ["items", "models", "train_items", "test_items"]
-    return frame.astype(dict.fromkeys(counts, "Int64"))
+    return pd.DataFrame(found).astype(dict.fromkeys(counts, "Int64"))
 
 
 def _cell(
     reference: str, row: Slot, first: Key, runs: Mapping[Key, Run], heights: Mapping[tuple[Key, str], float]
 ) -> Cell:
     run = runs.get(row.key)
-    times = _seconds(run, row.component)
-    middle = median(times) if times else math.nan
+    took = Spread.of(_seconds(run, row.component))
+    middle = took.median
     base = replace(row.key, approach="base")
     total = row.component == "total"
     if reference == PARTS:
@@ -117,9 +110,9 @@ def _cell(
         component=row.component,
         status=NOT_RUN if run is None else run.status,
         seconds=middle,
-        seconds_min=min(times, default=math.nan),
-        seconds_max=max(times, default=math.nan),
-        repeats=len(times),
+        seconds_min=took.low,
+        seconds_max=took.high,
+        repeats=took.count,
         speedup=_wall(runs, base, run) / middle if total else math.nan,
         percent=percent,
         published_seconds=math.nan if reference == PARTS else row.value,
@@ -144,11 +137,10 @@ def _seconds(run: Run | None, component: str) -> list[float]:
 
 def _share(run: Run | None, part: str) -> float:
     """Median share in percent of ``part`` in the four parts; NaN where they were not measured."""
-    times = [_seconds(run, name) for name in MEASURED_PARTS]
-    sums = [sum(repeat) for repeat in zip(*times, strict=True)]
-    own = times[MEASURED_PARTS.index(part)]
-    shares = [100 * one / whole for one, whole in zip(own, sums, strict=True) if whole > 0]
-    return median(shares) if shares else math.nan
+    times = {name: _seconds(run, name) for name in PAPER_PARTS}
+    sums = [sum(repeat) for repeat in zip(*times.values(), strict=True)]
+    shares = [100 * one / whole for one, whole in zip(times[part], sums, strict=True) if whole > 0]
+    return Spread.of(shares).median
 
 
 def _wall(runs: Mapping[Key, Run], reference: Key, run: Run | None, across: bool = False) -> float:
@@ -160,10 +152,5 @@ def _wall(runs: Mapping[Key, Run], reference: Key, run: Run | None, across: bool
     if run is None or other is None or not other.ok:
         return math.nan
     alike = not across and run.model_set.digest == other.model_set.digest
-    comparable = conditions(run) == conditions(other) if alike else _machine(run) == _machine(other)
-    return median(_seconds(other, "total")) if comparable else math.nan
-
-
-def _machine(run: Run) -> tuple[object, ...]:
-    machine = run.environment
-    return machine.cpu, machine.cores, machine.threads, machine.gpu
+    equal = conditions(run) == conditions(other) if alike else machine(run) == machine(other)
+    return wall(other).median if equal else math.nan

@@ -6,16 +6,11 @@ from itertools import pairwise
 
 from alsatian.units import factor_text, seconds_text
 from analysis.comparing.labels import DISTRIBUTIONS
+from analysis.comparing.measurements import PAPER_PARTS
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Case, Tested
 
-COMPONENTS = {
-    "prepare_model": "prepare model",
-    "prepare_data": "prepare data",
-    "inference": "inference",
-    "proxy_scoring": "proxy scoring",
-    "total": "total",
-}
+COMPONENTS = {name: name.replace("_", " ") for name in (*PAPER_PARTS, "total")}
 # Times that are said to be the same differ by no more than this share.
 FLAT = 0.10
 # A published factor counts as reached from this share of it on.

@@ -33,18 +33,16 @@ class Slot:
     component: str
     value: float
 
-    @property
-    def place(self) -> tuple[str, int | None, str]:
-        """The cell, whatever the approach."""
-        return self.key.workload, self.key.items, self.key.distribution
-
     def of(self, approach: str, panel: str) -> "Slot":
         """The same of an ``approach`` that the paper does not have."""
         return Slot(panel, replace(self.key, approach=approach), self.component, math.nan)
 
 
 def slots(number: str, reference: str, run: Iterable[Key]) -> list[Slot]:
-    """Everything that a figure shows, in its order; ``run`` is what was run, ``reference`` one of the above."""
+    """Everything that a figure shows, panel by panel in its order.
+
+    ``run`` is what was run, ``reference`` one of the above.
+    """
     found = [
         Slot(
             row["panel"],
@@ -62,9 +60,11 @@ def slots(number: str, reference: str, run: Iterable[Key]) -> list[Slot]:
         if reference == FIGURE:
             letter = _next_letter(found)
             found += [slot.of(approach, letter) for slot in found if slot.panel == found[0].panel]
-        else:
-            found = _with_approach(found, approach)
-    return found
+        else:  # wherever base, shift and alsatian stand side by side
+            found += [slot.of(approach, slot.panel) for slot in found if slot.key.approach == APPROACHES[0]]
+    places = list(dict.fromkeys(map(_place, found)))
+    panels = list(dict.fromkeys(slot.panel for slot in found))
+    return sorted(found, key=lambda slot: (panels.index(slot.panel), places.index(_place(slot))))
 
 
 def _add_workloads(found: list[Slot], keys: Sequence[Key], approaches: Sequence[str]) -> None:
@@ -82,17 +82,9 @@ def _add_workloads(found: list[Slot], keys: Sequence[Key], approaches: Sequence[
         ]
 
 
-def _with_approach(found: Sequence[Slot], approach: str) -> list[Slot]:
-    """``found`` and bars of ``approach`` wherever base, shift and alsatian stand side by side."""
-    cells: dict[str, dict[tuple[str, int | None, str], list[Slot]]] = {}
-    for slot in found:
-        cells.setdefault(slot.panel, {}).setdefault(slot.place, []).append(slot)
-    return [
-        slot
-        for panel, places in cells.items()
-        for there in places.values()
-        for slot in (*there, *(s.of(approach, panel) for s in there if s.key.approach == APPROACHES[0]))
-    ]
+def _place(slot: Slot) -> tuple[str, Key]:
+    """The cell of a panel, whatever the approach."""
+    return slot.panel, replace(slot.key, approach="")
 
 
 def _next_letter(found: Sequence[Slot]) -> str:

@@ -8,11 +8,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from alsatian.units import factor_text, seconds_text
 from analysis.comparing.labels import DISTRIBUTIONS
-from analysis.figures import style
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.comparisons import COMPONENTS
 from analysis.paper.evidence.slots import PANEL
-from analysis.paper.kinds.bars import Bar, Group
 from analysis.paper.kinds.groups import GroupedFigure
 
 # A hue that no strategy has, for panels of different strategies share the legend.
@@ -30,49 +28,41 @@ class Parts(GroupedFigure):
     reference = PANEL
     ordinate: ClassVar[str] = "time relative to the total\nof the first bar (%)"
 
-    def looks(self, inside: Sequence[Cell]) -> dict[str, str]:
-        """What the bars of a panel differ in: strategies, or else workloads in shades of one colour."""
-        names = list(dict.fromkeys(_name(cell, inside) for cell in inside))
-        if len({cell.approach for cell in inside}) > 1:
-            return {name: style.colour(name) for name in names}
-        return {name: to_hex(_SHADES(i / max(1, len(names) - 1))) for i, name in enumerate(names)}
+    def name(self, cell: Cell, inside: Sequence[Cell]) -> str:
+        """What the bars of a panel differ in: strategies, distributions or workloads."""
+        if _differ(inside, "approach"):
+            return cell.approach
+        if _differ(inside, "distribution"):
+            return DISTRIBUTIONS.get(cell.distribution, cell.distribution)
+        return cell.workload.partition("@")[2] or cell.workload
 
-    def groups(self, inside: Sequence[Cell]) -> list[Group]:
+    def looks(self, inside: Sequence[Cell]) -> dict[str, str]:
+        """Colours of strategies, or else shades of one colour."""
+        looks = super().looks(inside)
+        if _differ(inside, "approach"):
+            return looks
+        return {name: to_hex(_SHADES(i / max(1, len(looks) - 1))) for i, name in enumerate(looks)}
+
+    def group(self, cell: Cell) -> str:
         """A group for each part."""
-        looks = self.looks(inside)
-        components: dict[str, list[Bar]] = {}
-        for cell in inside:
-            components.setdefault(cell.component, []).append(_bar(cell, looks[_name(cell, inside)]))
-        return [Group(COMPONENTS[name], own) for name, own in components.items()]
+        return COMPONENTS[cell.component]
+
+    def text(self, cell: Cell) -> str:
+        """Seconds, and of a total the speed-up over base."""
+        if cell.component == "total" and cell.approach != "base" and not math.isnan(cell.speedup):
+            return f"{seconds_text(cell.seconds)}, {factor_text(cell.speedup)}"
+        return seconds_text(cell.seconds) + (", no base" if math.isnan(cell.percent) else "")
 
     def panel_title(self, letter: str, inside: Sequence[Cell]) -> str:
         """What its bars have in common."""
         first = inside[0]
         told = [first.workload.partition("@")[0], f"{first.items:,} items"]
-        if len({cell.distribution for cell in inside}) == 1:
+        if not _differ(inside, "distribution"):
             told.insert(1, DISTRIBUTIONS.get(first.distribution, first.distribution))
-        if len({cell.approach for cell in inside}) == 1:
+        if not _differ(inside, "approach"):
             told.insert(0, first.approach)
         return f"({letter}) {', '.join(told)}"
 
 
-def _name(cell: Cell, inside: Sequence[Cell]) -> str:
-    if len({other.approach for other in inside}) > 1:
-        return cell.approach
-    if len({other.distribution for other in inside}) > 1:
-        return DISTRIBUTIONS.get(cell.distribution, cell.distribution)
-    return cell.workload.partition("@")[2] or cell.workload
-
-
-def _bar(cell: Cell, colour: str) -> Bar:
-    scale = cell.percent / cell.seconds if cell.ok and cell.seconds else math.nan
-    low, high = cell.seconds_min * scale, cell.seconds_max * scale
-    return Bar(colour, cell.percent, low, high, _text(cell), cell.published_percent)
-
-
-def _text(cell: Cell) -> str:
-    if not cell.ok:
-        return cell.status if cell.status != "ok" else "not measured"
-    if cell.component == "total" and cell.approach != "base" and not math.isnan(cell.speedup):
-        return f"{seconds_text(cell.seconds)}, {factor_text(cell.speedup)}"
-    return seconds_text(cell.seconds) + (", no base" if math.isnan(cell.percent) else "")
+def _differ(inside: Sequence[Cell], label: str) -> bool:
+    return len({getattr(cell, label) for cell in inside}) > 1

@@ -28,8 +28,9 @@ def pack(folder: Path) -> None:
     kept = HERE / "records" / f"{folder.name}.json"
     kept.write_text(json.dumps(documents, separators=(",", ":"), ensure_ascii=False) + "\n")
     with tempfile.TemporaryDirectory() as name:
-        files = paper.draw(unpack(kept, Path(name)))
-        for path in files:
+        unpacked = unpack(kept, Path(name))
+        section = paper.section(unpacked)
+        for path in section.save(unpacked) if section else ():
             if path.suffix == ".csv":
                 end = "-verdict" if path.name == "verdict.csv" else ""
                 shutil.copyfile(path, HERE / "expected" / f"{folder.name}{end}.csv")

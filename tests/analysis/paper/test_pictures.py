@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from alsatian.records import ResultsError
-from analysis import paper
 from analysis.figures import style
 from analysis.paper import fig12, section
 from analysis.report import build
@@ -20,6 +19,11 @@ def drawn(folder):
         figure = picture.draw(picture.title, picture.caption)
         figure.draw_without_rendering()
     return figure
+
+
+def save(folder):
+    """The files of the figure of the records in ``folder``."""
+    return section(folder).save(folder)
 
 
 def texts(figure):
@@ -83,11 +87,11 @@ def test_if_no_run_ended_well_all_are_drawn_as_missing(tmp_path, write, as_publi
     for run in made:
         run |= {"status": "failed", "error": "x", "repeats": [], "rounds": [], "ranking": [], "winner": None}
     check_layout(drawn(write(tmp_path, *made)))
-    assert len(paper.draw(tmp_path)) == 6
+    assert len(save(tmp_path)) == 6
 
 
 def test_bars_and_marks_are_the_csv(tmp_path, write, as_published):
-    paper.draw(write(tmp_path, *as_published("10", best=True)))
+    save(write(tmp_path, *as_published("10", best=True)))
     shown = pd.read_csv(tmp_path / "figures" / "fig10.csv")
     figure = drawn(tmp_path)
     heights = [patch.get_height() for axes in figure.axes for patch in axes.patches]
@@ -107,7 +111,7 @@ def test_speedups_are_printed(tmp_path, write, as_published):
 
 
 def test_what_was_scaled_stands_under_the_figure(tmp_path, write, as_published):
-    files = paper.draw(write(tmp_path, *as_published("17")))
+    files = save(write(tmp_path, *as_published("17")))
     assert [path.name for path in files] == [
         "fig17.png", "fig17.pdf", "fig17.svg", "fig17.csv", "verdict.csv", "verdict.md",
     ]  # fmt: skip
@@ -116,16 +120,16 @@ def test_what_was_scaled_stands_under_the_figure(tmp_path, write, as_published):
 
 
 def test_vector_files_look_the_same_whatever_fonts_a_reader_has(tmp_path, write, as_published):
-    paper.draw(write(tmp_path, *as_published("17")))
+    save(write(tmp_path, *as_published("17")))
     svg = (tmp_path / "figures" / "fig17.svg").read_text()
     assert "<text" not in svg  # letters are shapes
     assert b"/FontFile2" in (tmp_path / "figures" / "fig17.pdf").read_bytes()
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path, write, as_published):
-    files = paper.draw(write(tmp_path, *as_published("17")))
+    files = save(write(tmp_path, *as_published("17")))
     before = [path.read_bytes() for path in files]
-    assert [path.read_bytes() for path in paper.draw(tmp_path)] == before
+    assert [path.read_bytes() for path in save(tmp_path)] == before
 
 
 def test_the_report_shows_the_figure_and_the_verdicts(tmp_path, write, as_published):
@@ -152,7 +156,7 @@ def test_a_figure_without_runs_is_drawn_too(tmp_path, place, blocks_document):
 
 def test_families_are_drawn(tmp_path, place, overlap_document):
     place(tmp_path, "overlap.json", overlap_document("DETR-50", 0.87), overlap_document("DINOv2-L", 0.5))
-    paper.draw(tmp_path)
+    save(tmp_path)
     check_layout(drawn(tmp_path))
     shown = pd.read_csv(tmp_path / "figures" / "overlap.csv").set_index("workload")
     assert shown.loc["DETR-50", "percent"] == shown.loc["DETR-50", "published_percent"] == 87
@@ -172,8 +176,8 @@ def test_files_that_are_none_are_named(tmp_path, place, blocks_document):
 
 def test_without_the_folder_there_is_nothing(tmp_path):
     with pytest.raises(ResultsError, match="no such folder"):
-        paper.verdicts(tmp_path / "nowhere")
-    assert paper.draw(tmp_path) == []
+        section(tmp_path / "nowhere")
+    assert section(tmp_path) is None
 
 
 def test_blocks_are_spread_by_depth():

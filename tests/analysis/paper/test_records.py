@@ -47,7 +47,8 @@ def test_every_figure_has_records():
 
 @EACH
 def test_the_numbers_of_the_figure_are_as_they_were(tmp_path, unpack, kept):
-    files = paper.draw(unpack(kept, tmp_path))
+    folder = unpack(kept, tmp_path)
+    files = paper.section(folder).save(folder)
     for path in (path for path in files if path.suffix == ".csv"):
         end = "-verdict" if path.name == "verdict.csv" else ""
         found, expected = rows(path), rows(HERE / "expected" / f"{kept.stem}{end}.csv")

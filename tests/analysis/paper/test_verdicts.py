@@ -1,10 +1,14 @@
 import pytest
 
-from analysis.paper import FAILS, HOLDS, UNTESTABLE, verdicts
+from analysis.paper import FAILS, HOLDS, UNTESTABLE, section
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, judge
 
 NUMBERS = ["5", "10", "11", "13", "14", "15", "16", "17"]
+
+
+def verdicts(folder):
+    return section(folder).verdicts
 
 
 def by_claim(found, start):
