@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from alsatian.units import factor_text, seconds_text
 from analysis.comparing.labels import short
+from analysis.comparing.measurements import PAPER_PARTS
 from analysis.figures import picture, style
 from analysis.figures.picture import Picture
 
 # Inches of the figure, and of a line of a label; letters of that line.
 WIDTH, LINE, LETTERS = 5.6, 0.16, 36
 THICK = 0.7
-MEASURED_PARTS = ("prepare model", "prepare data", "inference", "proxy scoring")
 
 
 def speedup(summary: pd.DataFrame, title: str, caption: str) -> Picture:
@@ -46,14 +46,8 @@ def breakdown(summary: pd.DataFrame, title: str, caption: str) -> Picture:
 def speedup_data(summary: pd.DataFrame) -> pd.DataFrame:
     """Columns ``strategy``, ``speedup``, and ``speedup_min`` and ``speedup_max``: the ends of the whiskers."""
     base = summary["speedup"] * summary["wall_s"]
-    return pd.DataFrame(
-        {
-            "strategy": summary["strategy"],
-            "speedup": summary["speedup"],
-            "speedup_min": base / summary["wall_max"],
-            "speedup_max": base / summary["wall_min"],
-        }
-    )
+    ends = {"speedup_min": base / summary["wall_max"], "speedup_max": base / summary["wall_min"]}
+    return summary[["strategy", "speedup"]].assign(**ends)
 
 
 def breakdown_data(summary: pd.DataFrame) -> pd.DataFrame:
@@ -62,11 +56,9 @@ def breakdown_data(summary: pd.DataFrame) -> pd.DataFrame:
     Rows whose parts were not measured are left out.
     """
     summary = summary[summary["inference_s"].notna()].reset_index(drop=True)
-    parts = {f"{name.replace(' ', '_')}_s": summary[f"{name.replace(' ', '_')}_s"] for name in MEASURED_PARTS}
     rest = summary[["planning_s", "cache_io_s", "other_s"]].sum(axis=1)
-    return pd.DataFrame(
-        {"strategy": summary["strategy"], **parts, "everything_else_s": rest, "wall_s": summary["wall_s"]}
-    )
+    parts = summary[["strategy", *(f"{part}_s" for part in PAPER_PARTS)]]
+    return parts.assign(everything_else_s=rest, wall_s=summary["wall_s"])
 
 
 def _draw_speedup(summary: pd.DataFrame, title: str, caption: str) -> Figure:
