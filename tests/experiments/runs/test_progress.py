@@ -9,7 +9,7 @@ from rich.console import Console
 from alsatian.units import duration
 from experiments.runs.progress import Progress
 
-OK = {"repeats": [{"wall_s": 2.0}, {"wall_s": 4.0}, {"wall_s": 3.0}], "winner": "m"}
+OK = "3.0 s (median of 3), best model m"
 
 
 @pytest.fixture

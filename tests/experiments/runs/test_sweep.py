@@ -78,9 +78,15 @@ def test_the_manifest_is_written_before_anything_runs_and_kept_current(
     assert statuses(tmp_path) == ["ok", "ok"]
 
 
-def test_a_single_run_has_no_manifest(alsatian: Alsatian, tmp_path: Path) -> None:
-    assert alsatian("run", "strategy=alsatian") == 0
+def test_a_single_run_has_no_manifest_and_says_what_it_found(
+    alsatian: Alsatian, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alsatian("run", "strategy=alsatian", "repeats=3") == 0
     assert not list(tmp_path.rglob("sweeps"))
+    found = record(tmp_path, "alsatian")
+    seconds = sorted(repeat["wall_s"] for repeat in found["repeats"])[1]
+    line = f"alsatian: {seconds:.1f} s (median of 3), best model {found['winner']}"
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_a_failed_run_is_recorded_and_the_others_go_on(

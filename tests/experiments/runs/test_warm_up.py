@@ -53,7 +53,7 @@ def test_one_model_and_one_batch_once_a_process(
     assert len(searched) == 1
     assert again.findings == first.findings
     # Nothing of it is measured, and what it has read is read from the disk again.
-    assert again.repeat["counters"] == first.repeat["counters"]
+    assert again.repeat.counters == first.repeat.counters
 
 
 def test_not_if_it_is_not_wanted(
@@ -75,7 +75,7 @@ def test_what_goes_wrong_is_left_to_the_search_that_is_measured(
     monkeypatch.setattr(warm_up, "search", broken)
     monkeypatch.setattr(warm_up, "_warm", set())
     measured = repeat.measure(setup, models, lambda: None)
-    assert measured.repeat["valid"]
+    assert measured.repeat.valid
     monkeypatch.setattr(repeat, "search", broken)
     with pytest.raises(repeat.RunFailed, match="a block is damaged"):
         repeat.measure(setup, models, lambda: None)
