@@ -1,10 +1,14 @@
 """A command line in a folder of its own, with a model store that all tests of a session share."""
 
+import io
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
+from analysis.figures import picture
 from experiments.cli import main
 
 Alsatian = Callable[..., int]
@@ -36,3 +40,18 @@ def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         assert main(["run", "strategy=alsatian", "scale=ci", f"store_dir={store}"]) == 0
     return folder / "results"
+
+
+@cache
+def blank(kind: str) -> bytes:
+    content = io.BytesIO()
+    Figure((1, 1)).savefig(content, format=kind)
+    return content.getvalue()
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, but neither laid out nor rendered, which takes longer than the runs of a test: their files
+    are blank. What they look like is tested in ``tests/analysis``."""
+    monkeypatch.setattr(picture.Picture, "_settled", lambda own, title, caption: own.draw(title, caption))
+    monkeypatch.setattr(picture, "_bytes", lambda figure, kind: blank(kind))

@@ -15,6 +15,7 @@ Alsatian = Callable[..., int]
 PAPER = set(experiments_with("figure"))
 
 
+@pytest.mark.usefixtures("quick_pictures")
 @pytest.mark.parametrize(
     "experiment",
     [
