@@ -22,7 +22,9 @@ MAY_IMPORT = {
 DOORS = ("alsatian.__main__",)
 # What reads records needs of the system; none of it loads torch (see tests/analysis).
 FOR_ANALYSIS = ("alsatian.records", "alsatian.units", "alsatian.files")
-FILE_LINES, FOLDER_MODULES, SOURCE_LINES = 250, 15, 24_000
+FILE_LINES, FOLDER_MODULES = 250, 15
+# What there is, so that it does not grow unnoticed; 24,000 is the aim.
+SOURCE_LINES = 27_250
 
 Graph = Mapping[str, set[str]]
 
@@ -126,6 +128,5 @@ def test_no_folder_is_too_full() -> None:
     assert not {str(f.relative_to(ROOT)): n for f, n in count.items() if n > FOLDER_MODULES}
 
 
-@pytest.mark.xfail(strict=False, reason="all rooms are being rebuilt")
 def test_there_is_not_too_much_source() -> None:
     assert sum(lines(path) for path in modules().values()) <= SOURCE_LINES
