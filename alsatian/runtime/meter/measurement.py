@@ -48,5 +48,6 @@ class Measurement:
     @property
     def valid(self) -> bool:
         """Whether the parts add up to the wall time within ``TOLERANCE`` or ``BREAK_S``; not judged where none were
-        measured."""
+        measured. Of a whole search nothing is left out, so what this can find there are a device's clock and the
+        host's that disagree."""
         return self.level == "total" or abs(self.unattributed_s) <= max(TOLERANCE * self.wall_s, BREAK_S)
