@@ -13,7 +13,7 @@ from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.data_source import DataSource
 from alsatian.runtime.features import Features, FeatureStore
-from alsatian.runtime.loading.loader import BlockLoader
+from alsatian.runtime.loading.loader import Loader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
@@ -37,7 +37,7 @@ class Engine:
     segments: Mapping[str, Segment]
     data: DataSource
     scorer: Scorer
-    loader: BlockLoader
+    loader: Loader
     cache: Cache
     meter: Meter
     observer: Observer

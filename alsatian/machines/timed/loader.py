@@ -3,16 +3,19 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from alsatian.budgets import BlockBudgets
 from alsatian.costs.model import CostModel
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.recent import Recent
 from alsatian.runtime.loading.block_source import Need
-from alsatian.runtime.loading.loader import BlockLoader
-from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
+from alsatian.runtime.loading.loader import Loader
+from alsatian.runtime.loading.residency import Residency
+from alsatian.runtime.loading.transfer import Loaded, Parameters
 from alsatian.runtime.meter.meter import Meter
+
+NOTHING = Loaded([])
+"""What a block holds here."""
 
 
 @dataclass
@@ -25,8 +28,8 @@ class _UnderWay:
     end: float
 
 
-class TimedLoader(BlockLoader):
-    """Which block is read when, kept and dropped is decided by :class:`BlockLoader`; what takes time is not done.
+class TimedLoader(Loader):
+    """:class:`Residency` decides which block is read when, kept and dropped; what takes time is not done.
 
     The reading thread is a second time line. Between two moments at which the search changes something it is
     given the time that has passed. The store is shared while both threads read.
@@ -48,13 +51,8 @@ class TimedLoader(BlockLoader):
         model_files: bool = False,
         file_bytes: Mapping[str, int] | None = None,
     ) -> None:
-        super().__init__(
-            None,  # type: ignore[arg-type]
-            meter,
-            budgets.device,
-            host_budget=budgets.host,
-            transfer=Transfer(),
-        )
+        self._residency = Residency(meter, clock.mark, budgets.device, budgets.host)
+        self._meter = meter
         self._costs = costs
         self._clock = clock
         self._reads_ahead = ahead
@@ -71,29 +69,47 @@ class TimedLoader(BlockLoader):
         clock.disturb = self._delayed
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
-        super().follow(steps, budget)
+        self.stop()
+        self._residency.follow(steps, budget)
         self._thread_free_at = self._changed_at = self._clock.now
 
     def advance(self) -> None:
         self._catch_up()
-        super().advance()
+        self._residency.advance()
 
     def load(self, need: Need) -> Parameters:
         self._catch_up()
-        under_way = self._under_way
-        if under_way is not None and under_way.identity == need.block.identity:
-            with self._meter.stalled("prepare_model"):
-                self._clock.wait_until(under_way.end)
-            self._finish(under_way)
-        return super().load(need)
+        if self._under_way is not None and self._under_way.identity == need.block.identity:
+            self._wait(self._under_way)
+        with self._meter.part("prepare_model"):
+            loaded, room = self._residency.claim(need)
+            if loaded is None:
+                self._fetch(need)
+                self._residency.fetched(need.block.identity, NOTHING, room is not None)
+        return []
 
     def stop(self) -> None:
         self._catch_up()
         if self._under_way is not None:
-            with self._meter.stalled("prepare_model"):
-                self._clock.wait_until(self._under_way.end)
-            self._finish(self._under_way)
-        super().stop()
+            self._wait(self._under_way)
+        self._residency.end()
+
+    def close(self) -> None:
+        self.stop()
+        self._residency.clear()
+
+    def give_up(self) -> int:
+        self._catch_up()
+        self._residency.pause()
+        if self._under_way is not None:
+            self._wait(self._under_way)
+        return self._residency.shrink()
+
+    def _wait(self, under_way: _UnderWay) -> None:
+        """For a block that the reading thread is bringing."""
+        with self._meter.stalled("prepare_model"):
+            self._clock.wait_until(under_way.end)
+        self._finish(under_way)
 
     def _delayed(self, start: float) -> float:
         """Seconds by which reading ahead delayed what was computed since ``start``."""
@@ -115,13 +131,13 @@ class TimedLoader(BlockLoader):
 
     def _run_until(self, moment: float) -> None:
         """Let the reading thread do what it can until ``moment``, given what it knows since the last change."""
-        while self._reads_ahead and self._foresight.follows:
+        while self._reads_ahead and self._residency.foresight.follows:
             if self._under_way is not None:
                 if self._under_way.end > moment:
                     break
                 self._finish(self._under_way)
             start = max(self._thread_free_at, self._changed_at)
-            if start >= moment or (order := self._order()) is None:
+            if start >= moment or (order := self._residency.order()) is None:
                 break
             need = order[0]
             read, rest = self._seconds(need)
@@ -129,11 +145,11 @@ class TimedLoader(BlockLoader):
             self._under_way = _UnderWay(need.block.identity, start, start + read, start + read + rest)
 
     def _finish(self, under_way: _UnderWay) -> None:
-        self._fetched(under_way.identity, Loaded([]), True)
+        self._residency.fetched(under_way.identity, NOTHING, True)
         self._busy_s += under_way.end - under_way.start
         self._thread_free_at, self._under_way = under_way.end, None
 
-    def _fetch(self, need: Need, room: list[Any] | None) -> Loaded:
+    def _fetch(self, need: Need) -> None:
         """On the thread that searches."""
         read, rest = self._seconds(need)
         other = self._under_way
@@ -143,8 +159,6 @@ class TimedLoader(BlockLoader):
             other.read_end += shared
             other.end += shared
         self._clock.advance(read + rest)
-        self._fetched(need.block.identity, Loaded([]), room is not None)
-        return Loaded([])
 
     def _seconds(self, need: Need) -> tuple[float, float]:
         """Seconds that the store is read for, and those of the rest; counts what is read."""
@@ -152,12 +166,11 @@ class TimedLoader(BlockLoader):
         read = self._costs.read_s(block)
         rest = self._costs.load_s(block) - read
         size = self._file_bytes.get(block.identity, block.parameter_bytes)
-        if self._host.get(block.identity) is not None:
+        if self._residency.host.get(block.identity) is not None:
             self._meter.count("host_block_hits")
             return 0.0, rest
-        later = self._foresight.next_use(block.identity)
-        if self._host.reserve(block.identity, size, later, equal=True) is not None:
-            self._host.fill(block.identity, Loaded([]))
+        if self._residency.reserve_host(block.identity, size) is not None:
+            self._residency.host.fill(block.identity, NOTHING)
         if self._copies.use(block.identity):
             self._meter.count("ssd_hits")
             self._meter.count("ssd_bytes_read", size)

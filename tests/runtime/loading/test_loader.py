@@ -292,7 +292,7 @@ def test_a_block_that_went_is_read_ahead_again_for_a_later_chunk(setup: Make, ro
     made.loader.follow([[need] for need in needs] * 4)
     for i in range(32):
         name = needs[i % 8].block.identity
-        wait_for(lambda name=name: name in made.loader._device and not made.loader._fetching)  # type: ignore[misc]
+        wait_for(lambda name=name: name in made.loader._residency.device and not made.loader._residency.fetching)  # type: ignore[misc]
         assert made.step(needs[i % 8]) == [i % 8]
     made.loader.stop()
     assert made.read() <= most
@@ -334,13 +334,13 @@ def test_bytes_are_reserved_before_a_block_is_fetched(setup: Make) -> None:
     made.reader.go.clear()
     made.loader.follow([[need] for need in needs])
     wait_for(lambda: len(made.reader.names) == 1)
-    assert made.loader._device.used == SIZE
+    assert made.loader._residency.device.used == SIZE
     made.loader.advance()
     others = [threading.Thread(target=made.loader.load, args=(need,)) for need in needs[1:]]
     for other in others:
         other.start()
     wait_for(lambda: len(made.reader.names) == 3)
-    assert made.loader._device.used == 2 * SIZE
+    assert made.loader._residency.device.used == 2 * SIZE
     made.reader.go.set()
     for other in others:
         other.join(PATIENCE)
@@ -425,18 +425,18 @@ def test_giving_up_drops_everything_and_keeps_half_from_then_on(setup: Make) -> 
     wait_for(lambda: made.read() == 6)
     assert made.step(needs[0]) == [0]
     assert made.loader.give_up() == 6 * SIZE
-    assert made.loader._device.used == 0
+    assert made.loader._residency.device.used == 0
     assert made.loader.give_up() == 0
     assert made.loader.load(needs[0])[0][0] == 0  # again, and it is not kept
     time.sleep(MOMENT / 4)
-    assert (made.read(), made.loader._device.used) == (7, 0)
+    assert (made.read(), made.loader._residency.device.used) == (7, 0)
     assert made.step(needs[1]) == [1]
-    wait_for(lambda: needs[2].block.identity in made.loader._device)  # read ahead once more
+    wait_for(lambda: needs[2].block.identity in made.loader._residency.device)  # read ahead once more
     assert [made.step(need) for need in needs[2:]] == [[2], [3], [4], [5]]
-    assert made.loader._device.used <= 3 * SIZE
+    assert made.loader._residency.device.used <= 3 * SIZE
     assert [made.step(need) for need in needs] == [[0], [1], [2], [3], [4], [5]]
     made.loader.stop()
-    assert made.loader._device.budget == 3 * SIZE
+    assert made.loader._residency.device.budget == 3 * SIZE
 
 
 def test_giving_up_waits_for_the_block_on_its_way(setup: Make) -> None:
@@ -474,12 +474,12 @@ def test_running_out_of_memory_pauses_reading_ahead_and_is_the_callers_error_onl
     wait_for(lambda: transfer.failed == 1)
     time.sleep(MOMENT / 4)
     assert transfer.failed == 1
-    assert made.loader._device.used == 0
+    assert made.loader._residency.device.used == 0
     with pytest.raises(torch.OutOfMemoryError):
         made.loader.load(needs[0])
     transfer.short = False
     made.loader.advance()
-    wait_for(lambda: made.loader._device.used == 3 * SIZE)
+    wait_for(lambda: made.loader._residency.device.used == 3 * SIZE)
     assert [made.step(need) for need in needs] == [[0], [1], [2]]
     made.loader.stop()
 
@@ -547,9 +547,9 @@ def test_a_failed_copy_gives_pinned_room_back(setup: Make, monkeypatch: pytest.M
         patched.setattr(Device, "stage", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             made.loader.load(need)
-    assert made.loader._host.used == made.loader._device.used == 0
+    assert made.loader._residency.host.used == made.loader._residency.device.used == 0
     made.loader.load(need)
-    assert made.loader._host.used == 64
+    assert made.loader._residency.host.used == 64
 
 
 def test_stopping_ends_the_thread_even_if_nothing_is_used(setup: Make) -> None:
