@@ -48,6 +48,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     found = cells([word for word in options.overrides if not word.startswith(PREFIX)], options.multirun)
     from alsatian.explanation import explain, rounds_of
     from alsatian.files import json_bytes
+    from analysis.tables.formats import terminal
     from experiments.predictions.case import Predictor
     from experiments.predictions.explanation_text import comparison, lines
     from experiments.runs.progress import Progress
@@ -78,7 +79,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         if asked.format == "text":
             shown = list(lines(explanation, asked.steps == "all"))
             if actual is not None:
-                shown += ["", *comparison(explanation["predicted"], explanation["actual"])]
+                shown += ["", terminal(comparison(explanation["predicted"], explanation["actual"]), console.width)]
             head = f"{_name(explanation)}, on {explanation['hardware']} hardware"
             console.print(head, style="bold")
             console.print("\n".join([*shown, ""]))

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alsatian.units import format_bytes
+from analysis.tables.formats import Table
+from analysis.tables.metrics import TEXTS, Unit
 
 # Steps and vertices that are shown of a long plan: the first and the last.
 FIRST, LAST = 24, 6
 # A prediction that is off by more than this is marked.
 MISS = 0.10
+MARK = "<- miss"
 
 
 def lines(explanation: Mapping[str, Any], whole: bool) -> Iterator[str]:
@@ -31,36 +34,35 @@ def lines(explanation: Mapping[str, Any], whole: bool) -> Iterator[str]:
     yield f"  peaks: {_sizes(predicted['peaks'])}"
 
 
-def comparison(predicted: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[str]:
+def comparison(predicted: Mapping[str, Any], actual: Mapping[str, Any]) -> Table:
     """Predicted beside actual, of every round and of the whole search; what is off by much is marked."""
-    wall = actual["wall_s"]
-    yield f"{'':<24}{'predicted':>14}{'actual':>14}{'off by':>9}"
+    rows = []
     for number, (before, after) in enumerate(zip(predicted["rounds"], actual["rounds"], strict=False), start=1):
         off = {part: before["parts_s"][part] - seconds for part, seconds in after["parts_s"].items()}
         part = max(off, key=lambda name: abs(off[name]))
         missed = abs(before["wall_s"] - after["wall_s"]) > MISS * after["wall_s"]
-        row = _row(f"round {number}", before["wall_s"], after["wall_s"], "s", missed)
-        yield f"{row}, most in {part.replace('_', ' ')} ({off[part]:+.3f} s)" if missed else row
-    yield _row("wall time", predicted["wall_s"], wall, "s", abs(predicted["wall_s"] - wall) > MISS * wall)
+        mark = f"{MARK}, most in {part.replace('_', ' ')} ({off[part]:+.3f} s)" if missed else ""
+        rows.append(_row(f"round {number}", before["wall_s"], after["wall_s"], "s", mark))
+    wall = actual["wall_s"]
+    far = abs(predicted["wall_s"] - wall) > MISS * wall
+    rows.append(_row("wall time", predicted["wall_s"], wall, "s", MARK if far else ""))
     misses = {part: abs(predicted["parts_s"][part] - actual["parts_s"][part]) for part in actual["parts_s"]}
     for part in sorted(misses, key=lambda name: -misses[name]):
         # A part counts by what it contributes: a small one may be off by any share.
-        marked = misses[part] > MISS / 2 * wall
-        yield _row(part.replace("_", " "), predicted["parts_s"][part], actual["parts_s"][part], "s", marked)
-    for group, unit in (("counters", ""), ("peaks", "bytes")):
+        mark = MARK if misses[part] > MISS / 2 * wall else ""
+        rows.append(_row(part, predicted["parts_s"][part], actual["parts_s"][part], "s", mark))
+    for group in ("counters", "peaks"):
         for name in sorted({*predicted[group], *actual[group]} - {"warm_reads"}):
             before, after = predicted[group].get(name, 0), actual[group].get(name, 0)
-            kind = "bytes" if "bytes" in name else unit
-            yield _row(name.replace("_", " "), before, after, kind, before != after)
+            unit: Unit = "bytes" if group == "peaks" or "bytes" in name else "count"
+            rows.append(_row(name, before, after, unit, MARK if before != after else ""))
+    return Table("", ("", "predicted", "actual", "off by", ""), rows, numeric=(1, 2, 3))
 
 
-def _row(name: str, predicted: float, actual: float, unit: str, marked: bool) -> str:
-    shown = [
-        f"{value:.3f} s" if unit == "s" else format_bytes(round(value)) if unit == "bytes" else f"{value:,.0f}"
-        for value in (predicted, actual)
-    ]
+def _row(name: str, predicted: float, actual: float, unit: Unit, mark: str) -> tuple[str, ...]:
+    shown = [f"{value:.3f} s" if unit == "s" else TEXTS[unit](value) for value in (predicted, actual)]
     off = f"{predicted / actual - 1:+.0%}" if actual else "" if predicted == actual else "new"
-    return f"{name:<24}{shown[0]:>14}{shown[1]:>14}{off:>9}{'  <- miss' if marked else ''}"
+    return name.replace("_", " "), *shown, off, mark
 
 
 def _head(entry: Mapping[str, Any]) -> str:

@@ -49,9 +49,10 @@ def blank(kind: str) -> bytes:
     return content.getvalue()
 
 
-@pytest.fixture
-def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are drawn, but neither laid out nor rendered, which takes longer than the runs of a test: their files
-    are blank. What they look like is tested in ``tests/analysis``."""
-    monkeypatch.setattr(picture.Picture, "_settled", lambda own, title, caption: own.draw(title, caption))
-    monkeypatch.setattr(picture, "_bytes", lambda figure, kind: blank(kind))
+    are blank. What they look like is tested in ``tests/analysis``; tests marked ``pictures`` render theirs."""
+    if request.node.get_closest_marker("pictures") is None:
+        monkeypatch.setattr(picture.Picture, "_settled", lambda own, title, caption: own.draw(title, caption))
+        monkeypatch.setattr(picture, "_bytes", lambda figure, kind: blank(kind))

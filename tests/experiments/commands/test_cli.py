@@ -79,6 +79,7 @@ def test_another_setting_is_another_run(alsatian: Alsatian, tmp_path: Path) -> N
     assert len(list(tmp_path.rglob("run.json"))) == 2
 
 
+@pytest.mark.pictures
 def test_figures_rebuild_everything_from_the_records_alone(alsatian: Alsatian, tmp_path: Path) -> None:
     assert alsatian("run", "experiment=quickstart") == 0
     folder = tmp_path / "results" / "quickstart"

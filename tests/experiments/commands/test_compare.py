@@ -8,7 +8,7 @@ import pytest
 from analysis.tables.comparison import FORMATS as WRITTEN
 from experiments.commands.compare import FORMATS
 
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("cli")
 
 Alsatian = Callable[..., int]
 

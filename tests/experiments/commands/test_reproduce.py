@@ -115,12 +115,13 @@ def test_one_that_fails_stops_no_other_and_is_one_line(reproduce: Reproduce, tmp
         (["scale=huge"], "scale=huge"),
     ],
 )
-def test_bad_words_are_one_line(reproduce: Reproduce, words: list[str], message: str, tmp_path: Path) -> None:
-    done = reproduce(*words)
-    assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
+def test_bad_words_are_one_line(
+    alsatian: Alsatian, words: list[str], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert alsatian("reproduce", "scale=ci", *words) == 1
+    (line,) = capfd.readouterr().err.strip().splitlines()
     assert message in line
-    assert not list((tmp_path / "here").iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

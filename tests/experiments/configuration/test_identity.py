@@ -8,6 +8,8 @@ import pytest
 
 from experiments.configuration.identity import sources
 
+pytestmark = pytest.mark.xdist_group("cli")
+
 ORDER = "from alsatian.planning.orders.given import Given\n\n\nclass Own(Given):\n    pass\n"
 
 

@@ -12,7 +12,6 @@ import pytest
 from experiments.runs import repeat
 
 pytestmark = [
-    pytest.mark.usefixtures("quick_pictures"),
     pytest.mark.xdist_group("cli"),
     pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="cannot tell which file is written here"),
 ]

@@ -15,7 +15,6 @@ Alsatian = Callable[..., int]
 PAPER = set(experiments_with("figure"))
 
 
-@pytest.mark.usefixtures("quick_pictures")
 @pytest.mark.parametrize(
     "experiment",
     [

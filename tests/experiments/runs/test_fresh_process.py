@@ -18,7 +18,7 @@ from experiments.configuration.composition import cells
 from experiments.runs import worker
 from experiments.runs.repeat import RunFailed
 
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("cli")
 
 Alsatian = Callable[..., int]
 

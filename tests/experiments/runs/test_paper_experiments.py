@@ -11,7 +11,7 @@ from analysis.paper.evidence import published
 from experiments.configuration.composition import Cell, cells, choices
 from experiments.runs.environment import environment
 
-pytestmark = [pytest.mark.xdist_group("paper"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("paper")
 
 SEARCHES = ("05", "10", "11", "13", "14", "15", "16", "17")
 EXPERIMENTS = {**{f"fig{number}": number.lstrip("0") for number in (*SEARCHES, "12")}, "overlap": "overlap"}

@@ -20,7 +20,7 @@ from experiments.runs import repeat
 from experiments.runs.environment import environment
 from experiments.runs.record import PEAKS, over_budget
 
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("cli")
 
 Alsatian = Callable[..., int]
 

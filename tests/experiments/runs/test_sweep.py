@@ -16,7 +16,7 @@ from alsatian.models.sets.finetunes import TrainedSet
 from alsatian.records import Sweep
 from experiments.runs import repeat
 
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("cli")
 
 Alsatian = Callable[..., int]
 TWO = ("-m", "strategy=alsatian,shift")

@@ -14,7 +14,7 @@ from experiments.configuration.setup import Parts, Setup
 from experiments.runs import repeat, warm_up
 
 # One worker trains the shared models, once.
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("cli")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from experiments.trackers import base, wandb
 from experiments.trackers.base import Guarded, Tracker, Values
 from experiments.trackers.wandb import WandbTracker
 
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.usefixtures("quick_pictures")]
+pytestmark = pytest.mark.xdist_group("cli")
 
 Alsatian = Callable[..., int]
 
