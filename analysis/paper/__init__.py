@@ -100,4 +100,4 @@ def section(folder: Path) -> Section | None:
     if found is None:
         return None
     figure = known[found.number](found)
-    return Section(figure, found, figure.picture, figure.verdicts(folder.parent))
+    return Section(figure, found, figure.picture, figure.verdicts())

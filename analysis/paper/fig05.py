@@ -3,7 +3,6 @@
 import math
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -66,7 +65,7 @@ class Figure(SearchFigure):
             Patch(facecolor="white", edgecolor=bars.QUIET, label="published"),
         ]
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Which part is the largest."""
         cached = "the input of the last three blocks cached"
         largest = "preparing the model is the largest part."

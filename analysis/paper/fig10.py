@@ -1,7 +1,5 @@
 """Figure 10: four networks, three distributions of what models share, two sizes of data."""
 
-from pathlib import Path
-
 from analysis.paper.evidence.claims import Verdict
 from analysis.paper.kinds.totals import Totals
 
@@ -16,7 +14,7 @@ class Figure(Totals):
         "gains, while Base and SHiFT do not change."
     )
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Who is faster, what overlap changes, and how much faster."""
         factors = [self.factors("alsatian", "base"), self.factors("alsatian", "shift")]
         return [*self.order(), *self.distributions(), *factors]

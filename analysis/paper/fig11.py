@@ -1,7 +1,5 @@
 """Figure 11: the four parts of some cells of Figure 10."""
 
-from pathlib import Path
-
 from analysis.paper.evidence import comparisons
 from analysis.paper.evidence.claims import Verdict
 from analysis.paper.kinds.parts import Parts
@@ -18,7 +16,7 @@ class Figure(Parts):
     title = "The four parts of a search"
     claim = "Alsatian shrinks preparing models, preparing data and inference; proxy scoring stays as with SHiFT."
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """What Alsatian shrinks, and what not."""
         compared = [cell for cell in self.cells if cell.panel in ("a", "b", "c")]
         return [

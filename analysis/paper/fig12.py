@@ -15,7 +15,6 @@ joined to as many stretches of equal depth as the paper has blocks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -128,7 +127,7 @@ class Figure(PaperFigure):
         picture.legend(drawing, [*bars.patches(looks), bars.mark("published")])
         return drawing
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Flat or skewed."""
         found = {(profile.workload, profile.kind): profile.ours for profile in self.profiles}
         even = f"without the first and the last tenth, each quarter of the depth holds {EVEN[0]} to {EVEN[1]}%"

@@ -20,9 +20,9 @@ class Figure(Totals):
     claim = "the same as with synthetic models (Fig 10c)."
     columns = 1
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Who is faster, and whether trained models gain what synthetic ones do."""
-        synthetic = self._synthetic(beside / "fig10")
+        synthetic = self._synthetic(self.sources.beside("fig10"))
         cases: list[Case | None] = []
         for cell in (cell for cell in self.cells if cell.approach == "alsatian"):
             before = synthetic.get((cell.workload, cell.items, cell.distribution), float("nan"))

@@ -1,7 +1,5 @@
 """Figure 16: a search in less and less memory."""
 
-from pathlib import Path
-
 from matplotlib.figure import Figure as Drawing
 
 from analysis.paper.evidence import comparisons
@@ -27,7 +25,7 @@ class Figure(Parts):
             axes.set_ylim(0, top)
         return drawing
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Who is ahead in little memory."""
         tight = [cell for cell in self.cells if not cell.workload.endswith("@64GB")]
         return [

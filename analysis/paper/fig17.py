@@ -1,7 +1,5 @@
 """Figure 17: BERT on texts."""
 
-from pathlib import Path
-
 from analysis.paper.evidence.claims import Verdict
 from analysis.paper.kinds.totals import Totals
 
@@ -14,6 +12,6 @@ class Figure(Totals):
     claim = "the more models overlap, the more Alsatian gains; Base and SHiFT do not change."
     columns = 3
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Who is faster, what overlap changes, and how much faster."""
         return [*self.order(), *self.distributions(), self.factors("alsatian", "base")]

@@ -7,7 +7,6 @@ Records are ``<folder>/<id>/overlap.json``, one file a family. A file holds what
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -97,7 +96,7 @@ class Figure(PaperFigure):
         picture.legend(drawing, [*bars.patches({NAME: style.GREEN}), *marks])
         return drawing
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Shares of models that share blocks; one model more or less is no difference."""
         return [self._verdict(family) for family in self.families if not math.isnan(family.published_percent)]
 

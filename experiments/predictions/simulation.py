@@ -9,7 +9,7 @@ from typing import Any
 
 from alsatian.costs.hardware import Hardware
 from alsatian.models.model_set import ModelSet
-from alsatian.records import Run
+from alsatian.records import PREDICTED, Run
 from alsatian.searching.rounds import RoundResult
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
@@ -80,7 +80,7 @@ def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path
     found = kept(replace(prediction, measurement=replace(prediction.measurement, process={}))).plain()
     entry |= {
         **found["findings"],
-        "kind": "predicted",
+        "kind": PREDICTED,
         "prediction": {
             "hardware": hardware.name,
             "source": hardware.source,
@@ -92,7 +92,7 @@ def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path
         "finished": record.now(),
     }
     shown: dict[str, Any] = hide.everywhere(Run.of(entry).plain())
-    return PredictedRun(label, hardware, folder or results / "predicted" / hardware.name, shown, measured)
+    return PredictedRun(label, hardware, folder or results / PREDICTED / hardware.name, shown, measured)
 
 
 def _measured(case: Case, path: Path) -> Mapping[str, Any] | None:

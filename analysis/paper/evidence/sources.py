@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsatian.records import FieldError, Layers, Overlap, Run, reading
+from alsatian.records import PREDICTED, FieldError, Layers, Overlap, Run, reading
 from alsatian.units import printable
 
 
@@ -49,6 +49,7 @@ class Sources:
     """The records behind one paper figure.
 
     Attributes:
+        folder: that they lie in.
         number: of the figure.
         scale: that the experiment ran at, e.g. ``"laptop"``.
         scaled: lines that say what is smaller than in the paper.
@@ -58,6 +59,7 @@ class Sources:
         problems: a line for every record that is not in the figure, and for every run that did not end well.
     """
 
+    folder: Path
     number: str
     scale: str
     scaled: tuple[str, ...]
@@ -65,6 +67,12 @@ class Sources:
     models: Mapping[str, Any]
     made_of_runs: bool
     problems: tuple[str, ...]
+
+    def beside(self, experiment: str) -> Path:
+        """Where another experiment has its records; of predictions, those for the same hardware."""
+        if self.folder.parent.name == PREDICTED:
+            return self.folder.parents[2] / experiment / PREDICTED / self.folder.name
+        return self.folder.parent / experiment
 
 
 def load(folder: Path, kinds: Mapping[str, Source]) -> Sources | None:
@@ -96,6 +104,7 @@ def load(folder: Path, kinds: Mapping[str, Source]) -> Sources | None:
         except FieldError as error:
             problems.append(printable(f"{path}: skipped: {error}"))
     return Sources(
+        folder=folder,
         number=number,
         scale=", ".join(dict.fromkeys(str(config.get("scale", "unknown")) for config in own)),
         scaled=tuple(dict.fromkeys(line for config in own for line in _lines(config.get("scaled")))),

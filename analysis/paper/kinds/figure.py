@@ -1,7 +1,6 @@
 """What every figure of the paper is: title, claim, numbers, drawing, verdicts."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
@@ -48,8 +47,8 @@ class PaperFigure(ABC):
         """The figure. Call inside ``style.drawing()``."""
 
     @abstractmethod
-    def verdicts(self, beside: Path) -> list[Verdict]:
-        """What became of the paper's claims; ``beside`` is the folder that the experiments lie in."""
+    def verdicts(self) -> list[Verdict]:
+        """What became of the paper's claims."""
 
     @property
     def stem(self) -> str:

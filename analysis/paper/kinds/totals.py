@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from alsatian.units import factor_text, seconds_text
@@ -40,7 +39,7 @@ class Totals(GroupedFigure):
         """E.g. ``"(a) Top 50%, 2,000 items"``."""
         return panel_title(letter, inside[0].items, inside[0].distribution)
 
-    def verdicts(self, beside: Path) -> list[Verdict]:
+    def verdicts(self) -> list[Verdict]:
         """Who is faster, and by how much."""
         return [*self.order(), self.factors("alsatian", "base")]
 

@@ -14,7 +14,7 @@ class Figure(Totals):
     title = "A figure that the paper has not"
     claim = "nothing in particular."
 
-    def verdicts(self, beside):
+    def verdicts(self):
         return self.distributions()
 """
 

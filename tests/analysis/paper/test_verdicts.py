@@ -98,11 +98,13 @@ def test_times_of_other_conditions_decide_nothing(tmp_path, write, as_published)
     assert by_claim(found, "SHiFT is faster than Base").result == HOLDS
 
 
-def test_trained_models_are_compared_with_synthetic_ones(tmp_path, write, as_published):
-    write(tmp_path / "fig13", *as_published("13"))
-    assert by_claim(verdicts(tmp_path / "fig13"), "Alsatian gains as much").result == UNTESTABLE
-    write(tmp_path / "fig10", *slower(as_published("10"), 2, workload="ViT-L-32", approach="alsatian"))
-    gains = by_claim(verdicts(tmp_path / "fig13"), "Alsatian gains as much")
+@pytest.mark.parametrize("inside", ["", "predicted/a5000"])
+def test_trained_models_are_compared_with_synthetic_ones(tmp_path, write, as_published, inside):
+    trained, synthetic = (tmp_path / name / inside for name in ("fig13", "fig10"))
+    write(trained, *as_published("13"))
+    assert by_claim(verdicts(trained), "Alsatian gains as much").result == UNTESTABLE
+    write(synthetic, *slower(as_published("10"), 2, workload="ViT-L-32", approach="alsatian"))
+    gains = by_claim(verdicts(trained), "Alsatian gains as much")
     assert gains.result == FAILS
     assert gains.numbers == "not in 1 of 4: ViT-L-32: 6.4×, synthetic 3.3×"
 
