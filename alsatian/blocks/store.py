@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import torch
-
 from alsatian.blocks import manifest
-from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store_files import StoreFiles
 from alsatian.blocks.writer import StoreWriter, writing
 from alsatian.errors import StoreError, nearest
@@ -42,24 +40,6 @@ class BlockStore(StoreFiles):
             adding = StoreWriter(self, batch)
             yield adding
             adding.commit()
-
-    def add_block(self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:
-        """Store the parameters of one block, unless they are there, and return the block.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        with self.adding() as adding:
-            return adding.add_block(architecture, tensors, output_bytes)
-
-    def add_model(self, candidate: Candidate) -> None:
-        """Write the manifest of a model whose blocks are stored.
-
-        Raises:
-            StoreError: a block is missing, or the manifest cannot be written.
-        """
-        with self.adding() as adding:
-            adding.add_model(candidate)
 
     def model(self, model_id: str) -> Candidate:
         """Read a manifest.

@@ -31,7 +31,11 @@ class StoreWriter:
         self._new: list[str] = []
 
     def add_block(self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:
-        """As :meth:`BlockStore.add_block`. The tensors may change afterwards."""
+        """Store the parameters of one block, unless they are there. The tensors may change afterwards.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         block_bytes = sum(t.nbytes for t in tensors)
         tensors = [t.detach().cpu().contiguous() for t in tensors]
         identity = block_identity(architecture, parameter_fingerprint(tensors, blake3.AUTO))
@@ -47,7 +51,11 @@ class StoreWriter:
         return Block(identity, block_bytes, output_bytes)
 
     def add_model(self, candidate: Candidate) -> None:
-        """As :meth:`BlockStore.add_model`; blocks added here before are on disk when the manifest appears."""
+        """Write the manifest of a model; blocks added here before are on disk when it appears.
+
+        Raises:
+            StoreError: a block is missing, or the manifest cannot be written.
+        """
         root, what = self._store.root, f"model '{candidate.id}'"
         content = manifest.content(candidate)
         if isinstance(candidate.preprocessing, TextPreprocessing) and candidate.preprocessing.file is not None:

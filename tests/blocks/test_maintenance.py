@@ -20,6 +20,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
+from tests.stores import add_block, add_model
 
 
 def add(store: BlockStore, model_id: str, *values: int) -> Candidate:
@@ -34,7 +35,7 @@ def add(store: BlockStore, model_id: str, *values: int) -> Candidate:
 def add_text(store: BlockStore, model_id: str, file: Path) -> Candidate:
     file.write_text(model_id)
     made = Candidate(model_id, add(store, model_id, 9).blocks, None, TextPreprocessing.of(file, 8))
-    store.add_model(made)
+    add_model(store, made)
     return made
 
 
@@ -141,7 +142,7 @@ def test_sets_tokenizers_and_stray_files_are_checked(store: BlockStore, tmp_path
     (store.root / "sets" / "broken.json").write_text("{")
     stray = store.root / "blocks" / "model.safetensors"
     stray.write_bytes(b"")
-    loose = store.block_path(store.add_block("code", [torch.ones(2)], 4).identity)
+    loose = store.block_path(add_block(store, "code", [torch.ones(2)], 4).identity)
     flip(loose, -1)
     problems = verify(store)
     assert len(problems) == 5
@@ -204,7 +205,7 @@ def test_collecting_never_removes_a_block_that_is_needed(
             else:
                 kept[made.id] = values
         for value in loose:
-            store.add_block("code", [torch.full((value + 1,), value)], 4)
+            add_block(store, "code", [torch.full((value + 1,), value)], 4)
         (store.root / "models").mkdir(exist_ok=True)
         gc(store, grace_s=0)
         # What was known to be there may be gone now, and is written again.
@@ -224,7 +225,7 @@ def test_collecting_never_removes_a_block_that_is_needed(
 
 
 def test_statistics_add_up(store: BlockStore) -> None:
-    loose = store.block_path(store.add_block("code", [torch.ones(100)], 4).identity)
+    loose = store.block_path(add_block(store, "code", [torch.ones(100)], 4).identity)
     found = stats(store)
     assert (found.models, found.sets, found.blocks) == (2, 1, 4)
     assert found.distinct_bytes == 8 * (2 + 3 + 4 + 5)
@@ -249,6 +250,6 @@ def test_only_a_store_is_opened(store: BlockStore, tmp_path: Path) -> None:
 def test_a_block_listed_with_two_sizes_is_found(store: BlockStore) -> None:
     first = store.model("b").blocks[0]
     wrong = Block(first.identity, first.parameter_bytes + 1, first.output_bytes)
-    store.add_model(Candidate("c", (wrong,), None, ImagePreprocessing(8)))
+    add_model(store, Candidate("c", (wrong,), None, ImagePreprocessing(8)))
     (problem,) = verify(store)
     assert str(store.manifest_path("c")) in problem

@@ -13,6 +13,7 @@ from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
+from tests.stores import add_block, add_model
 
 TENSORS = [torch.arange(6, dtype=torch.float32).reshape(2, 3), torch.tensor([1, 2])]
 SPEC = ArchitectureSpec("torchvision", "resnet18", {"num_classes": 10})
@@ -25,13 +26,13 @@ def store(tmp_path: Path) -> BlockStore:
 
 @pytest.fixture
 def block(store: BlockStore) -> Block:
-    return store.add_block("code", TENSORS, 12)
+    return add_block(store, "code", TENSORS, 12)
 
 
 @pytest.fixture
 def candidate(store: BlockStore, block: Block) -> Candidate:
     made = Candidate("org/model", (block, block), SPEC, ImagePreprocessing(32), {"parent": None, "epochs": 2})
-    store.add_model(made)
+    add_model(store, made)
     return made
 
 
@@ -64,7 +65,7 @@ def refused(store: BlockStore, block: Block, *, match: str | None = None) -> str
     ids=["usual", "none", "empty", "scalars", "strided", "types", "many"],
 )
 def test_a_block_comes_back_as_it_was(store: BlockStore, tensors: list[torch.Tensor]) -> None:
-    block = store.add_block("code", tensors, 7)
+    block = add_block(store, "code", tensors, 7)
     assert block.parameter_bytes == sum(t.nbytes for t in tensors)
     assert block.output_bytes == 7
     loaded = store.load_block(block.identity, "m")
@@ -75,7 +76,7 @@ def test_a_block_comes_back_as_it_was(store: BlockStore, tensors: list[torch.Ten
 
 
 def test_tied_tensors_are_stored_as_often_as_they_are_used(store: BlockStore) -> None:
-    block = store.add_block("code", [TENSORS[0], TENSORS[0]], 4)
+    block = add_block(store, "code", [TENSORS[0], TENSORS[0]], 4)
     assert block.parameter_bytes == 48
     assert all(torch.equal(t, TENSORS[0]) for t in store.load_block(block.identity, "m"))
 
@@ -84,14 +85,17 @@ def test_equal_blocks_are_one_file_written_once(store: BlockStore, block: Block)
     path = store.block_path(block.identity)
     os.utime(path, ns=(1, 1))
     before = path.stat()
-    assert store.add_block("code", [t.clone() for t in TENSORS], 12) == block
+    assert add_block(store, "code", [t.clone() for t in TENSORS], 12) == block
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
     assert files(store) == [path]
 
 
 def test_other_code_or_numbers_are_another_file(store: BlockStore, block: Block) -> None:
-    others = [store.add_block("other code", TENSORS, 12), store.add_block("code", [TENSORS[0], TENSORS[1] + 1], 12)]
+    others = [
+        add_block(store, "other code", TENSORS, 12),
+        add_block(store, "code", [TENSORS[0], TENSORS[1] + 1], 12),
+    ]
     assert len({block.identity, *(other.identity for other in others)}) == 3
     assert len(files(store)) == 3
 
@@ -146,7 +150,7 @@ def test_a_pickle_in_disguise_is_not_opened(store: BlockStore, block: Block, tmp
 def test_another_block_under_its_name_is_found(
     store: BlockStore, block: Block, code: str, tensors: list[torch.Tensor]
 ) -> None:
-    other = store.add_block(code, tensors, 12)
+    other = add_block(store, code, tensors, 12)
     store.block_path(block.identity).write_bytes(store.block_path(other.identity).read_bytes())
     refused(store, block, match="content does not match its name")
 
@@ -161,7 +165,7 @@ def test_adding_a_damaged_block_again_repairs_it(store: BlockStore, block: Block
     else:
         path.write_bytes(whole[:-1] if damage == "truncated" else whole[:-1] + bytes([whole[-1] ^ 1]))
     assert "add the model again" in refused(store, block)
-    store.add_block("code", TENSORS, 12)
+    add_block(store, "code", TENSORS, 12)
     assert torch.equal(store.load_block(block.identity, "org/model")[0], TENSORS[0])
 
 
@@ -175,14 +179,14 @@ def test_a_model_comes_back_as_it_was(store: BlockStore, candidate: Candidate) -
     assert store.model(candidate.id) == candidate
     assert store.model_ids() == [candidate.id]
     bare = Candidate("bare", (), None, ImagePreprocessing(8, (0.0, 0.5, 1.0), (1.0, 1.0, 0.25)))
-    store.add_model(bare)
+    add_model(store, bare)
     assert store.model("bare") == bare
     assert store.model_ids() == ["bare", candidate.id]
 
 
 @pytest.mark.parametrize("model_id", ["..", "../../x", "a/b", "ünï", "a b%2F", "."])
 def test_any_id_stays_inside_the_store(store: BlockStore, block: Block, model_id: str) -> None:
-    store.add_model(Candidate(model_id, (block,), None, ImagePreprocessing(8)))
+    add_model(store, Candidate(model_id, (block,), None, ImagePreprocessing(8)))
     assert store.model(model_id).id == model_id
     assert store.model_ids() == [model_id]
     assert all(path.resolve().is_relative_to(store.root.resolve()) for path in store.root.parent.rglob("*.json"))
@@ -273,7 +277,7 @@ def test_no_flipped_bit_of_a_manifest_changes_the_model(store: BlockStore, candi
 def test_a_damaged_manifest_does_not_hide_the_other_models(store: BlockStore, candidate: Candidate) -> None:
     manifest(store).write_bytes(b"{")
     assert store.model_ids() == ["org/model"]
-    store.add_model(candidate)
+    add_model(store, candidate)
     assert store.model("org/model") == candidate
 
 
@@ -307,8 +311,8 @@ def test_a_failed_write_leaves_nothing_behind(
 
     monkeypatch.setattr(os, "replace", full)
     for write in (
-        lambda: store.add_block("new code", TENSORS, 12),
-        lambda: store.add_model(Candidate("org/model", (), None, ImagePreprocessing(8))),
+        lambda: add_block(store, "new code", TENSORS, 12),
+        lambda: add_model(store, Candidate("org/model", (), None, ImagePreprocessing(8))),
         lambda: store.add_set("set", ["org/model"], {}),
     ):
         with pytest.raises((OSError, StoreError), match="No space left"):

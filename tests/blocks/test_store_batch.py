@@ -15,6 +15,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
+from tests.stores import add_block, add_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,7 +92,7 @@ def test_a_batch_writes_a_repeated_block_once_and_tensors_may_change_afterwards(
         tensor.zero_()
     assert len(calls) == len(set(blocks)) == 1
     assert store.load_block(blocks[0].identity, "m")[0].eq(1).all()
-    store.add_block("code", [torch.ones(1000)], 4)
+    add_block(store, "code", [torch.ones(1000)], 4)
     assert len(calls) == 1
 
 
@@ -106,7 +107,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(*((writer, "save_file") if stage == "write" else (os, stage)), full)
     for write in (
-        lambda: store.add_block("new", [torch.ones(3)], 4),
+        lambda: add_block(store, "new", [torch.ones(3)], 4),
         lambda: model(store, "n", 1.0, 2.0),
         lambda: model(store, "m", 3.0),
     ):
@@ -129,7 +130,8 @@ def test_a_file_that_may_not_grow_is_one_clear_error(tmp_path: Path) -> None:
         "from alsatian.errors import StoreError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
-        "try:\n    BlockStore(sys.argv[1]).add_block('code', [torch.ones(100_000)], 4)\n"
+        "from tests.stores import add_block\n"
+        "try:\n    add_block(BlockStore(sys.argv[1]), 'code', [torch.ones(100_000)], 4)\n"
         "except StoreError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
@@ -141,9 +143,9 @@ def test_a_file_that_may_not_grow_is_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda s: s.add_block("code", [torch.zeros(1, dtype=torch.complex128)], 4), "complex128"),
-        (lambda s: s.add_model(Candidate("x" * 300, (), None, ImagePreprocessing(8))), "File name too long"),
-        (lambda s: BlockStore(s.root / "file" / "store").add_block("code", [], 4), "cannot write the folder"),
+        (lambda s: add_block(s, "code", [torch.zeros(1, dtype=torch.complex128)], 4), "complex128"),
+        (lambda s: add_model(s, Candidate("x" * 300, (), None, ImagePreprocessing(8))), "File name too long"),
+        (lambda s: add_block(BlockStore(s.root / "file" / "store"), "code", [], 4), "cannot write the folder"),
     ],
     ids=["type", "id", "folder"],
 )
@@ -159,7 +161,7 @@ def test_a_manifest_is_not_written_without_its_blocks(tmp_path: Path) -> None:
     made = model(store, "m", 1.0)
     store.block_path(made.blocks[0].identity).unlink()
     with pytest.raises(StoreError, match="model 'n' needs this block") as error:
-        store.add_model(Candidate("n", made.blocks, None, ImagePreprocessing(8)))
+        add_model(store, Candidate("n", made.blocks, None, ImagePreprocessing(8)))
     assert str(store.block_path(made.blocks[0].identity)) in str(error.value)
     assert store.model_ids() == ["m"]
 
@@ -168,7 +170,7 @@ def test_tensors_that_share_memory_are_stored_as_they_are(tmp_path: Path) -> Non
     whole = torch.arange(24.0, dtype=torch.bfloat16)
     tensors = [whole, whole[3:9], whole[6:12], whole.reshape(4, 6).T, whole.view(torch.uint8), whole[:0]]
     store = BlockStore(tmp_path)
-    block = store.add_block("code", tensors, 4)
+    block = add_block(store, "code", tensors, 4)
     for found, expected in zip(store.load_block(block.identity, "m"), tensors, strict=True):
         assert found.dtype == expected.dtype
         assert torch.equal(found, expected)
@@ -176,7 +178,7 @@ def test_tensors_that_share_memory_are_stored_as_they_are(tmp_path: Path) -> Non
 
 def test_loaded_tensors_are_views_of_one_mapped_file(tmp_path: Path) -> None:
     store = BlockStore(tmp_path)
-    block = store.add_block("code", [torch.ones(5000), torch.ones(7000)], 4)
+    block = add_block(store, "code", [torch.ones(5000), torch.ones(7000)], 4)
     tensors = store.load_block(block.identity, "m")
     areas = []
     for line in Path("/proc/self/maps").read_text().splitlines():
@@ -192,7 +194,7 @@ def test_blocks_are_verified_on_the_first_read_or_always(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: str, expected: int
 ) -> None:
     store = BlockStore(tmp_path, verify=verify)  # type: ignore[arg-type]
-    block = store.add_block("code", [torch.ones(9)], 4)
+    block = add_block(store, "code", [torch.ones(9)], 4)
     path = store.block_path(block.identity)
     os.utime(path, (1e9, 1e9))  # long ago
     calls: list[object] = []
@@ -214,13 +216,13 @@ def test_a_tokenizer_that_changed_is_not_kept_under_its_old_name(tmp_path: Path)
     store = BlockStore(tmp_path / "store")
     file.write_bytes(b"[]")
     with pytest.raises(StoreError, match="has changed"):
-        store.add_model(made)
+        add_model(store, made)
     file.write_bytes(b"{}")
-    store.add_model(made)
+    add_model(store, made)
     (asset,) = store.assets.iterdir()
     asset.write_bytes(b"{")
-    store.add_model(made)  # repairs it
+    add_model(store, made)  # repairs it
     assert asset.read_bytes() == b"{}"
     file.unlink()
     with pytest.raises(StoreError, match=r"tokenizer\.json"):
-        store.add_model(made)
+        add_model(store, made)

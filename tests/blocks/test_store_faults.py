@@ -16,6 +16,7 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.files import locked
+from tests.stores import add_block
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,7 +149,7 @@ def test_two_processes_add_the_same_and_other_models_at_once(tmp_path: Path) -> 
 def test_collecting_waits_for_those_who_add(tmp_path: Path) -> None:
     """A block that was found to be there is not removed before the manifest that needs it is written."""
     store = BlockStore(tmp_path)
-    loose = store.add_block("code", [torch.ones(9)], 4)
+    loose = add_block(store, "code", [torch.ones(9)], 4)
     with store.adding() as adding:
         again = adding.add_block("code", [torch.ones(9)], 4)
         collector = subprocess.Popen(

@@ -55,6 +55,7 @@ from tests.searching.tiny_search import (
     outcomes,
     search,
 )
+from tests.stores import add_block
 
 
 @by_name
@@ -233,7 +234,7 @@ def identity_segment(fingerprint: str, item_bytes: int) -> Segment:
 def test_a_chain_of_2000_blocks(tmp_path: Path, strategy: Strategy) -> None:
     store, size = BlockStore(tmp_path), PREPROCESSING.output_bytes
     segment = identity_segment("scaling", size)
-    up, down, odd = (store.add_block("scaling", [torch.tensor(x)], size) for x in (2.0, 0.5, 0.25))
+    up, down, odd = (add_block(store, "scaling", [torch.tensor(x)], size) for x in (2.0, 0.5, 0.25))
     chain = (up, down) * 1000
     candidates = tuple(
         Candidate(name, blocks, None, PREPROCESSING)

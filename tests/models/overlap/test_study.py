@@ -16,6 +16,7 @@ from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS
 from alsatian.models.overlap.study import study
 from alsatian.records import Overlap
+from tests.stores import add_block
 
 PREPROCESSING = ImagePreprocessing(8)
 SIZE = 24
@@ -153,7 +154,7 @@ def test_half_precision_modules_differ_from_full_up_to_dtype(store):
     ]
     # The same model as half precision would be stored.
     tensors = [p.to(torch.float16) for p in layers["b"].parameters()]
-    block = store.add_block(block_identity("half", ""), tensors, 16)
+    block = add_block(store, block_identity("half", ""), tensors, 16)
     candidates.append(Candidate("b", (*candidates[0].blocks[:-1], block), None, PREPROCESSING))
     found = study(candidates, store)
     assert [m.near_miss.reason for m in found.models if m.near_miss] == [DTYPE, DTYPE]
@@ -164,7 +165,7 @@ def test_half_precision_modules_differ_from_full_up_to_dtype(store):
 
 def test_long_chains_and_many_models_take_linear_time(store):
     """Two thousand chains over few blocks; comparing all pairs would take minutes."""
-    blocks = [store.add_block("x", [torch.full((4, 4), float(i))], 8) for i in range(40)]
+    blocks = [add_block(store, "x", [torch.full((4, 4), float(i))], 8) for i in range(40)]
     candidates = [
         Candidate(
             str(i), tuple(blocks[j] if j != i % 30 else blocks[30 + i % 10] for j in range(30)), None, PREPROCESSING

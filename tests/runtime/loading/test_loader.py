@@ -20,6 +20,7 @@ from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Fetched, Reader
 from alsatian.runtime.storage.throttle import Throttle
+from tests.stores import add_block
 
 SIZE = 40  # bytes of a block below
 PATIENCE = 20  # seconds after which something that has to happen does not happen any more
@@ -66,7 +67,7 @@ class Setup:
         graph = Graph()
         graph.output((graph.placeholder("s0"),))
         segment = Segment("code", tuple("abc"[:names]), (True, False, True)[:names], 4, GraphModule({}, graph))
-        block = self.store.add_block(code, [torch.full((count,), float(value))], 4)
+        block = add_block(self.store, code, [torch.full((count,), float(value))], 4)
         return Need(block, segment, f"model-{value}")
 
     def read(self) -> int:
@@ -115,7 +116,7 @@ def test_without_a_budget_every_use_reads(setup: Make) -> None:
 
 def test_without_a_budget_even_blocks_without_parameters_are_read(setup: Make) -> None:
     made = setup(0)
-    need = made.need(1)._replace(block=made.store.add_block("empty", [], 4))
+    need = made.need(1)._replace(block=add_block(made.store, "empty", [], 4))
     need = need._replace(segment=Segment("empty", (), (), 4, need.segment.code))
     for _ in range(3):
         assert made.loader.load(need) == []
@@ -173,7 +174,7 @@ def test_tensors_own_their_memory_and_are_aligned(setup: Make, monkeypatch: pyte
 
     monkeypatch.setattr(BlockStore, "load_block", load_block)
     tensors = [torch.arange(float(n)) for n in (1, 3, 5, 7, 9, 33)]
-    block = made.store.add_block("code", tensors, 4)
+    block = add_block(made.store, "code", tensors, 4)
     code = made.need(0).segment.code
     segment = Segment("code", tuple("abcdef"), (True, False) * 3, 4, code)
     loaded = made.loader.load(Need(block, segment, "m"))

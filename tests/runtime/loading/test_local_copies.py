@@ -16,6 +16,7 @@ from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Reader
 from alsatian.runtime.storage.throttle import Throttle
+from tests.stores import add_block
 
 
 class Setup:
@@ -23,7 +24,7 @@ class Setup:
 
     def __init__(self, root: Path, copies: float, reader: Reader | None = None) -> None:
         self.store = BlockStore(root / "store")
-        self.names = [self.store.add_block("code", [torch.full((10,), float(i))], 4).identity for i in range(8)]
+        self.names = [add_block(self.store, "code", [torch.full((10,), float(i))], 4).identity for i in range(8)]
         self.size = self.path(0).stat().st_size
         assert all(self.path(i).stat().st_size == self.size for i in range(8))
         self.folder = root / "copies"
@@ -100,7 +101,7 @@ def test_a_block_over_the_budget_drives_nothing_out(setup: Callable[..., Setup],
     made = setup(2)
     made.keep(0)
     made.keep(1)
-    large = made.store.add_block("code", [torch.zeros(10_000)], 4).identity
+    large = add_block(made.store, "code", [torch.zeros(10_000)], 4).identity
     made.cache.keep(large, made.store.block_path(large))
     assert made.kept() == [0, 1]
 
