@@ -1,13 +1,14 @@
 """Numbers of the paper's figures, the searches behind them, and fits to them, for the studies of its machine."""
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import nnls
+
+from analysis.paper.evidence import published
 
 CALIBRATION = ("5", "11", "12")
 """The figures that a machine may be calibrated on. The others are there to be predicted."""
@@ -22,10 +23,10 @@ DISTRIBUTIONS = {"TOP_LAYERS": "top_layers", "TWENTY_FIVE_PERCENT": "top_25", "F
 """The model sets' names for the paper's."""
 
 
-def rows(*figures: str) -> list[dict[str, str]]:
+def rows(*figures: str) -> pd.DataFrame:
     """What the paper's table says of ``figures``, in its order."""
-    text = resources.files("analysis.paper").joinpath("paper.csv").read_text("utf-8")
-    return [row for row in csv.DictReader(text.splitlines()) if row["figure"] in figures]
+    found = published.rows()
+    return found[found["figure"].isin(figures)]
 
 
 def left() -> list[int]:
@@ -90,39 +91,27 @@ class Part:
 
 def item_seconds(workload: str) -> float:
     """Inference of one item more in Fig 5 (panels a to c: one model, nothing cached)."""
-    shares: dict[str, dict[str, float]] = {}
-    for row in rows("5"):
-        if row["panel"] in "abc" and row["workload"] == workload:
-            shares.setdefault(row["items"], {})[row["component"]] = float(row["value"]) / 100
-    few, many = (
-        shares[items]["inference"] * (FILE_BYTES[workload] / BANDWIDTH / shares[items]["prepare_model"])
-        for items in ("1024", "9216")
-    )
-    return (many - few) / (9216 - 1024)
+    shown = rows("5")
+    shown = shown[shown["panel"].isin(list("abc")) & (shown["workload"] == workload)]
+    shares = shown.pivot(index="items", columns="component", values="value") / 100
+    seconds = shares["inference"] * (FILE_BYTES[workload] / BANDWIDTH / shares["prepare_model"])
+    return float((seconds[9216] - seconds[1024]) / (9216 - 1024))
 
 
 def fig11() -> list[Part]:
     """All parts of all searches, each once: panel d repeats some of a and b."""
-    parts = [
-        Part(
-            row["workload"], int(row["items"]), row["distribution"], row["approach"], row["component"],
-            float(row["value"]),
-        )
-        for row in rows("11")
-        if row["component"] != "total" and row["unit"] == "seconds"
-    ]  # fmt: skip
-    return list(dict.fromkeys(parts))
+    shown = rows("11")
+    shown = shown[(shown["component"] != "total") & (shown["unit"] == "seconds")]
+    parts = shown[["workload", "items", "distribution", "approach", "component", "value"]].drop_duplicates()
+    return [Part(*part) for part in parts.itertuples(index=False)]
 
 
 def fig12(workload: str) -> list[float]:
     """Milliseconds of every block, from the input on."""
-    prefix = f"{workload}/block"
-    found = {
-        int(row["workload"].removeprefix(prefix)): float(row["value"])
-        for row in rows("12")
-        if row["workload"].startswith(prefix) and row["component"] == "inference"
-    }
-    return [found[i] for i in range(len(found))]
+    shown, prefix = rows("12"), f"{workload}/block"
+    shown = shown[shown["workload"].str.startswith(prefix) & (shown["component"] == "inference")]
+    blocks = shown.set_index(shown["workload"].str.removeprefix(prefix).astype(int))
+    return blocks["value"].sort_index().tolist()
 
 
 @dataclass(frozen=True)

@@ -62,13 +62,13 @@ def published() -> pd.DataFrame:
     ``published`` (seconds) and ``parts`` (published seconds of each part, where the figure shows them).
     """
     bars: dict[tuple[str, str, int, str, str, int], dict[str, float]] = {}
-    for row in rows(*FIGURES):
+    for row in rows(*FIGURES).to_dict("records"):
         if row["unit"] == "seconds":
             workload, _, memory = row["workload"].partition("@")
             room = int(memory.removesuffix("GB") or 0) * 10**9 or MEMORY
             figure = row["figure"] + row["panel"]
-            where = (figure, workload, int(row["items"]), row["distribution"], row["approach"], room)
-            bars.setdefault(where, {})[row["component"]] = float(row["value"])
+            where = (figure, workload, row["items"], row["distribution"], row["approach"], room)
+            bars.setdefault(where, {})[row["component"]] = row["value"]
     lines = []
     for where, seconds in bars.items():
         line = dict(zip(("figure", "workload", "items", "distribution", "approach", "room"), where, strict=True))
