@@ -12,6 +12,7 @@ from typing import Any
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
+from alsatian.data.processed_images import ProcessedImages
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
 from alsatian.files import json_bytes
@@ -91,6 +92,8 @@ def _architecture(value: Any) -> ArchitectureSpec:
 def _preprocessing(value: dict[str, Any], assets: Path) -> Preprocessing:
     if value["kind"] == "image":
         return ImagePreprocessing.from_settings(value)
+    if value["kind"] == ProcessedImages.kind:
+        return ProcessedImages.from_settings(value)
     if value["kind"] == "text":
         if not DIGEST.fullmatch(value["tokenizer"]):
             raise ValueError("the tokenizer is not named by a digest")

@@ -103,12 +103,8 @@ class ImagePreprocessing(Preprocessing):
         Returns ((N, 3, size, size) float32,).
         """
         if items.dtype == object:
-            items = np.stack([self._decoded(path) for path in items])
-        if items.dtype != np.uint8 or items.ndim not in (3, 4) or (items.ndim == 4 and items.shape[3] != CHANNELS):
-            raise ConfigError(
-                f"images are expected as uint8 of shape (N, H, W) or (N, H, W, 3), got {items.dtype} {items.shape}"
-            )
-        pixels = torch.from_numpy(items).to(torch.float32).div_(255)
+            items = np.stack([decoded(path, self.size) for path in items])
+        pixels = torch.from_numpy(checked(items)).to(torch.float32).div_(255)
         pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
         if pixels.shape[2:] != (self.size, self.size):
             pixels = interpolate(pixels, (self.size, self.size), mode="bilinear", antialias=True)
@@ -116,11 +112,29 @@ class ImagePreprocessing(Preprocessing):
         std = torch.tensor(self.std).view(1, CHANNELS, 1, 1)
         return (((pixels - mean) / std).contiguous(),)
 
-    def _decoded(self, path: Path) -> np.ndarray:
-        """An image file as (size, size, 3) uint8, resized while decoding so that a batch can be stacked."""
-        try:
-            with Image.open(path) as image:
-                resized = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: cannot be read as an image ({error})") from None
-        return np.asarray(resized)
+
+def checked(items: np.ndarray) -> np.ndarray:
+    """``items``, images in memory.
+
+    Raises:
+        ConfigError: they are not uint8 of shape (N, H, W) or (N, H, W, 3).
+    """
+    if items.dtype != np.uint8 or items.ndim not in (3, 4) or (items.ndim == 4 and items.shape[3] != CHANNELS):
+        raise ConfigError(
+            f"images are expected as uint8 of shape (N, H, W) or (N, H, W, 3), got {items.dtype} {items.shape}"
+        )
+    return items
+
+
+def decoded(path: Path, size: int | None = None) -> np.ndarray:
+    """An image file as (H, W, 3) uint8; with ``size`` resized (bilinear), so that a batch can be stacked.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            colours = image.convert("RGB")
+            return np.asarray(colours.resize((size, size), Image.Resampling.BILINEAR) if size else colours)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as an image ({error})") from None

@@ -8,7 +8,8 @@ from typing import Any
 from alsatian.errors import ConfigError
 from alsatian.models.reading import lora, saved_models
 from alsatian.models.reading.checkpoints import INDEX, REFUSED_SUFFIXES, SUFFIXES, shards
-from alsatian.models.reading.inputs import PROCESSOR, STATED, TOKENIZER
+from alsatian.models.reading.inputs import STATED, TOKENIZER
+from alsatian.models.reading.processors import FILES
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ModelFiles:
             return [self.path, *([self.statement] if self.statement else [])]
         weights = saved_models.weights_file(self.path)
         parts = shards(weights) if weights and weights.name.endswith(INDEX) else []
-        names = (saved_models.CONFIG, PROCESSOR, TOKENIZER, STATED)
+        names = (saved_models.CONFIG, *FILES, TOKENIZER, STATED)
         return [p for p in (*(self.path / n for n in names), weights, *parts) if p is not None and p.exists()]
 
     def stamp(self) -> list[list[Any]]:

@@ -4,42 +4,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alsatian.data.preprocessing import CHANNELS, ImagePreprocessing
+from alsatian.data.preprocessing import CHANNELS, ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
-from alsatian.models.reading.checkpoints import read_json
+from alsatian.models.reading.processors import FILES, processed_images, processor_file
 
 STATED = "alsatian.json"
 """The file in which a user states what a folder's own files do not say."""
-PROCESSOR = "preprocessor_config.json"
 TOKENIZER = "tokenizer.json"
 DEFAULT_LENGTH = 128
 
 
-def image_of(folder: Path, stated: Mapping[str, Any]) -> ImagePreprocessing:
-    """From ``preprocessor_config.json``; what ``stated`` says goes first.
+def image_of(folder: Path, stated: Mapping[str, Any]) -> Preprocessing:
+    """As the folder's processor file says, by the library that wrote it.
+
+    Where ``stated`` has a size it is the plain preprocessing with that size, with the file's mean and standard
+    deviation unless these are stated as well.
 
     Raises:
-        ConfigError: neither says how large the input is, or it is not square.
+        ConfigError: neither says how large the input is, or the file asks for what cannot be done.
     """
-    path = folder / PROCESSOR
-    if not path.exists():
-        if "size" in stated:
-            return stated_image(folder / STATED, stated)
+    found = processor_file(folder)
+    if found is None and "size" not in stated:
         raise ConfigError(
-            f'{folder}: has no {PROCESSOR}; write e.g. {{"size": 224, "mean": [0.5, 0.5, 0.5], '
+            f'{folder}: has no {" or ".join(FILES)}; write e.g. {{"size": 224, "mean": [0.5, 0.5, 0.5], '
             f'"std": [0.5, 0.5, 0.5]}} to {STATED} there'
         )
-    value = read_json(path)
-    read: dict[str, Any] = {}
-    cropped = value.get("do_center_crop") and value.get("crop_size")
-    read["size"] = _side(path, value["crop_size"] if cropped else value.get("size"))
+    if found is not None and "size" not in stated:
+        own = {f"image_{key}": stated[key] for key in ("mean", "std") if key in stated}
+        return processed_images(folder, *found, own)
+    value = found[1] if found else {}
+    usual = {"mean": value.get("image_mean"), "std": value.get("image_std")}
     if value.get("do_normalize") is False:
-        read |= {"mean": [0.0] * CHANNELS, "std": [1.0] * CHANNELS}
-    for key, name in (("mean", "image_mean"), ("std", "image_std")):
-        if value.get(name) is not None:
-            read.setdefault(key, value[name])
-    return stated_image(path, {**read, **{k: v for k, v in stated.items() if k in ("size", "mean", "std")}})
+        usual = {"mean": [0.0] * CHANNELS, "std": [1.0] * CHANNELS}
+    return stated_image(folder / STATED, {**usual, **stated})
 
 
 def stated_image(path: Path, stated: Mapping[str, Any]) -> ImagePreprocessing:
@@ -77,13 +75,3 @@ def text_of(folder: Path, config: Any, length: int) -> TextPreprocessing:
             positions -= (getattr(config, "pad_token_id", None) or 0) + 1
         length = min(length, positions)
     return TextPreprocessing.of(path, length)
-
-
-def _side(path: Path, size: Any) -> Any:
-    """Height and width in pixels, from the forms in which transformers writes a size."""
-    if not isinstance(size, Mapping):
-        return size
-    height, width = size.get("height"), size.get("width")
-    if height != width:
-        raise ConfigError(f"{path}: an input of {height} by {width} pixels is not square")
-    return height if height is not None else size.get("shortest_edge")

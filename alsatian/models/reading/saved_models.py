@@ -81,7 +81,8 @@ def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter
         options = json.loads(json.dumps(_reduced(settings.to_dict())))
     preprocessing: Preprocessing
     if model_class.main_input_name == "pixel_values":
-        preprocessing = image_of(folder, stated)
+        with quiet():
+            preprocessing = image_of(folder, stated)
     elif model_class.main_input_name == "input_ids":
         preprocessing = text_of(folder, settings, stated.get("length", length))
     else:

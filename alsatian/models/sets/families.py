@@ -24,7 +24,7 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version, transformers_model
 from alsatian.models.reading.extractor import feature_extractor
-from alsatian.models.reading.inputs import PROCESSOR
+from alsatian.models.reading.inputs import STATED
 from alsatian.models.reading.saved_models import open_folder, quiet
 from alsatian.models.sets.distributions import changed_blocks, check_distribution
 from alsatian.models.sets.hub import HubSet
@@ -135,7 +135,6 @@ class FamilySet:
         make_folder(temporary)
         with quiet():
             model.save_pretrained(temporary)  # type: ignore[operator]
-        side = {"height": self.size, "width": self.size}
-        write_json(temporary / PROCESSOR, {"size": side, "do_normalize": True})
+        write_json(temporary / STATED, {"size": self.size})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)

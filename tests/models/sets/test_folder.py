@@ -64,7 +64,9 @@ def test_every_layout_is_found_and_computes_what_its_library_does(root, store):
     for model_id, wanted in expected.items():
         inputs = (ids, mask) if model_id == "team/bert" else (pixels,)
         torch.testing.assert_close(features(store, model_id, *inputs), wanted, rtol=1e-5, atol=1e-6)
-    assert store.model("team/vit").preprocessing.settings() == {"size": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    processed = store.model("team/vit").preprocessing.settings()
+    assert (processed["processor"], processed["height"], processed["width"]) == ("ViTImageProcessorPil", 32, 32)
+    assert (processed["given"]["image_mean"], processed["given"]["image_std"]) == ([0.5] * 3, [0.25] * 3)
     assert store.model("team/bert").preprocessing.settings()["length"] == 16
     assert store.model("team/vit").architecture.pooling == "class_token"
 

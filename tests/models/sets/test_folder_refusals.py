@@ -81,7 +81,7 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
         "quantized/config.json: is refused: quantized weights",
         "unnamed/config.json: names no class of transformers",
         "unweighted: has config.json but no weights",
-        "sizeless: has no preprocessor_config.json; write",
+        "sizeless: has no processor_config.json or preprocessor_config.json; write",
         "pickled/pytorch_model.bin: is refused: it holds pickled code",
         f"short/model.safetensors: has no parameter '{cls}'; the architecture needs it in shape [1, 1, 32]",
         f"wide/model.safetensors: '{cls}' has shape [1, 1, 16]; the architecture needs [1, 1, 32]",
@@ -189,26 +189,14 @@ def test_parameters_of_the_extractor_are_needed_and_others_are_not(root, store, 
     assert str(caught.value) == f"{root}/{message}"
 
 
-@pytest.mark.parametrize(
-    ("value", "size"),
-    [
-        ({"size": 48}, 48),
-        ({"size": {"shortest_edge": 48}, "do_center_crop": True, "crop_size": {"height": 32, "width": 32}}, 32),
-        ({"size": {"shortest_edge": 48}, "crop_size": 32}, 48),
-        ({"size": {"height": 32, "width": 48}}, None),
-        ({"do_normalize": True}, None),
-    ],
-)
-def test_sizes_of_preprocessors(tmp_path, value, size):
+def test_a_stated_size_goes_before_the_processor_file(tmp_path):
     from alsatian.models.reading.inputs import image_of
 
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(value))
-    if size is None:
-        with pytest.raises(ConfigError, match="preprocessor_config"):
-            image_of(tmp_path, {})
-        return
-    assert image_of(tmp_path, {}).size == size
-    assert image_of(tmp_path, {"size": 64}).size == 64
+    for value, mean in (({"image_mean": [0.1, 0.2, 0.3]}, (0.1, 0.2, 0.3)), ({"do_normalize": False}, (0.0,) * 3)):
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps(value))
+        found = image_of(tmp_path, {"size": 64})
+        assert (found.size, found.mean) == (64, mean)
+        assert image_of(tmp_path, {"size": 64, "mean": [0.5] * 3}).mean == (0.5,) * 3
 
 
 def test_paths_without_models(root, store):
