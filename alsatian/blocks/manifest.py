@@ -1,7 +1,8 @@
 """A model's manifest: which blocks it consists of and how to run it, as JSON that proves itself.
 
 A flipped bit in a mean or in a size would be a wrong result and no error, so a manifest holds a digest of all
-else that is in it. That guards against damage; nothing in a manifest can name code, whoever wrote it.
+else that is in it. That guards against damage; nothing in a manifest can name code, whoever wrote it, but that of
+the libraries' own models and image processors.
 """
 
 import json

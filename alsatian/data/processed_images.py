@@ -34,15 +34,15 @@ class ProcessedImages(Preprocessing):
     height: int
     width: int
 
-    @classmethod
-    def of(cls, processor: str, given: Mapping[str, Any], height: int, width: int) -> "ProcessedImages":
-        """With the settings ``given``."""
-        return cls(processor, json.dumps(given, sort_keys=True), height, width)
+    def __post_init__(self) -> None:
+        if not all(type(side) is int and side > 0 for side in (self.height, self.width)):
+            raise ConfigError(f"an input of {self.height!r} by {self.width!r} pixels; use numbers, at least 1")
 
     @classmethod
     def from_settings(cls, value: Mapping[str, Any]) -> "ProcessedImages":
         """The inverse of ``settings``, after a trip through JSON."""
-        return cls.of(value["processor"], value["given"], value["height"], value["width"])
+        given = json.dumps(dict(value["given"]), sort_keys=True)
+        return cls(str(value["processor"]), given, value["height"], value["width"])
 
     def settings(self) -> dict[str, Any]:
         given = json.loads(self.given)

@@ -13,11 +13,14 @@ from transformers import AutoImageProcessor
 from alsatian.blocks import manifest
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
-from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError
-from alsatian.models.reading.inputs import image_of
+from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
+from alsatian.errors import ConfigError, StoreError
+from alsatian.models.reading import saved_models
+from alsatian.models.reading.inputs import READING_VERSION, image_of
+from alsatian.models.sets import folder as folders
 from alsatian.models.sets.folder import add_path
 from tests.models.reading.checkpoint_files import features, save_vit, vit
+from tests.stores import add_model
 
 CLASSES = (
     "BeitImageProcessor", "BitImageProcessor", "BlipImageProcessor", "CLIPImageProcessor", "ConvNextImageProcessor",
@@ -29,6 +32,7 @@ CLASSES = (
 SHAPES = ((64, 192), (150, 40), (48, 48))
 SMALL = {"height": 32, "width": 32}
 VIT, CLIP = "ViTImageProcessor", "CLIPImageProcessor"
+IMAGENET, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Each changes what the model sees: a reader that ignores one fails.
 SETTINGS = [
     (VIT, {"size": SMALL}),
@@ -57,6 +61,7 @@ SETTINGS = [
     ("EfficientNetImageProcessor", {"size": SMALL, "include_top": False}),
     ("PoolFormerImageProcessor", {"size": {"shortest_edge": 32}, "crop_size": SMALL, "crop_pct": 0.75}),
     ("LevitImageProcessor", {"size": {"shortest_edge": 32}, "crop_size": SMALL}),
+    (VIT, {"do_resize": False, "do_pad": True, "pad_size": {"height": 200, "width": 200}}),
 ]
 
 
@@ -99,11 +104,73 @@ def test_every_setting(tmp_path: Path, name: str, settings: dict[str, Any], nest
     assert_as_the_library(folder, image_of(folder, {}))
 
 
-@pytest.mark.parametrize("written", ["ViTFeatureExtractor", "ViTImageProcessorFast", None])
-def test_names_of_old_and_fast_classes_and_of_the_model(tmp_path: Path, written: str | None) -> None:
-    folder = write(tmp_path, {"size": SMALL} | ({"feature_extractor_type": written} if written else {}))
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"feature_extractor_type": "ViTFeatureExtractor"},
+        {"image_processor_type": "ViTImageProcessorFast"},
+        {"image_processor_type": "ViTImageProcessorPil"},
+        {},
+    ],
+)
+def test_names_of_old_and_fast_classes_and_of_the_model(tmp_path: Path, names: dict[str, str]) -> None:
+    folder = write(tmp_path, {"size": SMALL, **names})
     (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
-    assert_as_the_library(folder, image_of(folder, {}))
+    preprocessing = image_of(folder, {})
+    assert preprocessing.settings()["processor"] == "ViTImageProcessorPil"
+    assert_as_the_library(folder, preprocessing)
+
+
+@pytest.mark.parametrize(
+    ("value", "mean"),
+    [({"image_mean": [0.1, 0.2, 0.3]}, (0.1, 0.2, 0.3)), ({"do_normalize": False}, (0.0,) * 3), ({}, IMAGENET)],
+)
+def test_a_stated_size_is_the_plain_preprocessing(
+    tmp_path: Path, value: dict[str, Any], mean: tuple[float, ...]
+) -> None:
+    folder = write(tmp_path, value)
+    assert image_of(folder, {"size": 64}) == ImagePreprocessing(
+        64, mean, (1.0,) * 3 if "do_normalize" in value else STD
+    )
+    assert image_of(folder, {"size": 64, "mean": [0.5] * 3}).settings()["mean"] == (0.5,) * 3
+    (folder / "preprocessor_config.json").unlink()
+    assert image_of(folder, {"size": 64}) == ImagePreprocessing(64)
+    with pytest.raises(ConfigError, match=r"has no processor_config\.json or preprocessor_config\.json; write"):
+        image_of(folder, {})
+
+
+def test_a_stated_mean_changes_the_processor_and_nothing_else(tmp_path: Path) -> None:
+    value = {"image_processor_type": CLIP, "size": {"shortest_edge": 32}, "crop_size": SMALL, "do_normalize": False}
+    stated = image_of(write(tmp_path / "a", value), {"mean": [0.5] * 3, "std": [0.25] * 3})
+    whole = {**value, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+    assert_as_the_library(write(tmp_path / "b", whole), stated)
+    with pytest.raises(ConfigError, match=r"alsatian\.json: mean=0\.5"):
+        image_of(tmp_path / "a", {"mean": 0.5})
+
+
+def test_models_that_an_older_version_read_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_vit(vit(), tmp_path / "models" / "vit")
+    store = BlockStore(tmp_path / "store")
+    with monkeypatch.context() as older:
+        older.setattr(folders, "READING_VERSION", READING_VERSION - 1)
+        older.setattr(saved_models, "image_of", lambda folder, stated: ImagePreprocessing(32))
+        add_path(store, tmp_path / "models")
+    assert store.model("vit").preprocessing == ImagePreprocessing(32)
+    add_path(store, tmp_path / "models")
+    assert store.model("vit").preprocessing == image_of(tmp_path / "models" / "vit", {})
+
+
+@pytest.mark.parametrize("change", [{"height": 0}, {"width": "32"}, {"given": 3}, {"given": None}])
+def test_a_manifest_with_bad_settings_is_one_line(tmp_path: Path, change: dict[str, Any]) -> None:
+    store = BlockStore(tmp_path / "store")
+    folder = write(tmp_path / "vit", {"image_processor_type": VIT, "size": SMALL})
+    add_model(store, Candidate("m", (), None, image_of(folder, {})))
+    value = json.loads(store.manifest_path("m").read_bytes())
+    value["preprocessing"] |= change
+    store.manifest_path("m").write_text(json.dumps(manifest.sealed(value)))
+    with pytest.raises(StoreError) as caught:
+        store.model("m")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_files_and_grey_images_are_what_their_pixels_are(tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ STATED = "alsatian.json"
 """The file in which a user states what a folder's own files do not say."""
 TOKENIZER = "tokenizer.json"
 DEFAULT_LENGTH = 128
+READING_VERSION = 2
+"""Of what a model's files are taken to say: it changes whenever the same files give another preprocessing.
+
+Models that were stored with another one are read again."""
 
 
 def image_of(folder: Path, stated: Mapping[str, Any]) -> Preprocessing:
@@ -30,14 +34,17 @@ def image_of(folder: Path, stated: Mapping[str, Any]) -> Preprocessing:
             f'{folder}: has no {" or ".join(FILES)}; write e.g. {{"size": 224, "mean": [0.5, 0.5, 0.5], '
             f'"std": [0.5, 0.5, 0.5]}} to {STATED} there'
         )
-    if found is not None and "size" not in stated:
-        own = {f"image_{key}": stated[key] for key in ("mean", "std") if key in stated}
-        return processed_images(folder, *found, own)
-    value = found[1] if found else {}
+    stated_image(folder / STATED, {"size": 1, **stated})
+    if found is None:
+        return stated_image(folder / STATED, stated)
+    path, value = found
+    if "size" not in stated:
+        own: dict[str, Any] = {f"image_{key}": stated[key] for key in ("mean", "std") if key in stated}
+        return processed_images(folder, path, value, own | {"do_normalize": True} if own else own)
     usual = {"mean": value.get("image_mean"), "std": value.get("image_std")}
     if value.get("do_normalize") is False:
         usual = {"mean": [0.0] * CHANNELS, "std": [1.0] * CHANNELS}
-    return stated_image(folder / STATED, {**usual, **stated})
+    return stated_image(path, {**usual, **stated})
 
 
 def stated_image(path: Path, stated: Mapping[str, Any]) -> ImagePreprocessing:

@@ -24,7 +24,7 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version, transformers_model
 from alsatian.models.reading.extractor import feature_extractor
-from alsatian.models.reading.inputs import STATED
+from alsatian.models.reading.inputs import READING_VERSION, STATED
 from alsatian.models.reading.saved_models import open_folder, quiet
 from alsatian.models.sets.distributions import changed_blocks, check_distribution
 from alsatian.models.sets.hub import HubSet
@@ -84,7 +84,7 @@ class FamilySet:
         if self.source == "hub":
             hub = HubSet(name=self.name, base=self.base, limit=self.count - 1, lock=self.lock, offline=self.offline)
             return hub.open(store, device, progress)
-        key = f"{self.name}-{digest_json([asdict(self), code_version()])[:6]}"
+        key = f"{self.name}-{digest_json([asdict(self), code_version(), READING_VERSION])[:6]}"
         folder = store.root / "generated" / key
         names = [f"{key}-base", *(f"{key}-{i:03d}" for i in range(1, self.count))]
         if not all((folder / name).is_dir() for name in names):

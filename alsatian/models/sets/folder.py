@@ -19,7 +19,7 @@ from alsatian.models.reading import lora, saved_models
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.checkpoints import SUFFIXES
 from alsatian.models.reading.discovery import ModelFiles, find
-from alsatian.models.reading.inputs import DEFAULT_LENGTH
+from alsatian.models.reading.inputs import DEFAULT_LENGTH, READING_VERSION
 from alsatian.progress import Progress, unheard
 
 
@@ -133,7 +133,7 @@ def _add(
     """Add ``model`` to ``store`` unless it is there."""
     base = _base(store, model, models, stored) if model.kind == "adapter" else None
     place = str(model.path.resolve())
-    key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version()])
+    key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version(), READING_VERSION])
     known = store.known(model.id) if model.id in stored else None
     if known is not None:
         origin: Any = known.metadata.get("folder")

@@ -16,6 +16,7 @@ from alsatian.errors import AlsatianError, ConfigError, StoreError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
+from alsatian.models.reading.inputs import READING_VERSION
 from alsatian.models.sets.folder import add_one, add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
 from alsatian.progress import Progress, unheard
@@ -83,7 +84,7 @@ class HubSet:
 
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
-        key = f"{self.name}-{digest_json([lock.plain(), self.length, code_version()])[:6]}"
+        key = f"{self.name}-{digest_json([lock.plain(), self.length, code_version(), READING_VERSION])[:6]}"
         ids = store.model_set(key)
         if ids is not None:
             return ids
@@ -132,15 +133,20 @@ class HubSet:
         return self.offline or constants.HF_HUB_OFFLINE
 
     def _is_stored(self, store: BlockStore, model_id: str) -> bool:
-        known, settings = store.known(model_id), {"code": code_version(), "length": self.length}.items()
+        known, settings = store.known(model_id), {"code": code_version(), **self._reading}.items()
         return known is not None and settings <= known.metadata.items() and store.holds_all(known)
+
+    @property
+    def _reading(self) -> dict[str, int]:
+        """What decides, besides code and files, how a model is read."""
+        return {"length": self.length, "reading": READING_VERSION}
 
     def _add(self, store: BlockStore, model_id: str, entry: Entry) -> None:
         """Download a model and store it as ``model_id``."""
         folder = self._download(entry)
         origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
-            add_one(store, folder, model_id, length=self.length, metadata={"hub": origin, "length": self.length})
+            add_one(store, folder, model_id, length=self.length, metadata={"hub": origin, **self._reading})
         except AlsatianError as error:
             if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
                 raise  # trouble with the store is no property of the model

@@ -10,6 +10,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.models.reading.inputs import READING_VERSION
 
 Resolved = tuple[ArchitectureSpec, Preprocessing, str | None]
 """Architecture, preprocessing, and the stored model that holds the parameters (None: random ones)."""
@@ -66,10 +67,12 @@ class PretrainedStart:
     Attributes:
         path: the folder; ``package:NAME/SUBFOLDER`` for one inside a package.
         length: tokens of an item, for text.
+        reading: version of what its files are taken to say; part of what a set is.
     """
 
     path: str
     length: int = 128
+    reading: int = field(default=READING_VERSION, init=False)
 
     def resolve(self, store: BlockStore) -> Resolved:
         from alsatian.models.sets.folder import add_one

@@ -189,16 +189,6 @@ def test_parameters_of_the_extractor_are_needed_and_others_are_not(root, store, 
     assert str(caught.value) == f"{root}/{message}"
 
 
-def test_a_stated_size_goes_before_the_processor_file(tmp_path):
-    from alsatian.models.reading.inputs import image_of
-
-    for value, mean in (({"image_mean": [0.1, 0.2, 0.3]}, (0.1, 0.2, 0.3)), ({"do_normalize": False}, (0.0,) * 3)):
-        (tmp_path / "preprocessor_config.json").write_text(json.dumps(value))
-        found = image_of(tmp_path, {"size": 64})
-        assert (found.size, found.mean) == (64, mean)
-        assert image_of(tmp_path, {"size": 64, "mean": [0.5] * 3}).mean == (0.5,) * 3
-
-
 def test_paths_without_models(root, store):
     with pytest.raises(ConfigError, match="holds no model"):
         add_path(store, root)
