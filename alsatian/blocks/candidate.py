@@ -31,12 +31,14 @@ class ArchitectureSpec:
         name: the builder's name there.
         options: its arguments, as plain data.
         pooling: how tokens or a feature map become one vector; None for the rule's choice.
+        layers: behind pooling, as plain data; see :func:`alsatian.models.reading.pooling.behind`.
     """
 
     source: str
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     pooling: str | None = None
+    layers: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ the libraries' own models and image processors.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
+from alsatian.data.library_images import ProcessedImages, TransformedImages
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
-from alsatian.data.processed_images import ProcessedImages
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
 from alsatian.files import json_bytes
@@ -87,14 +87,13 @@ def _architecture(value: Any) -> ArchitectureSpec:
     for name in ("source", "name"):
         _typed(name, getattr(spec, name), str)
     _typed("options", spec.options, dict)
-    return spec
+    return replace(spec, layers=tuple(_typed("a layer", layer, dict) for layer in spec.layers))
 
 
 def _preprocessing(value: dict[str, Any], assets: Path) -> Preprocessing:
-    if value["kind"] == "image":
-        return ImagePreprocessing.from_settings(value)
-    if value["kind"] == ProcessedImages.kind:
-        return ProcessedImages.from_settings(value)
+    for kind in (ImagePreprocessing, ProcessedImages, TransformedImages):
+        if value["kind"] == kind.kind:
+            return kind.from_settings(value)
     if value["kind"] == "text":
         if not DIGEST.fullmatch(value["tokenizer"]):
             raise ValueError("the tokenizer is not named by a digest")

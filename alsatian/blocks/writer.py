@@ -58,8 +58,8 @@ class StoreWriter:
         """
         root, what = self._store.root, f"model '{candidate.id}'"
         content = manifest.content(candidate)
-        if isinstance(candidate.preprocessing, TextPreprocessing) and candidate.preprocessing.file is not None:
-            self._add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.file, what)
+        if isinstance(candidate.preprocessing, TextPreprocessing) and candidate.preprocessing.is_there:
+            self._add_asset(candidate.preprocessing, what)
         self.commit()
         for block in candidate.blocks:
             if not (path := self._store.block_path(block.identity)).exists():
@@ -75,15 +75,10 @@ class StoreWriter:
             self._store.wrote(self._new)
         self._new.clear()
 
-    def _add_asset(self, digest: str, file: Path, what: str) -> None:
-        """Keep a copy of a model's file under its digest."""
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be read, but {what} needs it ({error.strerror})") from None
-        if blake3(content).hexdigest() != digest:
-            raise StoreError(f"{file}: has changed since {what} was made; make the model again")
-        target = self._store.assets / digest
+    def _add_asset(self, preprocessing: TextPreprocessing, what: str) -> None:
+        """Keep a copy of a model's tokenizer under its digest."""
+        content = preprocessing.content()
+        target = self._store.assets / preprocessing.tokenizer
         with writing(self._store.root, f"a file of {what}"):
             if not target.exists() or target.read_bytes() != content:
                 self._batch.write(target, lambda temporary: temporary.write_bytes(content))

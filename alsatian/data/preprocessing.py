@@ -23,9 +23,11 @@ class Preprocessing(ABC):
 
     Attributes:
         kind: names the class in manifests.
+        modality: ``"image"`` or ``"text"``, what it takes.
     """
 
     kind: ClassVar[str]
+    modality: ClassVar[str]
 
     @property
     @abstractmethod
@@ -65,6 +67,7 @@ class ImagePreprocessing(Preprocessing):
     """
 
     kind = "image"
+    modality = "image"
 
     size: int
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)

@@ -19,19 +19,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextPreprocessing(Preprocessing):
-    """Cut or pad every text to ``length`` tokens.
+    """Cut or pad every text to ``length`` tokens. Padding stands behind the tokens.
 
     Attributes:
         tokenizer: BLAKE3 digest of the model's ``tokenizer.json``.
         length: tokens of an item, special tokens included.
         file: where that ``tokenizer.json`` lies; not part of the identity.
+        prompt: put before every text.
+        held: what a ``tokenizer.json`` that is not on disk yet says; not part of the identity.
     """
 
     kind = "text"
+    modality = "text"
 
     tokenizer: str
     length: int
     file: Path | None = field(default=None, compare=False)
+    prompt: str = ""
+    held: bytes | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.length < 2:
@@ -46,12 +51,19 @@ class TextPreprocessing(Preprocessing):
             raise ConfigError(f"{file}: cannot read the tokenizer ({error.strerror})") from None
 
     @classmethod
+    def holding(cls, content: bytes, length: int, prompt: str = "") -> "TextPreprocessing":
+        """The preprocessing with the tokenizer that ``content`` (of a ``tokenizer.json``) describes."""
+        return cls(blake3(content).hexdigest(), length, None, prompt, content)
+
+    @classmethod
     def from_settings(cls, value: Mapping[str, Any], assets: Path) -> "TextPreprocessing":
         """The inverse of ``settings``; ``assets`` is the store's folder of files by digest."""
-        return cls(value["tokenizer"], value["length"], assets / value["tokenizer"])
+        prompt = str(value.get("prompt", ""))
+        return cls(value["tokenizer"], value["length"], assets / value["tokenizer"], prompt)
 
     def settings(self) -> dict[str, Any]:
-        return {"tokenizer": self.tokenizer, "length": self.length}
+        own = {"prompt": self.prompt} if self.prompt else {}
+        return {"tokenizer": self.tokenizer, "length": self.length, **own}
 
     @property
     def output_bytes(self) -> int:
@@ -63,35 +75,56 @@ class TextPreprocessing(Preprocessing):
         shape = (batch, self.length)
         return torch.zeros(shape, dtype=torch.int64), torch.ones(shape, dtype=torch.int64)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the tokenizer can be had; it cannot for predictions, which look at no text."""
+        return self.held is not None or self.file is not None
+
+    def content(self) -> bytes:
+        """The ``tokenizer.json``, verified.
+
+        Raises:
+            ConfigError: there is none.
+            StoreError: it cannot be read, or is another one than the model was stored with.
+        """
+        if self.held is not None:
+            return self.held
+        if self.file is None:
+            raise ConfigError("this text preprocessing has no tokenizer file")
+        try:
+            content = self.file.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{self.file}: cannot read the tokenizer ({error.strerror})") from None
+        if blake3(content).hexdigest() != self.tokenizer:
+            raise StoreError(f"{self.file}: has changed, it is not the tokenizer of the stored model; add it again")
+        return content
+
+    def highest_id(self) -> int:
+        """The largest id of a token that the tokenizer can give, padding included."""
+        tokenizer = _tokenizer(self, self.file)
+        ids = tokenizer.get_vocab(with_added_tokens=True).values()
+        return max(*ids, int((tokenizer.padding or {}).get("pad_id", 0)))
+
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Texts (N,) of type object -> (ids, mask), both (N, length) int64."""
-        encodings = _tokenizer(self.file, self.tokenizer, self.length).encode_batch([str(text) for text in items])
+        texts = [self.prompt + str(text) for text in items]
+        encodings = _tokenizer(self, self.file).encode_batch(texts)
         ids = torch.tensor([encoding.ids for encoding in encodings], dtype=torch.int64)
         mask = torch.tensor([encoding.attention_mask for encoding in encodings], dtype=torch.int64)
         return ids, mask
 
 
 @cache
-def _tokenizer(file: Path | None, digest: str, length: int) -> "Tokenizer":
-    """The tokenizer in ``file``, verified, set to cut and pad."""
+def _tokenizer(preprocessing: TextPreprocessing, file: Path | None) -> "Tokenizer":
+    """The tokenizer of ``preprocessing``, which lies in ``file``, set to cut and pad."""
     from tokenizers import Tokenizer  # takes a moment; only text needs it
 
-    if file is None:
-        raise ConfigError("this text preprocessing has no tokenizer file")
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{file}: cannot read the tokenizer ({error.strerror})") from None
-    if blake3(content).hexdigest() != digest:
-        raise StoreError(f"{file}: is not the tokenizer that the model was stored with; add the model again")
-    tokenizer = Tokenizer.from_str(content.decode())
-    tokenizer.enable_truncation(length)
-    padding = tokenizer.padding or {}
+    tokenizer = Tokenizer.from_str(preprocessing.content().decode())
+    length, padding = preprocessing.length, tokenizer.padding or {}
+    tokenizer.enable_truncation(length, direction=(tokenizer.truncation or {}).get("direction", "right"))
+    # Padding before the tokens would move their positions.
     tokenizer.enable_padding(
-        length=length,
-        direction=padding.get("direction", "right"),
-        pad_id=padding.get("pad_id", 0),
-        pad_token=padding.get("pad_token", "[PAD]"),
+        length=length, pad_id=padding.get("pad_id", 0), pad_token=padding.get("pad_token", "[PAD]")
     )
     return tokenizer
 

@@ -60,6 +60,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], console: Console) -> list[str]:
     """Ids of all models that the command names, each once, in the given order."""
     from alsatian.errors import ConfigError, nearest
+    from alsatian.models.reading.settings import Reading
     from alsatian.models.sets.folder import add_path
 
     if not options.models and not options.set:
@@ -84,7 +85,7 @@ def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], c
                 def step(what: str, done: int, total: int, show: Callable[[str], None] = status.update) -> None:
                     show(f"{what}: {done} of {total} models")
 
-                ids += add_path(store, name, length=options.length, refused=refuse, progress=step)
+                ids += add_path(store, name, reading=Reading(length=options.length), refused=refuse, progress=step)
         elif name in stored:
             ids.append(name)
         else:

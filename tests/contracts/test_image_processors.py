@@ -16,7 +16,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.reading import saved_models
-from alsatian.models.reading.inputs import READING_VERSION, image_of
+from alsatian.models.reading.inputs.images import READING_VERSION, image_of
 from alsatian.models.sets import folder as folders
 from alsatian.models.sets.folder import add_path
 from tests.models.reading.checkpoint_files import features, save_vit, vit
@@ -117,7 +117,7 @@ def test_names_of_old_and_fast_classes_and_of_the_model(tmp_path: Path, names: d
     folder = write(tmp_path, {"size": SMALL, **names})
     (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
     preprocessing = image_of(folder, {})
-    assert preprocessing.settings()["processor"] == "ViTImageProcessorPil"
+    assert preprocessing.settings()["name"] == "ViTImageProcessorPil"
     assert_as_the_library(folder, preprocessing)
 
 

@@ -1,6 +1,7 @@
 """Architectures by name, and their segments, each exported once a process."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
 
-SOURCES = ("torchvision", "transformers")
+SOURCES = ("torchvision", "transformers", "timm")
 # Options of transformers with which it would fetch code or weights and run what it got.
 REFUSED_OPTIONS = frozenset(
     {
@@ -26,24 +27,36 @@ REFUSED_OPTIONS = frozenset(
     }
 )  # fmt: skip
 
+REFUSED_OF_TIMM = ("pretrained", "checkpoint_path", "cache_dir", "pretrained_cfg_overlay")
+"""Options of ``create_model`` with which timm would read weights on its own."""
+
 _library: dict[str, Architecture] = {}
 
 
 def build(spec: ArchitectureSpec, preprocessing: Preprocessing) -> FeatureExtractor:
     """The feature extractor of ``spec`` with random parameters, for inputs of ``preprocessing``.
 
+    Raises:
+        ConfigError: see :func:`library_module`.
+    """
+    return feature_extractor(library_module(spec).eval(), preprocessing.example(), spec.pooling, spec.layers)
+
+
+def library_module(spec: ArchitectureSpec, more: Mapping[str, Any] | None = None) -> torch.nn.Module:
+    """The model of ``spec`` with its head and random parameters.
+
     ``spec.source`` names the library, ``spec.name`` the model there: for torchvision one of its builders
     or ``"VisionTransformer"`` for one of any size, with the builder's arguments as options; for
-    transformers a model class, with its configuration as options.
+    transformers a model class, with its configuration as options; for timm a name, with the arguments of its
+    ``create_model``. ``more`` are arguments that do not decide the architecture.
 
     Raises:
         ConfigError: there is no such source, model or option.
     """
-    builders = {"torchvision": _torchvision, "transformers": _transformers}
+    builders = {"torchvision": _torchvision, "transformers": _transformers, "timm": _timm}
     if spec.source not in builders:
         raise ConfigError(f"architecture source '{spec.source}' is unknown; {nearest(spec.source, SOURCES)}")
-    module = builders[spec.source](spec)
-    return feature_extractor(module.eval(), preprocessing.example(), spec.pooling)
+    return builders[spec.source](replace(spec, options={**spec.options, **(more or {})}))
 
 
 def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
@@ -60,6 +73,26 @@ def _torchvision(spec: ArchitectureSpec) -> torch.nn.Module:
         module: torch.nn.Module = builder(**spec.options)
     except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"torchvision's {spec.name} does not take {dict(spec.options)}: {error}") from None
+    return module
+
+
+def _timm(spec: ArchitectureSpec) -> torch.nn.Module:
+    try:
+        import timm  # takes seconds to import
+    except ImportError:
+        raise ConfigError(
+            f"{spec.name} is a model of timm, which is not installed; pip install 'alsatian[timm]'"
+        ) from None
+    if not timm.is_model(spec.name):
+        names = timm.list_models()
+        raise ConfigError(f"timm has no model '{spec.name}'; {nearest(spec.name, names)}")
+    for option in REFUSED_OF_TIMM:
+        if spec.options.get(option):
+            raise ConfigError(f"timm's {spec.name}: the option {option} is refused: it would fetch or read weights")
+    try:
+        module: torch.nn.Module = timm.create_model(spec.name, pretrained=False, **spec.options)
+    except Exception as error:  # models raise many types
+        raise ConfigError(f"timm's {spec.name} does not take {dict(spec.options)}: {first_line(error)}") from None
     return module
 
 
@@ -114,6 +147,7 @@ def architecture(
             spec.name,
             dict(spec.options),
             spec.pooling,
+            *map(dict, spec.layers),
             preprocessing.fingerprint,
             str(device),
             code_version(),

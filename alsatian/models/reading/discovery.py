@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError
-from alsatian.models.reading import lora, saved_models
-from alsatian.models.reading.checkpoints import INDEX, REFUSED_SUFFIXES, SUFFIXES, shards
-from alsatian.models.reading.inputs import STATED, TOKENIZER
-from alsatian.models.reading.processors import FILES
+from alsatian.models.reading import saved_models
+from alsatian.models.reading.inputs import tokenizers
+from alsatian.models.reading.inputs.processors import FILES
+from alsatian.models.reading.parameters import lora
+from alsatian.models.reading.parameters.checkpoints import INDEX, REFUSED_SUFFIXES, SUFFIXES, shards
+from alsatian.models.reading.settings import STATED
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ModelFiles:
             return [self.path, *([self.statement] if self.statement else [])]
         weights = saved_models.weights_file(self.path)
         parts = shards(weights) if weights and weights.name.endswith(INDEX) else []
-        names = (saved_models.CONFIG, *FILES, TOKENIZER, STATED)
+        names = (saved_models.CONFIG, *FILES, *tokenizers.FILES, STATED)
         return [p for p in (*(self.path / n for n in names), weights, *parts) if p is not None and p.exists()]
 
     def stamp(self) -> list[list[Any]]:

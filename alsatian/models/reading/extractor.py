@@ -1,52 +1,50 @@
 """From a model with a head to a feature extractor: one vector per item, pooling last."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
 from torch import nn
 
 from alsatian.errors import ConfigError
+from alsatian.models.reading.pooling import behind, check_pooling, pooled
 
 # Where torchvision's classifiers keep their last part, outermost name first.
 HEADS = ("heads", "head", "classifier", "fc")
 # What image models call the parameter of the token that stands for the whole image.
 CLASS_TOKENS = frozenset({"cls_token", "class_token", "class_embedding"})
-POOLINGS = ("none", "class_token", "mean_tokens", "global_average")
+# What models of transformers take besides pixels or tokens; some make up a value where none is given.
+MORE_INPUTS = frozenset(
+    {
+        "bbox", "image", "visual_embeds", "input_values", "input_features", "spatial_shapes", "flattened_patches",
+        "pixel_values_videos",
+    }
+)  # fmt: skip
+_NAMES = {"image": "pixel_values", "text": "input_ids"}
 
 
 class FeatureExtractor(nn.Module):
-    """A model's body without its head, then pooling.
+    """A model's body without its head, then pooling and what follows it.
 
     Attributes:
         body: returns a tensor, or an output object of transformers.
-        pooling: ``none`` (the body returns (N, D) already), ``class_token`` (the first of the tokens
-            (N, T, D)), ``mean_tokens`` (their mean, by the mask where there is one), ``global_average``
-            (over the positions of a feature map (N, D, H, W)).
+        pooling: see :data:`alsatian.models.reading.pooling.POOLINGS`.
+        behind: layers behind pooling.
     """
 
-    def __init__(self, body: nn.Module, pooling: str) -> None:
+    def __init__(self, body: nn.Module, pooling: str, layers: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__()
-        if pooling not in POOLINGS:
-            raise ConfigError(f"pooling '{pooling}' is unknown; valid are {', '.join(POOLINGS)}")
         self.body = body
-        self.pooling = pooling
+        self.pooling = check_pooling(pooling)
+        self.behind = behind(layers)
 
     def pool(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Features (N, D) of the body's output."""
-        if self.pooling == "class_token":
-            return hidden[:, 0]
-        if self.pooling == "mean_tokens":
-            if mask is None:
-                return hidden.mean(1)
-            weights = mask.unsqueeze(-1).to(hidden.dtype)
-            return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-        if self.pooling == "global_average":
-            return hidden.flatten(2).mean(2)
-        return hidden
+        features: torch.Tensor = self.behind(pooled(hidden, self.pooling, mask))
+        return features
 
 
 class ImageExtractor(FeatureExtractor):
@@ -81,9 +79,12 @@ def last_hidden_state(output: Any) -> torch.Tensor:
 
 
 def feature_extractor(
-    module: nn.Module, example: tuple[torch.Tensor, ...], pooling: str | None = None
+    module: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    pooling: str | None = None,
+    layers: Sequence[Mapping[str, Any]] = (),
 ) -> FeatureExtractor:
-    """``module`` without its head, with pooling, for inputs like ``example``.
+    """``module`` without its head, with pooling and ``layers`` behind it, for inputs like ``example``.
 
     ``example`` is ``(pixels,)``, (N, 3, H, W), or ``(input_ids, attention_mask)``, (N, T) each. The head goes
     where the library keeps it: see :func:`transformers_body` and :func:`without_head`.
@@ -107,7 +108,7 @@ def feature_extractor(
     kind = TextExtractor if text else ImageExtractor
     if pooling is None:
         pooling = _pooling(body, example)
-    return kind(body, pooling)
+    return kind(body, pooling, layers)
 
 
 def _pooling(body: nn.Module, example: tuple[torch.Tensor, ...]) -> str:
@@ -142,7 +143,7 @@ def transformers_body(module: nn.Module, text: bool) -> nn.Module:
     paper; of a model of images and texts the tower for the input at hand; of an encoder-decoder the encoder.
     """
     body: Any = module.base_model
-    if ("input_ids" if text else "pixel_values") not in signature(body.forward).parameters:
+    if _NAMES["text" if text else "image"] not in signature(body.forward).parameters:
         body = module  # a base model with a part that goes by the name that task models give to theirs
     tower = getattr(body, "text_model" if text else "vision_model", None)
     if isinstance(tower, nn.Module):
@@ -153,6 +154,7 @@ def transformers_body(module: nn.Module, text: bool) -> nn.Module:
         body = next(inner, body)
     if getattr(body.config, "is_encoder_decoder", False):
         body = body.get_encoder()
+    _check_inputs(body, "text" if text else "image")
     body.config.use_cache = False  # keys and values of past tokens are no features
     if hasattr(body.config, "mask_ratio") and hasattr(getattr(body, "embeddings", None), "random_masking"):
         # A masked autoencoder hides patches at random, in evaluation as well; features are made of all.
@@ -164,6 +166,29 @@ def transformers_body(module: nn.Module, text: bool) -> nn.Module:
             part.register_forward_pre_hook(_no_global_attention, with_kwargs=True)
     assert isinstance(body, nn.Module)
     return body
+
+
+def _check_inputs(body: nn.Module, modality: str) -> None:
+    """See that ``body`` takes nothing but images or texts.
+
+    Raises:
+        ConfigError: it takes more; names what.
+    """
+    other = _NAMES["image" if modality == "text" else "text"]
+    given = {_NAMES[modality], "attention_mask"}
+    parameters = signature(body.forward).parameters.values()
+    more = [
+        p.name
+        for p in parameters
+        if p.name not in given
+        and p.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
+        and (p.default is Parameter.empty or p.name == other or p.name in MORE_INPUTS)
+    ]
+    if more:
+        raise ConfigError(
+            f"{type(body).__name__} takes {', '.join(more)} besides {_NAMES[modality]}; models of images alone or "
+            "texts alone are read"
+        )
 
 
 def _hide_nothing(patches: torch.Tensor, noise: object = None) -> tuple[torch.Tensor, None, None]:

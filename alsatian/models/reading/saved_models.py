@@ -1,35 +1,50 @@
-"""Models as others save them, as feature extractors: ``save_pretrained`` folders and plain state dicts.
+"""Models that transformers and sentence-transformers saved, as feature extractors.
 
-Weights are read by :mod:`alsatian.models.reading.checkpoints` and handed to the library that defines the model, so
-no library opens a file, runs code from a folder or asks the network. Models run in float32.
+Weights are read by :mod:`alsatian.models.reading.parameters.checkpoints` and handed to the library that defines the
+model, so no library opens a file, runs code from a folder or asks the network. Models run in float32.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.segment import Architecture, module_tensors
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, StoreError, first_line, nearest
-from alsatian.models.reading.architectures import all_keys, architecture, build
-from alsatian.models.reading.checkpoints import INDEX, load_into, mismatched, missing, read_json, read_state
+from alsatian.data.text import TextPreprocessing, text_items
+from alsatian.errors import ConfigError, nearest
+from alsatian.models.reading.architectures import all_keys, architecture
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
-from alsatian.models.reading.inputs import DEFAULT_LENGTH, STATED, image_of, stated_image, text_of
-from alsatian.models.reading.lora import Adapter, merge
+from alsatian.models.reading.inputs.images import image_of
+from alsatian.models.reading.inputs.processors import processor_file
+from alsatian.models.reading.inputs.sentences import Sentences, sentences_in
+from alsatian.models.reading.inputs.tokenizers import text_of
+from alsatian.models.reading.parameters.checkpoints import INDEX, read_checkpoint, read_json, read_state
+from alsatian.models.reading.parameters.loading import (
+    Loaded,
+    check_counts,
+    check_size,
+    load,
+    merge_rest,
+    mismatched,
+    missing,
+    one_line,
+    quiet,
+    used,
+)  # fmt: skip
+from alsatian.models.reading.parameters.lora import Adapter, merge
+from alsatian.models.reading.parameters.state_dicts import fitted, renamed
+from alsatian.models.reading.settings import IMAGE, STATED, TEXT, Reading, stated_in
+from alsatian.models.reading.state_models import is_timm, open_timm
 
 CONFIG = "config.json"
 # In the order of preference; what cannot hold code comes first.
 WEIGHTS = tuple(
     name + end for name in ("model.safetensors", "pytorch_model.bin") for end in ("", INDEX)
 )  # fmt: skip
-EXAMPLE = '{"source": "torchvision", "name": "resnet18", "options": {}, "size": 224}'
-_STATED_ARCHITECTURE = ("source", "name", "options")
 # Settings of a configuration that do not decide what the body computes: left out, so that fine-tunes of
 # one base have one architecture. Those that choose kernels could fetch code from a hub.
 _LEFT_OUT = {
@@ -37,23 +52,7 @@ _LEFT_OUT = {
     "torch_dtype", "task_specific_params", "transformers_version", "attn_implementation", "use_kernels",
     "experts_implementation", "fusion_config", "distributed_config", "transformers_weights", "tokenizer_class",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model read from files.
-
-    Attributes:
-        module: its feature extractor, float32, on the CPU, in evaluation mode.
-        built: its segments.
-        spec: how to build it again.
-        preprocessing: what its input needs.
-    """
-
-    module: FeatureExtractor
-    built: Architecture
-    spec: ArchitectureSpec
-    preprocessing: Preprocessing
+_INPUTS = {"pixel_values": IMAGE, "input_ids": TEXT}
 
 
 def weights_file(folder: Path) -> Path | None:
@@ -61,112 +60,154 @@ def weights_file(folder: Path) -> Path | None:
     return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
 
 
-def open_folder(folder: Path, architectures: Path, length: int, adapter: Adapter | None = None) -> Loaded:
-    """The model that transformers saved in ``folder``, with ``adapter`` merged into it.
+def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Adapter | None = None) -> Loaded:
+    """The model that transformers, sentence-transformers or timm saved in ``folder``, with ``adapter`` merged in.
 
-    ``architectures`` is where exports are kept, ``length`` the tokens of a text.
+    ``architectures`` is where exports are kept.
 
     Raises:
         AlsatianError: a file is missing, refused or does not fit.
     """
-    config = read_json(folder / CONFIG)
-    model_class = _model_class(folder, config)
-    options = {**_reduced(config), "use_cache": False}
-    stated = _stated(folder / STATED, ()) if (folder / STATED).exists() else {}
-    file = weights_file(folder)
+    sentences = sentences_in(folder)
+    inner = sentences.transformer if sentences else folder
+    config, file = read_json(inner / CONFIG), weights_file(inner)
     if file is None:
-        raise ConfigError(f"{folder}: has {CONFIG} but no weights: {', '.join(WEIGHTS)}")
-    with _one_line(f"{folder}: transformers cannot make a {model_class.__name__} of {CONFIG}"), quiet():
+        raise ConfigError(f"{inner}: has {CONFIG} but no weights: {', '.join(WEIGHTS)}")
+    if is_timm(config):
+        return open_timm(inner / CONFIG, config, file, architectures, reading, adapter)
+    model_class = _model_class(inner, config)
+    stated = stated_in(folder / STATED) if (folder / STATED).exists() else {}
+    reading = reading.changed(stated, folder / STATED)
+    checkpoint = read_checkpoint(file, reading.weights)
+    state, notes = {renamed(name): t for name, t in checkpoint.tensors.items()}, list(checkpoint.notes)
+    options = {**_reduced(config), "use_cache": False}
+    check_counts(options, len(state), inner / CONFIG)
+    with one_line(f"{inner}: transformers cannot make a {model_class.__name__} of {CONFIG}"), quiet():
         settings = model_class.config_class.from_dict(dict(options))
         options = json.loads(json.dumps(_reduced(settings.to_dict())))
-    preprocessing: Preprocessing
-    if model_class.main_input_name == "pixel_values":
-        with quiet():
-            preprocessing = image_of(folder, stated)
-    elif model_class.main_input_name == "input_ids":
-        preprocessing = text_of(folder, settings, stated.get("length", length))
-    else:
-        raise ConfigError(
-            f"{folder}: the model takes {model_class.main_input_name}; only images and texts are read"
-        )
-    state = read_state(file)
+        with torch.device("meta"):
+            empty = model_class(settings)
+    check_size(empty, state, inner / CONFIG)
+    state = _fitted(state, empty, reading, file, notes, stated.get("prefix"))
+    modality = _modality(model_class, folder, reading, notes)
+    preprocessing = _preprocessing(folder, modality, settings, stated, sentences, reading)
     rest = merge(adapter, state) if adapter else None
-    with _one_line(f"{file}: cannot be loaded into {model_class.__name__}"), quiet():
+    pooling = stated.get("pooling") or (sentences.pooling if sentences else reading.pooling)
+    with one_line(f"{file}: cannot be loaded into {model_class.__name__}"), quiet():
         module, report = model_class.from_pretrained(
             None, config=settings, state_dict=state, output_loading_info=True, dtype=torch.float32,
             ignore_mismatched_sizes=True, local_files_only=True,
         )  # fmt: skip
         names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
-        extractor = feature_extractor(module.eval(), preprocessing.example(), stated.get("pooling"))
-    spec = ArchitectureSpec("transformers", model_class.__name__, options, extractor.pooling)
-    with _one_line(f"{folder}: cannot be split"):
+        layers = sentences.layers if sentences else ()
+        own = pooling if modality == TEXT or "pooling" in stated else None
+        extractor = feature_extractor(module.eval(), preprocessing.example(), own, layers)
+    if modality == TEXT and pooling is None and "+" not in extractor.pooling:
+        notes.append(f"pooling: {extractor.pooling}; its files say none (pooling=… states another)")
+    _load_layers(extractor, sentences)
+    spec = ArchitectureSpec("transformers", model_class.__name__, options, extractor.pooling, layers)
+    with one_line(f"{folder}: cannot be split"):
         built = architecture(spec, preprocessing, folder=architectures)
-    used = {names[id(t)]: t for t in _used(extractor, built).values() if id(t) in names}
+    needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
     for name in sorted(report["missing_keys"]):
-        if name in used:
-            raise ConfigError(missing(file, name, used[name].shape))
+        if name in needed:
+            raise ConfigError(missing(file, name, needed[name].shape))
     for name, actual, expected in sorted(report["mismatched_keys"]):
-        if name in used:
+        if name in needed:
             raise ConfigError(mismatched(file, name, actual, expected))
     if rest:
-        _merge_rest(rest, dict(module.named_parameters()), used)
-    return Loaded(extractor, built, spec, preprocessing)
+        merge_rest(rest, dict(module.named_parameters()), needed)
+    if isinstance(preprocessing, TextPreprocessing):
+        _check_text(extractor, preprocessing, folder, notes)
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes))
 
 
-def open_state(file: Path, statement: Path | None, architectures: Path, adapter: Adapter | None = None) -> Loaded:
-    """The model whose parameters are in ``file`` and whose architecture is in the JSON file ``statement``.
+def _modality(model_class: Any, folder: Path, reading: Reading, notes: list[str]) -> str:
+    """What the model takes, or the one of its two towers that is read."""
+    one = _INPUTS.get(model_class.main_input_name)
+    if one is None:
+        raise ConfigError(
+            f"{folder}: the model takes {model_class.main_input_name}; only images and texts are read"
+        )
+    taken = signature(model_class.forward).parameters
+    both = all(name in taken for name in _INPUTS)
+    if reading.modality is not None and not both and reading.modality != one:
+        raise ConfigError(f"{folder}: modality={reading.modality}, but {model_class.__name__} takes {one}s only")
+    if not both:
+        return one
+    if reading.modality is None:
+        chosen, other = (IMAGE, TEXT) if processor_file(folder) else (TEXT, IMAGE)
+        notes.append(f"the part of {model_class.__name__} for {chosen}s (modality={other} takes the other)")
+        return chosen
+    return reading.modality
+
+
+def _preprocessing(
+    folder: Path, modality: str, settings: Any, stated: Mapping[str, Any], sentences: Sentences | None,
+    reading: Reading,
+) -> Preprocessing:  # fmt: skip
+    with quiet():
+        if modality == IMAGE:
+            return image_of(folder, stated)
+        text = getattr(settings, "text_config", None)
+        where, length = (sentences.transformer if sentences else folder), reading.length
+        if sentences:
+            length = min(length, sentences.length or length)
+            return text_of(where, text or settings, length, lower=sentences.lower, prompt=sentences.prompt)
+        return text_of(where, text or settings, length)
+
+
+def _load_layers(extractor: FeatureExtractor, sentences: Sentences | None) -> None:
+    """The parameters of what follows pooling."""
+    for position, file in (sentences.files if sentences else {}).items():
+        layer = extractor.behind[position]
+        state = {name.removeprefix("norm."): t for name, t in read_state(file).items()}
+        load(layer, state, layer.state_dict(), file)
+    extractor.eval()
+
+
+def _check_text(
+    extractor: FeatureExtractor, preprocessing: TextPreprocessing, folder: Path, notes: list[str]
+) -> None:
+    """See that the model has an embedding for every token, and that padding does not change its features.
 
     Raises:
-        AlsatianError: nothing states the architecture, a file is refused, or the two do not fit.
+        ConfigError: one is not so.
     """
-    if statement is None:
+    body: Any = extractor.body
+    table, ids = body.get_input_embeddings(), preprocessing.highest_id()
+    if ids >= getattr(table, "num_embeddings", ids + 1):
         raise ConfigError(
-            f"{file}: nothing states its architecture; write e.g. {EXAMPLE} to {file.with_suffix('.json').name}, "
-            f"or to {STATED} for all files of the folder"
+            f"{folder}: its tokenizer has tokens up to id {ids}; the model has embeddings of {table.num_embeddings}"
         )
-    stated = _stated(statement, _STATED_ARCHITECTURE)
-    source, name = stated.get("source", "torchvision"), stated.get("name")
-    if source != "torchvision" or not isinstance(name, str):
-        raise ConfigError(f"{statement}: states no architecture of torchvision; write e.g. {EXAMPLE}")
-    preprocessing = stated_image(statement, stated)
-    spec = ArchitectureSpec("torchvision", name, dict(stated.get("options") or {}), stated.get("pooling"))
-    with torch.random.fork_rng(devices=[]), _one_line(f"{statement}: torchvision cannot build {name}"):
-        extractor = build(spec, preprocessing)
-    with _one_line(f"{file}: cannot be split"):
-        built = architecture(spec, preprocessing, folder=architectures)
-    state = read_state(file)
-    rest = merge(adapter, state) if adapter else None
-    used = _used(extractor, built)
-    load_into(used, state, file, "body.")
-    if rest:
-        _merge_rest(
-            rest, dict(extractor.body.named_parameters()), {n.removeprefix("body."): t for n, t in used.items()}
+    tokens, mask = preprocessing(text_items(["a", "a b c d e f"]))
+    try:
+        with torch.no_grad():
+            padded = extractor(tokens, mask)
+            alone = [extractor(t[None, : m.sum()], m[None, : m.sum()]) for t, m in zip(tokens, mask, strict=True)]
+    except Exception as error:
+        notes.append(f"whether padding changes features could not be seen ({type(error).__name__})")
+        return
+    if not torch.allclose(padded, torch.cat(alone), rtol=1e-3, atol=1e-4 * float(padded.abs().max())):
+        raise ConfigError(
+            f"{folder}: the features of {type(body).__name__} change with padding, so they would depend on the "
+            "length and not on the text; it cannot be ranked"
         )
-    return Loaded(extractor, built, spec, preprocessing)
 
 
-def _used(extractor: FeatureExtractor, built: Architecture) -> dict[str, torch.Tensor]:
-    """The parameters and buffers that the segments read, by name, without constants of the graph."""
-    tensors = module_tensors(extractor)
-    saved = set(extractor.state_dict(keep_vars=True))
-    names = {name for segment in built.segments for name in segment.parameter_names}
-    return {name: tensors[name] for name in tensors if name in names and name in saved}
-
-
-def _merge_rest(rest: Adapter, tensors: Mapping[str, torch.Tensor], used: Mapping[str, torch.Tensor]) -> None:
-    """Merge what an adapter names as the module does, where the module's files have older names."""
-    state = dict(tensors)
-    rest = merge(rest, state)
-    if rest.deltas:
-        raise ConfigError(f"{rest.file}: the base has no layer '{next(iter(rest.deltas))}'")
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            if state[name] is tensor:
-                continue
-            if state[name].shape == tensor.shape:
-                tensor.copy_(state[name])
-            elif name in used:  # else it is a head for other classes
-                raise ConfigError(mismatched(rest.file, name, state[name].shape, tensor.shape))
+def _fitted(
+    state: dict[str, torch.Tensor], empty: Any, reading: Reading, file: Path, notes: list[str], stated: str | None
+) -> dict[str, torch.Tensor]:
+    """``state`` under the names of the model ``empty``. That a task model's names begin with its base model's
+    prefix, or lack it, transformers knows itself.
+    """
+    own, prefix = set(empty.state_dict()), f"{empty.base_model_prefix}."
+    base = {name.removeprefix(prefix) for name in own}
+    known = sum(name.removeprefix(prefix) in base for name in state)
+    if stated is None and 2 * known >= min(len(base), len(state)):
+        return state
+    needed = {name for name in own if name.startswith(prefix)} or own
+    return fitted(state, needed, reading.weights, file, notes, stated)
 
 
 def _model_class(folder: Path, config: Mapping[str, Any]) -> Any:
@@ -197,45 +238,3 @@ def _reduced(config: Mapping[str, Any]) -> dict[str, Any]:
     if kept.get("use_pretrained_backbone"):
         kept["use_pretrained_backbone"] = False  # its parameters are in the weights; nothing is fetched
     return kept
-
-
-def _stated(path: Path, more: tuple[str, ...]) -> dict[str, Any]:
-    value = read_json(path)
-    valid = ("size", "mean", "std", "length", "pooling", *more)
-    for key in value:
-        # What is stated for a whole folder may hold more than one of its models needs.
-        if key not in (*valid, *_STATED_ARCHITECTURE):
-            raise ConfigError(f"{path}: '{key}' is unknown; {nearest(key, valid)}")
-    length = value.get("length", DEFAULT_LENGTH)
-    if type(length) is not int or length < 2:
-        raise ConfigError(f"{path}: length={length!r}: a number of tokens is needed, at least 2")
-    if not isinstance(value.get("options") or {}, Mapping):
-        raise ConfigError(f"{path}: options={value['options']!r}: arguments by name are needed, e.g. {{}}")
-    return value
-
-
-@contextmanager
-def _one_line(what: str) -> Iterator[None]:
-    """Errors of a library, which are of many types and lines, as one line after ``what``."""
-    try:
-        yield
-    except StoreError:
-        raise  # a full disk is no property of the model
-    except Exception as error:
-        raise ConfigError(f"{what}: {first_line(error)}") from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Inside, transformers reports nothing. It reports on standard error what is checked here."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

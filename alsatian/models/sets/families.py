@@ -24,8 +24,10 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version, transformers_model
 from alsatian.models.reading.extractor import feature_extractor
-from alsatian.models.reading.inputs import READING_VERSION, STATED
-from alsatian.models.reading.saved_models import open_folder, quiet
+from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.parameters.loading import quiet
+from alsatian.models.reading.saved_models import open_folder
+from alsatian.models.reading.settings import STATED, Reading
 from alsatian.models.sets.distributions import changed_blocks, check_distribution
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.synthetic import drawn_anew, redraw
@@ -99,7 +101,7 @@ class FamilySet:
         progress(f"making {folder.name}", 0, len(names))
         base = folder / names[0]
         self._save(full, base)
-        built = open_folder(base, architectures, length=2).built
+        built = open_folder(base, architectures, Reading(length=2)).built
         extractor = feature_extractor(full, ImagePreprocessing(self.size).example())
         tensors = module_tensors(extractor)
         start = {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -15,11 +15,14 @@ from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
-from alsatian.models.reading import lora, saved_models
+from alsatian.models.reading import saved_models, state_models
 from alsatian.models.reading.architectures import code_version
-from alsatian.models.reading.checkpoints import SUFFIXES
 from alsatian.models.reading.discovery import ModelFiles, find
-from alsatian.models.reading.inputs import DEFAULT_LENGTH, READING_VERSION
+from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.parameters import lora
+from alsatian.models.reading.parameters.checkpoints import SUFFIXES
+from alsatian.models.reading.parameters.state_dicts import EMA
+from alsatian.models.reading.settings import DEFAULT_LENGTH, Reading
 from alsatian.progress import Progress, unheard
 
 
@@ -30,18 +33,27 @@ class FolderSet:
     Attributes:
         path: the folder, or one model.
         name: for people; part of the set's name in the store.
-        length: tokens of a text, at most; a model with fewer positions takes fewer.
+        length, weights, modality, pooling: see :class:`alsatian.models.reading.settings.Reading`.
         exclude: ids of models to leave out; ``*`` stands for anything.
     """
 
     path: str | Path | None
     name: str = "folder"
     length: int = DEFAULT_LENGTH
+    weights: str = EMA
+    modality: str | None = None
+    pooling: str | None = None
     exclude: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError("model_set.path: there is no default; write the folder, e.g. model_set.path=models")
+        assert self.reading
+
+    @property
+    def reading(self) -> Reading:
+        """How its models are read where there is a choice."""
+        return Reading(length=self.length, weights=self.weights, modality=self.modality, pooling=self.pooling)
 
     def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; new and changed models are added first.
@@ -50,11 +62,11 @@ class FolderSet:
             ConfigError: a model cannot be used; says which and why, one line for each.
         """
         root = Path(self.path or "")
-        ids = add_path(store, root, length=self.length, exclude=self.exclude, progress=progress)
+        ids = add_path(store, root, reading=self.reading, exclude=self.exclude, progress=progress)
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude])[:6]}"
         if store.model_set(key) != ids:
-            store.add_set(key, ids, {"length": self.length, "exclude": list(self.exclude)})
+            store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude)})
         return ModelSet.open(store, ids, device)
 
 
@@ -62,7 +74,7 @@ def add_path(
     store: BlockStore,
     path: str | Path,
     *,
-    length: int = DEFAULT_LENGTH,
+    reading: Reading | None = None,
     exclude: Sequence[str] = (),
     refused: Callable[[str, str], None] | None = None,
     progress: Progress = unheard,
@@ -74,7 +86,7 @@ def add_path(
     does; a file that was only touched is read once more, and its blocks are found to be there.
 
     Args:
-        length: tokens of a text, at most.
+        reading: how models are read where there is a choice.
         exclude: ids to leave out; ``*`` stands for anything.
         refused: called with the id of each model that cannot be used (or the path of what is none) and one line;
             the others are added. Without it they are an error, raised when the others have been added.
@@ -92,7 +104,7 @@ def add_path(
     for i, model in enumerate(models):
         progress(f"reading {root.name}", i, len(models))
         try:
-            _add(store, model, models, root, length, stored)
+            _add(store, model, models, reading or Reading(), stored)
             added.append(model.id)
         except AlsatianError as error:
             lines[model.id] = str(error)
@@ -111,7 +123,7 @@ def add_path(
 
 
 def add_one(
-    store: BlockStore, path: Path, model_id: str, *, length: int = DEFAULT_LENGTH, metadata: Mapping[str, Any]
+    store: BlockStore, path: Path, model_id: str, *, reading: Reading | None = None, metadata: Mapping[str, Any]
 ) -> Candidate:
     """Read the only model at or below ``path`` and store it as ``model_id``, whatever was stored so before.
 
@@ -124,16 +136,16 @@ def add_one(
         raise ConfigError(next(iter(lines.values()), f"{path}: holds {len(models)} models where one is expected"))
     (model,) = models
     base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
-    return _read(store, model, base, length, model_id, metadata)
+    return _read(store, model, base, reading or Reading(), model_id, metadata)
 
 
 def _add(
-    store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], root: Path, length: int, stored: set[str]
+    store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], reading: Reading, stored: set[str]
 ) -> None:
     """Add ``model`` to ``store`` unless it is there."""
     base = _base(store, model, models, stored) if model.kind == "adapter" else None
     place = str(model.path.resolve())
-    key = digest_json([m.stamp() for m in (model, base) if m] + [length, code_version(), READING_VERSION])
+    key = digest_json([m.stamp() for m in (model, base) if m] + [reading.plain(), code_version(), READING_VERSION])
     known = store.known(model.id) if model.id in stored else None
     if known is not None:
         origin: Any = known.metadata.get("folder")
@@ -146,14 +158,14 @@ def _add(
             )
     statement = str(model.statement.resolve()) if model.statement else None
     origin = {"path": place, "kind": model.kind, "key": key, "statement": statement}
-    _read(store, model, base, length, model.id, {"folder": origin})
+    _read(store, model, base, reading, model.id, {"folder": origin})
 
 
 def _read(
     store: BlockStore,
     model: ModelFiles,
     base: ModelFiles | None,
-    length: int,
+    reading: Reading,
     model_id: str,
     metadata: Mapping[str, Any],
 ) -> Candidate:
@@ -161,9 +173,11 @@ def _read(
     adapter = lora.read_adapter(model.path) if base else None
     source = base or model
     if source.kind == "saved":
-        loaded = saved_models.open_folder(source.path, store.architectures, length, adapter)
+        loaded = saved_models.open_folder(source.path, store.architectures, reading, adapter)
     else:
-        loaded = saved_models.open_state(source.path, source.statement, store.architectures, adapter)
+        loaded = state_models.open_state(source.path, source.statement, store.architectures, reading, adapter)
+    if loaded.notes:
+        metadata = {**metadata, "notes": list(loaded.notes)}
     if base and adapter:
         metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
     return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)

@@ -16,7 +16,8 @@ from alsatian.errors import AlsatianError, ConfigError, StoreError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
-from alsatian.models.reading.inputs import READING_VERSION
+from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.settings import Reading
 from alsatian.models.sets.folder import add_one, add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
 from alsatian.progress import Progress, unheard
@@ -146,7 +147,8 @@ class HubSet:
         folder = self._download(entry)
         origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
-            add_one(store, folder, model_id, length=self.length, metadata={"hub": origin, **self._reading})
+            reading = Reading(length=self.length)
+            add_one(store, folder, model_id, reading=reading, metadata={"hub": origin, **self._reading})
         except AlsatianError as error:
             if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
                 raise  # trouble with the store is no property of the model
@@ -200,7 +202,7 @@ class HubSet:
             left_out[model_id] = line.partition(": ")[2]  # what comes before is the file
 
         root = Path(self.folder or "")
-        ids = add_path(store, root, length=self.length, refused=refused, progress=progress)
+        ids = add_path(store, root, reading=Reading(length=self.length), refused=refused, progress=progress)
         key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:6]}"
         return self._finished(store, key, ids, left_out, {"length": self.length})
 

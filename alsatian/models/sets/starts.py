@@ -10,7 +10,8 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
-from alsatian.models.reading.inputs import READING_VERSION
+from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.settings import Reading
 
 Resolved = tuple[ArchitectureSpec, Preprocessing, str | None]
 """Architecture, preprocessing, and the stored model that holds the parameters (None: random ones)."""
@@ -79,7 +80,8 @@ class PretrainedStart:
 
         # Not by the folder's name, which other models may have as well.
         name = f"{self.path}@{self.length}"
-        model = add_one(store, self._folder(), name, length=self.length, metadata={"start": self.path})
+        reading = Reading(length=self.length)
+        model = add_one(store, self._folder(), name, reading=reading, metadata={"start": self.path})
         assert model.architecture is not None
         return model.architecture, model.preprocessing, model.id
 

@@ -23,7 +23,7 @@ from alsatian.files import make_folder, write_bytes
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build, code_version
-from alsatian.models.reading.weights import Weights, find_weights, load_weights
+from alsatian.models.reading.parameters.weights import Weights, find_weights, load_weights
 from alsatian.models.sets.distributions import check_distribution, lineage
 from alsatian.progress import Progress, unheard
 
@@ -48,7 +48,8 @@ class SyntheticSet:
         tokenizer: a ``tokenizer.json`` for text; None for one of single characters.
         distribution: of the number of new blocks; see :mod:`alsatian.models.sets.distributions`.
         clones: whether that number may be 0, so that a model is the copy of another.
-        weights: the start's parameters; see :mod:`~alsatian.models.reading.weights`. None for random ones.
+        weights: the start's parameters; see :func:`~alsatian.models.reading.parameters.weights.find_weights`. None
+            for random ones.
         seed: of everything random.
     """
 

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from alsatian.errors import AlsatianError, ConfigError, StoreError
-from alsatian.models.reading.checkpoints import load_into, read_json, read_state
+from alsatian.models.reading.parameters.checkpoints import read_json, read_state
+from alsatian.models.reading.parameters.loading import load
 from tests.models.reading.checkpoint_files import Malicious
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2, dtype=torch.bfloat16)}
@@ -88,7 +89,7 @@ def test_whole_modules_and_scripts_are_refused(tmp_path):
             read_state(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["m.pkl", "m.h5", "m.ckpt", "m.npz", "m"])
+@pytest.mark.parametrize("name", ["m.pkl", "m.h5", "m.npz", "m"])
 def test_other_formats_are_refused_by_name(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(ConfigError, match=f"{name}: is refused: weights are read from .safetensors"):
@@ -127,17 +128,21 @@ def test_bad_json_ends_in_one_line(tmp_path, text):
         read_json(tmp_path / "c.json")
 
 
-def test_load_into_copies_casts_and_leaves_out():
-    targets = {"body.a.weight": torch.zeros(2, 3), "body.a.bias": torch.zeros(2)}
-    load_into(targets, {**STATE, "head": torch.ones(9)}, Path("m.pt"), "body.")
-    assert torch.equal(targets["body.a.weight"], STATE["a.weight"])
-    assert torch.equal(targets["body.a.bias"], torch.ones(2))
+def test_load_copies_casts_and_leaves_out():
+    module = torch.nn.Module()
+    module.a = torch.nn.Linear(3, 2)
+    load(module, {**STATE, "head": torch.ones(9)}, module.state_dict(), Path("m.pt"))
+    assert torch.equal(module.a.weight, STATE["a.weight"])
+    assert torch.equal(module.a.bias, torch.ones(2))
 
 
-def test_load_into_names_what_does_not_fit():
+def test_load_names_what_does_not_fit():
+    module = torch.nn.Module()
+    module.a = torch.nn.Linear(2, 3)
     with pytest.raises(ConfigError) as caught:
-        load_into({"a.weight": torch.zeros(3, 2)}, STATE, Path("m.pt"))
-    assert str(caught.value) == "m.pt: 'a.weight' has shape [2, 3]; the architecture needs [3, 2]"
+        load(module, STATE, module.state_dict(), Path("m.pt"))
+    assert str(caught.value) == "m.pt: 'a.bias' has shape [2]; the architecture needs [3]"
     with pytest.raises(ConfigError) as caught:
-        load_into({"c": torch.zeros(4)}, STATE, Path("m.pt"))
-    assert str(caught.value) == "m.pt: has no parameter 'c'; the architecture needs it in shape [4]"
+        load(module, {}, {"a.bias": module.a.bias}, Path("m.pt"))
+    assert str(caught.value) == "m.pt: has no parameter 'a.bias'; the architecture needs it in shape [3]"
+    load(module, {"a.bias": torch.ones(2)}, {}, Path("m.pt"))  # of a head for other classes

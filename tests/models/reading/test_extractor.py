@@ -67,7 +67,7 @@ def test_tokens_of_text_are_averaged_by_the_mask() -> None:
 def test_a_given_pooling_is_kept() -> None:
     found = feature_extractor(Body(5, 8), PIXELS, "class_token")
     assert torch.equal(found(*PIXELS), Body(5, 8)()[:, 0])
-    with pytest.raises(ConfigError, match="pooling 'middle' is unknown; valid are none"):
+    with pytest.raises(ConfigError, match="pooling 'middle' is unknown; valid are: class_token"):
         feature_extractor(Body(5, 8), PIXELS, "middle")
 
 

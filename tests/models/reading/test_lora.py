@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from alsatian.errors import ConfigError
-from alsatian.models.reading.lora import merge, read_adapter
+from alsatian.models.reading.parameters.lora import merge, read_adapter
 
 
 def write_adapter(folder, tensors, **config):

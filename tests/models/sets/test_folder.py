@@ -65,7 +65,7 @@ def test_every_layout_is_found_and_computes_what_its_library_does(root, store):
         inputs = (ids, mask) if model_id == "team/bert" else (pixels,)
         torch.testing.assert_close(features(store, model_id, *inputs), wanted, rtol=1e-5, atol=1e-6)
     processed = store.model("team/vit").preprocessing.settings()
-    assert (processed["processor"], processed["height"], processed["width"]) == ("ViTImageProcessorPil", 32, 32)
+    assert (processed["name"], processed["height"], processed["width"]) == ("ViTImageProcessorPil", 32, 32)
     assert (processed["given"]["image_mean"], processed["given"]["image_std"]) == ([0.5] * 3, [0.25] * 3)
     assert store.model("team/bert").preprocessing.settings()["length"] == 16
     assert store.model("team/vit").architecture.pooling == "class_token"
@@ -115,7 +115,10 @@ def test_what_is_stated_for_a_folder_holds_for_its_files(root, store):
     (root / "alsatian.json").write_text(json.dumps({**RESNET, "options": {"num_classes": 5}}))
     assert add_path(store, root) == ["sub/a", "sub/b"]
     assert identities(store, "sub/a") == identities(store, "sub/b")
-    assert add_path(store, root / "sub", refused=lambda *_: None) == []  # nothing states it from there
+    other = BlockStore(root.parent / "other")
+    lines: list[str] = []
+    assert add_path(other, root / "sub", refused=lambda _, line: lines.append(line)) == ["a", "b"]
+    assert store.model("sub/a").preprocessing != other.model("a").preprocessing  # nothing states a size from there
 
 
 def test_models_are_read_once_and_again_when_they_change(root, store):

@@ -61,7 +61,7 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
     cls = "vit.embeddings.cls_token"
     save_file({n: t for n, t in state.items() if n != cls}, root / "short" / "model.safetensors")
     save_file({**state, cls: torch.zeros(1, 1, 16)}, root / "wide" / "model.safetensors")
-    torch.save(resnet().state_dict(), root / "lonely.pt")
+    torch.save(torch.nn.Linear(2, 2).state_dict(), root / "lonely.pt")
     (root / "old.pkl").write_bytes(pickle.dumps(Malicious(marker)))
     (root / "deep").mkdir()
     torch.save(resnet().state_dict(), root / "deep" / "x.pt")
@@ -85,7 +85,7 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
         "pickled/pytorch_model.bin: is refused: it holds pickled code",
         f"short/model.safetensors: has no parameter '{cls}'; the architecture needs it in shape [1, 1, 32]",
         f"wide/model.safetensors: '{cls}' has shape [1, 1, 16]; the architecture needs [1, 1, 32]",
-        "lonely.pt: nothing states its architecture; write e.g. {",
+        "lonely.pt: nothing states its architecture, and its parameters are those of no builder of torchvision",
         "old.pkl: is refused: weights are read from",
         "x.safetensors: has the id 'deep/x', as has x.pt",
         "deep/y.json: 'sizes' is unknown; did you mean 'size'?",
@@ -104,10 +104,20 @@ def test_bad_models_are_one_line_each_and_the_others_are_added(root, store, tmp_
     [
         ({"name": "resnet19", "size": 32}, "torchvision has no model 'resnet19'; did you mean"),
         ({"name": "resnet18", "size": 32, "options": {"depth": 1}}, "does not take"),
-        ({"name": "resnet18"}, "a.json: an image size of None pixels"),
+        (
+            {"name": "VisionTransformer"},
+            "a.pt: torchvision has no weights, and so no transforms, for VisionTransformer",
+        ),
+        ({"name": "resnet18", "transforms": "IMAGENET1K_V9"}, "transforms=IMAGENET1K_V9: did you mean"),
+        ({"name": "resnet18", "size": None}, "a.json: an image size of None pixels"),
         ({"name": "resnet18", "size": 32, "mean": [1]}, "a.json: images cannot be normalised with mean=(1.0,)"),
         ({"name": "resnet18", "size": 32, "mean": "1"}, "a.json: mean=1: one number for each of 3 channels"),
-        ({"size": 32}, "states no architecture of torchvision"),
+        (
+            {"source": "keras", "name": "resnet18", "size": 32},
+            "source='keras', name='resnet18': a model of torchvision",
+        ),
+        ({"name": 18, "size": 32}, "name=18: a model of torchvision or timm"),
+        ({"source": "timm", "size": 32}, "states no name of a model of timm"),
         ({"name": "resnet18", "size": 32, "options": [1]}, "a.json: options=[1]"),
         ({"name": "resnet18", "size": 32, "std": [0, 1, 1]}, "a.json: images cannot be normalised"),
         ({"name": "resnet18", "size": 32, "length": "long"}, "a.json: length='long'"),
@@ -156,7 +166,8 @@ def test_a_model_that_cannot_be_split_is_named(root, store, monkeypatch):
     save_vit(vit(), root / "a")
     torch.save(resnet().state_dict(), root / "b.pt")
     (root / "b.json").write_text(json.dumps(RESNET))
-    monkeypatch.setattr("alsatian.models.reading.saved_models.architecture", refuse)
+    for name in ("saved_models", "state_models"):
+        monkeypatch.setattr(f"alsatian.models.reading.{name}.architecture", refuse)
     lines: list[str] = []
     add_path(store, root, refused=lambda _, line: lines.append(line))
     expected = [f"{root / name}: cannot be split: TextExtractor cannot be exported: no" for name in ("a", "b.pt")]

@@ -17,7 +17,7 @@ from alsatian.data.dataset import make_dataset
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
-from alsatian.models.reading import weights
+from alsatian.models.reading.parameters import weights
 from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
 from alsatian.models.sets.synthetic import SyntheticSet, letter_tokenizer, redraw
 from alsatian.searching.schedules import Exhaustive

@@ -1,14 +1,15 @@
 """Weights that others wrote: read without running anything that a file may hold.
 
 Safetensors cannot hold code. PyTorch's own format can, so it is read with ``weights_only=True``, which
-refuses everything but tensors and plain values before it is called. No other format is read.
+refuses everything but tensors and plain values before it is called. Settings that training scripts keep beside
+the parameters are read as empty stand-ins. No other format is read.
 """
 
 import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +18,90 @@ import torch
 from safetensors import SafetensorError
 
 from alsatian.errors import ConfigError, StoreError
+from alsatian.models.reading.parameters.state_dicts import EMA, check_tensors, unwrapped, without_wrappers
 
 INDEX = ".index.json"
 """How the name of a list of shards ends."""
-TORCH_SUFFIXES = (".pt", ".pth", ".bin")
+TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".tar")
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 # Other formats of weights. Their files are refused by name where a model is looked for, not passed over.
-REFUSED_SUFFIXES = (".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".keras", ".msgpack", ".onnx", ".gguf", ".tar")
-# Keys under which training scripts keep the parameters beside the optimizer's state.
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-# What wrappers of modules put before every name.
-PREFIXES = ("module.", "_orig_mod.")
+REFUSED_SUFFIXES = (".pkl", ".pickle", ".joblib", ".h5", ".keras", ".msgpack", ".onnx", ".gguf")
+# Classes of settings and numbers in checkpoints of argparse, NumPy, OmegaConf and Lightning. None is imported.
+_SETTINGS = (
+    "argparse.Namespace", "pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "typing.Any",
+    "datetime.datetime", "datetime.timedelta", "builtins.dict", "builtins.list", "builtins.str", "builtins.int",
+    *(f"numpy{core}.multiarray.{name}" for core in (".core", "._core") for name in ("scalar", "_reconstruct")),
+    "numpy.ndarray", "numpy.dtype",
+    *(f"numpy.dtypes.{name}DType" for name in ("Float64", "Float32", "Int64", "Int32", "Bool")),
+    "omegaconf.dictconfig.DictConfig", "omegaconf.listconfig.ListConfig", "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata", "omegaconf.nodes.AnyNode",
+)  # fmt: skip
+_DICTIONARIES = (
+    "lightning.fabric.utilities.data.AttributeDict", "lightning_fabric.utilities.data.AttributeDict",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+)  # fmt: skip
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors in ``path`` by name, on the CPU.
+class _Ignored:
+    """Stands for a value of ``_SETTINGS``; whatever a file gives it is dropped."""
 
-    ``path`` is a safetensors file, a PyTorch file, or the index of sharded files of either kind. Parameters
-    may lie below one of ``WRAPPERS``; ``PREFIXES`` are taken off names if all names have them.
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def _stand_ins() -> list[Any]:
+    """Names of classes with what is made in their place."""
+    return [
+        *((_Ignored, name) for name in _SETTINGS),
+        *((dict, name) for name in _DICTIONARIES),
+        (lambda *_: {}, "collections.defaultdict"),
+    ]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file of weights holds.
+
+    Attributes:
+        tensors: by name, on the CPU.
+        notes: which of several sets of parameters were taken, for people.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(path: Path, weights: str = EMA) -> Checkpoint:
+    """The parameters in ``path``.
+
+    ``path`` is a safetensors file, a PyTorch file, or the index of sharded files of either kind. For how they
+    are found in what a training script saved, and for ``weights``, see :func:`.state_dicts.unwrapped`.
 
     Raises:
-        ConfigError: the file is of another format, or holds code or no tensors.
+        ConfigError: the file is of another format, or holds code, or no or several sets of parameters.
         StoreError: the file is missing or damaged.
     """
+    notes: list[str] = []
     if path.name.endswith(INDEX):
-        state = _sharded(path)
-    elif path.suffix == ".safetensors":
-        state = _safetensors(path)
+        return Checkpoint({name: t for shard in shards(path) for name, t in read_state(shard).items()})
+    if path.suffix == ".safetensors":
+        state = without_wrappers(_safetensors(path), path)
     elif path.suffix in TORCH_SUFFIXES:
-        state = _unwrapped(_torch(path))
+        state = unwrapped(_torch(path), weights, path, notes)
     else:
         raise ConfigError(f"{path}: is refused: weights are read from {', '.join(SUFFIXES)} only")
     if not state:
         raise ConfigError(f"{path}: holds no parameters by name; save the model's state_dict()")
-    for name, tensor in state.items():
-        if name.endswith("weight") and (not tensor.is_floating_point() or tensor.element_size() < 2):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise ConfigError(f"{path}: is refused: '{name}' is quantized ({kind}); use weights in full precision")
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
+    check_tensors(state, path)
+    return Checkpoint(state, tuple(notes))
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of :func:`read_checkpoint`."""
+    return read_checkpoint(path).tensors
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -93,43 +137,6 @@ def shards(index: Path) -> list[Path]:
     return [index.parent / name for name in names]
 
 
-def load_into(
-    targets: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], file: Path, prefix: str = ""
-) -> None:
-    """Copy ``state`` into ``targets``, by name; what ``targets`` has no name for is left out.
-
-    ``prefix`` stands before the names of ``targets`` only. Values are cast to the target's dtype.
-
-    Raises:
-        ConfigError: a target is not in ``state`` or has another shape there.
-    """
-    with torch.no_grad():
-        for name, target in targets.items():
-            value = state.get(name.removeprefix(prefix))
-            if value is None:
-                raise ConfigError(missing(file, name.removeprefix(prefix), target.shape))
-            if value.shape != target.shape:
-                raise ConfigError(mismatched(file, name.removeprefix(prefix), value.shape, target.shape))
-            target.copy_(value)
-
-
-def missing(file: Path, name: str, expected: torch.Size) -> str:
-    """The error about a parameter that ``file`` lacks."""
-    return f"{file}: has no parameter '{name}'; the architecture needs it in shape {list(expected)}"
-
-
-def mismatched(file: Path, name: str, actual: torch.Size, expected: torch.Size) -> str:
-    """The error about a parameter of another shape."""
-    return f"{file}: '{name}' has shape {list(actual)}; the architecture needs {list(expected)}"
-
-
-def _sharded(index: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = {}
-    for shard in shards(index):
-        state.update(read_state(shard))
-    return state
-
-
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         state: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
@@ -146,7 +153,7 @@ def _torch(path: Path) -> Any:
     if _is_script(path):
         raise ConfigError(refusal)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_stand_ins()):
             warnings.simplefilter("ignore")  # about how a file was pickled, which is refused or does not matter
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -155,16 +162,6 @@ def _torch(path: Path) -> Any:
         raise ConfigError(refusal) from None
     except Exception as error:  # damaged files raise many types
         raise StoreError(f"{path}: cannot be read as a file of PyTorch ({_line(error)})") from None
-
-
-def _unwrapped(value: Any) -> dict[str, torch.Tensor]:
-    """The tensors of ``value`` or of what it wraps; numbers and lists of a training script are left out."""
-    for key in WRAPPERS:
-        if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
-            return _unwrapped(value[key])
-    if not isinstance(value, Mapping):
-        return {}
-    return {str(name): item.detach() for name, item in value.items() if isinstance(item, torch.Tensor)}
 
 
 def _is_script(path: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from alsatian.errors import ConfigError
-from alsatian.models.reading.checkpoints import read_json, read_state
+from alsatian.models.reading.parameters.checkpoints import read_json, read_state
 
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")

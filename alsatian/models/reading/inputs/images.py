@@ -5,15 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.data.preprocessing import CHANNELS, ImagePreprocessing, Preprocessing
-from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
-from alsatian.models.reading.processors import FILES, processed_images, processor_file
+from alsatian.models.reading.inputs.processors import FILES, processed_images, processor_file
+from alsatian.models.reading.settings import STATED
 
-STATED = "alsatian.json"
-"""The file in which a user states what a folder's own files do not say."""
-TOKENIZER = "tokenizer.json"
-DEFAULT_LENGTH = 128
-READING_VERSION = 2
+READING_VERSION = 3
 """Of what a model's files are taken to say: it changes whenever the same files give another preprocessing.
 
 Models that were stored with another one are read again."""
@@ -62,23 +58,3 @@ def stated_image(path: Path, stated: Mapping[str, Any]) -> ImagePreprocessing:
         return ImagePreprocessing(stated.get("size"), **channels)  # type: ignore[arg-type]
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-
-
-def text_of(folder: Path, config: Any, length: int) -> TextPreprocessing:
-    """With the folder's ``tokenizer.json``; at most as many tokens as the model has positions for.
-
-    ``config`` is the model's configuration.
-
-    Raises:
-        ConfigError: there is no tokenizer.
-    """
-    path = folder / TOKENIZER
-    if not path.exists():
-        raise ConfigError(f"{folder}: has no {TOKENIZER}; save the model's fast tokenizer to this folder")
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and positions > 0:
-        if "roberta" in str(getattr(config, "model_type", "")):
-            # RoBERTa and its kin count positions from behind the padding token's id.
-            positions -= (getattr(config, "pad_token_id", None) or 0) + 1
-        length = min(length, positions)
-    return TextPreprocessing.of(path, length)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from alsatian.data.library_images import PIXELS, ProcessedImages, outputs, plain, processor
 from alsatian.data.preprocessing import CHANNELS
-from alsatian.data.processed_images import PIXELS, ProcessedImages, made, outputs
 from alsatian.errors import ConfigError, first_line
-from alsatian.models.reading.checkpoints import read_json
+from alsatian.models.reading.parameters.checkpoints import read_json
 
 FILES = ("processor_config.json", "preprocessor_config.json")
 """In the order in which transformers reads them: the first one only if it holds an image processor."""
@@ -63,10 +63,11 @@ def processed_images(
                     f"{path}: {key}={settings[key]!r} is no setting of {name}, so what it does to images is "
                     "unknown; if it does nothing, delete it"
                 )
-        given = json.dumps({**whole, **changes}, sort_keys=True)
-        processor = made(name, given)
+        given = plain({**whole, **changes})
         rng = np.random.default_rng(0)
-        found = [outputs(processor, rng.integers(0, 256, (*size, CHANNELS), np.uint8)) for size in _PROBES]
+        found = [
+            outputs(processor(name, given), rng.integers(0, 256, (*size, CHANNELS), np.uint8)) for size in _PROBES
+        ]
     except ConfigError:
         raise
     except Exception as error:  # whatever a library raises about a file
@@ -83,7 +84,7 @@ def processed_images(
     return ProcessedImages(name, given, *shape[2:])
 
 
-def _plain(processor: Any) -> dict[str, Any]:
-    """The settings of ``processor`` that are set, as plain data."""
-    value = json.loads(processor.to_json_string())
+def _plain(library: Any) -> dict[str, Any]:
+    """The settings of the processor ``library`` that are set, as plain data."""
+    value = json.loads(library.to_json_string())
     return {key: item for key, item in value.items() if key not in _ABOUT and item is not None}

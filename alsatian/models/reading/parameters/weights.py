@@ -8,12 +8,11 @@ from blake3 import blake3
 
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.reading.checkpoints import read_state
 from alsatian.models.reading.extractor import FeatureExtractor
+from alsatian.models.reading.parameters.checkpoints import read_state
+from alsatian.models.reading.parameters.state_dicts import renamed
 
 _CACHED = "torchvision:"
-# Names in checkpoints that were converted from TensorFlow long ago.
-_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
 @dataclass(frozen=True)
@@ -79,18 +78,12 @@ def load_weights(module: FeatureExtractor, file: Path, needed: set[str]) -> None
     """
     state = read_state(file)
     prefix = f"{getattr(module.body, 'base_model_prefix', '')}."
-    renamed = {_renamed(name.removeprefix(prefix)): tensor for name, tensor in state.items()}
+    named = {renamed(name.removeprefix(prefix)): tensor for name, tensor in state.items()}
     try:
-        missing = module.body.load_state_dict(renamed, strict=False).missing_keys
+        missing = module.body.load_state_dict(named, strict=False).missing_keys
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ConfigError(f"{file}: does not fit the architecture ({reason})") from None
     lacking = sorted({f"body.{name}" for name in missing} & needed)
     if lacking:
         raise ConfigError(f"{file}: lacks {len(lacking)} of the model's tensors, {lacking[0]} for one")
-
-
-def _renamed(name: str) -> str:
-    for old, new in _OLD_NAMES.items():
-        name = name.replace(old, new)
-    return name

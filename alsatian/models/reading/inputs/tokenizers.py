@@ -1,0 +1,73 @@
+"""The tokenizer of a model, from whatever files it was saved in, as one file of the library tokenizers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alsatian.data.text import TextPreprocessing
+from alsatian.errors import ConfigError, first_line
+from alsatian.models.reading.parameters.checkpoints import read_json
+
+FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model",
+)  # fmt: skip
+"""What tokenizers are saved in, by the names that transformers gives them."""
+
+
+def text_of(folder: Path, config: Any, length: int, *, lower: bool = False, prompt: str = "") -> TextPreprocessing:
+    """As ``AutoTokenizer`` reads ``folder``; at most ``length`` tokens and as many as there are positions for.
+
+    Texts are padded behind their tokens, so that positions stay those of the text alone.
+
+    Args:
+        config: the model's configuration.
+        lower: put texts into lower case first.
+        prompt: put before every text.
+
+    Raises:
+        ConfigError: there is no tokenizer that can be read, or it asks for code of its own.
+    """
+    from tokenizers import normalizers
+    from transformers import AutoTokenizer  # takes seconds to import
+
+    if not any((folder / name).exists() for name in FILES):
+        raise ConfigError(f"{folder}: has no tokenizer ({FILES[0]}, vocab.txt, …); save the model's to this folder")
+    stated = folder / "tokenizer_config.json"
+    settings: Mapping[str, Any] = read_json(stated) if stated.exists() else {}
+    if "auto_map" in settings:
+        raise ConfigError(f"{stated}: is refused: auto_map asks for code of its own, which is never run")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # whatever a library raises about a file
+        raise ConfigError(f"{folder}: its tokenizer cannot be read by transformers: {first_line(error)}") from error
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ConfigError(
+            f"{folder}: its {type(tokenizer).__name__} exists in Python only, which is not read; use a model with "
+            "a fast tokenizer"
+        )
+    if getattr(tokenizer, "split_special_tokens", False):
+        raise ConfigError(f"{stated}: split_special_tokens=true is not read")
+    if any(backend.encode("a").type_ids):
+        raise ConfigError(f"{folder}: its tokenizer gives token types, which are not passed on to models")
+    if lower:
+        own = [backend.normalizer] if backend.normalizer else []
+        backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    length = min(length, positions(config), int(getattr(tokenizer, "model_max_length", None) or length))
+    backend.enable_truncation(length, direction=tokenizer.truncation_side)
+    pad = tokenizer.pad_token_id
+    # Without a token for padding any will do: the mask hides it.
+    backend.enable_padding(pad_id=pad or 0, pad_token=tokenizer.pad_token or "", length=length)
+    return TextPreprocessing.holding(backend.to_str().encode(), length, prompt)
+
+
+def positions(config: Any) -> int:
+    """Tokens of a text that a model with the configuration ``config`` has positions for."""
+    found = getattr(config, "max_position_embeddings", None)
+    if not isinstance(found, int) or found <= 0:
+        return 2**31
+    if "roberta" in str(getattr(config, "model_type", "")):
+        # RoBERTa and its kin count positions from behind the padding token's id.
+        return found - (getattr(config, "pad_token_id", None) or 0) - 1
+    return found

@@ -1,0 +1,149 @@
+"""Models of torchvision and timm: files of weights with what is stated or found of them, and folders of timm's."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alsatian.blocks.candidate import ArchitectureSpec
+from alsatian.data.library_images import TransformedImages, plain
+from alsatian.data.preprocessing import CHANNELS, Preprocessing
+from alsatian.errors import ConfigError
+from alsatian.models.reading.architectures import architecture, library_module
+from alsatian.models.reading.extractor import feature_extractor
+from alsatian.models.reading.inputs.images import stated_image
+from alsatian.models.reading.parameters.checkpoints import read_checkpoint
+from alsatian.models.reading.parameters.loading import (
+    Loaded,
+    check_counts,
+    check_size,
+    load,
+    merge_rest,
+    one_line,
+    used,
+)  # fmt: skip
+from alsatian.models.reading.parameters.lora import Adapter, merge
+from alsatian.models.reading.parameters.state_dicts import fitted, renamed
+from alsatian.models.reading.settings import STATED, Reading, stated_in
+from alsatian.models.reading.torchvision_files import guessed, images_of, published_options, without_values
+
+_FILES = ("torchvision", "timm")
+
+
+def open_state(
+    file: Path, statement: Path | None, architectures: Path, reading: Reading, adapter: Adapter | None = None
+) -> Loaded:
+    """The model whose parameters are in ``file`` and whose architecture is in the JSON file ``statement``, or is
+    told by the parameters where nothing is stated.
+
+    Raises:
+        AlsatianError: the architecture cannot be told, a file is refused, or the two do not fit.
+    """
+    stated = stated_in(statement, architecture=True) if statement else {}
+    where = statement or file
+    reading = reading.changed(stated, where)
+    source, name = stated.get("source", "torchvision"), stated.get("name")
+    if source not in _FILES or (name is not None and not isinstance(name, str)):
+        raise ConfigError(f"{where}: source={source!r}, name={name!r}: a model of {' or '.join(_FILES)} is needed")
+    if name is None and source == "timm":
+        raise ConfigError(f'{where}: states no name of a model of timm; add one, e.g. "name": "resnet18"')
+    checkpoint = read_checkpoint(file, reading.weights)
+    state, notes = {renamed(n): t for n, t in checkpoint.tensors.items()}, list(checkpoint.notes)
+    options, prefix = dict(stated.get("options") or {}), stated.get("prefix")
+    if name is None:
+        name, options, prefix = guessed(state, file, notes)
+    if source == "torchvision":
+        options = published_options(name, options, notes)
+    spec = ArchitectureSpec(source, name, options, stated.get("pooling"))
+    preprocessing: Preprocessing
+    if "size" in stated:
+        preprocessing = stated_image(where, stated)
+    elif source == "timm":
+        preprocessing = timm_images(spec, None, where, notes)
+    else:
+        preprocessing = images_of(name, stated.get("transforms"), options, file, notes)
+    return _loaded(spec, preprocessing, state, file, where, architectures, reading, notes, prefix, adapter)
+
+
+def is_timm(config: Mapping[str, Any]) -> bool:
+    """Whether ``config.json`` is timm's own, or that of transformers' wrapper around timm."""
+    return isinstance(config.get("architecture"), str) and (
+        "architectures" not in config or config.get("model_type") == "timm_wrapper"
+    )
+
+
+def open_timm(
+    path: Path, config: Mapping[str, Any], weights: Path, architectures: Path, reading: Reading,
+    adapter: Adapter | None = None,
+) -> Loaded:  # fmt: skip
+    """The model of timm that ``config``, from the file ``path``, names, with the parameters in ``weights``.
+
+    Raises:
+        AlsatianError: a file is refused or does not fit.
+    """
+    stated = stated_in(path.parent / STATED) if (path.parent / STATED).exists() else {}
+    reading = reading.changed(stated, path.parent / STATED)
+    options = config.get("model_args") or {}
+    given = config.get("pretrained_cfg")
+    if not isinstance(options, Mapping) or not isinstance(given or {}, Mapping):
+        raise ConfigError(f"{path}: model_args and pretrained_cfg have to be objects")
+    kept = {key: value for key, value in options.items() if key != "num_classes"}  # the head is cut
+    spec = ArchitectureSpec("timm", config["architecture"], kept, stated.get("pooling"))
+    checkpoint = read_checkpoint(weights, reading.weights)
+    notes = list(checkpoint.notes)
+    preprocessing: Preprocessing
+    if "size" in stated:
+        preprocessing = stated_image(path.parent / STATED, stated)
+    else:
+        preprocessing = timm_images(spec, given, path, notes)
+    prefix = "timm_model" if config.get("model_type") == "timm_wrapper" else stated.get("prefix")
+    return _loaded(
+        spec, preprocessing, checkpoint.tensors, weights, path, architectures, reading, notes, prefix, adapter
+    )
+
+
+def timm_images(
+    spec: ArchitectureSpec, given: Mapping[str, Any] | None, path: Path, notes: list[str]
+) -> TransformedImages:
+    """What timm's own data configuration makes of images: that of ``given``, else of the model's name.
+
+    Raises:
+        ConfigError: timm is missing, has no such model, or its images have other than three channels.
+    """
+    module: Any = without_values(lambda: library_module(spec, {"pretrained_cfg": dict(given)} if given else {}))
+    import timm
+
+    with one_line(f"{path}: timm cannot prepare images for {spec.name}"):
+        resolve: Any = timm.data.resolve_model_data_config  # type: ignore[attr-defined]
+        config = {key: list(v) if isinstance(v, tuple) else v for key, v in resolve(module).items()}
+    channels, height, width = config["input_size"]
+    if channels != CHANNELS:
+        raise ConfigError(f"{path}: {spec.name} takes images of {channels} channels; only {CHANNELS} are given")
+    if not given:
+        notes.append(f"images as timm prepares them for {spec.name}: {plain(config)}")
+    return TransformedImages("timm", plain(config), height, width)
+
+
+def _loaded(
+    spec: ArchitectureSpec, preprocessing: Preprocessing, state: dict[str, torch.Tensor], file: Path, where: Path,
+    architectures: Path, reading: Reading, notes: list[str], prefix: str | None, adapter: Adapter | None,
+) -> Loaded:  # fmt: skip
+    if reading.modality == "text":
+        raise ConfigError(f"{where}: modality=text, but {spec.source}'s {spec.name} takes images")
+    check_counts(spec.options, len(state), where)
+    with one_line(f"{where}: {spec.source} cannot build {spec.name}"):
+        check_size(without_values(lambda: library_module(spec)), state, where)
+        with torch.random.fork_rng(devices=[]):
+            module = library_module(spec).eval()
+        names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
+        extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
+    with one_line(f"{file}: cannot be split"):
+        built = architecture(spec, preprocessing, folder=architectures)
+    needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
+    state = fitted(state, needed, reading.weights, file, notes, prefix)
+    rest = merge(adapter, state) if adapter else None
+    load(module, state, needed, file)
+    if rest:
+        merge_rest(rest, dict(module.named_parameters()), needed)
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes))

@@ -1,0 +1,109 @@
+"""Texts are tokenized and padded as the model's own files say: equal to transformers on every text alone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from transformers import AutoModel, AutoTokenizer
+
+from alsatian.data.text import TextPreprocessing, text_items
+from alsatian.errors import ConfigError
+from alsatian.models.reading.inputs.tokenizers import text_of
+from tests.contracts.text_models import TEXTS, TOKENIZERS, byte_pairs, features, language_model, opened, vocab_txt
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_tokens_are_those_of_the_library(tmp_path: Path, name: str) -> None:
+    folder = TOKENIZERS[name](tmp_path)
+    library = AutoTokenizer.from_pretrained(folder)
+    own = text_of(folder, None, 9)
+    ids, mask = own(text_items(TEXTS))
+    length = min(9, library.model_max_length)
+    for text, row, attended in zip(TEXTS, ids, mask, strict=True):
+        alone = library(text, truncation=True, max_length=length)["input_ids"]
+        assert row[: attended.sum()].tolist() == alone
+        assert attended.tolist() == [1] * len(alone) + [0] * (length - len(alone))
+
+
+MODELS: list[tuple[str, Callable[[Path], Path], dict[str, Any]]] = [
+    ("BertModel", vocab_txt, {}),
+    ("DistilBertModel", vocab_txt, {}),
+    ("ElectraModel", vocab_txt, {}),
+    ("RobertaModel", TOKENIZERS["vocab.json and merges.txt of RoBERTa"], {"pad_token_id": 1}),
+    ("GPT2Model", TOKENIZERS["vocab.json and merges.txt of GPT-2"], {}),
+    (
+        "OPTModel",
+        lambda f: byte_pairs(f, tokenizer_class="GPT2Tokenizer", padding_side="left", pad_token="<pad>"),
+        {},
+    ),
+    (
+        "LlamaModel",
+        lambda f: byte_pairs(f, tokenizer_class="GPT2Tokenizer", padding_side="left", pad_token="<pad>"),
+        {},
+    ),
+    ("BertForMaskedLM", vocab_txt, {}),
+    ("GPT2LMHeadModel", TOKENIZERS["vocab.json and merges.txt of GPT-2"], {}),
+    ("T5ForConditionalGeneration", TOKENIZERS["spiece.model of T5"], {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "tokenizer", "more"), MODELS)
+def test_padding_changes_no_features(
+    tmp_path: Path, kind: str, tokenizer: Callable[[Path], Path], more: dict[str, Any]
+) -> None:
+    folder = language_model(tmp_path / "m", kind, tokenizer, **more)
+    loaded = opened(folder, length=24)
+    library = getattr(transformers, kind).from_pretrained(folder).eval()
+    body = library.base_model if kind != "T5ForConditionalGeneration" else library.get_encoder()
+    tokens = AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        alone = [
+            body(**tokens(t, return_tensors="pt", truncation=True, max_length=24, return_token_type_ids=False))[
+                0
+            ].mean(1)
+            for t in TEXTS
+        ]
+    torch.testing.assert_close(features(loaded, TEXTS), torch.cat(alone), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "more"), [("FNetModel", {"pad_token_id": 0})])
+def test_a_model_whose_features_change_with_padding_is_refused(
+    tmp_path: Path, kind: str, more: dict[str, Any]
+) -> None:
+    folder = language_model(tmp_path / "m", kind, vocab_txt, **more)
+    with pytest.raises(ConfigError, match=f"the features of {kind} change with padding"):
+        opened(folder, length=24)
+
+
+def test_tokens_without_embedding_are_a_bad_model(tmp_path: Path) -> None:
+    folder = language_model(tmp_path / "m", "BertModel", vocab_txt, vocab_size=12)
+    with pytest.raises(ConfigError, match="tokens up to id 14; the model has embeddings of 12"):
+        opened(folder)
+
+
+def test_an_assumed_pooling_is_named_and_another_can_be_stated(tmp_path: Path) -> None:
+    folder = language_model(tmp_path / "m", "BertModel", vocab_txt)
+    library = AutoModel.from_pretrained(folder).eval()
+    tokens = AutoTokenizer.from_pretrained(folder)(TEXTS[0], return_tensors="pt")
+    assert any("pooling: mean_tokens; its files say none" in note for note in opened(folder).notes)
+    stated = opened(folder, pooling="class_token")
+    assert not stated.notes
+    with torch.no_grad():
+        torch.testing.assert_close(features(stated, TEXTS[:1]), library(**tokens)[0][:, 0])
+    (folder / "alsatian.json").write_text(json.dumps({"pooling": "last_token"}))
+    with torch.no_grad():
+        torch.testing.assert_close(features(opened(folder), TEXTS[:1]), library(**tokens)[0][:, -1])
+
+
+def test_a_prompt_and_a_tokenizer_are_part_of_the_identity(tmp_path: Path) -> None:
+    folder = vocab_txt(tmp_path)
+    plain, asked = text_of(folder, None, 9), text_of(folder, None, 9, prompt="good ")
+    assert plain.fingerprint != asked.fingerprint
+    ids, _ = asked(text_items(["film"]))
+    assert ids.equal(plain(text_items(["good film"]))[0])
+    again = TextPreprocessing.from_settings(asked.settings(), tmp_path)
+    assert again == asked
