@@ -1,0 +1,138 @@
+"""A model sees images or texts, whichever its files and the user say; one that needs more is refused by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from alsatian.errors import ConfigError
+from alsatian.models.reading.parameters.loading import Loaded
+from alsatian.models.reading.saved_models import open_folder
+from alsatian.models.reading.settings import Reading
+from tests.contracts.text_models import SMALL, TEXTS, byte_pairs, edit, features, language_model, vocab_txt
+from tests.models.reading.checkpoint_files import save_vit, vit
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (1, 40, 56, 3), np.uint8)
+VISION = {**SMALL, "image_size": 32, "patch_size": 8}
+PROCESSOR = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+TOWERS = ("CLIPModel", "SiglipModel", "ChineseCLIPModel", "AltCLIPModel")
+
+
+def two_towers(folder: Path, kind: str, processor: bool = True) -> Any:
+    """A small model of images and texts in ``folder``."""
+    byte_pairs(folder, tokenizer_class="GPT2Tokenizer", pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+    model_class = getattr(transformers, kind)
+    text = {
+        **SMALL,
+        "projection_dim": 32,
+        "project_dim": 32,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+    }
+    config = model_class.config_class(text_config=text, vision_config=VISION, projection_dim=32)
+    torch.manual_seed(0)
+    module = model_class(config).eval()
+    module.save_pretrained(folder)
+    if processor:
+        (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    return module
+
+
+def opened(folder: Path, **settings: Any) -> Loaded:
+    return open_folder(folder, folder.parent / "architectures", Reading(length=24, **settings))
+
+
+@pytest.mark.parametrize("kind", TOWERS)
+def test_the_tower_for_images(tmp_path: Path, kind: str) -> None:
+    module = two_towers(tmp_path / "m", kind)
+    loaded = opened(tmp_path / "m")
+    assert loaded.notes[0] == f"the part of {kind} for images (modality=text takes the other)"
+    assert loaded.preprocessing.modality == "image"
+    pixels = loaded.preprocessing(PHOTO)
+    with torch.no_grad():
+        output = module.vision_model(*pixels)
+        expected = output.pooler_output if loaded.module.pooling == "none" else None
+        if loaded.module.pooling == "class_token":
+            expected = output.last_hidden_state[:, 0]
+        if loaded.module.pooling == "mean_tokens":
+            expected = output.last_hidden_state.mean(1)
+        torch.testing.assert_close(loaded.module(*pixels), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", TOWERS)
+def test_the_tower_for_texts(tmp_path: Path, kind: str) -> None:
+    module = two_towers(tmp_path / "m", kind)
+    loaded = opened(tmp_path / "m", modality="text")
+    assert loaded.preprocessing.modality == "text"
+    ids, mask = loaded.preprocessing(np.array(TEXTS, object))
+    with torch.no_grad():
+        hidden = [
+            module.text_model(
+                input_ids=i[None, : m.sum()], attention_mask=m[None, : m.sum()]
+            ).last_hidden_state.mean(1)
+            for i, m in zip(ids, mask, strict=True)
+        ]
+    torch.testing.assert_close(features(loaded, TEXTS), torch.cat(hidden), rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_processor_it_is_the_texts(tmp_path: Path) -> None:
+    two_towers(tmp_path / "m", "CLIPModel", processor=False)
+    assert opened(tmp_path / "m").preprocessing.modality == "text"
+    (tmp_path / "m" / "alsatian.json").write_text(json.dumps({"modality": "image", "size": 32}))
+    assert opened(tmp_path / "m").preprocessing.modality == "image"
+
+
+def test_a_modality_that_the_model_lacks_is_refused(tmp_path: Path) -> None:
+    save_vit(vit(), tmp_path / "vit")
+    language_model(tmp_path / "bert", "BertModel", vocab_txt)
+    with pytest.raises(ConfigError, match="modality=text, but ViTForImageClassification takes images only"):
+        opened(tmp_path / "vit", modality="text")
+    with pytest.raises(ConfigError, match="modality=image, but BertModel takes texts only"):
+        opened(tmp_path / "bert", modality="image")
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("LayoutLMModel", {}, "takes bbox besides input_ids"),
+        ("BrosModel", {}, "takes bbox besides input_ids"),
+        ("LiltModel", {"channel_shrink_ratio": 2}, "takes bbox besides input_ids"),
+        ("VisualBertModel", {"visual_embedding_dim": 8}, "takes visual_embeds besides input_ids"),
+        ("ViltModel", {"image_size": 32, "patch_size": 8}, "takes pixel_values besides input_ids"),
+    ],
+)
+def test_models_that_need_more_name_it(tmp_path: Path, kind: str, more: dict[str, Any], message: str) -> None:
+    folder = language_model(tmp_path / "m", kind, vocab_txt, **more)
+    with pytest.raises(ConfigError, match=message) as caught:
+        opened(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_models_of_sounds_are_refused(tmp_path: Path) -> None:
+    config = transformers.ASTConfig(**{**SMALL, "max_length": 32, "num_mel_bins": 16})
+    transformers.ASTModel(config).save_pretrained(tmp_path / "m")
+    with pytest.raises(ConfigError, match="the model takes input_values; only images and texts are read"):
+        opened(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_hidden_layers": 10**7}, "num_hidden_layers=10000000 is refused: the weights beside it hold"),
+        ({"vocab_size": 10**10}, "is refused: it needs"),
+        ({"hidden_size": 2**20, "intermediate_size": 2**22}, "is refused: it needs"),
+    ],
+)
+def test_a_config_far_larger_than_its_weights_is_refused_unbuilt(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    folder = language_model(tmp_path / "m", "BertModel", vocab_txt)
+    edit(folder / "config.json", lambda value: value.update(change))
+    with pytest.raises(ConfigError, match=message) as caught:
+        opened(folder)
+    assert "\n" not in str(caught.value)
