@@ -14,14 +14,14 @@ import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.data.text import TextPreprocessing, text_items
+from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.reading.architectures import all_keys, architecture
 from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.inputs.images import image_of
 from alsatian.models.reading.inputs.processors import processor_file
 from alsatian.models.reading.inputs.sentences import Sentences, sentences_in
-from alsatian.models.reading.inputs.tokenizers import text_of
+from alsatian.models.reading.inputs.tokenizers import text_of, tokenizer_in
 from alsatian.models.reading.parameters.checkpoints import INDEX, read_checkpoint, read_json, read_state
 from alsatian.models.reading.parameters.loading import (
     Loaded,
@@ -39,6 +39,7 @@ from alsatian.models.reading.parameters.lora import Adapter, merge
 from alsatian.models.reading.parameters.state_dicts import fitted, renamed
 from alsatian.models.reading.settings import IMAGE, STATED, TEXT, Reading, stated_in
 from alsatian.models.reading.state_models import is_timm, open_timm
+from alsatian.models.reading.text_checks import check_text
 
 CONFIG = "config.json"
 # In the order of preference; what cannot hold code comes first.
@@ -87,10 +88,14 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
         options = json.loads(json.dumps(_reduced(settings.to_dict())))
         with torch.device("meta"):
             empty = model_class(settings)
+            if adapter and (words := _own_words(adapter, empty)):  # it was made for a larger vocabulary
+                settings.vocab_size = options["vocab_size"] = words
+                empty = model_class(settings)
     check_size(empty, state, inner / CONFIG)
     state = _fitted(state, empty, reading, file, notes, stated.get("prefix"))
     modality = _modality(model_class, folder, reading, notes)
-    preprocessing = _preprocessing(folder, modality, settings, stated, sentences, reading)
+    texts = adapter.file.parent if adapter and tokenizer_in(adapter.file.parent) else folder
+    preprocessing = _preprocessing(folder, texts, modality, settings, stated, sentences, reading)
     rest = merge(adapter, state) if adapter else None
     pooling = stated.get("pooling") or (sentences.pooling if sentences else reading.pooling)
     with one_line(f"{file}: cannot be loaded into {model_class.__name__}"), quiet():
@@ -118,7 +123,7 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
     if isinstance(preprocessing, TextPreprocessing):
-        _check_text(extractor, preprocessing, folder, notes)
+        check_text(extractor, preprocessing, folder, notes)
     return Loaded(extractor, built, spec, preprocessing, tuple(notes))
 
 
@@ -142,19 +147,30 @@ def _modality(model_class: Any, folder: Path, reading: Reading, notes: list[str]
     return reading.modality
 
 
+def _own_words(adapter: Adapter, empty: Any) -> int | None:
+    """How many words the embedding has that ``adapter`` brings for the model ``empty``; None if it brings none."""
+    table = empty.get_input_embeddings()
+    if not isinstance(table, torch.nn.Embedding):
+        return None
+    name = next(name for name, tensor in empty.named_parameters() if tensor is table.weight)
+    ends = f".{'.'.join(name.split('.')[-2:])}"
+    return next((len(t) for key, t in adapter.replaced.items() if f".{key}".endswith(ends)), None)
+
+
 def _preprocessing(
-    folder: Path, modality: str, settings: Any, stated: Mapping[str, Any], sentences: Sentences | None,
-    reading: Reading,
+    folder: Path, texts: Path, modality: str, settings: Any, stated: Mapping[str, Any],
+    sentences: Sentences | None, reading: Reading,
 ) -> Preprocessing:  # fmt: skip
+    """What prepares images, by the files in ``folder``, or texts, by those in ``texts``."""
     with quiet():
         if modality == IMAGE:
             return image_of(folder, stated)
-        text = getattr(settings, "text_config", None)
-        where, length = (sentences.transformer if sentences else folder), reading.length
-        if sentences:
-            length = min(length, sentences.length or length)
-            return text_of(where, text or settings, length, lower=sentences.lower, prompt=sentences.prompt)
-        return text_of(where, text or settings, length)
+        own = getattr(settings, "text_config", None) or settings
+        if sentences is None:
+            return text_of(texts, own, reading.length)
+        length = min(reading.length, sentences.length or reading.length)
+        where = sentences.transformer if texts == folder else texts
+        return text_of(where, own, length, lower=sentences.lower, prompt=sentences.prompt)
 
 
 def _load_layers(extractor: FeatureExtractor, sentences: Sentences | None) -> None:
@@ -164,35 +180,6 @@ def _load_layers(extractor: FeatureExtractor, sentences: Sentences | None) -> No
         state = {name.removeprefix("norm."): t for name, t in read_state(file).items()}
         load(layer, state, layer.state_dict(), file)
     extractor.eval()
-
-
-def _check_text(
-    extractor: FeatureExtractor, preprocessing: TextPreprocessing, folder: Path, notes: list[str]
-) -> None:
-    """See that the model has an embedding for every token, and that padding does not change its features.
-
-    Raises:
-        ConfigError: one is not so.
-    """
-    body: Any = extractor.body
-    table, ids = body.get_input_embeddings(), preprocessing.highest_id()
-    if ids >= getattr(table, "num_embeddings", ids + 1):
-        raise ConfigError(
-            f"{folder}: its tokenizer has tokens up to id {ids}; the model has embeddings of {table.num_embeddings}"
-        )
-    tokens, mask = preprocessing(text_items(["a", "a b c d e f"]))
-    try:
-        with torch.no_grad():
-            padded = extractor(tokens, mask)
-            alone = [extractor(t[None, : m.sum()], m[None, : m.sum()]) for t, m in zip(tokens, mask, strict=True)]
-    except Exception as error:
-        notes.append(f"whether padding changes features could not be seen ({type(error).__name__})")
-        return
-    if not torch.allclose(padded, torch.cat(alone), rtol=1e-3, atol=1e-4 * float(padded.abs().max())):
-        raise ConfigError(
-            f"{folder}: the features of {type(body).__name__} change with padding, so they would depend on the "
-            "length and not on the text; it cannot be ranked"
-        )
 
 
 def _fitted(

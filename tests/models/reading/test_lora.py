@@ -91,8 +91,8 @@ def test_alpha_pattern(tmp_path):
     a, b = factors(3, 3)
     tensors = {f"{n}.lora_{side}.weight": t.clone() for n in ("l.q", "l.v") for side, t in (("A", a), ("B", b))}
     adapter = read_adapter(write_adapter(tmp_path, tensors, alpha_pattern={"v": 2}))
-    torch.testing.assert_close(adapter.deltas["l.q"], 3 * b @ a)
-    torch.testing.assert_close(adapter.deltas["l.v"], b @ a)
+    torch.testing.assert_close(adapter.deltas["l.q"].weight, 3 * b @ a)
+    torch.testing.assert_close(adapter.deltas["l.v"].weight, b @ a)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,8 @@ def test_alpha_pattern(tmp_path):
     [
         ({"peft_type": "IA3"}, "peft_type IA3 are not supported"),
         ({"peft_type": None}, "peft_type None"),
-        ({"use_dora": True}, "use_dora=True is not supported"),
+        ({"use_dora": True}, "'x' has no length of its outputs, which use_dora needs"),
+        ({"use_qalora": True}, "use_qalora=True is not supported"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa changes the base"),
         ({"base_model_name_or_path": None}, "base_model_name_or_path is empty"),
         ({"base_model_name_or_path": "a\0b"}, "base_model_name_or_path is empty or no path"),
@@ -123,8 +124,17 @@ def test_other_adapters_are_refused_by_name(tmp_path, config, message):
     [
         ({"x.lora_A.weight": torch.ones(2, 3)}, "one A and one B"),
         ({"x.lora_A.weight": torch.ones(2, 3), "x.lora_B.weight": torch.ones(3, 4)}, "do not fit"),
-        ({"x.lora_A.weight": torch.ones(2, 3, 1, 1), "x.lora_B.weight": torch.ones(3, 2, 1, 1)}, "convolution"),
-        ({"x.lora_magnitude_vector": torch.ones(2)}, "variant of LoRA"),
+        ({"x.lora_A.weight": torch.ones(2, 3, 1, 1), "x.lora_B.weight": torch.ones(3, 2)}, "do not fit"),
+        ({"x.lora_magnitude_vector": torch.ones(2)}, "one A and one B"),
+        ({"x.lora_A.weight": torch.ones(2, 3), "x.lora_C.weight": torch.ones(3, 2)}, "variant of LoRA"),
+        (
+            {
+                "x.lora_A.weight": torch.ones(2, 3),
+                "x.lora_B.weight": torch.ones(3, 2),
+                "x.lora_magnitude_vector": torch.ones(4),
+            },
+            "'x' has 4 lengths for 3 outputs",
+        ),
         ({"x.bias": torch.ones(2)}, "holds no lora_A"),
     ],
 )

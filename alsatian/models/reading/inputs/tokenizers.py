@@ -31,7 +31,7 @@ def text_of(folder: Path, config: Any, length: int, *, lower: bool = False, prom
     from tokenizers import normalizers
     from transformers import AutoTokenizer  # takes seconds to import
 
-    if not any((folder / name).exists() for name in FILES):
+    if not tokenizer_in(folder):
         raise ConfigError(f"{folder}: has no tokenizer ({FILES[0]}, vocab.txt, …); save the model's to this folder")
     stated = folder / "tokenizer_config.json"
     settings: Mapping[str, Any] = read_json(stated) if stated.exists() else {}
@@ -60,6 +60,11 @@ def text_of(folder: Path, config: Any, length: int, *, lower: bool = False, prom
     # Without a token for padding any will do: the mask hides it.
     backend.enable_padding(pad_id=pad or 0, pad_token=tokenizer.pad_token or "", length=length)
     return TextPreprocessing.holding(backend.to_str().encode(), length, prompt)
+
+
+def tokenizer_in(folder: Path) -> bool:
+    """Whether files of a tokenizer lie in ``folder``."""
+    return any((folder / name).exists() for name in FILES)
 
 
 def positions(config: Any) -> int:

@@ -1,9 +1,10 @@
 """LoRA adapters in the format of the library peft, merged into their base.
 
 Source of the format and of the formulas: the documentation of peft, "LoRA" and "Checkpoint format". An
-adapted layer computes ``W x + s B A x``, so the merged weight is ``W + s B A`` with the scale
-``s = alpha / r``, or ``alpha / sqrt(r)`` for rank-stabilised LoRA. Only adapted weights change, bit by bit,
-so everything before the first adapted layer is shared with the base.
+adapted layer computes ``W x + s B A x``, so the merged weight is ``V = W + s B A`` with the scale
+``s = alpha / r``, or ``alpha / sqrt(r)`` for rank-stabilised LoRA. DoRA gives every output of ``V`` a length of
+its own: ``m V / |V|``. Only adapted weights change, bit by bit, so everything before the first adapted layer is
+shared with the base.
 """
 
 import math
@@ -22,11 +23,47 @@ CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # peft saves the names of the model that it wraps below this.
 ROOT = "base_model.model."
-# Settings under which W + s B A would not be what the adapted model computes.
-_UNSUPPORTED = ("use_dora", "lora_bias", "use_qalora", "layer_replication", "megatron_config", "target_parameters")
+# Settings under which that would not be what the adapted model computes.
+_UNSUPPORTED = (
+    "use_qalora",
+    "layer_replication",
+    "megatron_config",
+    "target_parameters",
+    "alora_invocation_tokens",
+)
 # Initialisations that leave the base as it is. Others (PiSSA, OLoRA, LoftQ, …) take B A out of W first.
 _INITIAL = (True, False, "gaussian", "eva", "orthogonal", None)
-_FACTOR = re.compile(r"(?P<layer>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(\.default)?(\.weight)?")
+_FACTOR = re.compile(
+    r"(?P<layer>.+)\.lora_(?P<part>embedding_A|embedding_B|A|B|magnitude_vector)(\.default)?(?P<of>\.weight|\.bias)?"
+)
+_PAIRS = ({"A", "B"}, {"embedding_A", "embedding_B"})
+_MAGNITUDE, _BIAS = "magnitude_vector", "B.bias"
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What an adapter does to one layer, float32.
+
+    Attributes:
+        weight: added to the layer's weight, in its layout.
+        bias: added to the layer's bias; None for nothing.
+        magnitude: length of every output's weights; None without DoRA.
+        outputs: the dimension of ``weight`` that counts the layer's outputs.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None = None
+    magnitude: torch.Tensor | None = None
+    outputs: int = 0
+
+    def merged(self, weight: torch.Tensor) -> torch.Tensor:
+        """The adapted layer's weight, of the base's ``weight``."""
+        whole = weight + self.weight
+        if self.magnitude is None:
+            return whole
+        others = [i for i in range(whole.dim()) if i != self.outputs]
+        shape = [-1 if i == self.outputs else 1 for i in range(whole.dim())]
+        return self.magnitude.reshape(shape) / torch.linalg.vector_norm(whole, dim=others, keepdim=True) * whole
 
 
 @dataclass(frozen=True)
@@ -36,15 +73,14 @@ class Adapter:
     Attributes:
         file: where its weights lie, for errors.
         base: what ``adapter_config.json`` calls the base: a path or a name on a hub.
-        deltas: what is added to the weight of each adapted layer, by the layer's name, float32. They are
-            (outputs, inputs) for a linear layer and as the weight is for others.
+        deltas: what it does to each adapted layer, by the layer's name.
         replaced: parameters trained in full (heads, biases), by name.
         ranks: rank of each delta by its factors' shapes.
     """
 
     file: Path
     base: str
-    deltas: Mapping[str, torch.Tensor]
+    deltas: Mapping[str, Delta]
     replaced: Mapping[str, torch.Tensor] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
 
@@ -82,12 +118,12 @@ def read_adapter(folder: Path) -> Adapter:
     """The adapter in ``folder``.
 
     Raises:
-        ConfigError: it is not LoRA, or of a variant that does not merge to W + s B A.
+        ConfigError: it is not LoRA, or of a variant that does not merge into the base's weights.
     """
     base, config, file = base_name(folder), read_json(folder / CONFIG), weights_file(folder)
     for key in _UNSUPPORTED:
         if config.get(key):
-            raise ConfigError(f"{folder / CONFIG}: {key}={config[key]} is not supported; only plain LoRA is merged")
+            raise ConfigError(f"{folder / CONFIG}: {key}={config[key]} is not supported; LoRA and DoRA are merged")
     if config.get("init_lora_weights") not in _INITIAL:
         raise ConfigError(
             f"{folder / CONFIG}: init_lora_weights={config['init_lora_weights']} changes the base as well; "
@@ -99,8 +135,8 @@ def read_adapter(folder: Path) -> Adapter:
         name = key.removeprefix(ROOT)
         match = _FACTOR.fullmatch(name)
         if match:
-            side = ("embedding_" if match["embedding"] else "") + match["side"]
-            factors.setdefault(match["layer"], {})[side] = tensor.to(torch.float32)
+            part = match["part"] + (".bias" if match["of"] == ".bias" else "")
+            factors.setdefault(match["layer"], {})[part] = tensor.to(torch.float32)
         elif "lora_" in name:
             raise ConfigError(f"{file}: '{key}' is of a variant of LoRA that is not supported")
         else:
@@ -108,7 +144,9 @@ def read_adapter(folder: Path) -> Adapter:
     if not factors:
         raise ConfigError(f"{file}: holds no lora_A and lora_B")
     deltas = {layer: _delta(layer, pair, config, file) for layer, pair in factors.items()}
-    ranks = {layer: min(min(t.shape) for t in pair.values()) for layer, pair in factors.items()}
+    ranks = {
+        layer: min(len(t) for part, t in parts.items() if part.endswith("A")) for layer, parts in factors.items()
+    }
     return Adapter(file, base, deltas, replaced, ranks)
 
 
@@ -135,12 +173,17 @@ def merge(adapter: Adapter, state: MutableMapping[str, torch.Tensor]) -> Adapter
             deltas[layer] = delta
             continue
         weight = state[name].to(torch.float32)
-        if weight.shape != delta.shape:
+        if weight.shape != delta.weight.shape:
             raise ConfigError(
-                f"{adapter.file}: the adapter of '{layer}' is made for a weight of shape {list(delta.shape)}; "
-                f"the base's is {list(weight.shape)}"
+                f"{adapter.file}: the adapter of '{layer}' is made for a weight of shape "
+                f"{list(delta.weight.shape)}; the base's is {list(weight.shape)}"
             )
-        state[name] = weight + delta
+        state[name] = delta.merged(weight)
+        if delta.bias is not None:
+            own = full_name(f"{layer}.bias")
+            if own is None:
+                raise ConfigError(f"{adapter.file}: the adapter of '{layer}' adds to a bias; the base has none")
+            state[own] = state[own].to(torch.float32) + delta.bias
     for key, tensor in adapter.replaced.items():
         name = full_name(key)
         if name is None:
@@ -150,15 +193,14 @@ def merge(adapter: Adapter, state: MutableMapping[str, torch.Tensor]) -> Adapter
     return replace(adapter, deltas=deltas, replaced=replaced)
 
 
-def _delta(layer: str, pair: Mapping[str, torch.Tensor], config: Mapping[str, Any], file: Path) -> torch.Tensor:
-    """``s B A`` of one layer, in the layout of its weight."""
-    if set(pair) not in ({"A", "B"}, {"embedding_A", "embedding_B"}):
+def _delta(layer: str, parts: Mapping[str, torch.Tensor], config: Mapping[str, Any], file: Path) -> Delta:
+    """What the factors ``parts`` do to one layer."""
+    pair = set(parts) - {_MAGNITUDE, _BIAS}
+    if pair not in _PAIRS:
         raise ConfigError(f"{file}: '{layer}' has {' and '.join(sorted(pair))}; one A and one B are needed")
     embedding = "embedding_A" in pair
-    down, up = (pair["embedding_A"], pair["embedding_B"]) if embedding else (pair["A"], pair["B"])
-    if down.dim() != 2 or up.dim() != 2:
-        raise ConfigError(f"{file}: '{layer}' is a convolution; only linear layers and embeddings can be merged")
-    if up.shape[1] != down.shape[0] or not len(down):
+    down, up = (parts["embedding_A"], parts["embedding_B"]) if embedding else (parts["A"], parts["B"])
+    if down.dim() != up.dim() or down.dim() < 2 or up.shape[1] != down.shape[0] or not len(down):
         raise ConfigError(
             f"{file}: '{layer}' has factors {list(up.shape)} and {list(down.shape)}, which do not fit"
         )
@@ -167,9 +209,21 @@ def _delta(layer: str, pair: Mapping[str, torch.Tensor], config: Mapping[str, An
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
         raise ConfigError(f"{file.parent / CONFIG}: the alpha of '{layer}' is {alpha!r}; a number is needed")
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    delta = scale * (up @ down)
+    # Of a convolution A has the kernel's height and width and B is 1 by 1.
+    weight = scale * (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
     # An embedding's factors are those of its transpose; Conv1D keeps its weight as (inputs, outputs).
-    return delta.T if embedding or config.get("fan_in_fan_out") else delta
+    turned = embedding or (bool(config.get("fan_in_fan_out")) and weight.dim() == 2)
+    bias, magnitude = parts.get(_BIAS), parts.get(_MAGNITUDE)
+    if magnitude is None and config.get("use_dora"):
+        raise ConfigError(f"{file}: '{layer}' has no length of its outputs, which use_dora needs")
+    if magnitude is not None and magnitude.numel() != up.shape[0]:
+        raise ConfigError(f"{file}: '{layer}' has {magnitude.numel()} lengths for {up.shape[0]} outputs")
+    return Delta(
+        weight.T if turned else weight,
+        None if bias is None else scale * bias,
+        magnitude,
+        int(turned),
+    )
 
 
 def _by_pattern(patterns: Any, layer: str, default: Any, path: Path) -> Any:
