@@ -85,11 +85,22 @@ def _add(options: argparse.Namespace, console: Console) -> int:
     from alsatian.models.sets.folder import add_path
 
     refused: list[str] = []
+    left_out: list[str] = []
     store = BlockStore(options.store)
     for path in options.paths:
-        added = add_path(store, path, refused=lambda _, line: refused.append(line))
+        added = add_path(
+            store,
+            path,
+            refused=lambda _, line: refused.append(line),
+            left_out=lambda _, line: left_out.append(line),
+        )
         for model_id in added:
             console.print(f"added {model_id}")
+            model = store.known(model_id)
+            for note in model.metadata.get("notes", []) if model else []:
+                console.print(f"  {note}")
+    for line in left_out:
+        console.print(line)
     for line in refused:
         complain(f"alsatian: {line}")
     return 1 if refused else 0

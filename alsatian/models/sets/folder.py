@@ -5,6 +5,7 @@ architecture a JSON file states. Its id is its path below the folder, without su
 """
 
 import fnmatch
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.models.reading.settings import DEFAULT_LENGTH, Reading
 from alsatian.progress import Progress, unheard
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FolderSet:
@@ -35,6 +38,7 @@ class FolderSet:
         name: for people; part of the set's name in the store.
         length, weights, modality, pooling: see :class:`alsatian.models.reading.settings.Reading`.
         exclude: ids of models to leave out; ``*`` stands for anything.
+        include: ids of models to take although they lie in another model's folder, such as ``*/checkpoint-*``.
     """
 
     path: str | Path | None
@@ -44,6 +48,7 @@ class FolderSet:
     modality: str | None = None
     pooling: str | None = None
     exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -62,11 +67,17 @@ class FolderSet:
             ConfigError: a model cannot be used; says which and why, one line for each.
         """
         root = Path(self.path or "")
-        ids = add_path(store, root, reading=self.reading, exclude=self.exclude, progress=progress)
+        left_out: dict[str, str] = {}
+        ids = add_path(
+            store, root, reading=self.reading, exclude=self.exclude, include=self.include,
+            left_out=left_out.__setitem__, progress=progress,
+        )  # fmt: skip
+        for line in left_out.values():
+            _log.warning("%s", line)
         # Two folders of one name are two sets.
-        key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude])[:6]}"
+        key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude, *self.include])[:6]}"
         if store.model_set(key) != ids:
-            store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude)})
+            store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude), "left_out": left_out})
         return ModelSet.open(store, ids, device)
 
 
@@ -76,7 +87,9 @@ def add_path(
     *,
     reading: Reading | None = None,
     exclude: Sequence[str] = (),
+    include: Sequence[str] = (),
     refused: Callable[[str, str], None] | None = None,
+    left_out: Callable[[str, str], None] | None = None,
     progress: Progress = unheard,
 ) -> list[str]:
     """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
@@ -88,15 +101,22 @@ def add_path(
     Args:
         reading: how models are read where there is a choice.
         exclude: ids to leave out; ``*`` stands for anything.
+        include: ids to take although they lie in another model's folder.
         refused: called with the id of each model that cannot be used (or the path of what is none) and one line;
             the others are added. Without it they are an error, raised when the others have been added.
+        left_out: called with the path below the folder and one line for everything else that is passed over.
 
     Raises:
         ConfigError: there is no model, or (without ``refused``) one that cannot be used.
     """
     root = Path(path)
-    lines: dict[str, str] = {}
-    models = [m for m in find(root, lines) if not any(fnmatch.fnmatchcase(m.id, p) for p in exclude)]
+    found = find(root, include)
+    lines = found.refused
+    if left_out is not None:
+        for place, line in found.left_out.items():
+            left_out(place, line)
+    models = [found.models[key] for key in sorted(found.models)]
+    models = [m for m in models if not any(fnmatch.fnmatchcase(m.id, p) for p in exclude)]
     if not models and not lines:
         raise ConfigError(f"{root}: holds no model: no folder with {saved_models.CONFIG}, no {', '.join(SUFFIXES)}")
     stored = set(store.model_ids())
@@ -130,10 +150,11 @@ def add_one(
     Raises:
         AlsatianError: there is none or more than one, or it cannot be used.
     """
-    lines: dict[str, str] = {}
-    models = find(path, lines)
+    found = find(path)
+    models = list(found.models.values())
     if len(models) != 1:
-        raise ConfigError(next(iter(lines.values()), f"{path}: holds {len(models)} models where one is expected"))
+        default = f"{path}: holds {len(models)} models where one is expected"
+        raise ConfigError(next(iter(found.refused.values()), default))
     (model,) = models
     base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
     return _read(store, model, base, reading or Reading(), model_id, metadata)

@@ -17,16 +17,19 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.inputs.sentences import MODULES
 from alsatian.models.reading.settings import Reading
 from alsatian.models.sets.folder import add_one, add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
 from alsatian.progress import Progress, unheard
 
 # Of a repository's top folder: what describes a model, and its weights.
-_DESCRIPTION = ["*.json", "tokenizer.*", "vocab.*", "merges.txt", "spiece.model"]
+_DESCRIPTION = ["*.json", "tokenizer.*", "vocab.*", "merges.txt", "*.model"]
 _SAFE = ["*.safetensors", "*.safetensors.index.json"]
 _TORCH = ["pytorch_model*.bin"]
 _BELOW = ["*/*"]
+# Of the folders below it only the parts that modules.json of sentence-transformers lists.
+_PARTS = ["[0-9]_*/*.json", "[0-9]_*/*.safetensors", "[0-9]_*/*.txt", "[0-9]_*/*.model"]
 
 _log = logging.getLogger(__name__)
 
@@ -159,9 +162,9 @@ class HubSet:
         folder = self._snapshot(entry, [*_DESCRIPTION, *_SAFE])
         if not any(folder.glob("*.safetensors")):
             folder = self._snapshot(entry, [*_DESCRIPTION, *_TORCH])
-        return folder
+        return self._snapshot(entry, _PARTS, []) if (folder / MODULES).exists() else folder
 
-    def _snapshot(self, entry: Entry, patterns: list[str]) -> Path:
+    def _snapshot(self, entry: Entry, patterns: list[str], ignored: list[str] = _BELOW) -> Path:
         import huggingface_hub
         from huggingface_hub import errors
 
@@ -172,7 +175,7 @@ class HubSet:
                     entry.id,
                     revision=entry.revision,
                     allow_patterns=patterns,
-                    ignore_patterns=_BELOW,
+                    ignore_patterns=ignored,
                     local_files_only=offline,
                 )
             )

@@ -95,8 +95,12 @@ def test_gc(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_add(call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def add_path(store: BlockStore, path: Path, *, refused: Callable[[str, str], None]) -> list[str]:
+    def add_path(
+        store: BlockStore, path: Path, *, refused: Callable[[str, str], None], left_out: Callable[[str, str], None]
+    ) -> list[str]:
         assert store.root == Path("new")
+        if path.name == "m":
+            left_out("m/old", "m/old: left out")
         if path.name == "bad":
             refused(str(path), f"{path}: no")
             return []
@@ -104,7 +108,9 @@ def test_add(call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
     monkeypatch.setattr(folder, "add_path", add_path)
     assert call("add", "m", "n", "--store", "new") == 0
-    assert capsys.readouterr().out.splitlines() == [f"added {m}" for m in ("m/x", "m/y", "n/x", "n/y")]
+    assert capsys.readouterr().out.splitlines() == [f"added {m}" for m in ("m/x", "m/y", "n/x", "n/y")] + [
+        "m/old: left out"
+    ]
     assert call("add", "bad", "n", "--store", "new") == 1
     output = capsys.readouterr()
     assert output.err == "alsatian: bad: no\n"

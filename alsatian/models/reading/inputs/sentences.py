@@ -5,6 +5,7 @@ the parts and their folders.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from alsatian.models.reading.parameters.checkpoints import read_json
 from alsatian.models.reading.pooling import ACTIVATIONS
 
 MODULES = "modules.json"
+PART = re.compile(r"\d+_\w+")
+"""How the library names the folders of parts."""
 SETTINGS = "config_sentence_transformers.json"
 _LENGTHS = "sentence_*_config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -81,6 +84,15 @@ def sentences_in(folder: Path) -> Sentences | None:
     prompt = _prompt(folder / SETTINGS, places[1] / "config.json")
     return Sentences(places[0], pooling, tuple(layers), files, about.get("max_seq_length"),
                      bool(about.get("do_lower_case")), prompt)  # fmt: skip
+
+
+def files_of(folder: Path, sentences: Sentences | None) -> list[Path]:
+    """The files in ``folder`` that say what ``sentences`` does, and its layers' weights."""
+    if sentences is None:
+        return []
+    settings = [folder / MODULES, folder / SETTINGS, *sorted(sentences.transformer.glob(_LENGTHS))]
+    parts = sorted({*folder.glob("[0-9]*_*/config.json"), *sentences.files.values()})
+    return [*settings, *parts]
 
 
 def _modules(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,96 @@
+"""Which models there are in a folder: what is passed over is said, with how to include it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from alsatian.blocks.store import BlockStore
+from alsatian.models.reading.discovery import find
+from alsatian.models.sets.folder import FolderSet, add_path
+from tests.models.reading.checkpoint_files import resnet, save_vit, vit
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+def test_checkpoints_of_a_training_belong_to_their_model(root: Path) -> None:
+    for name in ("out", "out/checkpoint-10", "out/checkpoint-20"):
+        save_vit(vit(), root / name)
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "random_states_0.pkl"):
+        (root / "out" / "checkpoint-10" / name).write_bytes(b"x")
+    found = find(root)
+    assert list(found.models) == ["out"]
+    assert found.left_out["out/checkpoint-20"] == (
+        f"{root}/out/checkpoint-20: left out, it lies in the model 'out'; include=[out/checkpoint-20] takes it"
+    )
+    assert any(
+        line.endswith("training_args.bin: states of a training, no models") for line in found.left_out.values()
+    )
+    assert not found.refused
+    assert sorted(find(root, ["*/checkpoint-20"]).models) == ["out", "out/checkpoint-20"]
+
+
+def test_checkpoints_without_a_model_above_are_models(root: Path) -> None:
+    for name in ("out/checkpoint-10", "out/checkpoint-20"):
+        save_vit(vit(), root / name)
+    assert sorted(find(root).models) == ["out/checkpoint-10", "out/checkpoint-20"]
+
+
+def test_further_weights_of_a_folder_are_named(root: Path) -> None:
+    save_vit(vit(), root / "m")
+    for name in ("model.fp16.safetensors", "pytorch_model.bin", "tf_model.h5"):
+        (root / "m" / name).write_bytes(b"x")
+    found = find(root)
+    assert list(found.models) == ["m"]
+    assert sorted(found.left_out) == ["m/model.fp16.safetensors", "m/pytorch_model.bin", "m/tf_model.h5"]
+    assert all("is read from model.safetensors; to include it, move" in line for line in found.left_out.values())
+
+
+def test_links_to_folders_are_followed_once(root: Path, tmp_path: Path) -> None:
+    save_vit(vit(), tmp_path / "elsewhere" / "vit")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "again").symlink_to(tmp_path / "elsewhere")
+    (root / "linked-up").symlink_to(root)
+    save_vit(vit(), root / "z")
+    (root / "a").symlink_to(root / "z")
+    found = find(root)
+    assert sorted(found.models) == ["again/vit", "z"]
+    assert sorted(found.left_out) == ["a", "linked", "linked-up"]
+    assert "is a link to" in found.left_out["a"]
+
+
+def test_links_to_files_and_to_nothing(root: Path, tmp_path: Path) -> None:
+    torch.save(resnet().state_dict(), tmp_path / "m.pt")
+    (root / "m.pt").symlink_to(tmp_path / "m.pt")
+    (root / "gone.pt").symlink_to(tmp_path / "gone.pt")
+    (root / "folder").symlink_to(tmp_path / "nowhere")
+    found = find(root)
+    assert list(found.models) == ["m"]
+    assert list(found.refused) == ["gone.pt"]
+
+
+def test_hidden_files_and_folders_are_passed_over(root: Path) -> None:
+    save_vit(vit(), root / ".cache" / "m")
+    torch.save({}, root / ".m.pt")
+    assert not find(root).models
+
+
+def test_what_is_left_out_is_kept_with_the_set_and_told(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("out", "out/checkpoint-10"):
+        save_vit(vit(), root / name)
+    store = BlockStore(tmp_path / "store")
+    FolderSet(path=root).open(store)
+    assert [record.message for record in caplog.records if "left out" in record.message] == [
+        f"{root}/out/checkpoint-10: left out, it lies in the model 'out'; include=[out/checkpoint-10] takes it"
+    ]
+    lines: list[str] = []
+    assert add_path(store, root, left_out=lambda _, line: lines.append(line)) == ["out"]
+    assert len(lines) == 1
+    assert FolderSet(path=root, include=["out/*"]).open(store).candidates[1].id == "out/checkpoint-10"
