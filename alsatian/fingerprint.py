@@ -51,6 +51,7 @@ def features_fingerprint(batches: Sequence[torch.Tensor]) -> str:
     return parameter_fingerprint(batches)
 
 
-def set_digest(members: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """Digest of a model set: ``(model id, block identities)`` of every member, in any order."""
-    return digest_json(sorted([model_id, list(blocks)] for model_id, blocks in members))
+def set_digest(members: Iterable[tuple[str, str, Sequence[str]]]) -> str:
+    """Digest of a model set: ``(model id, fingerprint of its preprocessing, block identities)`` of every member, in
+    any order."""
+    return digest_json(sorted([model_id, inputs, list(blocks)] for model_id, inputs, blocks in members))

@@ -1,10 +1,13 @@
 """Code from outside the package is part of what a run is."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.configuration.identity import sources
 
@@ -53,3 +56,28 @@ def test_a_run_whose_code_was_edited_is_measured_again(
     assert alsatian(*words, "batch_size=8") == 0
     assert "measured anew: batch_size" in capsys.readouterr().out
     assert len(list(tmp_path.rglob("run.json"))) == 3
+
+
+def bitmap(path: Path, shade: int) -> None:
+    """An image whose size does not tell its content, and with the same times."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8), shade, np.uint8)).save(path, "BMP")
+    os.utime(path, (1e9, 1e9))
+
+
+def test_a_run_whose_data_were_replaced_under_their_names_is_measured_again(
+    alsatian: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(40):
+        bitmap(tmp_path / "images" / ("dark", "light")[i % 2] / f"{i:02d}.bmp", 5 * i)
+    words = ("run", "dataset=image_files", f"dataset.source={tmp_path / 'images'}", "repeats=1")
+    assert alsatian(*words) == 0
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    bitmap(tmp_path / "images" / "dark" / "04.bmp", 255)
+    assert alsatian(*words) == 0
+    assert "measured anew: data" in capsys.readouterr().out
+    bitmap(tmp_path / "images" / "dark" / "04.bmp", 20)
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    assert len(list(tmp_path.rglob("run.json"))) == 2
