@@ -72,7 +72,7 @@ class TrainedSet:
     def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is missing is trained first."""
         key = f"{self.name}-{digest_json(self.description)[:6]}"
-        ids = store.model_set(key)
+        ids = store.known_set(key)
         if ids is None:
             ids = self._train(store, key, progress)
         return ModelSet.open(store, ids, device)
@@ -83,14 +83,13 @@ class TrainedSet:
         blocks = len(built.segments)
         rng = np.random.default_rng(self.seed)
         ids = [f"{key}-base", *(f"{key}-{i:02d}" for i in range(1, self.count + 1))]
-        stored = set(store.model_ids())
         for i, model_id in enumerate(ids):
             # Every draw is made even if the model is there already, so that a resumed training is the same.
             parent = ids[int(rng.integers(i))] if i else weights
             changed = changed_blocks(self.distribution, blocks, rng) if i else blocks
             task = self.pool.random_task(rng) if i else self.pool.base_task()
             progress(f"training {model_id}", i, len(ids))
-            if model_id in stored:
+            if store.known(model_id):
                 continue
             epochs = self.epochs if i else self.base_epochs
             seed = self.seed * 1000 + i

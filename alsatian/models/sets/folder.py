@@ -53,7 +53,7 @@ class FolderSet:
         ids = add_path(store, root, length=self.length, exclude=self.exclude, progress=progress)
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude])[:6]}"
-        if store.model_set(key) != ids:
+        if store.known_set(key) != ids:
             store.add_set(key, ids, {"length": self.length, "exclude": list(self.exclude)})
         return ModelSet.open(store, ids, device)
 

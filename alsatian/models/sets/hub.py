@@ -85,7 +85,7 @@ class HubSet:
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
         key = f"{self.name}-{digest_json([lock.plain(), self.length, code_version(), READING_VERSION])[:6]}"
-        ids = store.model_set(key)
+        ids = store.known_set(key)
         if ids is not None:
             return ids
         ids = []

@@ -1,6 +1,8 @@
 """Trained model sets: what is shared, what is repeated, what resumes."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,31 @@ def test_an_interrupted_training_resumes_to_the_same_models(
     resumed = SMALL.open(store)
     assert len(calls) == 3 + 2  # the base and one fine-tune were there
     assert resumed.digest == small.digest
+
+
+def test_what_an_early_version_stored_is_made_again_and_said(
+    small: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its sets and manifests hold no digest, so nobody knows whether they are whole."""
+    store = BlockStore(tmp_path / "store")
+    shutil.copytree(small.store.root, store.root)
+    last = small.candidates[-1].id
+    (described,) = (store.root / "sets").iterdir()
+    for path in (described, store.manifest_path(last)):
+        value = json.loads(path.read_text())
+        del value["digest"]
+        path.write_text(json.dumps(value))
+    calls: list[object] = []
+    real = finetunes.fit
+    monkeypatch.setattr(finetunes, "fit", lambda *arguments: (calls.append(1), real(*arguments)))
+    assert SMALL.open(store).digest == small.digest
+    assert calls == [1]
+    assert [message.partition(": ")[0] for message in caplog.messages] == [
+        str(described),
+        str(store.manifest_path(last)),
+    ]
+    SMALL.open(store)
+    assert (calls, len(caplog.messages)) == ([1], 2)
 
 
 def test_another_recipe_is_another_set_beside_the_first(small: ModelSet) -> None:
