@@ -211,7 +211,7 @@ def _made_again(store: BlockStore) -> Iterator[str]:
         except (OSError, ValueError, TypeError, RecursionError):
             found[path] = False
     for path in sorted(path for path, whole in found.items() if not whole):
-        yield f"{path}: damaged; the next run that needs it makes it again, or delete the file"
+        yield f"{path}: damaged, or what belongs to it; the next run that needs it makes it again, or delete it"
 
 
 def _asset(store: BlockStore, model: Candidate) -> Path | None:

@@ -109,7 +109,7 @@ class BlockStore(StoreFiles):
         return members
 
     def known_set(self, name: str) -> list[str] | None:
-        """Ids of a set's models; None if it or a model is not there or not valid: it is made then, with a warning."""
+        """Ids of a set's models; None if it or a model is missing or not valid: it is made then, with a warning."""
         try:
             members = self.model_set(name)
         except StoreError as error:
