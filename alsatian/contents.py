@@ -117,6 +117,7 @@ class Contents:
 
 
 def _write(place: Path, kept: _Kept) -> None:
+    place.parent.mkdir(exist_ok=True)  # if the folder around it has gone, nobody wants it back
     content = json.dumps(kept, separators=(",", ":")).encode()
     write_bytes(place, blake3(content).hexdigest().encode(), b"\n", content)
 

@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from alsatian.contents import digests
 from alsatian.errors import ConfigError
 from alsatian.models.reading import lora, saved_models
 from alsatian.models.reading.checkpoints import INDEX, REFUSED_SUFFIXES, SUFFIXES, shards
@@ -39,10 +39,14 @@ class ModelFiles:
         names = (saved_models.CONFIG, *FILES, TOKENIZER, STATED)
         return [p for p in (*(self.path / n for n in names), weights, *parts) if p is not None and p.exists()]
 
-    def stamp(self) -> list[list[Any]]:
-        """Names, sizes in bytes and times of change (ns) of its files."""
-        stats = [(file.name, file.stat()) for file in self.files()]
-        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    def stamp(self) -> list[list[str]]:
+        """Names of its files, and digests of what they hold.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
+        files = self.files()
+        return [[file.name, digest] for file, digest in zip(files, digests(files), strict=True)]
 
 
 def find(root: Path, refused: dict[str, str]) -> list[ModelFiles]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
+from alsatian.contents import keep_in
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
@@ -69,9 +70,8 @@ def add_path(
 ) -> list[str]:
     """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
 
-    A model that is there already is not read again unless its key has changed: names, sizes and times of
-    change of its files, and the settings. Contents are not compared, since that would read as much as adding
-    does; a file that was only touched is read once more, and its blocks are found to be there.
+    A model that is there already is not read again unless its key has changed: names and contents of its files, and
+    the settings. Digests of contents are kept beside the store, so a file that has not changed since is not read.
 
     Args:
         length: tokens of a text, at most.
@@ -88,6 +88,7 @@ def add_path(
     if not models and not lines:
         raise ConfigError(f"{root}: holds no model: no folder with {saved_models.CONFIG}, no {', '.join(SUFFIXES)}")
     stored = set(store.model_ids())
+    keep_in(store.root)
     added = []
     for i, model in enumerate(models):
         progress(f"reading {root.name}", i, len(models))

@@ -10,6 +10,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.models.reading.discovery import find
 from alsatian.models.reading.inputs import READING_VERSION
 
 Resolved = tuple[ArchitectureSpec, Preprocessing, str | None]
@@ -21,6 +22,10 @@ class Start(Protocol):
 
     def resolve(self, store: BlockStore) -> Resolved:
         """Bring what is needed into ``store``."""
+        ...
+
+    def contents(self) -> list[Any]:
+        """What its files hold, as plain data."""
         ...
 
 
@@ -45,6 +50,9 @@ class RandomStart:
     def resolve(self, store: BlockStore) -> Resolved:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
         return spec, ImagePreprocessing(self.size), None
+
+    def contents(self) -> list[Any]:
+        return []  # there are no files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +90,9 @@ class PretrainedStart:
         model = add_one(store, self._folder(), name, length=self.length, metadata={"start": self.path})
         assert model.architecture is not None
         return model.architecture, model.preprocessing, model.id
+
+    def contents(self) -> list[Any]:
+        return [model.stamp() for model in find(self._folder(), {})]
 
     def _folder(self) -> Path:
         scheme, _, rest = self.path.partition(":")

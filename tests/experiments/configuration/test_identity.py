@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments.configuration.identity import sources
+from tests.models.reading.checkpoint_files import save_vit, vit
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -81,3 +82,32 @@ def test_a_run_whose_data_were_replaced_under_their_names_is_measured_again(
     assert alsatian(*words) == 0
     assert "finished before, skipped" in capsys.readouterr().out
     assert len(list(tmp_path.rglob("run.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [("preprocessor_config.json", b"0.25", b"0.75"), ("model.safetensors", None, b"\0")]
+)
+def test_a_run_whose_models_were_replaced_under_their_names_is_measured_again(
+    alsatian: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    old: bytes | None,
+    new: bytes,
+) -> None:
+    for seed in range(2):
+        save_vit(vit(seed), tmp_path / "models" / f"m{seed}")
+    words = ("run", "model_set=folder", f"model_set.path={tmp_path / 'models'}", "repeats=1", "scale=ci")
+    words = (*words, f"store_dir={tmp_path / 'store'}")
+    assert alsatian(*words) == 0
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    path = tmp_path / "models" / "m1" / name
+    content, status = path.read_bytes(), path.stat()
+    middle = len(content) // 2  # among the weights of a layer
+    path.write_bytes(content.replace(old, new, 1) if old else content[:middle] + new + content[middle + 1 :])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.read_bytes() != content
+    assert path.stat().st_size == status.st_size
+    assert alsatian(*words) == 0
+    assert "measured anew: models" in capsys.readouterr().out
