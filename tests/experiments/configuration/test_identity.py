@@ -111,3 +111,13 @@ def test_a_run_whose_models_were_replaced_under_their_names_is_measured_again(
     assert path.stat().st_size == status.st_size
     assert alsatian(*words) == 0
     assert "measured anew: models" in capsys.readouterr().out
+
+
+def test_a_profile_of_a_machine_counts_by_content(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text("one")
+    first = sources({"hardware": {"file": str(path)}})
+    path.write_text("two")
+    assert first.keys() == {"hardware.file"}
+    assert sources({"hardware": {"file": str(path)}}) != first
+    assert sources({"hardware": {"file": None}}) == {}
