@@ -4,13 +4,16 @@ Both are BLAKE3 digests in hexadecimal. A block's identity joins them, so equal 
 function.
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from blake3 import blake3
+
+from alsatian.files import json_bytes
 
 DIGEST_LENGTH = 64  # hexadecimal digits of a 256-bit digest
 DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
@@ -20,6 +23,24 @@ def digest_json(value: Any) -> str:
     """Digest of ``value`` as canonical JSON (sorted keys, no spaces)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return blake3(text.encode()).hexdigest()
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """``value``, which is to be written as JSON, with the digest of what it holds besides."""
+    rest = {key: item for key, item in value.items() if key != "digest"}
+    # As it will be read: JSON knows neither tuples nor numbers as keys.
+    return {**rest, "digest": digest_json(json.loads(json_bytes(rest)))}
+
+
+def broken_seal(value: Mapping[str, Any]) -> str | None:
+    """What is wrong with the digest of ``value``, read from JSON: a few words, or None if it is :func:`sealed`."""
+    if "digest" not in value:
+        return "no digest: an earlier version wrote it, or it is damaged"
+    # Numbers that JSON lacks, which Python reads all the same, are refused there.
+    with contextlib.suppress(ValueError):
+        if value["digest"] == sealed(value)["digest"]:
+            return None
+    return "another content than its digest says: it was changed or is damaged"
 
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
@@ -51,6 +72,7 @@ def features_fingerprint(batches: Sequence[torch.Tensor]) -> str:
     return parameter_fingerprint(batches)
 
 
-def set_digest(members: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """Digest of a model set: ``(model id, block identities)`` of every member, in any order."""
-    return digest_json(sorted([model_id, list(blocks)] for model_id, blocks in members))
+def set_digest(members: Iterable[tuple[str, str, Sequence[str]]]) -> str:
+    """Digest of a model set: ``(model id, fingerprint of its preprocessing, block identities)`` of every member, in
+    any order."""
+    return digest_json(sorted([model_id, inputs, list(blocks)] for model_id, inputs, blocks in members))

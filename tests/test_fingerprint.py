@@ -137,6 +137,8 @@ def test_identity_joins_architecture_and_parameters() -> None:
 
 
 def test_the_digest_of_a_set_ignores_the_order_of_models_but_not_of_blocks() -> None:
-    assert set_digest([("m", ["a", "b"]), ("n", ["c"])]) == set_digest([("n", ["c"]), ("m", ["a", "b"])])
-    assert set_digest([("m", ["a", "b"])]) != set_digest([("m", ["b", "a"])])
-    assert set_digest([("m", ["a"])]) != set_digest([("n", ["a"])])
+    m, n = ("m", "p", ["a", "b"]), ("n", "p", ["c"])
+    assert set_digest([m, n]) == set_digest([n, m])
+    assert set_digest([m]) != set_digest([("m", "p", ["b", "a"])])
+    assert set_digest([("m", "p", ["a"])]) != set_digest([("n", "p", ["a"])])
+    assert set_digest([("m", "p", ["a"])]) != set_digest([("m", "q", ["a"])])

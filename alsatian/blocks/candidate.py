@@ -31,7 +31,7 @@ class ArchitectureSpec:
         name: the builder's name there.
         options: its arguments, as plain data.
         pooling: how tokens or a feature map become one vector; None for the rule's choice.
-        layers: behind pooling, as plain data; see :func:`alsatian.models.reading.pooling.behind`.
+        layers: behind pooling, as plain data; see :func:`alsatian.models.reading.features.pooling.behind`.
     """
 
     source: str

@@ -1,6 +1,7 @@
 """Looking after a store: is everything in it what it should be, what can go, and how much is shared."""
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,16 +10,17 @@ from typing import TypeVar
 
 from blake3 import blake3
 
+from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate, chain_bytes
 from alsatian.blocks.store import BlockStore
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
-from alsatian.fingerprint import DIGEST
+from alsatian.fingerprint import DIGEST, broken_seal
 
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""
 T = TypeVar("T")
-FOLDERS = ("blocks", "models", "sets", "assets", "architectures")
+FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def candidates(store: BlockStore) -> list[Candidate]:
 def verify(store: BlockStore) -> list[str]:
     """Read everything and return what is wrong, one line each; every line names its file.
 
-    Blocks are compared with their names and with the sizes in manifests, tokenizers with their digests; what
-    manifests and sets refer to must be there.
+    Blocks are compared with their names and the sizes in manifests, tokenizers with their names; manifests, sets,
+    architectures and profiles with the digests in them; what manifests and sets refer to must be there.
 
     Raises:
         StoreError: the folder cannot be locked.
@@ -100,6 +102,7 @@ def verify(store: BlockStore) -> list[str]:
         models = [m for i in ids if (m := _tried(problems, store.model, i)) is not None]
         problems += _blocks(store, models)
         problems += _assets(store, models)
+        problems += _made_again(store)
         for name, members in sets.items():
             for missing in sorted(set(members or ()) - set(ids)):
                 problems.append(f"{store.root / 'sets'}: set '{name}' names model '{missing}', which is not there")
@@ -199,6 +202,18 @@ def _assets(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
             yield f"{path}: damaged {what}; add the model again"
 
 
+def _made_again(store: BlockStore) -> Iterator[str]:
+    """What is damaged of what only saves time. An architecture is not used before its JSON file is there."""
+    found = {path: serialization.intact(path) for path in store.architectures.glob("*.json")}
+    for path in (store.root / "profiles").glob("*.json"):
+        try:
+            found[path] = broken_seal(json.loads(path.read_bytes())) is None
+        except (OSError, ValueError, TypeError, RecursionError):
+            found[path] = False
+    for path in sorted(path for path, whole in found.items() if not whole):
+        yield f"{path}: damaged, or what belongs to it; the next run that needs it makes it again, or delete it"
+
+
 def _asset(store: BlockStore, model: Candidate) -> Path | None:
     """The file that a model needs besides its blocks."""
     if isinstance(model.preprocessing, TextPreprocessing):
@@ -221,7 +236,7 @@ def _files(store: BlockStore, *folders: str) -> list[Path]:
 
 
 def _is_temporary(path: Path) -> bool:
-    """Whether it is being written, here or by safetensors, which has hidden names of its own."""
+    """Whether it is being written, here or by safetensors, which has hidden names."""
     return path.name.startswith(".") and path.suffix != ".json"
 
 

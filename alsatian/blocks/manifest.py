@@ -5,8 +5,6 @@ else that is in it. That guards against damage; nothing in a manifest can name c
 the libraries' own models and image processors.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
 from alsatian.files import json_bytes
-from alsatian.fingerprint import DIGEST, digest_json
+from alsatian.fingerprint import DIGEST, broken_seal, sealed
 
 SCHEMA = 1
 
@@ -39,19 +37,14 @@ def content(candidate: Candidate) -> bytes:
     return json_bytes(sealed(value))
 
 
-def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
-    """``value`` with the digest of what it holds besides."""
-    rest = {key: item for key, item in value.items() if key != "digest"}
-    # As it will be read: JSON knows neither tuples nor numbers as keys.
-    return {**rest, "digest": digest_json(json.loads(json_bytes(rest)))}
-
-
 def candidate_of(value: dict[str, Any], model_id: str, assets: Path) -> Candidate:
     """The model ``model_id``, from its manifest; ``assets`` is the store's folder of files by digest.
 
     Raises:
         ValueError, TypeError, KeyError: it is not the manifest of this model, or damaged.
     """
+    if reason := broken_seal(value):
+        raise ValueError(f"{reason}; add the model again, or delete the file")
     if value["schema"] != SCHEMA or value["id"] != model_id:
         raise ValueError("another schema or model id")
     blocks = tuple(_block(block) for block in value["blocks"])
@@ -60,17 +53,13 @@ def candidate_of(value: dict[str, Any], model_id: str, assets: Path) -> Candidat
         preprocessing = _preprocessing(value["preprocessing"], assets)
     except ConfigError as error:
         raise ValueError(str(error)) from None
-    candidate = Candidate(
+    return Candidate(
         id=model_id,
         blocks=blocks,
         architecture=_architecture(spec) if spec else None,
         preprocessing=preprocessing,
         metadata=_typed("metadata", value["metadata"], dict),
     )
-    # Manifests of earlier versions have no digest.
-    if "digest" in value and value["digest"] != sealed(value)["digest"]:
-        raise ValueError("its content has changed; add the model again")
-    return candidate
 
 
 def _block(value: Any) -> Block:

@@ -28,7 +28,7 @@ _NAMESPACES = ("aten", "prims", "torchvision")
 # Constants that are attributes of the module torch.
 _CONSTANTS: dict[type, str] = {torch.dtype: "dtype", torch.memory_format: "memory_format", torch.layout: "layout"}
 # What reading raises where a file is cut off, changed, or of another form.
-_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError)
 
 
 class NotPortable(Exception):
@@ -50,14 +50,28 @@ def write(path: Path, built: Architecture) -> None:
 def read(path: Path) -> Architecture | None:
     """What :func:`write` kept, or None if there is nothing that can be used."""
     try:
-        content = json.loads(path.with_suffix(".json").read_bytes())
-        constants = safetensors.torch.load_file(path.with_suffix(".safetensors"))
-        if content["digest"] != _digest(content["segments"], constants):
-            return None
-        segments = tuple(load(data) for data in content["segments"])
-    except (*_DAMAGE, NotPortable, safetensors.SafetensorError):
+        data, constants = _content(path)
+        return Architecture(tuple(load(segment) for segment in data), constants)
+    except (*_DAMAGE, NotPortable):
         return None  # it is only a copy of what an export gives
-    return Architecture(segments, constants)
+
+
+def intact(path: Path) -> bool:
+    """Whether what :func:`write` kept is as it was written, though it may be for other versions of libraries."""
+    try:
+        _content(path)
+    except _DAMAGE:
+        return False
+    return True
+
+
+def _content(path: Path) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+    """Segments and constants that :func:`write` kept; fails in many ways if they are damaged."""
+    content = json.loads(path.with_suffix(".json").read_bytes())
+    constants = safetensors.torch.load_file(path.with_suffix(".safetensors"))
+    if content["digest"] != _digest(content["segments"], constants):
+        raise ValueError("another content than its digest says")
+    return content["segments"], constants
 
 
 def _digest(segments: list[dict[str, Any]], constants: Mapping[str, torch.Tensor]) -> str:

@@ -2,7 +2,8 @@
 
 ``blocks/ab/<identity>.safetensors`` holds the parameters of one distinct block, ``models/<id>.json`` the
 manifest of one model, ``sets/<name>.json`` the members of a model set. Nothing is pickled; every write is
-atomic; a block file proves itself, since its name is the digest of what it holds.
+atomic; a block file proves itself, since its name is the digest of what it holds, and so does a JSON file, which
+holds the digest of the rest.
 
 Only a manifest makes blocks reachable, so all blocks of a model go to disk together, and the manifest after
 them. Adding takes the folder's lock beside others, collecting garbage takes it alone: between the moment
@@ -11,7 +12,9 @@ that a block is found to be there already and the manifest that refers to it, no
 
 import contextlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -22,6 +25,9 @@ from alsatian.blocks.store_files import StoreFiles
 from alsatian.blocks.writer import StoreWriter, writing
 from alsatian.errors import StoreError, nearest
 from alsatian.files import Batch, make_folder, write_json
+from alsatian.fingerprint import broken_seal, sealed
+
+_log = logging.getLogger(__name__)
 
 
 class BlockStore(StoreFiles):
@@ -55,10 +61,13 @@ class BlockStore(StoreFiles):
             raise StoreError(f"{path}: not a valid manifest of model '{model_id}' ({error})") from None
 
     def known(self, model_id: str) -> Candidate | None:
-        """A model whose manifest is valid; None if there is none, so that it is made, or made again."""
+        """A model whose manifest is valid; None if there is none, so that it is made (again, says a warning)."""
+        if not self.manifest_path(model_id).exists():
+            return None
         try:
             return self.model(model_id)
-        except StoreError:
+        except StoreError as error:
+            _warn(f"{error} (made again)")
             return None
 
     def holds_all(self, candidate: Candidate) -> bool:
@@ -71,23 +80,42 @@ class BlockStore(StoreFiles):
 
     def add_set(self, name: str, model_ids: Sequence[str], metadata: dict[str, Any]) -> None:
         """Write down a model set. Its models come first, so that a listed set is complete."""
+        value = {"name": name, "models": list(model_ids), "metadata": metadata}
         with writing(self.root, f"set '{name}'"):
             make_folder(self._set(name).parent)
-            write_json(self._set(name), {"models": list(model_ids), "metadata": metadata})
+            write_json(self._set(name), sealed(value))
 
     def set_names(self) -> list[str]:
         """Names of all complete sets, sorted."""
         return sorted(unquote(path.stem) for path in (self.root / "sets").glob("*.json"))
 
     def model_set(self, name: str) -> list[str] | None:
-        """Ids of a set's models, or None if the set is not complete."""
+        """Ids of a set's models, or None if the set is not complete.
+
+        Raises:
+            StoreError: what describes the set is not valid.
+        """
         path = self._set(name)
         if not path.exists():
             return None
-        members = self._read_json(path, f"set '{name}'", list).get("models")
+        value, again = self._read_json(path, f"set '{name}'", list), "make the set again, or delete the file"
+        if reason := broken_seal(value):
+            raise StoreError(f"{path}: not a valid description of set '{name}' ({reason}; {again})")
+        if value.get("name") != name:
+            raise StoreError(f"{path}: describes another set than '{name}'; {again}")
+        members = value.get("models")
         if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
-            raise StoreError(f"{path}: set '{name}' has no list of models; delete the file and make the set again")
+            raise StoreError(f"{path}: set '{name}' has no list of models; {again}")
         return members
+
+    def known_set(self, name: str) -> list[str] | None:
+        """Ids of a set's models; None if it or a model is missing or not valid: it is made then, with a warning."""
+        try:
+            members = self.model_set(name)
+        except StoreError as error:
+            _warn(f"{error} (made again)")
+            return None
+        return None if members is None or None in map(self.known, members) else members
 
     def _set(self, name: str) -> Path:
         return self.root / "sets" / f"{quote(name, safe='')}.json"
@@ -102,3 +130,9 @@ class BlockStore(StoreFiles):
         if not isinstance(value, dict):
             raise StoreError(f"{path}: not a description of {what}")
         return value
+
+
+@cache
+def _warn(line: str) -> None:
+    """Say something once a process."""
+    _log.warning(line)

@@ -122,6 +122,9 @@ def _remember(stamps: dict[str, tuple[int, ...]], identity: str, stamp: tuple[in
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when a file does; the time of its last change in nanoseconds is last."""
+    """What changes when a file does; the time of its last change in nanoseconds is last.
+
+    That time can be set by anyone, the one of the inode's last change (ctime) cannot.
+    """
     status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, status.st_mtime_ns

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 
+from alsatian.contents import digests
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 
@@ -63,7 +64,11 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Digest of all items and labels in order."""
+        """Digest of all items and labels in order. Files count by what they hold, not by their names.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
         arrays = (self.train_items, self.train_labels, self.test_items, self.test_labels)
         return digest_json([_array_digest(array) for array in arrays])
 
@@ -95,8 +100,8 @@ def raw_bytes(items: np.ndarray) -> int:
 
 def _array_digest(array: np.ndarray) -> list[object]:
     if array.dtype == object:
-        # Files count by name and size: reading a large dataset for its digest would take longer than a search.
-        items = [[i.name, i.stat().st_size] if isinstance(i, Path) else str(i) for i in array]
+        contents = iter(digests([i for i in array if isinstance(i, Path)]))
+        items = [[next(contents)] if isinstance(i, Path) else str(i) for i in array]
         return ["object", len(array), digest_json(items)]
     content = np.ascontiguousarray(array).tobytes()
     return [str(array.dtype), list(array.shape), blake3(content).hexdigest()]

@@ -54,6 +54,13 @@ def docstring_pool(target: bool) -> tuple[np.ndarray, np.ndarray]:
     return _docstrings(SOURCE_TOPICS, set(docstring_pool(target=True)[0]))
 
 
+def docstring_files() -> list[Path]:
+    """The files that both pools are made of."""
+    library = Path(sysconfig.get_path("stdlib"))
+    topics = (*TARGET_TOPICS.values(), *SOURCE_TOPICS.values())
+    return [path for places in topics for place in places for path in _sources(library / place)]
+
+
 def _docstrings(topics: Mapping[str, Sequence[str]], seen: set[str]) -> tuple[np.ndarray, np.ndarray]:
     """Texts that are not ``seen``, in the topics' order; they become so."""
     library = Path(sysconfig.get_path("stdlib"))

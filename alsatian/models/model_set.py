@@ -37,8 +37,10 @@ class CandidateSet:
 
     @property
     def digest(self) -> str:
-        """Digest of model ids and block identities; results compare only between equal digests."""
-        return set_digest((c.id, [b.identity for b in c.blocks]) for c in self.candidates)
+        """Digest of model ids, preprocessing and block identities; results compare only between equal digests."""
+        return set_digest(
+            (c.id, c.preprocessing.fingerprint, [b.identity for b in c.blocks]) for c in self.candidates
+        )
 
     @property
     def total_bytes(self) -> int:

@@ -185,7 +185,7 @@ class Run(Findings):
         command: as typed; secrets are ``***``.
         started, finished: ISO 8601, UTC.
         config: the resolved configuration; secrets are ``***``.
-        sources: digests of code outside the package, by the setting that chose it.
+        sources: digests of code outside the package, and of a profile of a machine, by the setting that chose it.
         tree: the first round's task tree; None if it is very large, or was planned by an earlier attempt.
     """
 

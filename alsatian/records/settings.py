@@ -13,6 +13,7 @@ NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "title", "sweep",
     "targets", "figure", "scaled", "dataset.images.root", "model_set.pool.root",
 )  # fmt: skip
+PROFILE = "hardware.file"
 _SHOWN = 5
 
 
@@ -69,7 +70,11 @@ def difference(before: Run, now: Run) -> str:
         if old.get(key) != new.get(key)
     ]
     keys = dict.fromkeys([*now.sources, *before.sources])
-    changed += [f"code of {key}" for key in keys if before.sources.get(key) != now.sources.get(key)]
+    changed += [
+        f"{'content' if key == PROFILE else 'code'} of {key}"
+        for key in keys
+        if before.sources.get(key) != now.sources.get(key)
+    ]
     changed += ["models"] * (before.model_set.digest != now.model_set.digest)
     changed += ["data"] * (before.dataset.digest != now.dataset.digest)
     if before.version != now.version:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from alsatian.errors import ConfigError, StoreError
 from alsatian.files import atomic_write, write_json
+from alsatian.fingerprint import broken_seal, features_fingerprint, sealed
 from alsatian.runtime.features import Features
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.rounds import RoundResult
@@ -63,12 +64,12 @@ class Checkpoint:
             "rounds": [asdict(finished) for finished in progress.rounds],
             "failed": progress.failed,
             "measurement": asdict(progress.measurement),
-            "features": {"file": file, "of": index},
+            "features": {"file": file, "of": index, "digest": _digest(tensors)},
         }
         try:
             with atomic_write(self.folder / file) as temporary:
                 save_file(tensors, temporary)
-            write_json(self.folder / _STATE, state)
+            write_json(self.folder / _STATE, sealed(state))
             for old in self.folder.glob("features-*.safetensors"):
                 if old.name != file:
                     old.unlink()
@@ -87,9 +88,13 @@ class Checkpoint:
             return None
         try:
             state = json.loads(path.read_bytes())
+            if reason := broken_seal(state):
+                raise ValueError(reason)
             if state["key"] != self.key:
                 raise ConfigError(f"{self.folder}: finished rounds of another search; remove the folder")
             tensors = load_file(self.folder / state["features"]["file"])
+            if state["features"]["digest"] != _digest(tensors):
+                raise ValueError("other features than were saved")
             return Progress(
                 rounds=[RoundResult(**finished) for finished in state["rounds"]],
                 failed=state["failed"],
@@ -101,6 +106,11 @@ class Checkpoint:
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise StoreError(f"{self.folder}: damaged finished rounds ({error}); remove the folder") from None
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Of features by name: a flipped bit would be another ranking and no error."""
+    return features_fingerprint([tensors[name] for name in sorted(tensors)])
 
 
 def joined(before: Measurement, after: Measurement) -> Measurement:

@@ -60,7 +60,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 def _ids(options: argparse.Namespace, store: "BlockStore", refused: list[str], console: Console) -> list[str]:
     """Ids of all models that the command names, each once, in the given order."""
     from alsatian.errors import ConfigError, nearest
-    from alsatian.models.reading.settings import Reading
+    from alsatian.models.reading.inputs.settings import Reading
     from alsatian.models.sets.folder import add_path
 
     if not options.models and not options.set:

@@ -8,25 +8,33 @@ from typing import Any
 
 from hydra.utils import get_object
 
+from alsatian.contents import digests
 from alsatian.data.dataset import Dataset
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import CandidateSet
-from alsatian.records.settings import decisive, measured
+from alsatian.records.settings import PROFILE, decisive, measured
 
 PACKAGE = "alsatian"
 
 
 def run_id(config: Mapping[str, Any], model_set: CandidateSet, dataset: Dataset) -> str:
-    """Identity of a run: digest over its settings, code from outside the package, its model set and its data."""
+    """Identity of a run: digest over settings, what they take from outside the package, model set and data."""
     return digest_json([measured(config), sources(config), model_set.digest, dataset.digest])[:16]
 
 
 def sources(config: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of the code outside the installed package that ``config`` chooses, by the setting that chooses it.
+    """Digests of what ``config`` chooses outside the installed package, by the setting that chooses it.
 
-    The code of a component is the file that holds it, and those of its base classes outside the package.
+    The code of a component is the file that holds it, and those of its base classes outside the package. A profile
+    of a machine (``hardware.file``) decides how a search goes, as code does.
+
+    Raises:
+        ConfigError: the profile cannot be read.
     """
-    return {key: digest for key, target in _targets(decisive(config)) if (digest := _digest(target))}
+    found = {key: digest for key, target in _targets(decisive(config)) if (digest := _digest(target))}
+    if (profile := (config.get("hardware") or {}).get("file")) is not None:
+        found[PROFILE] = digests([Path(profile)])[0][:16]
+    return found
 
 
 def _targets(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

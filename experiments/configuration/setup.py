@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from alsatian import contents
 from alsatian.api import resolve_device
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
@@ -91,6 +93,7 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         resolve_device(values["device"]["name"])
+        contents.keep_in(Path(values["store_dir"]))
         budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)
         if hardware is None:  # another machine may have what this one's device has not
             budgets.check_device(values["device"]["name"])

@@ -13,13 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alsatian.blocks import manifest
+from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.maintenance import Garbage, gc, open_store, stats, verify
+from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
+from alsatian.fingerprint import sealed
 from tests.stores import add_block, add_model
 
 
@@ -55,7 +57,7 @@ def block(store: BlockStore, model_id: str, position: int) -> Path:
 def edit(path: Path, change: Callable[[Any], object]) -> None:
     value = json.loads(path.read_text())
     change(value)
-    path.write_text(json.dumps(manifest.sealed(value) if "digest" in value else value))
+    path.write_text(json.dumps(sealed(value) if "blocks" in value else value))
 
 
 def flip(path: Path, at: int) -> None:
@@ -253,3 +255,36 @@ def test_a_block_listed_with_two_sizes_is_found(store: BlockStore) -> None:
     add_model(store, Candidate("c", (wrong,), None, ImagePreprocessing(8)))
     (problem,) = verify(store)
     assert str(store.manifest_path("c")) in problem
+
+
+def test_what_only_saves_time_is_checked(store: BlockStore) -> None:
+    built = split(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU()), (torch.zeros(2, 3),))
+    for name in ("whole", "damaged", "older", "without", "not finished"):
+        serialization.write(store.architectures / name, built)
+    edit(store.architectures / "damaged.json", lambda value: value["segments"][0].update(output_bytes=7))
+    edit(store.architectures / "older.json", lambda value: value.pop("digest"))
+    (store.architectures / "without.safetensors").unlink()
+    (store.architectures / "not finished.json").unlink()
+    profiles = store.root / "profiles"
+    profiles.mkdir()
+    for name, value in (("known", sealed({"load": 1})), ("changed", {**sealed({"load": 1}), "load": 2}), ("no", 5)):
+        (profiles / f"{name}.json").write_text(json.dumps(value))
+    problems = verify(store)
+    named = [store.architectures / f"{name}.json" for name in ("damaged", "older", "without")]
+    named += [profiles / f"{name}.json" for name in ("changed", "no")]
+    assert sorted(problem.partition(": ")[0] for problem in problems) == sorted(map(str, named))
+
+
+def test_models_and_sets_of_early_versions_are_a_line_each(store: BlockStore) -> None:
+    """They had no digests."""
+    paths = [store.manifest_path("org/a"), store.root / "sets" / "both.json"]
+    for path in paths:
+        value = json.loads(path.read_text())
+        del value["digest"]
+        path.write_text(json.dumps(value))
+    problems = verify(store)
+    assert len(problems) == 2
+    for path in paths:
+        (line,) = (problem for problem in problems if problem.startswith(f"{path}: "))
+        assert "no digest" in line
+        assert "again, or delete the file" in line

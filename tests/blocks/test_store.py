@@ -13,6 +13,7 @@ from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
+from alsatian.fingerprint import sealed
 from tests.stores import add_block, add_model
 
 TENSORS = [torch.arange(6, dtype=torch.float32).reshape(2, 3), torch.tensor([1, 2])]
@@ -246,8 +247,12 @@ def test_a_manifest_with_a_wrong_entry_is_named(
     store: BlockStore, candidate: Candidate, key: str, value: object
 ) -> None:
     path = manifest(store)
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    changed = {**json.loads(path.read_text()), key: value}
+    path.write_text(json.dumps(changed))
     assert "'org/model'" in refused_manifest(store)
+    path.write_text(json.dumps(sealed(changed)))  # by somebody who knows how
+    if key != "metadata" or not isinstance(value, dict):
+        assert "'org/model'" in refused_manifest(store)
 
 
 @pytest.mark.parametrize("key", ["schema", "id", "blocks", "preprocessing", "architecture", "metadata"])
@@ -274,6 +279,32 @@ def test_no_flipped_bit_of_a_manifest_changes_the_model(store: BlockStore, candi
     assert noticed > 7 * len(content)
 
 
+@pytest.mark.parametrize("digest", [None, 5, "", "0" * 64], ids=str)
+def test_a_manifest_that_does_not_prove_itself_is_refused_and_made_again(
+    store: BlockStore, candidate: Candidate, digest: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As those of early versions, which had no digest."""
+    path = manifest(store)
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in {**value, "digest": digest}.items() if v is not None}))
+    message = refused_manifest(store)
+    assert ("no digest" if digest is None else "another content") in message
+    assert "add the model again, or delete the file" in message
+    assert store.known("org/model") is None
+    assert store.known("org/model") is None
+    assert caplog.messages == [f"{message} (made again)"]
+    add_model(store, candidate)
+    assert store.known("org/model") == candidate
+
+
+def test_a_model_that_is_not_there_is_no_reason_to_warn(
+    store: BlockStore, candidate: Candidate, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert store.known("other") is None
+    assert store.known_set("other") is None
+    assert not caplog.messages
+
+
 def test_a_damaged_manifest_does_not_hide_the_other_models(store: BlockStore, candidate: Candidate) -> None:
     manifest(store).write_bytes(b"{")
     assert store.model_ids() == ["org/model"]
@@ -285,7 +316,7 @@ def test_a_damaged_manifest_does_not_hide_the_other_models(store: BlockStore, ca
 def test_a_set_without_a_list_of_models_is_named(store: BlockStore, candidate: Candidate, members: object) -> None:
     store.add_set("s", ["org/model"], {})
     (path,) = (store.root / "sets").iterdir()
-    path.write_text(json.dumps({"models": members}))
+    path.write_text(json.dumps(sealed({"name": "s", "models": members})))
     with pytest.raises(StoreError, match="set 's' has no list of models") as error:
         store.model_set("s")
     assert str(path) in str(error.value)
@@ -295,7 +326,7 @@ def test_an_identity_that_leaves_the_store_is_named(store: BlockStore, candidate
     path = manifest(store)
     value = json.loads(path.read_text())
     value["blocks"][1]["identity"] = "../../../etc/passwd"
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(sealed(value)))
     message = refused_manifest(store)
     assert "not a block identity" in message
     assert "'org/model'" in message
@@ -329,3 +360,69 @@ def test_a_set_is_complete_once_it_is_listed(store: BlockStore, candidate: Candi
     path.write_text("{")
     with pytest.raises(StoreError, match="digits"):
         store.model_set("digits")
+
+
+def described(store: BlockStore, **changes: object) -> Path:
+    """The file of a set, with other entries; None leaves one out."""
+    store.add_set("s", ["org/model"], {"seed": 1})
+    path = store.root / "sets" / "s.json"
+    value = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: entry for key, entry in value.items() if entry is not None}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"digest": None}, "no digest"),
+        ({"digest": "0" * 64}, "another content"),
+        ({"models": ["org/other"]}, "another content"),
+        ({"models": ["org/model", "org/model"]}, "another content"),
+        ({"metadata": {"seed": 2}}, "another content"),
+        ({"name": "t"}, "another content"),
+        ({"more": 1}, "another content"),
+    ],
+    ids=str,
+)
+def test_a_set_that_does_not_prove_itself_is_refused_and_made_again(
+    store: BlockStore, candidate: Candidate, changes: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = described(store, **changes)
+    with pytest.raises(StoreError, match=named) as error:
+        store.model_set("s")
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert "make the set again, or delete the file" in message
+    assert "\n" not in message
+    assert store.known_set("s") is None
+    assert caplog.messages == [f"{message} (made again)"]
+    store.add_set("s", ["org/model"], {"seed": 1})
+    assert store.known_set("s") == ["org/model"]
+
+
+def test_the_description_of_another_set_is_refused(store: BlockStore, candidate: Candidate) -> None:
+    described(store).rename(store.root / "sets" / "t.json")
+    with pytest.raises(StoreError, match="describes another set than 't'"):
+        store.model_set("t")
+
+
+def test_a_set_with_a_model_that_is_not_valid_is_made_again(store: BlockStore, candidate: Candidate) -> None:
+    store.add_set("s", ["org/model"], {})
+    manifest(store).write_text("{}")
+    assert store.model_set("s") == ["org/model"]
+    assert store.known_set("s") is None
+
+
+def test_no_flipped_bit_of_a_set_changes_its_models(store: BlockStore, candidate: Candidate) -> None:
+    path = described(store)
+    content = path.read_bytes()
+    noticed = 0
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert store.model_set("s") == ["org/model"]  # a blank
+        except StoreError:
+            noticed += 1
+    assert noticed > 7 * len(content)

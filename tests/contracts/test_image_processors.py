@@ -15,6 +15,7 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError, StoreError
+from alsatian.fingerprint import sealed
 from alsatian.models.reading import saved_models
 from alsatian.models.reading.inputs.images import READING_VERSION, image_of
 from alsatian.models.sets import folder as folders
@@ -167,7 +168,7 @@ def test_a_manifest_with_bad_settings_is_one_line(tmp_path: Path, change: dict[s
     add_model(store, Candidate("m", (), None, image_of(folder, {})))
     value = json.loads(store.manifest_path("m").read_bytes())
     value["preprocessing"] |= change
-    store.manifest_path("m").write_text(json.dumps(manifest.sealed(value)))
+    store.manifest_path("m").write_text(json.dumps(sealed(value)))
     with pytest.raises(StoreError) as caught:
         store.model("m")
     assert len(str(caught.value).splitlines()) == 1

@@ -10,9 +10,9 @@ import torch
 import transformers
 
 from alsatian.errors import ConfigError
+from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.saved_models import open_folder
-from alsatian.models.reading.settings import Reading
 from tests.contracts.text_models import SMALL, TEXTS, byte_pairs, edit, features, language_model, vocab_txt
 from tests.models.reading.checkpoint_files import save_vit, vit
 

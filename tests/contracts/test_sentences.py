@@ -12,8 +12,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, LayerNorm, Normalize, Pooling, Transformer
 
 from alsatian.errors import ConfigError
+from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.saved_models import open_folder
-from alsatian.models.reading.settings import Reading
 from tests.contracts.text_models import TEXTS, edit, features, language_model, opened, vocab_txt
 
 POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", ("cls", "mean")]

@@ -15,9 +15,9 @@ from timm.models import save_for_hf
 from transformers import TimmWrapperConfig, TimmWrapperForImageClassification
 
 from alsatian.errors import ConfigError
+from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.saved_models import open_folder
-from alsatian.models.reading.settings import Reading
 from alsatian.models.reading.state_models import open_state
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)

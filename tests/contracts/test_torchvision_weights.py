@@ -12,8 +12,8 @@ from torchvision import models
 
 from alsatian.data.library_images import TransformedImages
 from alsatian.errors import ConfigError
+from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
-from alsatian.models.reading.settings import Reading
 from alsatian.models.reading.state_models import open_state
 from alsatian.models.reading.torchvision_files import guessed, images_of, without_values
 

@@ -10,9 +10,9 @@ import transformers
 from transformers import AutoTokenizer
 
 from alsatian.data.text import text_items
+from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.saved_models import open_folder
-from alsatian.models.reading.settings import Reading
 
 TEXTS = ["a film", "The film was neither good nor bad, it was long!", "b", "good good film of a long long war"]
 WORDS = [

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.blocks import manifest
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError, StoreError
+from alsatian.fingerprint import sealed
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build
 
@@ -40,7 +40,7 @@ def edit(store: BlockStore, target: Path, **changes: object) -> BlockStore:
     other = BlockStore(target)
     (target / "models").mkdir(parents=True)
     value = json.loads((store.root / "models" / "one.json").read_text())
-    (target / "models" / "one.json").write_text(json.dumps(manifest.sealed({**value, **changes})))
+    (target / "models" / "one.json").write_text(json.dumps(sealed({**value, **changes})))
     return other
 
 

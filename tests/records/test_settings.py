@@ -44,6 +44,7 @@ def test_in_every_group_a_name_says_which_class_it_is(group):
         ({"config__batch_size": 32}, "batch_size 64 -> 32"),
         ({"config__order": {"_target_": "anywhere.Dfs"}, "config__seed": 1}, "order Given -> Dfs, seed 0 -> 1"),
         ({"sources": {"strategy": "b"}}, "code of strategy"),
+        ({"sources": {"hardware.file": "b"}}, "content of hardware.file"),
         ({"model_set__digest": "bb", "dataset__digest": "bb"}, "models, data"),
         ({"schema": 3}, "schema of records 2 -> 3"),
         ({"config__results_dir": "elsewhere", "config__title": "x"}, ""),

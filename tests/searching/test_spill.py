@@ -10,6 +10,7 @@ import pytest
 
 from alsatian.budgets import Budgets
 from alsatian.errors import BudgetError, ConfigError, StoreError
+from alsatian.fingerprint import sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.searching.strategy import Strategy
 from tests.searching.tiny_search import (
@@ -126,13 +127,21 @@ def test_rounds_of_another_search_are_refused(family: ModelSet, tmp_path: Path) 
         search(family, batch_size=4, checkpoint=tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["features", "state", "missing"])
+@pytest.mark.parametrize("damage", ["features", "a feature", "state", "a score", "missing"])
 def test_damaged_rounds_are_one_line(family: ModelSet, tmp_path: Path, damage: str) -> None:
     search(family, checkpoint=tmp_path)
     state = tmp_path / "rounds.json"
     features = tmp_path / json.loads(state.read_text())["features"]["file"]
     if damage == "features":
         features.write_bytes(features.read_bytes()[:9])
+    elif damage == "a feature":
+        content = features.read_bytes()
+        features.write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])  # its lowest digit
+    elif damage == "a score":
+        rounds = json.loads(state.read_text())
+        model = next(iter(rounds["rounds"][0]["scores"]))
+        rounds["rounds"][0]["scores"][model] += 1
+        state.write_text(json.dumps(rounds))
     elif damage == "state":
         state.write_text(state.read_text()[:-20])
     else:
@@ -146,6 +155,6 @@ def test_excluded_models_stay_excluded(family: ModelSet, tmp_path: Path) -> None
     search(family, checkpoint=path)
     state = json.loads((path / "rounds.json").read_text())
     state["failed"] = {"alone": "was damaged"}
-    (path / "rounds.json").write_text(json.dumps(state))
+    (path / "rounds.json").write_text(json.dumps(sealed(state)))
     assert search(family, checkpoint=path).excluded == {"alone": "was damaged"}
     assert outcomes(search(family, checkpoint=path)) == outcomes(search(family))

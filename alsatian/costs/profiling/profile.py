@@ -18,7 +18,7 @@ from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, score_cost, segment_times
 from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
-from alsatian.fingerprint import digest_json
+from alsatian.fingerprint import broken_seal, digest_json, sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
@@ -85,7 +85,7 @@ def profile(
         known["measured"] = datetime.now(UTC).date().isoformat()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, known)
+            write_json(path, sealed(known))
     return Hardware.from_dict(
         {
             "name": "measured",
@@ -122,10 +122,12 @@ def _covers(times: Sequence[Sequence[float]], sizes: Sequence[int]) -> bool:
 
 
 def _read(path: Path | None) -> dict[str, Any]:
-    """What is known of this machine; nothing if the file is missing or is none of ours, which is measured anew."""
+    """What is known of this machine; nothing if the file is missing or damaged, so that it is measured anew."""
     empty = _empty()
     try:
         known = json.loads(path.read_text()) if path is not None else {}
+        if broken_seal(known):
+            return empty
         for times in known.get("segments", {}).values():
             SegmentCost(tuple((int(items), float(seconds)) for items, seconds in times))
         return empty | {key: known[key] for key in empty if key in known}

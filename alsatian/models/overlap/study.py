@@ -67,7 +67,7 @@ def study(
         families.append(Family(models=ids, total_bytes=total, distinct_bytes=distinct))
     total, distinct = chain_bytes(c.blocks for c in candidates)
     return Overlap(
-        digest=set_digest((c.id, [b.identity for b in c.blocks]) for c in candidates),
+        digest=set_digest((c.id, c.preprocessing.fingerprint, [b.identity for b in c.blocks]) for c in candidates),
         models=tuple(models),
         families=tuple(families),
         total_bytes=total,

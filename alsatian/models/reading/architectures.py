@@ -16,7 +16,7 @@ from alsatian.blocks.writer import writing
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json
-from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
+from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 
 SOURCES = ("torchvision", "transformers", "timm")
 # Options of transformers with which it would fetch code or weights and run what it got.

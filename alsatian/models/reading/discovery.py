@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from alsatian.contents import digests
 from alsatian.errors import ConfigError
 from alsatian.models.reading import saved_models
 from alsatian.models.reading.inputs import sentences, tokenizers
 from alsatian.models.reading.inputs.processors import FILES
+from alsatian.models.reading.inputs.settings import STATED
 from alsatian.models.reading.parameters import lora
 from alsatian.models.reading.parameters.checkpoints import INDEX, REFUSED_SUFFIXES, SUFFIXES, shards
-from alsatian.models.reading.settings import STATED
 
 # What the Trainer of transformers, Accelerate and others keep beside a model to go on with its training.
 _TRAINING = re.compile(
@@ -54,10 +54,14 @@ class ModelFiles:
         more = [self.path / STATED, *sentences.files_of(self.path, own)]
         return [p for p in (*(folder / n for n in names), weights, *parts, *more) if p is not None and p.exists()]
 
-    def stamp(self) -> list[list[Any]]:
-        """Names, sizes in bytes and times of change (ns) of its files."""
-        stats = [(file.name, file.stat()) for file in self.files()]
-        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    def stamp(self) -> list[list[str]]:
+        """Names of its files, and digests of what they hold.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
+        files = self.files()
+        return [[file.name, digest] for file, digest in zip(files, digests(files), strict=True)]
 
 
 @dataclass

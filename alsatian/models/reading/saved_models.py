@@ -17,10 +17,12 @@ from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.reading.architectures import all_keys, architecture
-from alsatian.models.reading.extractor import FeatureExtractor, feature_extractor
+from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
+from alsatian.models.reading.features.text_checks import check_text
 from alsatian.models.reading.inputs.images import image_of
 from alsatian.models.reading.inputs.processors import processor_file
 from alsatian.models.reading.inputs.sentences import Sentences, sentences_in
+from alsatian.models.reading.inputs.settings import IMAGE, STATED, TEXT, Reading, stated_in
 from alsatian.models.reading.inputs.tokenizers import text_of, tokenizer_in
 from alsatian.models.reading.parameters.checkpoints import INDEX, read_checkpoint, read_json, read_state
 from alsatian.models.reading.parameters.loading import (
@@ -37,9 +39,7 @@ from alsatian.models.reading.parameters.loading import (
 )  # fmt: skip
 from alsatian.models.reading.parameters.lora import Adapter, merge
 from alsatian.models.reading.parameters.state_dicts import fitted, renamed
-from alsatian.models.reading.settings import IMAGE, STATED, TEXT, Reading, stated_in
 from alsatian.models.reading.state_models import is_timm, open_timm
-from alsatian.models.reading.text_checks import check_text
 
 CONFIG = "config.json"
 # In the order of preference; what cannot hold code comes first.

@@ -11,8 +11,9 @@ from alsatian.data.library_images import TransformedImages, plain
 from alsatian.data.preprocessing import CHANNELS, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, library_module
-from alsatian.models.reading.extractor import feature_extractor
+from alsatian.models.reading.features.extractor import feature_extractor
 from alsatian.models.reading.inputs.images import stated_image
+from alsatian.models.reading.inputs.settings import STATED, Reading, stated_in
 from alsatian.models.reading.parameters.checkpoints import read_checkpoint
 from alsatian.models.reading.parameters.loading import (
     Loaded,
@@ -25,7 +26,6 @@ from alsatian.models.reading.parameters.loading import (
 )  # fmt: skip
 from alsatian.models.reading.parameters.lora import Adapter, merge
 from alsatian.models.reading.parameters.state_dicts import fitted, renamed
-from alsatian.models.reading.settings import STATED, Reading, stated_in
 from alsatian.models.reading.torchvision_files import guessed, images_of, published_options, without_values
 
 _FILES = ("torchvision", "timm")

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from alsatian.data.library_images import TransformedImages, plain
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.reading.extractor import HEADS
+from alsatian.models.reading.features.extractor import HEADS
 
 Shapes = frozenset[tuple[str, torch.Size]]
 # Parts that take no part in evaluation, or that fine-tuning replaces.

@@ -23,11 +23,11 @@ from alsatian.files import make_folder, write_json
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version, transformers_model
-from alsatian.models.reading.extractor import feature_extractor
+from alsatian.models.reading.features.extractor import feature_extractor
 from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.inputs.settings import STATED, Reading
 from alsatian.models.reading.parameters.loading import quiet
 from alsatian.models.reading.saved_models import open_folder
-from alsatian.models.reading.settings import STATED, Reading
 from alsatian.models.sets.distributions import changed_blocks, check_distribution
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.synthetic import drawn_anew, redraw

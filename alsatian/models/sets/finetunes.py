@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from alsatian.blocks.store import BlockStore
+from alsatian.contents import keep_in
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
@@ -14,7 +15,7 @@ from alsatian.models.reading.architectures import architecture, build, code_vers
 from alsatian.models.sets.distributions import changed_blocks
 from alsatian.models.sets.starts import Start
 from alsatian.models.sets.tasks import TaskPool
-from alsatian.models.sets.training import Recipe, fit, load_parameters
+from alsatian.models.sets.training import Recipe, fit, load_parameters, using_threads
 from alsatian.progress import Progress, unheard
 
 
@@ -61,36 +62,42 @@ class TrainedSet:
         if self.base_epochs < 0 or self.epochs < 1:
             raise ConfigError("model_set: epochs must be at least 1 and base_epochs at least 0")
 
-    @property
     def description(self) -> dict[str, Any]:
-        """All that decides what the models become on one machine, as plain data."""
+        """All that decides what the models become on one machine, as plain data. Files count by content, too.
+
+        Raises:
+            ConfigError: a file of the start or of the pool is not there.
+        """
         settings = {key: value for key, value in asdict(self).items() if key not in ("start", "pool", "recipe")}
         parts = {"start": self.start, "pool": self.pool, "recipe": self.recipe}
         described = {key: {"kind": type(part).__name__, **vars(part)} for key, part in parts.items()}
-        return {**settings, **described, "code": code_version()}
+        contents = {"start": self.start.contents(), "pool": self.pool.contents()}
+        return {**settings, **described, "contents": contents, "code": code_version()}
 
     def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; what is missing is trained first."""
-        key = f"{self.name}-{digest_json(self.description)[:6]}"
-        ids = store.model_set(key)
+        keep_in(store.root)
+        description = self.description()
+        key = f"{self.name}-{digest_json(description)[:6]}"
+        ids = store.known_set(key)
         if ids is None:
-            ids = self._train(store, key, progress)
+            with using_threads(self.recipe.threads):
+                ids = self._train(store, key, description, progress)
         return ModelSet.open(store, ids, device)
 
-    def _train(self, store: BlockStore, key: str, progress: Progress) -> list[str]:
+    def _train(self, store: BlockStore, key: str, description: dict[str, Any], progress: Progress) -> list[str]:
         spec, preprocessing, weights = self.start.resolve(store)
         built = architecture(spec, preprocessing, folder=store.architectures)
         blocks = len(built.segments)
         rng = np.random.default_rng(self.seed)
         ids = [f"{key}-base", *(f"{key}-{i:02d}" for i in range(1, self.count + 1))]
-        stored = set(store.model_ids())
         for i, model_id in enumerate(ids):
             # Every draw is made even if the model is there already, so that a resumed training is the same.
             parent = ids[int(rng.integers(i))] if i else weights
             changed = changed_blocks(self.distribution, blocks, rng) if i else blocks
             task = self.pool.random_task(rng) if i else self.pool.base_task()
             progress(f"training {model_id}", i, len(ids))
-            if model_id in stored:
+            if store.known(model_id):
                 continue
             epochs = self.epochs if i else self.base_epochs
             seed = self.seed * 1000 + i
@@ -107,9 +114,9 @@ class TrainedSet:
                 "pooling": module.pooling,
                 "frozen_blocks": blocks - changed,
                 "task": asdict(task),
-                "set": self.description,
+                "set": description,
             }
             add_module(store, model_id, module, built, spec, preprocessing, metadata)
         progress("training", len(ids), len(ids))
-        store.add_set(key, ids[1:], self.description)
+        store.add_set(key, ids[1:], description)
         return ids[1:]

@@ -13,6 +13,7 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
+from alsatian.contents import keep_in
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
@@ -20,10 +21,10 @@ from alsatian.models.reading import saved_models, state_models
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.discovery import ModelFiles, find
 from alsatian.models.reading.inputs.images import READING_VERSION
+from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
 from alsatian.models.reading.parameters import lora
 from alsatian.models.reading.parameters.checkpoints import SUFFIXES
 from alsatian.models.reading.parameters.state_dicts import EMA
-from alsatian.models.reading.settings import DEFAULT_LENGTH, Reading
 from alsatian.progress import Progress, unheard
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class FolderSet:
     Attributes:
         path: the folder, or one model.
         name: for people; part of the set's name in the store.
-        length, weights, modality, pooling: see :class:`alsatian.models.reading.settings.Reading`.
+        length, weights, modality, pooling: see :class:`alsatian.models.reading.inputs.settings.Reading`.
         exclude: ids of models to leave out; ``*`` stands for anything.
         include: ids of models to take although they lie in another model's folder, such as ``*/checkpoint-*``.
     """
@@ -76,7 +77,7 @@ class FolderSet:
             _log.warning("%s", line)
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude, *self.include])[:6]}"
-        if store.model_set(key) != ids:
+        if store.known_set(key) != ids:
             store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude), "left_out": left_out})
         return ModelSet.open(store, ids, device)
 
@@ -94,9 +95,8 @@ def add_path(
 ) -> list[str]:
     """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
 
-    A model that is there already is not read again unless its key has changed: names, sizes and times of
-    change of its files, and the settings. Contents are not compared, since that would read as much as adding
-    does; a file that was only touched is read once more, and its blocks are found to be there.
+    A model that is there already is not read again unless its key has changed: names and contents of its files, and
+    the settings. Digests of contents are kept beside the store, so a file that has not changed since is not read.
 
     Args:
         reading: how models are read where there is a choice.
@@ -120,6 +120,7 @@ def add_path(
     if not models and not lines:
         raise ConfigError(f"{root}: holds no model: no folder with {saved_models.CONFIG}, no {', '.join(SUFFIXES)}")
     stored = set(store.model_ids())
+    keep_in(store.root)
     added = []
     for i, model in enumerate(models):
         progress(f"reading {root.name}", i, len(models))

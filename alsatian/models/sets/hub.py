@@ -18,7 +18,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.sentences import MODULES
-from alsatian.models.reading.settings import Reading
+from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.sets.folder import add_one, add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
 from alsatian.progress import Progress, unheard
@@ -89,7 +89,7 @@ class HubSet:
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
         key = f"{self.name}-{digest_json([lock.plain(), self.length, code_version(), READING_VERSION])[:6]}"
-        ids = store.model_set(key)
+        ids = store.known_set(key)
         if ids is not None:
             return ids
         ids = []

@@ -10,8 +10,9 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.models.reading.discovery import find
 from alsatian.models.reading.inputs.images import READING_VERSION
-from alsatian.models.reading.settings import Reading
+from alsatian.models.reading.inputs.settings import Reading
 
 Resolved = tuple[ArchitectureSpec, Preprocessing, str | None]
 """Architecture, preprocessing, and the stored model that holds the parameters (None: random ones)."""
@@ -22,6 +23,10 @@ class Start(Protocol):
 
     def resolve(self, store: BlockStore) -> Resolved:
         """Bring what is needed into ``store``."""
+        ...
+
+    def contents(self) -> list[Any]:
+        """What its files hold, as plain data."""
         ...
 
 
@@ -46,6 +51,9 @@ class RandomStart:
     def resolve(self, store: BlockStore) -> Resolved:
         spec = ArchitectureSpec("torchvision", self.architecture, dict(self.options))
         return spec, ImagePreprocessing(self.size), None
+
+    def contents(self) -> list[Any]:
+        return []  # there are no files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +92,9 @@ class PretrainedStart:
         model = add_one(store, self._folder(), name, reading=reading, metadata={"start": self.path})
         assert model.architecture is not None
         return model.architecture, model.preprocessing, model.id
+
+    def contents(self) -> list[Any]:
+        return [model.stamp() for _, model in sorted(find(self._folder()).models.items())]
 
     def _folder(self) -> Path:
         scheme, _, rest = self.path.partition(":")

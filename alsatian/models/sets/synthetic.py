@@ -90,7 +90,7 @@ class SyntheticSet:
         preprocessing = self._preprocessing(store)
         recipe = self._recipe(weights, preprocessing)
         key = f"{self.name}-{digest_json(recipe)[:6]}"
-        ids = store.model_set(key)
+        ids = store.known_set(key)
         if ids is None:
             ids = self._make(store, key, recipe, weights, preprocessing, progress)
         return ModelSet.open(store, ids, device)
@@ -133,9 +133,8 @@ class SyntheticSet:
         built = architecture(spec, preprocessing, folder=store.architectures)
         gc.collect()  # an export leaves cycles that hold a whole module
         ids = [f"{key}-{i:02d}" for i in range(self.count)]
-        stored = set(store.model_ids())
         progress(f"making {key} from {weights.note}", 0, len(ids))
-        if ids[0] not in stored:
+        if store.known(ids[0]) is None:
             self._add_start(store, ids[0], built, recipe, weights, preprocessing)
         chains = [store.model(ids[0]).blocks]
         # A block without parameters is the same in all models, so n counts the others.
@@ -146,8 +145,8 @@ class SyntheticSet:
         drawn = lineage(self.count, len(open_blocks), self.distribution, self.seed, clones=self.clones)
         for i, (model_id, (parent, changed)) in enumerate(zip(ids[1:], drawn, strict=True), start=1):
             progress(f"making {model_id}", i, len(ids))
-            if model_id in stored:
-                chains.append(store.model(model_id).blocks)
+            if known := store.known(model_id):
+                chains.append(known.blocks)
                 continue
             blocks = list(chains[parent])
             first = open_blocks[-changed] if changed else len(blocks)

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from blake3 import blake3
 
+from alsatian.contents import digests
 from alsatian.data.digits import digit_pool
-from alsatian.data.docstrings import SOURCE_TOPICS, docstring_pool
+from alsatian.data.docstrings import SOURCE_TOPICS, docstring_files, docstring_pool
 from alsatian.data.generated_images import GeneratedImages
 from alsatian.data.images import labelled_images
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 
 Items = tuple[np.ndarray, np.ndarray]
 """Raw items (N, …) and labels (N,) from 0 to the number of classes - 1."""
@@ -50,6 +53,10 @@ class TaskPool(Protocol):
         """At most ``limit`` items of ``task``."""
         ...
 
+    def contents(self) -> list[str]:
+        """Digests of what the items are made of, unless its name or the settings say it."""
+        ...
+
 
 @dataclass(frozen=True)
 class DigitTasks:
@@ -77,6 +84,9 @@ class DigitTasks:
             images = np.clip(images + noise, 0, 255).astype(np.uint8)
         return np.ascontiguousarray(images), labels
 
+    def contents(self) -> list[str]:
+        return [blake3(array.tobytes()).hexdigest() for array in digit_pool(target=False)]
+
 
 @dataclass(frozen=True)
 class DocstringTasks:
@@ -97,6 +107,9 @@ class DocstringTasks:
         texts, labels = _of_classes(*docstring_pool(target=False), task.classes)
         chosen = rng.permutation(len(texts))[:limit]
         return text_items([self._changed(str(texts[i]), task, rng) for i in chosen]), labels[chosen]
+
+    def contents(self) -> list[str]:
+        return [digest_json(digests(docstring_files()))]
 
     @staticmethod
     def _changed(text: str, task: Task, rng: np.random.Generator) -> str:
@@ -144,6 +157,12 @@ class ImageTasks:
         chosen = np.random.default_rng(seed).permutation(len(paths))[:limit]
         return paths[chosen], labels[chosen]
 
+    def contents(self) -> list[str]:
+        # Others are torchvision's, whose releases do not change.
+        folders = [name for name in self.datasets if Path(name).is_dir()]
+        found = [labelled_images(name, Path(self.root)) for name in folders]
+        return [digest_json([digests(list(paths)), labels.tolist()]) for paths, labels in found]
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImageTasks(GeneratedImages):
@@ -159,6 +178,9 @@ class GeneratedImageTasks(GeneratedImages):
         paths, labels = _of_classes(*self.labelled(limit), task.classes)
         chosen = np.random.default_rng(seed).permutation(len(paths))
         return paths[chosen], labels[chosen]
+
+    def contents(self) -> list[str]:
+        return []  # the settings say it all
 
 
 def _some_classes(rng: np.random.Generator, count: int, fewest: int, most: int | None = None) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """Fine-tuning with frozen first blocks."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,15 +24,31 @@ class Recipe:
         batch_size: items of a step.
         freeze_statistics: keep the batch-norm statistics of frozen blocks. If not, their parameters stay
             but the statistics drift, the blocks differ, and nothing can be shared.
+        threads: of PyTorch while a model is made, whatever the process uses else: sums depend on their number, and
+            so do the last digits of all that is trained.
     """
 
     learning_rate: float = 1e-3
     batch_size: int = 64
     freeze_statistics: bool = True
+    threads: int = 1
 
     def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ConfigError(f"model_set.recipe.threads={self.threads}: must be at least 1")
         if not 0 < self.learning_rate < math.inf or self.batch_size < 2:
             raise ConfigError("model_set.recipe: learning_rate must be positive and batch_size at least 2")
+
+
+@contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Inside, PyTorch computes with ``count`` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_parameters(module: torch.nn.Module, built: Architecture, store: BlockStore, model_id: str) -> None:

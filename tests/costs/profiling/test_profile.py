@@ -20,6 +20,7 @@ from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.fingerprint import sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.storage.regime import Storage
@@ -109,7 +110,7 @@ def test_again_measures_everything_but_other_sets(
     path = profile_path(tmp_path, CPU)
     known = json.loads(path.read_text())
     known["segments"]["of another set"] = [[16, 1.0]]
-    path.write_text(json.dumps(known))
+    path.write_text(json.dumps(sealed(known)))
     calls.clear()
     profile(models, data, PROXY, 16, CPU, tmp_path, again=True)
     assert set(calls) == set(MEASURES)
@@ -125,6 +126,20 @@ def test_a_damaged_profile_is_measured_anew(
     profile(models, data, PROXY, 16, CPU, tmp_path)
     assert set(calls) == set(MEASURES)
     assert json.loads(path.read_text())["segments"]
+
+
+def test_a_profile_with_another_number_is_measured_anew(
+    models: ModelSet, data: Dataset, calls: list[str], tmp_path: Path
+) -> None:
+    """It would read well, and plans would follow from a time that nobody measured."""
+    profile(models, data, PROXY, 16, CPU, tmp_path)
+    path = profile_path(tmp_path, CPU)
+    known = json.loads(path.read_text())
+    known["score"][next(iter(known["score"]))]["fixed_s"] = 100.0
+    path.write_text(json.dumps(known))
+    calls.clear()
+    profile(models, data, PROXY, 16, CPU, tmp_path)
+    assert set(calls) == set(MEASURES)
 
 
 def test_the_table_has_a_row_for_every_block_of_an_architecture(

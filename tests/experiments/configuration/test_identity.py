@@ -1,12 +1,16 @@
 """Code from outside the package is part of what a run is."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.configuration.identity import sources
+from tests.models.reading.checkpoint_files import save_vit, vit
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -53,3 +57,67 @@ def test_a_run_whose_code_was_edited_is_measured_again(
     assert alsatian(*words, "batch_size=8") == 0
     assert "measured anew: batch_size" in capsys.readouterr().out
     assert len(list(tmp_path.rglob("run.json"))) == 3
+
+
+def bitmap(path: Path, shade: int) -> None:
+    """An image whose size does not tell its content, and with the same times."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8), shade, np.uint8)).save(path, "BMP")
+    os.utime(path, (1e9, 1e9))
+
+
+def test_a_run_whose_data_were_replaced_under_their_names_is_measured_again(
+    alsatian: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(40):
+        bitmap(tmp_path / "images" / ("dark", "light")[i % 2] / f"{i:02d}.bmp", 5 * i)
+    words = ("run", "dataset=image_files", f"dataset.source={tmp_path / 'images'}", "repeats=1")
+    assert alsatian(*words) == 0
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    bitmap(tmp_path / "images" / "dark" / "04.bmp", 255)
+    assert alsatian(*words) == 0
+    assert "measured anew: data" in capsys.readouterr().out
+    bitmap(tmp_path / "images" / "dark" / "04.bmp", 20)
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    assert len(list(tmp_path.rglob("run.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [("preprocessor_config.json", b"0.25", b"0.75"), ("model.safetensors", None, b"\0")]
+)
+def test_a_run_whose_models_were_replaced_under_their_names_is_measured_again(
+    alsatian: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    old: bytes | None,
+    new: bytes,
+) -> None:
+    for seed in range(2):
+        save_vit(vit(seed), tmp_path / "models" / f"m{seed}")
+    words = ("run", "model_set=folder", f"model_set.path={tmp_path / 'models'}", "repeats=1", "scale=ci")
+    words = (*words, f"store_dir={tmp_path / 'store'}")
+    assert alsatian(*words) == 0
+    assert alsatian(*words) == 0
+    assert "finished before, skipped" in capsys.readouterr().out
+    path = tmp_path / "models" / "m1" / name
+    content, status = path.read_bytes(), path.stat()
+    middle = len(content) // 2  # among the weights of a layer
+    path.write_bytes(content.replace(old, new, 1) if old else content[:middle] + new + content[middle + 1 :])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.read_bytes() != content
+    assert path.stat().st_size == status.st_size
+    assert alsatian(*words) == 0
+    assert "measured anew: models" in capsys.readouterr().out
+
+
+def test_a_profile_of_a_machine_counts_by_content(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text("one")
+    first = sources({"hardware": {"file": str(path)}})
+    path.write_text("two")
+    assert first.keys() == {"hardware.file"}
+    assert sources({"hardware": {"file": str(path)}}) != first
+    assert sources({"hardware": {"file": None}}) == {}

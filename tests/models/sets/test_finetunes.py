@@ -1,6 +1,9 @@
 """Trained model sets: what is shared, what is repeated, what resumes."""
 
 import dataclasses
+import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +12,14 @@ import torch
 
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
-from alsatian.models.sets import finetunes
+from alsatian.models.sets import finetunes, tasks
 from alsatian.models.sets.distributions import changed_blocks
 from alsatian.models.sets.finetunes import TrainedSet
 from alsatian.models.sets.starts import PretrainedStart, RandomStart
 from alsatian.models.sets.tasks import DigitTasks, DocstringTasks, ImageTasks
-from alsatian.models.sets.training import Recipe
+from alsatian.models.sets.training import Recipe, using_threads
 from tests.models.reading.checkpoint_files import save_vit, vit
 
 SMALL = TrainedSet(
@@ -70,6 +74,96 @@ def test_an_interrupted_training_resumes_to_the_same_models(
     resumed = SMALL.open(store)
     assert len(calls) == 3 + 2  # the base and one fine-tune were there
     assert resumed.digest == small.digest
+
+
+def test_what_an_early_version_stored_is_made_again_and_said(
+    small: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its sets and manifests hold no digest, so nobody knows whether they are whole."""
+    store = BlockStore(tmp_path / "store")
+    shutil.copytree(small.store.root, store.root)
+    last = small.candidates[-1].id
+    (described,) = (store.root / "sets").iterdir()
+    for path in (described, store.manifest_path(last)):
+        value = json.loads(path.read_text())
+        del value["digest"]
+        path.write_text(json.dumps(value))
+    calls: list[object] = []
+    real = finetunes.fit
+    monkeypatch.setattr(finetunes, "fit", lambda *arguments: (calls.append(1), real(*arguments)))
+    assert SMALL.open(store).digest == small.digest
+    assert calls == [1]
+    assert [message.partition(": ")[0] for message in caplog.messages] == [
+        str(described),
+        str(store.manifest_path(last)),
+    ]
+    SMALL.open(store)
+    assert (calls, len(caplog.messages)) == ([1], 2)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_threads_of_the_process_change_nothing(
+    small: ModelSet, tmp_path: Path, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_with = []
+    real = finetunes.fit
+
+    def fit(*arguments: object) -> None:
+        trained_with.append(torch.get_num_threads())
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(finetunes, "fit", fit)
+    with using_threads(threads):
+        models = SMALL.open(BlockStore(tmp_path))
+        assert torch.get_num_threads() == threads
+    assert models.digest == small.digest
+    assert trained_with == [1] * 4
+
+
+def test_the_threads_of_the_recipe_are_part_of_it(small: ModelSet) -> None:
+    two = dataclasses.replace(SMALL, recipe=Recipe(threads=2)).description()
+    assert digest_json(two) != digest_json(SMALL.description())
+    with pytest.raises(ConfigError, match="threads=0: must be at least 1"):
+        Recipe(threads=0)
+
+
+def test_a_start_whose_files_were_replaced_is_another_set(tmp_path: Path) -> None:
+    folder = save_vit(vit(), tmp_path / "start")
+    kind = dataclasses.replace(SMALL, start=PretrainedStart(path=str(folder)))
+    before = kind.description()
+    os.utime(folder / "model.safetensors")
+    assert kind.description() == before
+    for name, change in (
+        ("model.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+        ("preprocessor_config.json", lambda content: content.replace(b"0.25", b"0.75", 1)),
+    ):
+        path, status = folder / name, (folder / name).stat()
+        path.write_bytes(change(path.read_bytes()))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert kind.description() != before
+        before = kind.description()
+
+
+def test_a_pool_whose_images_were_replaced_is_another_set(tmp_path: Path) -> None:
+    for kind in ("cat", "dog"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.png").write_bytes(b"one")
+    pool = dataclasses.replace(SMALL, pool=ImageTasks(datasets=(str(tmp_path), "imagenette")))
+    before = pool.description()
+    assert pool.description() == before
+    (tmp_path / "dog" / "a.png").write_bytes(b"two")
+    assert pool.description() != before
+
+
+@pytest.mark.parametrize("pool", [DigitTasks(), DocstringTasks()], ids=["digits", "docstrings"])
+def test_items_of_other_versions_of_a_library_are_another_set(
+    pool: DigitTasks | DocstringTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pool.contents()
+    images, labels = tasks.digit_pool(target=False)
+    monkeypatch.setattr(tasks, "digit_pool", lambda target: (images + 1, labels))
+    monkeypatch.setattr(tasks, "docstring_files", lambda: [Path(__file__)])
+    assert pool.contents() != before
 
 
 def test_another_recipe_is_another_set_beside_the_first(small: ModelSet) -> None:

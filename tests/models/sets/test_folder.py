@@ -130,11 +130,9 @@ def test_models_are_read_once_and_again_when_they_change(root, store):
     before, blocks = manifest.stat().st_mtime_ns, identities(store, "a")
     add_path(store, root)
     assert manifest.stat().st_mtime_ns == before
-    weights = root / "a" / "model.safetensors"
-    os.utime(weights, ns=(1, 1))
+    os.utime(root / "a" / "model.safetensors", ns=(1, 1))
     add_path(store, root)
-    assert manifest.stat().st_mtime_ns != before
-    assert identities(store, "a") == blocks
+    assert manifest.stat().st_mtime_ns == before
     save_vit(vit(seed=1), root / "a")
     add_path(store, root)
     assert identities(store, "a") != blocks

@@ -11,6 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from alsatian.api import search
+from alsatian.blocks.maintenance import verify
 from alsatian.blocks.store import BlockStore
 from alsatian.blocks.writer import StoreWriter
 from alsatian.data.dataset import make_dataset
@@ -194,6 +195,17 @@ def test_a_set_broken_off_goes_on_to_the_same_models(
     assert not store.set_names()
     assert len(store.model_ids()) == after
     assert tiny().open(store).digest == whole
+
+
+def test_damaged_descriptions_are_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = BlockStore(tmp_path)
+    first = tiny().open(store)
+    damaged = [store.manifest_path(first.candidates[i].id) for i in (0, 2)]
+    for path in damaged:
+        path.write_text(path.read_text().replace('"schema": 1', '"schema": 3'))
+    assert tiny().open(store).digest == first.digest
+    assert {message.partition(": ")[0] for message in caplog.messages} == set(map(str, damaged))
+    assert verify(store) == []
 
 
 def test_a_set_that_is_there_is_only_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

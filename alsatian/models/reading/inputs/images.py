@@ -7,7 +7,7 @@ from typing import Any
 from alsatian.data.preprocessing import CHANNELS, ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.reading.inputs.processors import FILES, processed_images, processor_file
-from alsatian.models.reading.settings import STATED
+from alsatian.models.reading.inputs.settings import STATED
 
 READING_VERSION = 3
 """Of what a model's files are taken to say: it changes whenever the same files give another preprocessing.

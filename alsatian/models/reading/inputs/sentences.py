@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError
+from alsatian.models.reading.features.pooling import ACTIVATIONS
 from alsatian.models.reading.parameters.checkpoints import read_json
-from alsatian.models.reading.pooling import ACTIVATIONS
 
 MODULES = "modules.json"
 PART = re.compile(r"\d+_\w+")
@@ -38,7 +38,7 @@ class Sentences:
 
     Attributes:
         transformer: the folder of the transformer.
-        pooling: as :mod:`alsatian.models.reading.pooling` names it.
+        pooling: as :mod:`alsatian.models.reading.features.pooling` names it.
         layers: behind pooling, as ``behind`` there takes them.
         files: the weights of those layers that have some, by their position.
         length: tokens of a text, at most; None if nothing is said.

@@ -13,7 +13,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture, module_tensors
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError, first_line
-from alsatian.models.reading.extractor import FeatureExtractor
+from alsatian.models.reading.features.extractor import FeatureExtractor
 from alsatian.models.reading.parameters.lora import Adapter, merge
 
 # A model whose tensors need so many times the bytes of its file, and so many bytes at least, is refused unbuilt.

@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.reading.extractor import FeatureExtractor
+from alsatian.models.reading.features.extractor import FeatureExtractor
 from alsatian.models.reading.parameters.checkpoints import read_state
 from alsatian.models.reading.parameters.state_dicts import renamed
 

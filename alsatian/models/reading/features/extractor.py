@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from alsatian.errors import ConfigError
-from alsatian.models.reading.pooling import behind, check_pooling, pooled
+from alsatian.models.reading.features.pooling import behind, check_pooling, pooled
 
 # Where torchvision's classifiers keep their last part, outermost name first.
 HEADS = ("heads", "head", "classifier", "fc")
@@ -31,7 +31,7 @@ class FeatureExtractor(nn.Module):
 
     Attributes:
         body: returns a tensor, or an output object of transformers.
-        pooling: see :data:`alsatian.models.reading.pooling.POOLINGS`.
+        pooling: see :data:`alsatian.models.reading.features.pooling.POOLINGS`.
         behind: layers behind pooling.
     """
 

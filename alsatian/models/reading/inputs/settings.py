@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError, nearest
+from alsatian.models.reading.features.pooling import check_pooling
 from alsatian.models.reading.parameters.checkpoints import read_json
 from alsatian.models.reading.parameters.state_dicts import CHOICES, EMA
-from alsatian.models.reading.pooling import check_pooling
 
 STATED = "alsatian.json"
 """The file in which a user states what a folder's own files do not say."""
@@ -27,7 +27,7 @@ class Reading:
         modality: of a model with one tower for images and one for texts, ``"image"`` or ``"text"``; None for the
             one whose processor lies beside it.
         pooling: how a text's tokens become one vector where the model's files do not say; see ``POOLINGS`` of
-            :mod:`alsatian.models.reading.pooling`.
+            :mod:`alsatian.models.reading.features.pooling`.
     """
 
     length: int = DEFAULT_LENGTH

@@ -10,7 +10,7 @@ from torch import nn
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import build
-from alsatian.models.reading.extractor import ImageExtractor, TextExtractor, feature_extractor
+from alsatian.models.reading.features.extractor import ImageExtractor, TextExtractor, feature_extractor
 from experiments.studies.coverage.cases import TEXT, TOKENS, VISION, select
 from experiments.studies.coverage.measurement import check
 

@@ -7,7 +7,7 @@ import torch
 
 from alsatian.data.text import TextPreprocessing, text_items
 from alsatian.errors import ConfigError
-from alsatian.models.reading.extractor import FeatureExtractor
+from alsatian.models.reading.features.extractor import FeatureExtractor
 
 
 def check_text(
