@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def search(
             schedule = repr(planned.strategy.schedule)
             key = [models.digest, dataset.digest, batch_size, repr(scorer), schedule, device, verify]
             kept = Checkpoint(checkpoint, digest_json(key))
-        return planned.run(machine, on_bad_model, kept)
+        return replace(planned.run(machine, on_bad_model, kept), data=dataset.summary)
 
 
 def predict(

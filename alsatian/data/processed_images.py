@@ -58,16 +58,20 @@ class ProcessedImages(Preprocessing):
         return (torch.zeros(batch, CHANNELS, self.height, self.width),)
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Images (N, H, W) or (N, H, W, 3), uint8, or paths of image files (N,).
+        """Images (N, H, W) or (N, H, W, 3), uint8, or (N,) of type object: such images, or paths of image files.
 
         Returns ((N, 3, height, width) float32,).
 
         Raises:
             ConfigError: they are something else, a file cannot be read, or an image cannot be prepared.
         """
-        images = [decoded(path) for path in items] if items.dtype == object else list(checked(items))
+        images = [self._image(item) for item in items] if items.dtype == object else list(checked(items))
         processor = made(self.processor, self.given)
         return (torch.cat([self._pixels(processor, image) for image in images]),)
+
+    @staticmethod
+    def _image(item: Any) -> np.ndarray:
+        return checked(item[None])[0] if isinstance(item, np.ndarray) else decoded(item)
 
     def _pixels(self, processor: Any, image: np.ndarray) -> torch.Tensor:
         colours = image if image.ndim == 3 else np.repeat(image[..., None], CHANNELS, axis=2)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from alsatian.records import Environment, Run
-from alsatian.units import count_text, format_bytes, seconds_text
+from alsatian.units import count_text, format_bytes, printable, seconds_text
 from analysis.comparing.checks import ScoreCheck, agreement
 from analysis.comparing.comparable import workload
 from analysis.comparing.labels import grouped, in_order
@@ -15,6 +15,8 @@ from analysis.tables.formats import Table
 
 # All of more runs than this are not listed by name.
 MANY = 6
+# Classes of a dataset that are listed by name.
+CLASSES = 100
 
 
 def rounds(runs: Sequence[Run]) -> list[Table]:
@@ -82,6 +84,7 @@ def facts(runs: Sequence[Run]) -> list[Table]:
             ("test items", f"{data.test_items:,}"),
             ("classes", f"{data.classes:,}"),
             ("dataset digest", data.digest),
+            *([(about, printable(what)) for about, what in data.summary.rows(CLASSES)] if data.summary else []),
         ]
         found.append(Table(f"{models.name} on {data.name}", (), rows))
     return found
