@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch.utils.data
 from blake3 import blake3
 
-from alsatian.data.gate.items import raw_items
+from alsatian.data.gate.items import items_and_labels, objects, raw_items
 from alsatian.data.gate.labels import class_codes
+from alsatian.data.gate.pixels import ImagePath
 from alsatian.data.gate.summary import summary_of
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
@@ -107,6 +109,10 @@ def _raw_bytes(item: Any) -> int:
 
 
 def _array_digest(array: np.ndarray) -> list[object]:
+    if array.dtype == object and len(array) and isinstance(array[0], np.ndarray):
+        return ["images", len(array), digest_json([_array_digest(image) for image in array])]
+    if array.dtype == object and len(array) and isinstance(array[0], ImagePath):
+        return ["composed", list(array[0].background), *_array_digest(objects([Path(path) for path in array]))]
     if array.dtype == object:
         # Files count by name and size: reading a large dataset for its digest would take longer than a search.
         items = [[i.name, i.stat().st_size] if isinstance(i, Path) else str(i) for i in array]
@@ -177,6 +183,24 @@ def make_dataset(
             )
     summary = summary_of(about or DataSummary(source=name), raw, seen, names, codes[train], codes[held_out], split)
     return Dataset(name, raw[train], codes[train], raw[held_out], codes[held_out], len(names), summary)
+
+
+def dataset_of(data: Any) -> Dataset:
+    """The dataset that ``data`` is or describes: the pair (items, labels), or a dataset of PyTorch with such pairs.
+
+    Raises:
+        ConfigError: it is neither, or see :func:`make_dataset`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, torch.utils.data.Dataset):
+        return make_dataset("data", *items_and_labels("dataset 'data'", data))
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ConfigError(
+            f"data is of type {type(data).__name__}; accepted are a Dataset, the pair (items, labels), or a "
+            "dataset of PyTorch that gives such pairs"
+        )
+    return make_dataset("data", *data)
 
 
 def counted(items: int, test_share: float = 0.2) -> Dataset:

@@ -87,7 +87,7 @@ class DataSummary(Record):
     def rows(self, named: int = _NAMED) -> list[tuple[str, str]]:
         """The summary for people, each row with a word that says what it is about; only the first classes are
         ``named``."""
-        shown = ", ".join(f"{one.name} {one.items:,}" for one in self.classes[:named])
+        shown = ", ".join(f"{one.name} ({one.items:,})" for one in self.classes[:named])
         more = f", … ({len(self.classes) - named:,} more)" if len(self.classes) > named else ""
         parts = f"{self.train_items:,} to train, {self.test_items:,} to test"
         return [

@@ -81,6 +81,27 @@ def _kind(where: str, items: Sequence[Any]) -> type:
     raise ConfigError(f"{where}: items are of type {type(items[0]).__name__}; {ACCEPTED}")
 
 
+def items_and_labels(where: str, pairs: Any) -> tuple[list[Any], list[Any]]:
+    """Items and labels of a dataset of PyTorch, each of whose elements is a pair. ``where`` begins every error.
+
+    Raises:
+        ConfigError: an element is no pair, or its item has been made a model's input already.
+    """
+    elements = (pairs[i] for i in range(len(pairs))) if hasattr(pairs, "__len__") else iter(pairs)
+    items, labels = [], []
+    for place, element in enumerate(elements):
+        if not isinstance(element, tuple | list) or len(element) != 2:
+            raise ConfigError(f"{where}: element {place} is of type {type(element).__name__}, not (item, label)")
+        if hasattr(element[0], "is_floating_point") and element[0].is_floating_point():
+            raise ConfigError(
+                f"{where}: element {place} holds an image of floats; leave out transforms such as ToTensor and "
+                "Normalize, since every candidate prepares raw images in its own way"
+            )
+        items.append(element[0])
+        labels.append(element[1])
+    return items, labels
+
+
 def _from_pil(where: str, images: Sequence[Image.Image]) -> tuple[np.ndarray, list[Seen]]:
     arrays, seen = [], []
     for place, image in enumerate(images):
@@ -88,7 +109,7 @@ def _from_pil(where: str, images: Sequence[Image.Image]) -> tuple[np.ndarray, li
             colours, facts = plain_colours(image)
         except Exception as error:  # decoders raise many types; the first line says why
             raise ConfigError(f"{where}: item {place} cannot be read as an image ({first_line(error)})") from None
-        arrays.append(np.asarray(colours))
+        arrays.append(np.array(colours))  # which PyTorch may take, since it can be written to
         seen.append(facts)
     return _together(where, arrays), seen
 

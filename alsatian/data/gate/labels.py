@@ -64,7 +64,8 @@ def _of_one_kind(where: str, items: list[Any]) -> np.ndarray:
             if not float(value).is_integer():
                 _refuse(where, f"labels are continuous: item {place} has {value}")
         return np.array([int(value) for value in items])
-    shown = ", ".join(f"{kind.__name__} (item {place})" for kind, place in list(kinds.items())[::-1][:3])
+    first = sorted(kinds, key=lambda kind: kinds[kind])[:3]
+    shown = ", ".join(f"{kind.__name__} (item {kinds[kind]})" for kind in first)
     _refuse(where, f"labels are of {'kinds that do not go together' if len(kinds) > 1 else 'the kind'} {shown}")
 
 

@@ -87,7 +87,8 @@ def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: P
     assert names
     for kind in ("a", "b"):
         (tmp_path / kind).mkdir()
-        Image.new("RGB", (4, 4)).save(tmp_path / kind / "1.png")
+        for i in (1, 2):
+            Image.new("RGB", (4, 4)).save(tmp_path / kind / f"{i}.png")
     needed = {"image_files": [f"dataset.source={tmp_path}"], "paper": ["device=cpu"]}
     for name in names:
         (cell,) = cells([f"{group}={name}", f"store_dir={tmp_path}", *needed.get(name, [])])
