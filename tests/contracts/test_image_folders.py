@@ -347,7 +347,7 @@ def test_parts_that_cannot_be_told_from_classes_are_refused_or_said(tmp_path: Pa
         image_files(str(tmp_path / "b"))
     folder(tmp_path / "c" / "val")
     folder(tmp_path / "c" / "test")
-    with pytest.raises(ConfigError, match="holds test, val but no folder 'train'"):
+    with pytest.raises(ConfigError, match="holds the parts test, val but no part 'train'"):
         image_files(str(tmp_path / "c"))
     folder(tmp_path / "d" / "train")
     folder(tmp_path / "d", ("car",))

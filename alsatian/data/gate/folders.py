@@ -106,12 +106,10 @@ def _parts(root: Path, skips: Skips) -> tuple[list[tuple[Path, bool]], str, list
             f"'{nested[0].name}' does; sort it into classes or take it away"
         )
     kinds = {path: SPLITS[path.name.lower()] for path in named}
-    if "train" not in kinds.values():
-        raise ConfigError(f"'{root}' holds {', '.join(p.name for p in named)} but no folder 'train'")
     for path in _visible(root):
         if not path.is_dir():
             skips.add("beside the folders of the parts, so without a class", path)
-    for_test = "test" if "test" in kinds.values() else "val"
+    for_test = part_for_testing(f"'{root}'", kinds.values())
     parts = [(path, kinds[path] == for_test) for path in sorted(named, key=lambda p: (kinds[p] == for_test, p))]
     test = [path.name for path, tested in parts if tested]
     train = [path.name for path, tested in parts if not tested]
@@ -120,6 +118,17 @@ def _parts(root: Path, skips: Skips) -> tuple[list[tuple[Path, bool]], str, list
         f"the folder {test[0]} is the test part, {' and '.join(train)} the training part" if test else "",
         [],
     )
+
+
+def part_for_testing(where: str, parts: Collection[str]) -> str | None:
+    """Which of ``parts`` is for testing, ``test`` or without it ``val``; None if there is neither.
+
+    Raises:
+        ConfigError: there is no part to train with. ``where`` begins the error.
+    """
+    if "train" not in parts:
+        raise ConfigError(f"{where}: holds the parts {', '.join(sorted(set(parts)))} but no part 'train'")
+    return next((part for part in ("test", "val") if part in parts), None)
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -89,10 +89,22 @@ def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: P
         (tmp_path / kind).mkdir()
         for i in (1, 2):
             Image.new("RGB", (4, 4)).save(tmp_path / kind / f"{i}.png")
-    needed = {"image_files": [f"dataset.source={tmp_path}"], "paper": ["device=cpu"]}
+            (tmp_path / kind / f"{i}.txt").write_text("text")
+    (tmp_path / "own.csv").write_text("path,label\na/1.png,0\na/2.png,0\nb/1.png,1\n")
+    needed = {
+        "image_files": [f"dataset.source={tmp_path}"],
+        "image_table": [f"dataset.source={tmp_path}/own.csv"],
+        "text_files": [f"dataset.source={tmp_path}"],
+        "saved_dataset": [f"dataset.source={tmp_path}"],
+        "paper": ["device=cpu"],
+    }
     for name in names:
         (cell,) = cells([f"{group}={name}", f"store_dir={tmp_path}", *needed.get(name, [])])
-        _setup(cell)
+        if name == "saved_dataset":  # needs a package, without which a line says so
+            with pytest.raises(ConfigError, match=f"{tmp_path}"):
+                _setup(cell)
+        else:
+            _setup(cell)
 
 
 def test_sweeps_cover_every_policy_and_every_order() -> None:
