@@ -10,6 +10,7 @@ from alsatian.units import count_text, format_bytes, printable, seconds_text
 from analysis.comparing.checks import ScoreCheck, agreement
 from analysis.comparing.comparable import workload
 from analysis.comparing.labels import grouped, in_order
+from analysis.comparing.ties import notes
 from analysis.report.findings import storage_text
 from analysis.tables.formats import Table
 
@@ -40,7 +41,8 @@ def rankings(runs: Sequence[Run]) -> list[Table]:
 
     def ranked(run: Run) -> tuple[tuple[str, str], ...]:
         last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
-        return tuple((model, last.get(model, "–")) for model in run.ranking)
+        beside = {model: f" ({note})" for model, note in notes(run).items()}
+        return tuple((model, last.get(model, "–") + beside.get(model, "")) for model in run.ranking)
 
     groups = grouped(((workload(run), ranked(run)), label) for label, run in in_order(runs))
     return [Table(_who(labels, runs), (), best) for (_, best), labels in groups.items()]
