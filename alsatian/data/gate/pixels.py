@@ -120,7 +120,7 @@ def plain_colours(image: Image.Image, background: tuple[int, int, int] = WHITE) 
         Exception: of many types, as Pillow's decoders raise them.
     """
     mode, notes = image.mode, []
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "is_animated", False):  # which does not read all frames, as counting them would
         notes.append("only the first frame or page is used")
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
@@ -128,12 +128,12 @@ def plain_colours(image: Image.Image, background: tuple[int, int, int] = WHITE) 
     if mode.startswith("I") or mode == "F":
         image, note = _scaled(image)
         notes.append(note)
+    elif mode not in ("RGB", "L", "LA", "RGBA", "1"):
+        notes.append(f"converted from {mode} to RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
         notes.append("transparency is composed on rgb({}, {}, {})".format(*background))
-    if mode not in ("RGB", "L", "1") and not notes:
-        notes.append(f"converted from {mode} to RGB")
     image = image.convert("RGB")
     return image, Seen(mode, *image.size, tuple(notes))
 

@@ -43,7 +43,7 @@ def summary_of(
 def _kind(items: np.ndarray) -> str:
     if items.dtype != object:
         return "images" if _are_images(items) else f"arrays of {items.dtype} {items.shape[1:]}"
-    return "files" if isinstance(items[0], Path) else "texts" if isinstance(items[0], str) else "images"
+    return "image files" if isinstance(items[0], Path) else "texts" if isinstance(items[0], str) else "images"
 
 
 def _are_images(items: np.ndarray) -> bool:
