@@ -34,7 +34,7 @@ def saved_dataset(
         ConfigError: the package is not installed, or folder or columns are not what is expected.
     """
     try:
-        import datasets  # type: ignore[import-not-found,unused-ignore]
+        import datasets  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise ConfigError(f"{source}: reading it needs the package datasets: pip install datasets") from None
     try:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from alsatian.data.dataset import Dataset
+from alsatian.data.gate.bad_items import BadItemError
 from alsatian.data.gate.pixels import look
 from alsatian.data.images import image_files, labelled_images
 from alsatian.data.preprocessing import ImagePreprocessing, decoded
@@ -264,6 +265,39 @@ def test_a_bad_file_is_found_before_anything_runs(tmp_path: Path, kind: str) -> 
     with pytest.raises(ConfigError, match=r"1 of 13 files cannot be read as an image; .*dog/bad\.jpg \(") as error:
         image_files(str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_an_image_of_absurd_size_is_a_bad_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder(tmp_path)
+    save(tmp_path / "cat" / "huge.png", np.zeros((99, 99), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ConfigError, match=r"1 of 13 files .*huge\.png \(Image size \(9801 pixels\) exceeds limit"):
+        image_files(str(tmp_path))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"])
+def test_what_the_check_lets_pass_can_be_decoded(tmp_path: Path, kind: str) -> None:
+    """Of JPEG files the check decodes a small image only; random damage must not tell the two apart."""
+    file, random = io.BytesIO(), np.random.default_rng(3)
+    Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(file, kind)
+    outcomes = set()
+    for case in range(60):
+        content = bytearray(file.getvalue())
+        for place in random.integers(0, len(content) if case % 2 else 100, case % 3):
+            content[place] = random.integers(256)
+        path = tmp_path / "a"
+        path.write_bytes(content[: random.integers(len(content))] if case % 4 == 0 else content)
+        found = []
+        for read in (look, decoded):
+            try:
+                read(path)
+                found.append(True)
+            except BadItemError:
+                found.append(False)
+        assert found[0] == found[1], case
+        outcomes.add(found[0])
+    assert outcomes == {True, False}
 
 
 def test_all_bad_files_are_named_together(tmp_path: Path) -> None:
