@@ -99,6 +99,8 @@ def text_files(
         ConfigError: a file or column is not what is expected.
     """
     if Path(source).is_dir():
+        if any((test_source, text_column, label_column, split_column, separator)):
+            raise ConfigError(f"'{source}' is a folder; only a table has columns, a separator or a test_source")
         return _text_folder(source, items, test_share, seed, BadItems(on_bad_item, bad_share))
     table, testing, split = _rows(source, test_source, split_column, separator)
     text, label = table.name_of("text", text_column), table.name_of("label", label_column)

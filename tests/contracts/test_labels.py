@@ -49,6 +49,7 @@ ACCEPTED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "list of tensors": ([torch.tensor(code) for code in CODES], ("0", "1", "2")),
     "gaps": ([(-7, 30, 1000)[code] for code in CODES], ("-7", "30", "1000")),
     "very large": ([2**40 + code for code in CODES], tuple(str(2**40 + code) for code in range(3))),
+    "larger than 64 bits": ([2**70 + code for code in CODES], tuple(str(2**70 + code) for code in range(3))),
     "whole floats": ([float(code) for code in CODES], ("0", "1", "2")),
     "array of whole floats": (np.array(CODES, np.float32), ("0", "1", "2")),
     "integers among floats": ([float(code) if code else 0 for code in CODES], ("0", "1", "2")),

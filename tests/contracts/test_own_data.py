@@ -246,6 +246,12 @@ def test_texts_in_folders(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("setting", ["test_source", "text_column", "label_column", "split_column", "separator"])
+def test_settings_of_tables_are_refused_for_folders(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ConfigError, match="is a folder; only a table has columns"):
+        text_files(str(text_folder(tmp_path)), **{setting: "x"})  # type: ignore[arg-type]
+
+
 def test_folders_of_parts_hold_texts(tmp_path: Path) -> None:
     text_folder(tmp_path / "train", 6)
     text_folder(tmp_path / "test", 2)

@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from alsatian.data.gate.items import plain, plain_list
+from alsatian.data.gate.items import objects, plain, plain_list
 from alsatian.errors import ConfigError
 
 ACCEPTED = "accepted is one class an item, as whole numbers, texts or booleans"
@@ -54,16 +54,16 @@ def _values(where: str, labels: Any) -> np.ndarray:
 def _of_one_kind(where: str, items: list[Any]) -> np.ndarray:
     kinds = {type(value): place for place, value in reversed(list(enumerate(items)))}
     if all(issubclass(kind, str) for kind in kinds):
-        texts = np.empty(len(items), object)
-        texts[:] = [str(value) for value in items]
-        return texts
-    if all(issubclass(kind, int | np.integer | bool | np.bool_) for kind in kinds):
-        return np.array(items, None if kinds.keys() <= {bool, np.bool_} else np.int64)
+        return objects([str(value) for value in items])
+    if kinds.keys() <= {bool, np.bool_}:
+        return np.array(items)
+    if all(issubclass(kind, int | np.integer | np.bool_) for kind in kinds):
+        return objects([int(value) for value in items])  # of any size
     if all(issubclass(kind, int | float | np.integer | np.floating) for kind in kinds):
         for place, value in enumerate(items):
             if not float(value).is_integer():
                 _refuse(where, f"labels are continuous: item {place} has {value}")
-        return np.array([int(value) for value in items])
+        return objects([int(value) for value in items])
     first = sorted(kinds, key=lambda kind: kinds[kind])[:3]
     shown = ", ".join(f"{kind.__name__} (item {kinds[kind]})" for kind in first)
     _refuse(where, f"labels are of {'kinds that do not go together' if len(kinds) > 1 else 'the kind'} {shown}")
