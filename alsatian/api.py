@@ -3,10 +3,12 @@
 import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+import torch.utils.data
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
@@ -16,7 +18,7 @@ from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
-from alsatian.data.dataset import Dataset, make_dataset, raw_bytes
+from alsatian.data.dataset import Dataset, dataset_of, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.fingerprint import digest_json
@@ -40,7 +42,7 @@ __all__ = ["Prediction", "SearchResult", "cost_model", "predict", "resolve_devic
 
 def search(
     models: ModelSet | Mapping[str, torch.nn.Module],
-    data: Dataset | tuple[np.ndarray, np.ndarray],
+    data: Dataset | tuple[Any, Any] | torch.utils.data.Dataset[Any],
     *,
     strategy: Strategy | None = None,
     proxy: Proxy | None = None,
@@ -63,8 +65,9 @@ def search(
     Args:
         models: a model set, or feature extractors by id: modules that return features (N, D) or more
             dimensions, which are flattened. The latter need ``preprocessing``.
-        data: a dataset, or raw images (N, H, W[, 3]) uint8 and integer labels (N,), of which a fifth will
-            be test items.
+        data: a dataset, or raw items and labels, of which a fifth will be test items. Items are images
+            (N, H, W[, 3]) uint8, or a list of such images, PIL images, texts or paths of image files; labels one
+            class an item. A dataset of PyTorch that gives pairs of these will do, too.
         strategy: schedule, sharing, order and cache policy; Alsatian's by default.
         proxy: what scores features; the linear layer by default.
         batch_size: items of a batch, the same for every strategy.
@@ -95,7 +98,7 @@ def search(
         raise ConfigError(f"batch_size={batch_size}: must be at least 1")
     budgets = Budgets.of(budget)
     budgets.check_device(device)
-    dataset = data if isinstance(data, Dataset) else make_dataset("data", *data)
+    dataset = dataset_of(data)
     regime, scorer = storage or Storage(), proxy or Linear()
     meter = Meter(resolve_device(device), meter_level, timeline, dataset.in_files)
     with contextlib.ExitStack() as stack:
@@ -120,7 +123,7 @@ def search(
             schedule = repr(planned.strategy.schedule)
             key = [models.digest, dataset.digest, batch_size, repr(scorer), schedule, device, verify]
             kept = Checkpoint(checkpoint, digest_json(key))
-        return planned.run(machine, on_bad_model, kept)
+        return replace(planned.run(machine, on_bad_model, kept), data=dataset.summary)
 
 
 def predict(

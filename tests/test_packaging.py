@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("alsatian", "analysis", "baselines", "experiments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Packages that others load for us.
-LOADED_BY_OTHERS = {"tabulate": "DataFrame.to_markdown"}
+LOADED_BY_OTHERS = {"tabulate": "DataFrame.to_markdown", "pyarrow": "read_parquet"}
 
 Installed = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -43,13 +43,15 @@ def imported() -> set[str]:
                 names = [node.module or ""]
             found |= {name.split(".")[0] for name in names}
     distributions = packages_distributions()
-    return {canonical(distributions[name][0]) for name in found - set(sys.stdlib_module_names) - set(ROOMS)}
+    foreign = found - set(sys.stdlib_module_names) - set(ROOMS)
+    return {canonical(distributions.get(name, [name])[0]) for name in foreign}  # extras need not be installed
 
 
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     declared = {canonical(requirement) for requirement in PROJECT["dependencies"]}
-    optional = {canonical(requirement) for requirement in PROJECT["optional-dependencies"]["wandb"]}
-    assert imported() - declared == optional
+    extras = [one for extra in ("wandb", "data") for one in PROJECT["optional-dependencies"][extra]]
+    optional = {canonical(requirement) for requirement in extras}
+    assert imported() - declared == optional - LOADED_BY_OTHERS.keys()
     assert declared - imported() == declared & LOADED_BY_OTHERS.keys()
 
 

@@ -1,15 +1,22 @@
 """The target task: labelled items, shuffled once, in fixed batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch.utils.data
 from blake3 import blake3
 
 from alsatian.contents import digests
+from alsatian.data.gate.items import items_and_labels, objects, raw_items
+from alsatian.data.gate.labels import class_codes
+from alsatian.data.gate.pixels import ImagePath
+from alsatian.data.gate.summary import summary_of
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
+from alsatian.records.data import DataSummary
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Dataset:
         train_labels: (N,) integers from 0 to ``classes - 1``.
         test_items, test_labels: the same for the items the proxy is tested on.
         classes: number of classes.
+        summary: what is known of the items, for people; None if nothing is.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Dataset:
     test_items: np.ndarray
     test_labels: np.ndarray
     classes: int
+    summary: DataSummary | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -94,11 +103,21 @@ class Dataset:
 def raw_bytes(items: np.ndarray) -> int:
     """Size of raw items in bytes; texts count in UTF-8, paths as the files they name."""
     if items.dtype == object:
-        return sum(i.stat().st_size if isinstance(i, Path) else len(str(i).encode()) for i in items)
+        return sum(_raw_bytes(item) for item in items)
     return int(items.nbytes)
 
 
+def _raw_bytes(item: Any) -> int:
+    if isinstance(item, np.ndarray):
+        return int(item.nbytes)
+    return item.stat().st_size if isinstance(item, Path) else len(str(item).encode())
+
+
 def _array_digest(array: np.ndarray) -> list[object]:
+    if array.dtype == object and len(array) and isinstance(array[0], np.ndarray):
+        return ["images", len(array), digest_json([_array_digest(image) for image in array])]
+    if array.dtype == object and len(array) and isinstance(array[0], ImagePath):
+        return ["composed", list(array[0].background), *_array_digest(objects([Path(path) for path in array]))]
     if array.dtype == object:
         contents = iter(digests([i for i in array if isinstance(i, Path)]))
         items = [[next(contents)] if isinstance(i, Path) else str(i) for i in array]
@@ -122,36 +141,71 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def make_dataset(
-    name: str, items: np.ndarray, labels: np.ndarray, *, test_share: float = 0.2, seed: int = 0
+    name: str,
+    items: Any,
+    labels: Any,
+    *,
+    test_share: float = 0.2,
+    seed: int = 0,
+    testing: np.ndarray | None = None,
+    about: DataSummary | None = None,
 ) -> Dataset:
-    """Shuffle and split raw ``items`` (N, …) with integer ``labels`` (N,) into a :class:`Dataset`.
+    """Shuffle and split ``items`` with ``labels``, one class an item, into a :class:`Dataset`.
 
-    ``test_share`` of the items, at least one, are for testing, in about the classes' proportions.
+    Args:
+        name: for people; stands in every error.
+        items: raw items, see :func:`~alsatian.data.gate.items.raw_items`.
+        labels: see :func:`~alsatian.data.gate.labels.class_codes`.
+        test_share: of the items, at least one, are for testing, in about the classes' proportions.
+        seed: of the shuffle.
+        testing: whether each item (N,) is for testing, if that is known; then nothing is drawn.
+        about: what is known of where the items come from.
 
     Raises:
-        ConfigError: lengths differ, or there are fewer items than classes (or not one to train and one to
-            test with).
+        ConfigError: items or labels are not what is accepted, their numbers differ, or there are none to train or
+            to test with.
     """
-    if len(items) != len(labels):
-        raise ConfigError(f"dataset '{name}': {len(items)} items but {len(labels)} labels")
-    classes, codes = np.unique(labels, return_inverse=True)
-    if len(items) < max(2, len(classes)):
-        raise ConfigError(
-            f"dataset '{name}': {len(items)} items for {len(classes)} classes; it takes at least one item per class"
-        )
+    where = f"dataset '{name}'"
     if not 0 < test_share < 1:
-        raise ConfigError(f"dataset '{name}': test_share={test_share} must lie between 0 and 1")
+        raise ConfigError(f"{where}: test_share={test_share} must lie between 0 and 1")
+    raw, seen = raw_items(where, items)
+    if hasattr(labels, "__len__") and len(raw) != len(labels):
+        raise ConfigError(f"{where}: {len(raw)} items but {len(labels)} labels")
+    if len(raw) < 2:
+        raise ConfigError(f"{where}: {len(raw)} items; it takes one to train and one to test with, at least")
+    codes, names = class_codes(where, labels)
     order = stratified_order(codes, seed)
-    count = min(max(1, round(test_share * len(order))), len(order) - 1)
-    train, held_out = order[:-count], order[-count:]  # the end of a stratified order is stratified as well
-    return Dataset(
-        name,
-        items[train],
-        codes[train].astype(np.int64),
-        items[held_out],
-        codes[held_out].astype(np.int64),
-        len(classes),
-    )
+    if testing is None:
+        count = min(max(1, round(test_share * len(order))), len(order) - 1)
+        train, held_out = order[:-count], order[-count:]  # the end of a stratified order is stratified as well
+        split = f"{test_share:.0%} drawn in the classes' proportions, seed {seed}"
+    else:
+        train, held_out = order[~testing[order]], order[testing[order]]
+        split = "as the source says"
+        if not len(train) or not len(held_out):
+            raise ConfigError(
+                f"{where}: {len(train)} items to train and {len(held_out)} to test; it takes one of each"
+            )
+    summary = summary_of(about or DataSummary(source=name), raw, seen, names, codes[train], codes[held_out], split)
+    return Dataset(name, raw[train], codes[train], raw[held_out], codes[held_out], len(names), summary)
+
+
+def dataset_of(data: Any) -> Dataset:
+    """The dataset that ``data`` is or describes: the pair (items, labels), or a dataset of PyTorch with such pairs.
+
+    Raises:
+        ConfigError: it is neither, or see :func:`make_dataset`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, torch.utils.data.Dataset):
+        return make_dataset("data", *items_and_labels("dataset 'data'", data))
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ConfigError(
+            f"data is of type {type(data).__name__}; accepted are a Dataset, the pair (items, labels), or a "
+            "dataset of PyTorch that gives such pairs"
+        )
+    return make_dataset("data", *data)
 
 
 def counted(items: int, test_share: float = 0.2) -> Dataset:

@@ -1,5 +1,6 @@
 """Image files: folders with one folder a class, and torchvision's datasets. Decoded when they are needed."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from alsatian.data.dataset import Dataset, make_dataset, stratified_order
+from alsatian.data.gate.bad_items import BAD_SHARE, BadItems
+from alsatian.data.gate.folders import Found, Skips, class_folders
+from alsatian.data.gate.items import objects
+from alsatian.data.gate.pixels import ImagePath, background_of, images_of, look, suffixes
 from alsatian.errors import ConfigError, first_line, nearest
+from alsatian.records.data import DataSummary
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # torchvision's class, its split for training, and where its samples (path, label) are.
 _TORCHVISION: dict[str, tuple[str, str, str]] = {
     "imagenette": ("Imagenette", "train", "_samples"),
@@ -19,20 +24,88 @@ _TORCHVISION: dict[str, tuple[str, str, str]] = {
 
 
 def image_files(
-    source: str, root: str = "data", items: int | None = None, test_share: float = 0.2, seed: int = 0
+    source: str,
+    root: str = "data",
+    items: int | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    on_bad_item: str = "raise",
+    bad_share: float = BAD_SHARE,
+    background: Any = "white",
 ) -> Dataset:
-    """A dataset of image files; see :func:`labelled_images` for ``source`` and ``root``.
+    """A dataset of image files, all of which are tried.
+
+    Args:
+        source, root: see :func:`labelled_images`. Folders ``train``, ``val`` (``valid``, ``validation``) and
+            ``test`` that hold the class folders say what the test part is: ``test``, or ``val`` without it. With
+            both, ``val`` is trained with.
+        items: take so many, in the classes' proportions.
+        test_share: of the images that are for testing, where the folder does not say.
+        seed: of the shuffle.
+        on_bad_item: ``"raise"`` names all files that cannot be decoded and ends; ``"skip"`` leaves them out.
+        bad_share: with ``"skip"`` the largest share of files that is left out.
+        background: what transparent pixels are composed on: a colour of CSS, or three numbers from 0 to 255.
 
     Raises:
-        ConfigError: there are no such images, or fewer than ``items``.
+        ConfigError: there are no such images, fewer than ``items``, or bad ones.
     """
-    paths, labels = labelled_images(source, Path(root))
+    found = _found(source, Path(root))
+    paths, classes = objects(found.paths), np.array(found.classes)
+    testing = None if found.testing is None else np.array(found.testing)
     if items is not None:
         if not 0 < items <= len(paths):
             raise ConfigError(f"dataset.items={items}: '{source}' has {len(paths)} images")
-        chosen = stratified_order(labels, seed)[:items]
-        paths, labels = paths[chosen], labels[chosen]
-    return make_dataset(Path(source).name, paths, labels, test_share=test_share, seed=seed)
+        chosen = stratified_order(classes, seed)[:items]
+        paths, classes, testing = paths[chosen], classes[chosen], None if testing is None else testing[chosen]
+    about = DataSummary(source=source, split=found.split, warnings=found.warnings)
+    return checked_images(
+        Path(source).name,
+        paths,
+        classes,
+        about,
+        found.skips,
+        BadItems(on_bad_item, bad_share),
+        background,
+        testing=testing,
+        test_share=test_share,
+        seed=seed,
+    )
+
+
+def checked_images(
+    name: str,
+    paths: np.ndarray,
+    labels: np.ndarray,
+    about: DataSummary,
+    skips: Skips,
+    bad: BadItems,
+    background: Any,
+    *,
+    testing: np.ndarray | None,
+    test_share: float,
+    seed: int,
+) -> Dataset:
+    """The dataset of the image files ``paths`` (N,) with ``labels`` (N,), all of which are tried.
+
+    Raises:
+        ConfigError: there are ``bad`` ones that are not to be left out, or a class lost all its files.
+    """
+    colour = background_of(background)
+    paths = objects([ImagePath.on(colour, path) for path in paths])
+    checked = bad.check(paths.tolist(), look, skips)
+    if lost := sorted(set(labels.tolist()) - set(labels[checked.good].tolist())):
+        raise ConfigError(f"'{about.source}': class '{lost[0]}' has no file that can be read")
+    images, notes = images_of(checked.results)
+    about = about.model_copy(update={"skipped": skips.all(), "images": images, "notes": (*about.notes, *notes)})
+    return make_dataset(
+        name,
+        paths[checked.good],
+        labels[checked.good],
+        testing=None if testing is None else testing[checked.good],
+        about=about,
+        test_share=test_share,
+        seed=seed,
+    )
 
 
 @cache
@@ -45,28 +118,25 @@ def labelled_images(source: str, root: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ConfigError: neither; or the download failed; or fewer than two classes.
     """
-    samples = _from_torchvision(source, root) if source in _TORCHVISION else _from_folder(Path(source))
-    paths = np.empty(len(samples), object)
-    paths[:] = [Path(path) for path, _ in samples]
-    labels = np.array([label for _, label in samples], np.int64)
-    if len(np.unique(labels)) < 2:
+    found = _found(source, root)
+    labels = np.unique(np.array(found.classes), return_inverse=True)[1]
+    return objects(found.paths), labels.astype(np.int64)
+
+
+def _found(source: str, root: Path) -> Found:
+    found = _from_torchvision(source, root) if source in _TORCHVISION else _from_folder(Path(source))
+    if len(set(found.classes)) < 2:
         raise ConfigError(f"'{source}' has images of fewer than two classes; one folder a class is expected")
-    return paths, labels
+    return found
 
 
-def _from_folder(folder: Path) -> list[tuple[Any, int]]:
+def _from_folder(folder: Path) -> Found:
     if not folder.is_dir():
         raise ConfigError(f"'{folder}' is no folder of images; {nearest(str(folder), _TORCHVISION)}")
-    classes = sorted(path for path in folder.iterdir() if path.is_dir())
-    return [
-        (path, label)
-        for label, kind in enumerate(classes)
-        for path in sorted(kind.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-    ]
+    return class_folders(folder, suffixes(), "image")
 
 
-def _from_torchvision(name: str, root: Path) -> list[tuple[Any, int]]:
+def _from_torchvision(name: str, root: Path) -> Found:
     from torchvision import datasets  # takes seconds to import
 
     kind, split, attribute = _TORCHVISION[name]
@@ -76,5 +146,7 @@ def _from_torchvision(name: str, root: Path) -> list[tuple[Any, int]]:
         raise ConfigError(
             f"dataset '{name}' is not in '{root}' and cannot be downloaded: {first_line(error)}"
         ) from None
-    samples = getattr(dataset, attribute)
-    return list(zip(samples, dataset._labels, strict=True)) if attribute == "_image_files" else list(samples)
+    samples: Sequence[Any] = getattr(dataset, attribute)
+    pairs = zip(samples, dataset._labels, strict=True) if attribute == "_image_files" else samples
+    paths, labels = zip(*pairs, strict=True)
+    return Found([Path(path) for path in paths], list(labels), None, "", Skips(root), ())

@@ -61,15 +61,19 @@ class LibraryImages(Preprocessing):
         """An ``image`` (H, W, 3), uint8 -> (1, 3, height, width), float32."""
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Images (N, H, W) or (N, H, W, 3), uint8, or paths of image files (N,).
+        """Images (N, H, W) or (N, H, W, 3), uint8, or (N,) of type object: such images, or paths of image files.
 
         Returns ((N, 3, height, width) float32,).
 
         Raises:
             ConfigError: they are something else, a file cannot be read, or an image cannot be prepared.
         """
-        images = [decoded(path) for path in items] if items.dtype == object else list(checked(items))
+        images = [self._image(item) for item in items] if items.dtype == object else list(checked(items))
         return (torch.cat([self._whole(image) for image in images]),)
+
+    @staticmethod
+    def _image(item: Any) -> np.ndarray:
+        return checked(item[None])[0] if isinstance(item, np.ndarray) else decoded(item)
 
     def _whole(self, image: np.ndarray) -> torch.Tensor:
         pixels = self.pixels(image if image.ndim == 3 else np.repeat(image[..., None], CHANNELS, axis=2))

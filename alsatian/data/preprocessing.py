@@ -12,6 +12,7 @@ import PIL.Image as Image
 import torch
 from torch.nn.functional import interpolate
 
+from alsatian.data.gate.pixels import composed_on, opened, plain_colours
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 
@@ -101,10 +102,12 @@ class ImagePreprocessing(Preprocessing):
         return (torch.zeros(batch, CHANNELS, self.size, self.size),)
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Images (N, H, W) or (N, H, W, 3), uint8, or paths of image files (N,).
+        """Images (N, H, W) or (N, H, W, 3), uint8, or (N,) of type object: such images, or paths of image files.
 
         Returns ((N, 3, size, size) float32,).
         """
+        if items.dtype == object and isinstance(items[0], np.ndarray):  # of sizes that differ
+            return (torch.cat([self(item[None])[0] for item in items]),)
         if items.dtype == object:
             items = np.stack([decoded(path, self.size) for path in items])
         pixels = torch.from_numpy(checked(items)).to(torch.float32).div_(255)
@@ -132,12 +135,11 @@ def checked(items: np.ndarray) -> np.ndarray:
 def decoded(path: Path, size: int | None = None) -> np.ndarray:
     """An image file as (H, W, 3) uint8; with ``size`` resized (bilinear), so that a batch can be stacked.
 
+    What is no plain 8-bit RGB is made such, see :func:`~alsatian.data.gate.pixels.plain_colours`.
+
     Raises:
         ConfigError: it cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            colours = image.convert("RGB")
-            return np.asarray(colours.resize((size, size), Image.Resampling.BILINEAR) if size else colours)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read as an image ({error})") from None
+    with opened(path) as image:
+        colours, _ = plain_colours(image, composed_on(path))
+        return np.asarray(colours.resize((size, size), Image.Resampling.BILINEAR) if size else colours)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from alsatian.records.base import Count, Flag, Number, Positive, Record, Seconds, Text
+from alsatian.records.data import Dataset
 from alsatian.records.tree import Tree
 
 SCHEMA = 3
@@ -23,16 +24,6 @@ class ModelSet(Record):
     distinct_blocks: Count
     total_bytes: Count
     distinct_bytes: Count
-
-
-class Dataset(Record):
-    """What the models were scored on."""
-
-    name: Text
-    digest: Text
-    train_items: Count
-    test_items: Count
-    classes: Count
 
 
 class Code(Record):

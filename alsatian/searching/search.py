@@ -12,6 +12,7 @@ from alsatian.fingerprint import digest_json
 from alsatian.machines.base import Machine
 from alsatian.machines.timed.machine import PlannedRound, Scores, timed_machine
 from alsatian.planning.vertices import vertex_rows
+from alsatian.records.data import DataSummary
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.checkpoint import Checkpoint
@@ -39,6 +40,7 @@ class SearchResult:
             strategy that divides the device's memory itself also ``cache.memory``, the sum that it keeps to.
         tree: the task tree of the first round by vertex (see :mod:`~alsatian.planning.vertices`); None if it is
             very large, or if the search went on behind rounds that were finished before.
+        data: what the data was made of, if that is known.
     """
 
     ranking: tuple[str, ...]
@@ -47,6 +49,7 @@ class SearchResult:
     excluded: dict[str, str] = field(default_factory=dict)
     resolved: dict[str, Budget] = field(default_factory=dict)
     tree: list[dict[str, Any]] | None = None
+    data: DataSummary | None = None
 
     @property
     def winner(self) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from alsatian.files import write_text
 from alsatian.records import Run, reading
-from analysis.comparing import checks, labels
+from analysis.comparing import checks, labels, ties
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
 from analysis.report import figures, findings, processes, sections
@@ -131,6 +131,7 @@ def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks
     return [
         findings.score_line(score_checks),
         *checks.targets(runs),
+        *ties.lines(runs),
         *findings.excluded_lines(runs),
         *findings.cache_lines(runs, summary),
         *(f"Storage: {line}" for line in findings.storage_lines(runs)),

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from alsatian.records import Environment, Run
-from alsatian.units import count_text, format_bytes, seconds_text
+from alsatian.units import count_text, format_bytes, printable, seconds_text
 from analysis.comparing.checks import ScoreCheck, agreement
 from analysis.comparing.comparable import workload
 from analysis.comparing.labels import grouped, in_order
+from analysis.comparing.ties import notes
 from analysis.report.findings import storage_text
 from analysis.tables.formats import Table
 
 # All of more runs than this are not listed by name.
 MANY = 6
+# Classes of a dataset that are listed by name.
+CLASSES = 100
 
 
 def rounds(runs: Sequence[Run]) -> list[Table]:
@@ -38,7 +41,8 @@ def rankings(runs: Sequence[Run]) -> list[Table]:
 
     def ranked(run: Run) -> tuple[tuple[str, str], ...]:
         last = {model: f"{score:.4f}" for result in run.rounds for model, score in result.scores.items()}
-        return tuple((model, last.get(model, "–")) for model in run.ranking)
+        beside = {model: f" ({note})" for model, note in notes(run).items()}
+        return tuple((model, last.get(model, "–") + beside.get(model, "")) for model in run.ranking)
 
     groups = grouped(((workload(run), ranked(run)), label) for label, run in in_order(runs))
     return [Table(_who(labels, runs), (), best) for (_, best), labels in groups.items()]
@@ -82,6 +86,7 @@ def facts(runs: Sequence[Run]) -> list[Table]:
             ("test items", f"{data.test_items:,}"),
             ("classes", f"{data.classes:,}"),
             ("dataset digest", data.digest),
+            *([(about, printable(what)) for about, what in data.summary.rows(CLASSES)] if data.summary else []),
         ]
         found.append(Table(f"{models.name} on {data.name}", (), rows))
     return found

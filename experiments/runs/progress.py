@@ -78,6 +78,10 @@ class Progress:
         """Say something about a run before it starts."""
         self._print(f"{label}: {text}")
 
+    def say(self, text: str) -> None:
+        """Say something of several lines before runs start."""
+        self._print(text)
+
     def done(self, label: str, summary: str) -> None:
         """A run ended well; ``summary`` says with what."""
         self._done += 1

@@ -89,6 +89,7 @@ def opening(
                 "train_items": len(dataset.train_items),
                 "test_items": len(dataset.test_items),
                 "classes": dataset.classes,
+                "summary": dataset.summary,
             },
             "environment": machine,
             "storage": {"bandwidth": storage.bytes_per_second, "cold": storage.cold},

@@ -83,6 +83,7 @@ class _Sweep:
                 self._note(run, "ok" if self._is_finished(run) else "pending")
         for manifest in self._manifests.values():
             manifest.save()
+        self._summarise()
         self._progress.start(len(self._command.runs))
         for run in self._command.runs:
             failures = len(self._outcome.failed)
@@ -93,6 +94,14 @@ class _Sweep:
             if len(self._outcome.failed) > failures and run.setup.config["fail_fast"]:
                 break
         return self._outcome
+
+    def _summarise(self) -> None:
+        """Say what the data of the runs is that are measured, before any of them starts."""
+        measured = [run for run in self._command.runs if isinstance(run, Ready) and not self._is_finished(run)]
+        said = [(run.setup.dataset.name, run.setup.dataset.summary) for run in measured]
+        for place, (name, summary) in enumerate(said):
+            if summary is not None and (name, summary) not in said[:place]:
+                self._progress.say(summary.text(name))
 
     def _one(self, run: Ready) -> None:
         """Measure a run, unless it was finished before."""

@@ -85,13 +85,27 @@ GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy",
 def test_every_choice_of_every_group_composes_and_builds(group: str, tmp_path: Path) -> None:
     names = choices(group)
     assert names
+    own = tmp_path / "own"
     for kind in ("a", "b"):
-        (tmp_path / kind).mkdir()
-        Image.new("RGB", (4, 4)).save(tmp_path / kind / "1.png")
-    needed = {"image_files": [f"dataset.source={tmp_path}"], "paper": ["device=cpu"]}
+        (own / kind).mkdir(parents=True)
+        for i in (1, 2):
+            Image.new("RGB", (4, 4)).save(own / kind / f"{i}.png")
+            (own / kind / f"{i}.txt").write_text("text")
+    (own / "own.csv").write_text("path,label\na/1.png,0\na/2.png,0\nb/1.png,1\n")
+    needed = {
+        "image_files": [f"dataset.source={own}"],
+        "image_table": [f"dataset.source={own}/own.csv"],
+        "text_files": [f"dataset.source={own}"],
+        "saved_dataset": [f"dataset.source={own}"],
+        "paper": ["device=cpu"],
+    }
     for name in names:
         (cell,) = cells([f"{group}={name}", f"store_dir={tmp_path}", *needed.get(name, [])])
-        _setup(cell)
+        if name == "saved_dataset":  # needs a package, without which a line says so
+            with pytest.raises(ConfigError, match=f"{own}"):
+                _setup(cell)
+        else:
+            _setup(cell)
 
 
 def test_sweeps_cover_every_policy_and_every_order() -> None:

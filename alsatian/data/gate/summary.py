@@ -1,0 +1,83 @@
+"""The summary of a dataset that is split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from alsatian.data.gate.pixels import Seen, images_of
+from alsatian.records.data import ClassItems, DataSummary, Images
+from alsatian.units import printable
+
+_NAMED = 6
+
+
+def summary_of(
+    about: DataSummary,
+    items: np.ndarray,
+    seen: Sequence[Seen],
+    names: Sequence[str],
+    train: np.ndarray,
+    test: np.ndarray,
+    split: str,
+) -> DataSummary:
+    """What is known ``about`` the source, with what raw ``items`` and the codes of both parts add to it."""
+    counts = [np.bincount(codes, minlength=len(names)).tolist() for codes in (train, test)]
+    classes = tuple(
+        ClassItems(name=printable(name), train_items=trained, test_items=tested)
+        for name, trained, tested in zip(names, *counts, strict=True)
+    )
+    images, notes = images_of(seen) if seen else (about.images or _images(items), ())
+    return about.model_copy(
+        update={
+            "kind": _kind(items),
+            "classes": classes,
+            "split": about.split or split,
+            "images": images,
+            "notes": (*about.notes, *notes),
+            "warnings": (*about.warnings, *_warnings(items, classes)),
+        }
+    )
+
+
+def _kind(items: np.ndarray) -> str:
+    if items.dtype != object:
+        return "images" if _are_images(items) else f"arrays of {items.dtype} {items.shape[1:]}"
+    return "image files" if isinstance(items[0], Path) else "texts" if isinstance(items[0], str) else "images"
+
+
+def _are_images(items: np.ndarray) -> bool:
+    return items.dtype == np.uint8 and (items.ndim == 3 or (items.ndim == 4 and items.shape[3] == 3))
+
+
+def _images(items: np.ndarray) -> Images | None:
+    """Of images in memory."""
+    if items.dtype == object and not isinstance(items[0], np.ndarray):
+        return None
+    if items.dtype != object and not _are_images(items):
+        return None
+    each = items if items.dtype == object else items[:1]
+    grey = sum(item.ndim == 2 for item in each) * (len(items) // len(each))
+    modes = {mode: count for mode, count in (("L", grey), ("RGB", len(items) - grey)) if count}
+    heights, widths = [item.shape[0] for item in each], [item.shape[1] for item in each]
+    return Images(modes=modes, width=(min(widths), max(widths)), height=(min(heights), max(heights)))
+
+
+def _warnings(items: np.ndarray, classes: Sequence[ClassItems]) -> list[str]:
+    found = [
+        ("with a single item, which cannot be both learnt and tested", [c.name for c in classes if c.items == 1]),
+        ("without an item to train with", [c.name for c in classes if c.items > 1 and not c.train_items]),
+        ("without an item to test with", [c.name for c in classes if c.items > 1 and not c.test_items]),
+    ]
+    lines = [f"{_count(names)} {what}: {_some(names)}" for what, names in found if names]
+    if items.dtype == object and isinstance(items[0], str) and (empty := sum(not text.strip() for text in items)):
+        lines.append(f"{empty:,} of {len(items):,} texts are empty")
+    return lines
+
+
+def _count(names: Sequence[str]) -> str:
+    return "1 class" if len(names) == 1 else f"{len(names):,} classes"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
