@@ -53,9 +53,9 @@ def check_no_randomness(nodes: Iterable[Node], name: str) -> None:
     for node in nodes:
         tags = getattr(node.target, "tags", ())
         if torch.Tag.nondeterministic_seeded in tags and not _switched_off(node):
+            hint = "; a functional dropout takes training=self.training" if "dropout" in str(node.target) else ""
             raise SplitError(
-                f"{name} is no function of its input: {node.target} draws random numbers in evaluation mode "
-                "(a functional dropout takes training=self.training)"
+                f"{name} is no function of its input: {node.target} draws random numbers in evaluation mode{hint}"
             )
 
 
@@ -85,7 +85,7 @@ def check_repeatable(module: torch.nn.Module, example: tuple[torch.Tensor, ...])
     for tensor in batch:
         if tensor.is_floating_point():
             tensor.copy_(torch.rand(tensor.shape, generator=generator))
-    with evaluated(module), _random_state() as drawn:
+    with evaluated(module), random_state() as drawn:
         try:
             first = tensors(module(*batch))
             first = [tensor.clone() for tensor in first]
@@ -106,7 +106,7 @@ def _equal(ones: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
 
 
 @contextlib.contextmanager
-def _random_state() -> Iterator[Callable[[], bool]]:
+def random_state() -> Iterator[Callable[[], bool]]:
     """Put the state of all generators back. Gives a function that says whether Python's or NumPy's were used."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):

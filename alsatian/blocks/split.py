@@ -8,6 +8,7 @@ import contextlib
 import io
 import logging
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-from alsatian.blocks.evaluation import check_no_randomness, evaluated, takes_any_number
+from alsatian.blocks.evaluation import check_no_randomness, evaluated, random_state, takes_any_number
 from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, states
 from alsatian.blocks.piece import RECORDED_AS, PieceBuilder, ReadsAcrossCut, affine_relation
 from alsatian.blocks.segment import Architecture, Segment
@@ -47,7 +48,7 @@ def split(
     """
     if any(t.dim() == 0 or t.shape[0] < 2 for t in example):
         raise SplitError("the example inputs need a batch dimension of at least two items")
-    with evaluated(module):
+    with evaluated(module), random_state():
         program = _export(module, example)
     if torch.device(device).type != "cpu":
         program = move_to_device_pass(program, torch.device(device))
@@ -111,11 +112,12 @@ def _place(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Inside, ``torch.export`` neither logs nor prints graphs. What it has to say is in its errors."""
+    """Inside, ``torch.export`` neither logs, warns nor prints graphs. What it has to say is in its errors."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
