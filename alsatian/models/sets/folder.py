@@ -6,7 +6,7 @@ architecture a JSON file states. Its id is its path below the folder, without su
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,14 @@ class FolderSet:
         name: for people; part of the set's name in the store.
         length: tokens of a text, at most; a model with fewer positions takes fewer.
         exclude: ids of models to leave out; ``*`` stands for anything.
+        on_bad_model: ``"raise"``, or ``"exclude"`` to go on past models that cannot be used.
     """
 
     path: str | Path | None
     name: str = "folder"
     length: int = DEFAULT_LENGTH
     exclude: Sequence[str] = ()
+    on_bad_model: str = "raise"
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -47,15 +49,19 @@ class FolderSet:
         """The model set from ``store``, for searches on ``device``; new and changed models are added first.
 
         Raises:
-            ConfigError: a model cannot be used; says which and why, one line for each.
+            ConfigError: a model cannot be used; says which and why, one line for each. Where they are to be
+                excluded, none can.
         """
-        root = Path(self.path or "")
-        ids = add_path(store, root, length=self.length, exclude=self.exclude, progress=progress)
+        root, bad = Path(self.path or ""), dict[str, str]()
+        refused = bad.__setitem__ if self.on_bad_model == "exclude" else None
+        ids = add_path(store, root, length=self.length, exclude=self.exclude, refused=refused, progress=progress)
+        if not ids:
+            raise ConfigError("\n".join([f"{root}: no model can be used:", *bad.values()]))
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude])[:6]}"
         if store.model_set(key) != ids:
             store.add_set(key, ids, {"length": self.length, "exclude": list(self.exclude)})
-        return ModelSet.open(store, ids, device)
+        return replace(ModelSet.open(store, ids, device), refused=bad)
 
 
 def add_path(
