@@ -1,5 +1,6 @@
 """A model set: candidates, the store that holds their blocks, and the code to run them."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import set_digest
+from alsatian.models.heads import classifier_of
 from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
 
@@ -98,7 +100,8 @@ class ModelSet(CandidateSet):
         """Feature extractors of this process, by id, with one preprocessing or one for each.
 
         Each is exported on its own; their blocks go to ``store``. Modules run in evaluation mode and are left as
-        they were. With ``on_bad_model="exclude"`` those that cannot be used are ``refused``.
+        they were. With ``on_bad_model="exclude"`` those that cannot be used are ``refused``. A warning says where
+        one ends in a classifier (see :mod:`~alsatian.models.heads`).
 
         Raises:
             BadModelError: modules cannot be used, one line for each, and are not to be excluded; or none can.
@@ -117,6 +120,12 @@ class ModelSet(CandidateSet):
             except AlsatianError as error:
                 refused[model_id] = f"model '{model_id}': {error}"
                 continue
+            if (head := classifier_of(built, module)) is not None:
+                warnings.warn(
+                    f"model '{model_id}': its last layer '{head}' is a classifier, so logits are ranked and no "
+                    "features; without_head(module) of alsatian.models.reading.extractor cuts it off",
+                    stacklevel=3,
+                )
             match_segments(candidate, built, store.root, segments)
             candidates.append(candidate)
         check_refused(refused, len(modules), on_bad_model)
