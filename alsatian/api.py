@@ -10,6 +10,20 @@ from typing import Any
 import torch
 import torch.utils.data
 
+from alsatian.arguments import (
+    batch_size_of,
+    batches_of,
+    candidates_of,
+    flag_of,
+    folder_of,
+    function_of,
+    instance,
+    models_of,
+    proxy_of,
+    resolve_device,
+    strategy_of,
+    whole_number_of,
+)
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
@@ -20,23 +34,25 @@ from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset, dataset_of, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.machines.real import real_machine
 from alsatian.machines.timed.machine import Scores
-from alsatian.models.model_set import ModelSet
+from alsatian.models.model_set import CandidateSet, ModelSet
+from alsatian.models.modules import preprocessing_of
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
-from alsatian.proxies.linear import Linear
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.memory import empty_device_cache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.checkpoint import Checkpoint
+from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.schedules import Adaptive
 from alsatian.searching.search import Batches, Prediction, Search, SearchResult, drawn_scores
 from alsatian.searching.strategy import Strategy
 
+_LOADER = "LoaderSettings(read_ahead=False)"
 __all__ = ["Prediction", "SearchResult", "cost_model", "predict", "resolve_device", "search"]
 
 
@@ -44,18 +60,18 @@ def search(
     models: ModelSet | Mapping[str, torch.nn.Module],
     data: Dataset | tuple[Any, Any] | torch.utils.data.Dataset[Any],
     *,
-    strategy: Strategy | None = None,
-    proxy: Proxy | None = None,
-    preprocessing: Preprocessing | None = None,
+    strategy: Strategy | str | None = None,
+    proxy: Proxy | str | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     batch_size: int = 128,
     budget: Budgets | Size = None,
     loader: LoaderSettings | None = None,
     storage: Storage | None = None,
     hardware: Hardware | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     verify: bool = False,
     on_bad_model: str = "raise",
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     meter_level: str = "parts",
     timeline: bool = False,
     progress: Tick = unheard,
@@ -64,12 +80,16 @@ def search(
 
     Args:
         models: a model set, or feature extractors by id: modules that return features (N, D) or more
-            dimensions, which are flattened. The latter need ``preprocessing``.
+            dimensions, which are flattened. They run in evaluation mode and float32, without wrappers of
+            ``torch.compile`` or ``DataParallel``, and are left as they were.
         data: a dataset, or raw items and labels, of which a fifth will be test items. Items are images
             (N, H, W[, 3]) uint8, or a list of such images, PIL images, texts or paths of image files; labels one
             class an item. A dataset of PyTorch that gives pairs of these will do, too.
-        strategy: schedule, sharing, order and cache policy; Alsatian's by default.
-        proxy: what scores features; the linear layer by default.
+        strategy: schedule, sharing, order and cache policy, or a name: base, shift, shared_prefix, alsatian (the
+            default) or auto.
+        proxy: what scores features, or its name; the linear layer by default.
+        preprocessing: what prepares the input of ``models`` given as modules: one for all, or one for each by id;
+            each is a preprocessing, or settings of images such as ``{"size": 224}``.
         batch_size: items of a batch, the same for every strategy.
         budget: all :class:`~alsatian.budgets.Budgets`, or only that of the cache of intermediates in the device's
             memory: bytes, ``"64MiB"``, or ``"25%"`` of the working set; None for no limit. By default up to 1 GiB
@@ -79,10 +99,11 @@ def search(
         hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
             machine is measured before the clock starts, and what was measured is kept beside the store. Where
             that fails plans are the usual ones, and an adaptive schedule is halving.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: ``"cpu"`` or ``"cuda"``, or such a device of PyTorch.
         verify: record a digest of all features with every score.
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
-            other or features that are not finite; ``"exclude"`` goes on without it and ranks it last.
+            other or features that are not finite, or at modules that cannot be split or are no function of
+            their input; ``"exclude"`` goes on without it and ranks it last.
         checkpoint: a folder that keeps finished rounds; the same search called again goes on behind them.
         meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
         timeline: collect what every thread does when, in ``measurement.timeline``.
@@ -94,20 +115,28 @@ def search(
     Raises:
         AlsatianError: a setting, model or file is not usable; the message says which and why.
     """
-    if batch_size < 1:
-        raise ConfigError(f"batch_size={batch_size}: must be at least 1")
-    budgets = Budgets.of(budget)
-    budgets.check_device(device)
+    models, plan, scorer = models_of(models), strategy_of(strategy), proxy_of(proxy)
+    batch_size, place = batch_size_of(batch_size), resolve_device(device)
+    prepares: Mapping[str, Preprocessing] = {}
+    if not isinstance(models, ModelSet):
+        prepares = preprocessing_of(preprocessing, models)
+    elif preprocessing is not None:
+        raise ConfigError("preprocessing: the models of a model set have their own; leave it out")
+    loader = instance("loader", loader, LoaderSettings, _LOADER)
+    regime = instance("storage", storage, Storage, "Storage(cold=True)") or Storage()
+    hardware = instance("hardware", hardware, Hardware, "None to measure this machine")
+    verify, timeline = flag_of("verify", verify), flag_of("timeline", timeline)
+    check_on_bad_model(on_bad_model)
+    progress = function_of("progress", progress)
+    budgets, folder = Budgets.of(budget), folder_of("checkpoint", checkpoint)
+    budgets.check_device(place.type)
     dataset = dataset_of(data)
-    regime, scorer = storage or Storage(), proxy or Linear()
-    meter = Meter(resolve_device(device), meter_level, timeline, dataset.in_files)
+    meter = Meter(place, meter_level, timeline, dataset.in_files)
     with contextlib.ExitStack() as stack:
         if not isinstance(models, ModelSet):
-            if preprocessing is None:
-                raise ConfigError("search: models given as modules need a preprocessing")
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-"))
-            models = ModelSet.from_modules(BlockStore(folder), models, preprocessing, device)
-        planned = Search.of(models.candidates, dataset.batches(batch_size), strategy, loader, budgets)
+            store = BlockStore(stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-")))
+            models = ModelSet.from_modules(store, models, prepares, place, on_bad_model)
+        planned = Search.of(models.candidates, dataset.batches(batch_size), plan, loader, budgets)
         if planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
             known = hardware or _measured(models, dataset, scorer, batch_size, meter)
             if known is not None:
@@ -119,19 +148,20 @@ def search(
             )
         )  # fmt: skip
         kept = None
-        if checkpoint is not None:
+        if folder is not None:
             schedule = repr(planned.strategy.schedule)
-            key = [models.digest, dataset.digest, batch_size, repr(scorer), schedule, device, verify]
-            kept = Checkpoint(checkpoint, digest_json(key))
-        return replace(planned.run(machine, on_bad_model, kept), data=dataset.summary)
+            key = [models.digest, dataset.digest, batch_size, repr(scorer), schedule, place.type, verify]
+            kept = Checkpoint(folder, digest_json(key))
+        found = planned.run(machine, on_bad_model, kept).without(models.refused)
+        return replace(found, data=dataset.summary)
 
 
 def predict(
-    candidates: Sequence[Candidate],
+    candidates: CandidateSet | Sequence[Candidate],
     batches: Batches,
     costs: CostModel,
     *,
-    strategy: Strategy | None = None,
+    strategy: Strategy | str | None = None,
     budget: Budgets | Size = None,
     loader: LoaderSettings | None = None,
     scores: Scores | None = None,
@@ -141,15 +171,23 @@ def predict(
     """Predict the search of ``candidates`` over test and training ``batches``; nothing is read or computed.
 
     Args:
-        candidates: chains of blocks; neither parameters nor code are needed.
+        candidates: chains of blocks, or a set of them; neither parameters nor code are needed.
         batches: of the test items and of the training items.
         costs: what everything takes; see :func:`cost_model`.
         strategy, budget, loader: as for :func:`search`.
         scores: which models survive; by default a ranking drawn from ``seed``.
         file_bytes: sizes of block files by identity, where they differ from those of the parameters.
+
+    Raises:
+        AlsatianError: an argument is not usable; the message says which and why.
     """
-    planned = Search.of(candidates, batches, strategy, loader, budget).with_costs(costs)
-    return planned.predict(costs, scores or drawn_scores(seed), file_bytes)
+    candidates, batches = candidates_of(candidates), batches_of(batches)
+    if instance("costs", costs, CostModel, "what alsatian.api.cost_model returns") is None:
+        raise ConfigError("costs: None is given; alsatian.api.cost_model(…) makes what is expected")
+    loader = instance("loader", loader, LoaderSettings, _LOADER)
+    draws = drawn_scores(whole_number_of("seed", seed)) if scores is None else function_of("scores", scores)
+    planned = Search.of(candidates, batches, strategy_of(strategy), loader, budget).with_costs(costs)
+    return planned.predict(costs, draws, instance("file_bytes", file_bytes, dict, "None"))
 
 
 def cost_model(
@@ -182,16 +220,3 @@ def _measured(models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int,
         empty_device_cache(meter.device)
         meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
         return None
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device called ``name``.
-
-    Raises:
-        ConfigError: this machine or this build of PyTorch has no such device.
-    """
-    if name not in ("cpu", "cuda"):
-        raise ConfigError(f"device={name}: {nearest(name, ['cpu', 'cuda'])}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device=cuda: PyTorch finds no CUDA device here; use device=cpu")
-    return torch.device(name)

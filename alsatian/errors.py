@@ -1,7 +1,11 @@
 """Errors a user can act on: one line that says what is wrong, where, and what would be right."""
 
+import inspect
+import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
 
 class AlsatianError(Exception):
@@ -60,3 +64,21 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         return f"did you mean '{close[0]}'?"
     shown = [*names[:_SHOWN], *([f"… ({len(names)} in all)"] if len(names) > _SHOWN else [])]
     return f"valid are: {', '.join(shown) or 'none'}"
+
+
+def said(value: object) -> str:
+    """What an argument of the wrong kind is, in a few words."""
+    if inspect.isclass(value):
+        return f"the class {value.__name__}"
+    return f"'{value}'" if isinstance(value, str | Path) else f"a value of type {type(value).__name__}"
+
+
+def whole(value: Any) -> int:
+    """``value`` as a whole number.
+
+    Raises:
+        TypeError: it is of another kind, e.g. true or 32.0.
+    """
+    if isinstance(value, bool):
+        raise TypeError
+    return operator.index(value)

@@ -57,7 +57,7 @@ def parse_budget(size: int | float | str | None, name: str) -> int | Share | Non
     """As :func:`parse_bytes`; a text such as ``"25%"`` is a share.
 
     Raises:
-        ConfigError: the text is neither a size nor a share, or it is not positive.
+        ConfigError: the text is neither a size nor a share, it is not positive, or a share above 100%.
     """
     if not isinstance(size, str) or not size.strip().endswith("%"):
         return parse_bytes(size, name)
@@ -69,6 +69,8 @@ def parse_budget(size: int | float | str | None, name: str) -> int | Share | Non
         raise ConfigError(
             f"{name}={size}: not a share of the working set; write e.g. '25%', or a size like '64MiB'"
         )
+    if share > 1:
+        raise ConfigError(f"{name}={size}: more than there is; 100% holds all that can be used again")
     return Share(share)
 
 

@@ -4,12 +4,13 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any, NoReturn
 
 import alsatian
-from alsatian.errors import AlsatianError
+from alsatian.errors import AlsatianError, nearest
 from experiments import commands
 from experiments.configuration.console import complain, plain
 
@@ -34,6 +35,61 @@ EXAMPLES = """examples:
   alsatian reproduce scale=laptop
   alsatian study orders --seeds 5
 """
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a command line, and what would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        complain(f"{self.prog}: {message}; see {self.prog} --help")
+        sys.exit(2)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        what, word = str(action.metavar or action.dest).lower(), str(value)
+        hint = nearest(word, action.choices)
+        if what == "command" and (setting := _as_setting(word)):
+            hint = f"did you mean 'alsatian run {setting}'?"
+        raise argparse.ArgumentError(None, f"'{word}': there is no such {what}; {hint}")
+
+    def options(self) -> Iterator[str]:
+        """Names of all options, those of actions below included."""
+        for action in self._actions:
+            yield from action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for below in action.choices.values():
+                    yield from below.options()
+
+
+def _as_setting(word: str) -> str | None:
+    """The setting that ``word`` is, or the experiment that it names; None for anything else."""
+    from experiments.configuration.words import groups_with  # slow
+
+    if "=" in word:
+        return word
+    return f"experiment={word}" if "experiment" in groups_with(word) else None
+
+
+class Line(Parser):
+    """The whole line: settings may stand on both sides of an option, and nothing may be left over."""
+
+    def parse_known_args(self, *given: Any) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """What is given, and nothing that is not known; ends with status 2 if there is."""
+        options, rest = super().parse_known_args(*given)
+        if hasattr(options, "overrides"):
+            options.overrides += [word for word in rest if not word.startswith("-")]
+            rest = [word for word in rest if word.startswith("-")]
+        if rest and rest[0].startswith("-"):
+            valid = set(options.parser.options())
+            hint = nearest(rest[0], valid)
+            if rest[0] in valid:
+                hint = f"it belongs behind the command, as in 'alsatian {options.command} {rest[0]}'"
+            options.parser.error(f"'{rest[0]}': there is no such option here; {hint}")
+        if rest:
+            options.parser.error(f"'{rest[0]}': is one word too many")
+        return options, []
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,15 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Line:
+    parser = Line(
         prog="alsatian",
         description="Find the best pretrained model to fine-tune from, and measure how.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"alsatian {alsatian.__version__}")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for name in COMMANDS:
         module = import_module(f"experiments.commands.{name}")
         command = subparsers.add_parser(name, help=module.HELP)
@@ -80,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         if text := getattr(module, "OVERRIDES", ""):
             command.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
             command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=text)
-        command.set_defaults(handle=module.handle)
+        command.set_defaults(handle=module.handle, command=name, parser=command)
     return parser
 
 

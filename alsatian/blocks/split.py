@@ -4,14 +4,23 @@ The exported graph is cut where little state is alive (see :mod:`alsatian.blocks
 piece becomes a graph of its own that takes state and parameters and returns state.
 """
 
+import contextlib
+import io
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch.export import Dim, ExportedProgram, export
-from torch.export.graph_signature import InputKind, InputSpec, OutputKind
+from torch.export.graph_signature import InputKind, InputSpec, OutputKind, TensorArgument
 from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Node
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from alsatian.blocks.evaluation import check_no_randomness, evaluated, random_state, takes_any_number
 from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, states
 from alsatian.blocks.piece import RECORDED_AS, PieceBuilder, ReadsAcrossCut, affine_relation
 from alsatian.blocks.segment import Architecture, Segment
@@ -20,6 +29,7 @@ from alsatian.errors import SplitError, first_line
 # To be raised when the same graph is cut or written differently, since identities change with it.
 SPLIT_VERSION = 2
 
+_TORCH = str(Path(torch.__file__).parent)
 _TENSOR_INPUTS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 
 
@@ -29,20 +39,25 @@ def split(
     """Split the feature extractor ``module`` into segments that run on ``device``.
 
     ``example`` holds the module's inputs, each of shape ``(batch, …)`` with a batch of at least two; the
-    batch size stays free, everything else is fixed. The module's parameters are not kept.
+    batch size stays free, everything else is fixed. The module's parameters are not kept, and it is left in the
+    mode it was in.
 
     Raises:
-        SplitError: ``torch.export`` cannot capture the module, or it changes its own buffers.
+        SplitError: ``torch.export`` cannot capture the module, it changes its own buffers, draws random numbers, or
+            returns no tensor of features.
     """
     if any(t.dim() == 0 or t.shape[0] < 2 for t in example):
         raise SplitError("the example inputs need a batch dimension of at least two items")
-    program = _export(module.eval(), example)
+    with evaluated(module), random_state():
+        program = _export(module, example)
     if torch.device(device).type != "cpu":
         program = move_to_device_pass(program, torch.device(device))
         _relax_views(program)
     names, inputs = _placeholders(program)
     nodes = list(program.graph.nodes)
-    flow = replace(analyse(nodes, inputs, frozenset(names)), results=_results(program))
+    flow = replace(
+        analyse(nodes, inputs, frozenset(names)), results=_results(program, type(module).__name__, inputs)
+    )
     behind = states(flow)
     segments: list[Segment] = []
     starts: list[tuple[int, tuple[Node, ...]]] = [(0, flow.inputs)]
@@ -60,17 +75,26 @@ def split(
                 segments.pop()
                 starts.pop()
         starts.append((cut + 1, after))
+    # Only what the features are made of: a graph may hold random numbers that nobody asks for.
+    live = (node for segment in segments for node in segment.code.graph.nodes if node.op == "call_function")
+    check_no_randomness(live, type(module).__name__)
     constants = {name: t for name, t in program.constants.items() if isinstance(t, torch.Tensor)}
     return Architecture(tuple(segments), constants)
 
 
 def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> ExportedProgram:
     batch = Dim("batch", min=1)
+    free = tuple({0: batch} for _ in example)
     try:
-        with torch.enable_grad():  # the same graph whatever mode the caller is in
-            program = export(module, example, dynamic_shapes=tuple({0: batch} for _ in example))
+        with torch.enable_grad(), _quiet():  # the same graph whatever mode the caller is in
+            program = export(module, example, dynamic_shapes=(free,) if takes_any_number(module) else free)
             # Without in-place operators a block cannot change the state it was given, which may be cached.
             program = program.run_decompositions({})
+    except GuardOnDataDependentSymNode as error:
+        raise SplitError(
+            f"{type(module).__name__} cannot be exported: its control flow is data-dependent ({_place(error)}); "
+            "every input has to take the same way"
+        ) from error
     except Exception as error:  # torch.export raises many types; the first line says why
         raise SplitError(f"{type(module).__name__} cannot be exported: {first_line(error)}") from error
     for spec in program.graph_signature.output_specs:
@@ -78,6 +102,25 @@ def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Expor
         if spec.kind not in (OutputKind.USER_OUTPUT, OutputKind.USER_INPUT_MUTATION):
             raise SplitError(f"{type(module).__name__} changes its own state ({spec.target}) in eval mode")
     return program
+
+
+def _place(error: Exception) -> str:
+    """Where in a module's own code ``error`` was raised."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_TORCH)]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, ``torch.export`` neither logs, warns nor prints graphs. What it has to say is in its errors."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _placeholders(program: ExportedProgram) -> tuple[dict[Node, InputSpec], list[Node]]:
@@ -106,11 +149,23 @@ def _relax_views(program: ExportedProgram) -> None:
             node.target = torch.ops.aten.reshape.default
 
 
-def _results(program: ExportedProgram) -> tuple[Node, ...]:
-    """What the module returns."""
+def _results(program: ExportedProgram, name: str, inputs: list[Node]) -> tuple[Node, ...]:
+    """What the module ``name`` returns: the one tensor of features, alone or within a tuple or dict."""
     nodes = {node.name: node for node in program.graph.nodes}
-    specs = program.graph_signature.output_specs
-    return tuple(nodes[spec.arg.name] for spec in specs if spec.kind is OutputKind.USER_OUTPUT)
+    specs = [spec.arg for spec in program.graph_signature.output_specs if spec.kind is OutputKind.USER_OUTPUT]
+    found = tuple(nodes[arg.name] for arg in specs if isinstance(arg, TensorArgument))
+    if len(found) != 1:
+        what = f"{len(found)} tensors" if found else "no tensor"
+        raise SplitError(
+            f"{name} returns {what}; features are one tensor (N, …): wrap it in a module that returns it"
+        )
+    value, batch = found[0].meta["val"], str(inputs[0].meta["val"].shape[0])
+    if not value.dim() or str(value.shape[0]) != batch:
+        shape = ", ".join(str(n).replace(batch, "N") for n in value.shape)
+        raise SplitError(f"{name} returns ({shape}) for N items; features are (N, …), a row for each item")
+    if not value.is_floating_point():
+        raise SplitError(f"{name} returns {value.dtype} numbers; features are floating-point numbers")
+    return found
 
 
 def _segment(

@@ -14,7 +14,7 @@ from alsatian.data.gate.items import items_and_labels, objects, raw_items
 from alsatian.data.gate.labels import class_codes
 from alsatian.data.gate.pixels import ImagePath
 from alsatian.data.gate.summary import summary_of
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, said
 from alsatian.fingerprint import digest_json
 from alsatian.records.data import DataSummary
 
@@ -202,8 +202,8 @@ def dataset_of(data: Any) -> Dataset:
         return make_dataset("data", *items_and_labels("dataset 'data'", data))
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ConfigError(
-            f"data is of type {type(data).__name__}; accepted are a Dataset, the pair (items, labels), or a "
-            "dataset of PyTorch that gives such pairs"
+            f"data: {said(data)} is given; accepted are a Dataset, the pair (items, labels), or a dataset of "
+            "PyTorch that gives such pairs"
         )
     return make_dataset("data", *data)
 

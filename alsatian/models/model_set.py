@@ -1,19 +1,26 @@
 """A model set: candidates, the store that holds their blocks, and the code to run them."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate, chain_bytes
+from alsatian.blocks.evaluation import check_repeatable
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError, StoreError
+from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import set_digest
+from alsatian.models.heads import classifier_of
+from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
+
+# Architectures of which a module was run twice in this process.
+_repeatable: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,12 @@ class ModelSet(CandidateSet):
     Attributes:
         store: holds the blocks of all candidates.
         segments: code by block identity, on the device of the search.
+        refused: models that cannot be candidates, with the reason; a search ranks them last.
     """
 
     store: BlockStore
     segments: Mapping[str, Segment]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, store: BlockStore, ids: Sequence[str], device: torch.device | str = "cpu") -> "ModelSet":
@@ -86,21 +95,56 @@ class ModelSet(CandidateSet):
         cls,
         store: BlockStore,
         modules: Mapping[str, torch.nn.Module],
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessing | Mapping[str, Preprocessing],
         device: torch.device | str = "cpu",
+        on_bad_model: str = "raise",
     ) -> "ModelSet":
-        """Feature extractors of this process, by id. Each is exported on its own.
+        """Feature extractors of this process, by id, with one preprocessing or one for each.
 
-        Their blocks go to ``store``. Modules run in evaluation mode.
+        Each is exported on its own; their blocks go to ``store``. Modules run in evaluation mode and are left as
+        they were. With ``on_bad_model="exclude"`` those that cannot be used are ``refused``. A warning says where
+        one ends in a classifier (see :mod:`~alsatian.models.heads`).
+
+        Raises:
+            BadModelError: modules cannot be used, one line for each, and are not to be excluded; or none can.
         """
         candidates = []
         segments: dict[str, Segment] = {}
-        for model_id, module in modules.items():
-            built = split(module, preprocessing.example(), device)
-            candidate = add_module(store, model_id, module, built, None, preprocessing)
+        refused: dict[str, str] = {}
+        for model_id, given in modules.items():
+            prepares = preprocessing if isinstance(preprocessing, Preprocessing) else preprocessing[model_id]
+            try:
+                module = prepared(given, model_id)
+                built = split(module, prepares.example(), device)
+                candidate = add_module(store, model_id, module, built, None, prepares)
+            except StoreError:
+                raise  # a full disk is no property of the model
+            except AlsatianError as error:
+                refused[model_id] = f"model '{model_id}': {error}"
+                continue
+            if (head := classifier_of(built, module)) is not None:
+                warnings.warn(
+                    f"model '{model_id}': its last layer '{head}' is a classifier, so logits are ranked and no "
+                    "features; without_head(module) of alsatian.models.reading.extractor cuts it off",
+                    stacklevel=3,
+                )
             match_segments(candidate, built, store.root, segments)
             candidates.append(candidate)
-        return cls(tuple(candidates), store, segments)
+        check_refused(refused, len(modules), on_bad_model)
+        return cls(tuple(candidates), store, segments, refused)
+
+
+def check_refused(refused: Mapping[str, str], count: int, on_bad_model: str) -> None:
+    """Refuse a set of ``count`` models of which some cannot be used, if these are not to be excluded or are all.
+
+    Raises:
+        BadModelError: one line for each of them, and one before them if there are several.
+    """
+    if not refused or (on_bad_model == "exclude" and len(refused) < count):
+        return
+    more = "" if on_bad_model == "exclude" else "; on_bad_model=exclude goes on without them"
+    first = f"{len(refused)} of {count} models cannot be used{more}:\n" if len(refused) > 1 else ""
+    raise BadModelError(first + "\n".join(refused.values()), refused)
 
 
 def add_module(
@@ -112,7 +156,14 @@ def add_module(
     preprocessing: Preprocessing,
     metadata: Mapping[str, object] | None = None,
 ) -> Candidate:
-    """Store the blocks of ``module``, whose segments are ``built``, and its manifest."""
+    """Store the blocks of ``module``, whose segments are ``built``, and its manifest.
+
+    Raises:
+        SplitError: it is no function of its input. Modules of one ``spec`` run the same code, so one is run.
+    """
+    if spec is None or built.fingerprint not in _repeatable:
+        check_repeatable(module, preprocessing.example())
+        _repeatable.add(built.fingerprint)
     with store.adding() as adding:
         blocks = tuple(
             adding.add_block(segment.fingerprint, tensors, segment.output_bytes)

@@ -8,10 +8,11 @@ from alsatian.records.run import SCHEMA, Run
 
 # Settings, by dotted key, that say where a run happens, who watches and when to give up. All others change
 # what is measured or what its record holds: also fresh_process (allocators and caches start cold), the
-# meter's settings (measuring costs time), verify and checkpoint (work of their own) and repeats.
+# meter's settings (measuring costs time), verify and checkpoint (work of their own) and repeats. A folder repeats
+# what on_bad_model says.
 NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "title", "sweep",
-    "targets", "figure", "scaled", "dataset.images.root", "model_set.pool.root",
+    "targets", "figure", "scaled", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
 )  # fmt: skip
 PROFILE = "hardware.file"
 _SHOWN = 5

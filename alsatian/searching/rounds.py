@@ -19,6 +19,16 @@ ON_BAD_MODEL = ("raise", "exclude")
 MOST_DESCRIBED = 2000
 
 
+def check_on_bad_model(choice: str) -> None:
+    """Refuse a ``choice`` that says nothing about bad models.
+
+    Raises:
+        ConfigError: names the valid ones.
+    """
+    if choice not in ON_BAD_MODEL:
+        raise ConfigError(f"on_bad_model={choice}: {nearest(str(choice), ON_BAD_MODEL)}")
+
+
 @dataclass(frozen=True)
 class RoundResult:
     """One round of a search.
@@ -61,8 +71,7 @@ class RoundRunner:
     _gave_up: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if self.on_bad_model not in ON_BAD_MODEL:
-            raise ConfigError(f"on_bad_model={self.on_bad_model}: {nearest(self.on_bad_model, ON_BAD_MODEL)}")
+        check_on_bad_model(self.on_bad_model)
         self._tree = self._branches = TaskTree()
         self._meter = self.machine.meter
 

@@ -56,6 +56,12 @@ class SearchResult:
         """The best model."""
         return self.ranking[0]
 
+    def without(self, refused: Mapping[str, str]) -> "SearchResult":
+        """The same result, with models that were ``refused`` before the search ranked last, with the reason."""
+        if not refused:
+            return self
+        return replace(self, ranking=(*self.ranking, *refused), excluded={**refused, **self.excluded})
+
 
 @dataclass(frozen=True)
 class Prediction(SearchResult):

@@ -30,7 +30,11 @@ LISTS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("what", nargs="?", choices=sorted(LISTS), help="only this list")
+    titles = {group: title for title, group in LISTS.items()}
+    parser.add_argument(
+        "what", nargs="?", metavar="LIST", type=lambda word: titles.get(word, word), choices=sorted(LISTS),
+        help=f"only this list: {', '.join(sorted(LISTS))}",
+    )  # fmt: skip
 
 
 def handle(options: argparse.Namespace, console: Console) -> int:

@@ -6,26 +6,20 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, reduce
-from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from alsatian.errors import ConfigError, first_line, nearest
+from alsatian.errors import ConfigError, first_line
 from experiments.configuration.resolvers import register, text
 from experiments.configuration.settings import check_kind
+from experiments.configuration.words import CONF, MAIN, check_names, parse, read
 
-CONF = Path(__file__).parents[2] / "conf"
-"""The menu: beside this package in a checkout and in a wheel."""
-
-
-MAIN = "config"
 register()
 
 
@@ -52,8 +46,8 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         ConfigError: a word cannot be read, or names something that does not exist.
     """
     with _initialised():
-        overrides = _parse(words)
-        usual = _check_names(overrides)
+        overrides = parse(words)
+        usual = check_names(overrides, _all_keys)
         fixed, axes = _split_sweeps(overrides, multirun)
         start = tuple(values[0] for values in axes.values())
         compose = _Composer(fixed)
@@ -90,7 +84,7 @@ def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
     """
     kept: list[str] = []
     value = None
-    for word, override in zip(words, _parse(words), strict=True):
+    for word, override in zip(words, parse(words), strict=True):
         if override.key_or_group == key:
             value = override.value()
         else:
@@ -101,11 +95,7 @@ def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
 def experiments_with(key: str) -> list[str]:
     """Names of the experiments whose file sets ``key``, sorted."""
     folder = CONF / "experiment"
-    return [name for name in choices("experiment") if key in _read(folder / f"{name}.yaml")]
-
-
-def _read(file: Path) -> dict[str, Any]:
-    return OmegaConf.to_container(OmegaConf.create(file.read_text()), resolve=False)  # type: ignore[return-value]
+    return [name for name in choices("experiment") if key in read(folder / f"{name}.yaml")]
 
 
 def choices(group: str) -> list[str]:
@@ -117,53 +107,6 @@ def choices(group: str) -> list[str]:
 def _initialised() -> Any:
     GlobalHydra.instance().clear()
     return hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="alsatian")
-
-
-def _parse(words: Sequence[str]) -> list[Override]:
-    try:
-        return list(OverridesParser.create().parse_overrides(list(words)))
-    except HydraException as error:
-        raise ConfigError(f"cannot read '{' '.join(words)}': {first_line(error)}; write key=value") from None
-
-
-def _check_names(overrides: Sequence[Override]) -> dict[str, Any]:
-    """Refuse unknown groups' choices and unknown keys, with the nearest valid name.
-
-    Returns what the keys would be if they were not set.
-    """
-    loader = GlobalHydra.instance().config_loader()
-    groups = set(loader.list_groups(""))
-    keys: dict[str, Any] | None = None
-    usual: dict[str, Any] = {}
-    for override in overrides:
-        key = override.key_or_group
-        if override.is_delete():
-            raise ConfigError(f"{override.input_line}: nothing can be left out; write key=value")
-        if key in groups:
-            valid = loader.get_group_options(key)
-            for name in _values(override):
-                if name not in valid:
-                    raise ConfigError(
-                        f"{key}={name}: there is no such {key}; {nearest(str(name), [str(v) for v in valid])}"
-                    )
-        elif not override.is_add() and not key.startswith("hydra."):
-            # Keys may come with a choice made in the same words, so they are looked up in that composition.
-            keys = keys if keys is not None else _all_keys(_picked(overrides, groups))
-            if key not in keys:
-                raise ConfigError(f"{key}: there is no such key; {nearest(key, {*keys, *groups})}")
-            usual[key] = keys[key]
-    return usual
-
-
-def _values(override: Override) -> list[str]:
-    if override.is_sweep_override():
-        return [str(value) for value in override.sweep_string_iterator()]
-    return [str(override.value())]
-
-
-def _picked(overrides: Sequence[Override], groups: set[str]) -> tuple[str, ...]:
-    """The group choices among ``overrides``."""
-    return tuple(f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups)
 
 
 @cache
@@ -210,7 +153,7 @@ class _Composer:
             if picks not in self._composed:
                 self._composed[picks] = hydra.compose(MAIN, [*self._fixed, *picks])
             config = deepcopy(self._composed[picks])
-            for override in _parse(values):
+            for override in parse(values):
                 OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
             OmegaConf.resolve(config)
         except (HydraException, OmegaConfBaseException, ValueError):

@@ -6,7 +6,7 @@ from typing import Any
 
 from alsatian.costs.hardware import Hardware
 from alsatian.errors import ConfigError, nearest
-from experiments.configuration.composition import CONF
+from experiments.configuration.words import CONF
 
 MEASURED = "measured"
 _FOLDER = CONF / "hardware"

@@ -26,6 +26,7 @@ from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.composition import cells
 from experiments.configuration.hardware import chosen_profile
@@ -92,6 +93,7 @@ class Parts:
         values = {str(key): value for key, value in plain.items()}
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
+        check_on_bad_model(values["on_bad_model"])
         resolve_device(values["device"]["name"])
         contents.keep_in(Path(values["store_dir"]))
         budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)

@@ -84,6 +84,9 @@ class _Sweep:
         for manifest in self._manifests.values():
             manifest.save()
         self._summarise()
+        refused = [r.models.refused for r in self._command.runs if isinstance(r, Ready)]
+        for line in dict.fromkeys(line for lines in refused for line in lines.values()):
+            self._progress.warn(f"left out, ranked last: {line}")
         self._progress.start(len(self._command.runs))
         for run in self._command.runs:
             failures = len(self._outcome.failed)

@@ -280,10 +280,10 @@ def test_items_of_no_kind_are_refused_in_one_line(kind: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (ITEMS, "data is of type ndarray; accepted are a Dataset, the pair"),
-        ({"items": ITEMS}, "data is of type dict"),
-        ((ITEMS, CODES, CODES), "data is of type tuple"),
-        ("folder", "data is of type str"),
+        (ITEMS, "data: a value of type ndarray is given; accepted are a Dataset, the pair"),
+        ({"items": ITEMS}, "data: a value of type dict is given"),
+        ((ITEMS, CODES, CODES), "data: a value of type tuple is given"),
+        ("folder", "data: 'folder' is given"),
         (Pairs(ITEMS.astype(np.float32), CODES), ""),
         (Pairs(torch.zeros(N, 3, 8, 8), CODES), "element 0 holds an image of floats; leave out transforms"),
         (Pairs(PIL, [(code, code) for code in CODES]), "has several labels"),

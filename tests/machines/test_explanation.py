@@ -74,7 +74,7 @@ def test_peaks_of_many_chunks(family: ModelSet) -> None:
 
 
 @pytest.mark.parametrize("budget", ["60%", "35%", "10%"])
-@pytest.mark.parametrize("ssd", ["400%", "60%"])
+@pytest.mark.parametrize("ssd", ["100%", "60%"])
 def test_peaks_of_two_tiers(family: ModelSet, budget: str, ssd: str, tmp_path: Path) -> None:
     strategy = Strategy(schedule=Exhaustive(), order=Random(0))
     check_peaks(*explain(family, strategy, budget=Budgets(budget=budget, ssd_budget=ssd, ssd_dir=tmp_path)))

@@ -92,7 +92,7 @@ def test_with_chunks_and_few_resident_blocks(
     tight = search(
         family,
         strategy=strategy,
-        budget=Budgets(budget=budget, ssd_budget="400%", block_budget=blocks, ssd_dir=tmp_path),
+        budget=Budgets(budget=budget, ssd_budget="100%", block_budget=blocks, ssd_dir=tmp_path),
         loader=LoaderSettings(read_ahead=ahead),
     )
     check(tight, truth)

@@ -7,7 +7,7 @@ architecture a JSON file states. Its id is its path below the folder, without su
 import fnmatch
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class FolderSet:
         length, weights, modality, pooling: see :class:`alsatian.models.reading.inputs.settings.Reading`.
         exclude: ids of models to leave out; ``*`` stands for anything.
         include: ids of models to take although they lie in another model's folder, such as ``*/checkpoint-*``.
+        on_bad_model: ``"raise"``, or ``"exclude"`` to go on past models that cannot be used.
     """
 
     path: str | Path | None
@@ -50,6 +51,7 @@ class FolderSet:
     pooling: str | None = None
     exclude: Sequence[str] = ()
     include: Sequence[str] = ()
+    on_bad_model: str = "raise"
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -65,21 +67,24 @@ class FolderSet:
         """The model set from ``store``, for searches on ``device``; new and changed models are added first.
 
         Raises:
-            ConfigError: a model cannot be used; says which and why, one line for each.
+            ConfigError: a model cannot be used; says which and why, one line for each. Where they are to be
+                excluded, none can.
         """
-        root = Path(self.path or "")
-        left_out: dict[str, str] = {}
+        root, bad, left_out = Path(self.path or ""), dict[str, str](), dict[str, str]()
+        refused = bad.__setitem__ if self.on_bad_model == "exclude" else None
         ids = add_path(
-            store, root, reading=self.reading, exclude=self.exclude, include=self.include,
+            store, root, reading=self.reading, exclude=self.exclude, include=self.include, refused=refused,
             left_out=left_out.__setitem__, progress=progress,
         )  # fmt: skip
         for line in left_out.values():
             _log.warning("%s", line)
+        if not ids:
+            raise ConfigError("\n".join([f"{root}: no model can be used:", *bad.values()]))
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude, *self.include])[:6]}"
         if store.known_set(key) != ids:
             store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude), "left_out": left_out})
-        return ModelSet.open(store, ids, device)
+        return replace(ModelSet.open(store, ids, device), refused=bad)
 
 
 def add_path(

@@ -41,4 +41,5 @@ class JoinedSet:
         segments: dict[str, Segment] = {}
         for models in opened:
             segments.update(models.segments)
-        return ModelSet(tuple(c for models in opened for c in models.candidates), store, segments)
+        refused = {model_id: line for models in opened for model_id, line in models.refused.items()}
+        return ModelSet(tuple(c for models in opened for c in models.candidates), store, segments, refused)

@@ -11,8 +11,9 @@ from PIL import Image
 from alsatian.errors import ConfigError
 from alsatian.searching.auto import Auto
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.composition import CONF, Cell, cells, choices, descriptions
+from experiments.configuration.composition import Cell, cells, choices, descriptions
 from experiments.configuration.setup import Parts, Setup, strategy_named
+from experiments.configuration.words import CONF
 
 
 def _setup(cell: Cell) -> Setup:
@@ -156,7 +157,8 @@ def test_a_value_that_has_to_be_given_is_asked_for() -> None:
         (["experiment=cache_sweep", "sweep.cache=[none]", "sweep.cache.budget=[1%]"], "sets a key of a list"),
         (["batchsize=3"], "batchsize: there is no such key; did you mean 'batch_size'?"),
         (["strategy=base,shift"], "several values need -m"),
-        (["quickstart"], "write key=value"),
+        (["quickstart"], "did you mean 'experiment=quickstart'?"),
+        (["slowstart"], "write key=value"),
         (["order="], "order=: there is no such order"),
     ],
 )

@@ -19,6 +19,7 @@ from experiments.configuration.composition import cells
 from experiments.runs import repeat
 from experiments.runs.environment import environment
 from experiments.runs.record import PEAKS, over_budget
+from experiments.trackers.wandb import WandbTracker
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -148,6 +149,13 @@ def test_what_changes_the_measurement_is(word: str) -> None:
     assert measured(config(word)) != measured(config())
 
 
+class Keyed(WandbTracker):
+    """Takes secrets as settings."""
+
+    def __init__(self, project: str, entity: str | None, mode: str | None, api_key: str, login: object) -> None:
+        super().__init__(project, entity, mode)
+
+
 @pytest.mark.slow
 def test_no_secret_is_ever_written(
     alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -162,7 +170,8 @@ def test_no_secret_is_ever_written(
         return api.search(*arguments, **settings)
 
     monkeypatch.setattr(repeat, "search", search)
-    words = (f"+api_key={typed}", f"+login={{token: {nested}, user: me}}", "tracker=wandb")
+    own = ("tracker=wandb", f"tracker._target_={__name__}.Keyed")
+    words = (*own, f"+tracker.api_key={typed}", f"+tracker.login={{token: {nested}, user: me}}")
     assert alsatian("run", "-m", "strategy=alsatian,shift", *words) == 1
     files = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"run.json", "report.html", "summary.csv"}
@@ -176,7 +185,7 @@ def test_no_secret_is_ever_written(
     assert not any(secret in said.out + said.err for secret in (ours, typed, nested))
     commands = {json.loads(path.read_bytes())["command"] for path in files if path.name == "run.json"}
     (command,) = commands
-    assert "+api_key=***" in command
+    assert "+tracker.api_key=***" in command
     assert "user: me" in command
 
 

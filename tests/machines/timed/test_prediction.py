@@ -165,7 +165,7 @@ def test_fused_and_recomputed_intermediates(family: ModelSet, ways: tuple[str, .
         family,
         Uncached(ways=ways),
         loader=SEQUENTIAL,
-        budget=Budgets(budget="70%", ssd_budget="400%", ssd_dir=tmp_path),
+        budget=Budgets(budget="70%", ssd_budget="100%", ssd_dir=tmp_path),
     )
 
 
