@@ -136,6 +136,7 @@ def search(
         if not isinstance(models, ModelSet):
             store = BlockStore(stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-")))
             models = ModelSet.from_modules(store, models, prepares, place, on_bad_model)
+        models = models.taking(dataset.modality, on_bad_model)
         planned = Search.of(models.candidates, dataset.batches(batch_size), plan, loader, budgets)
         if planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
             known = hardware or _measured(models, dataset, scorer, batch_size, meter)

@@ -90,6 +90,13 @@ class Dataset:
         """Whether items are paths, of files that are read when they are needed."""
         return self.train_items.dtype == object and isinstance(self.train_items[0], Path)
 
+    @property
+    def modality(self) -> str | None:
+        """What its items are, ``"image"`` or ``"text"``; None if they have no content."""
+        if not self.train_items.size:
+            return None
+        return "text" if self.train_items.dtype == object and isinstance(self.train_items[0], str) else "image"
+
     def items(self, batch: Batch) -> np.ndarray:
         """The raw items of ``batch``."""
         return (self.test_items if batch.test else self.train_items)[batch.start : batch.stop]

@@ -24,11 +24,11 @@ class Preprocessing(ABC):
 
     Attributes:
         kind: names the class in manifests.
-        modality: ``"image"`` or ``"text"``, what it takes.
+        modality: ``"image"`` or ``"text"``, what it takes; None if it looks at what it gets.
     """
 
     kind: ClassVar[str]
-    modality: ClassVar[str]
+    modality: ClassVar[str | None] = None
 
     @property
     @abstractmethod

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -125,13 +125,32 @@ class ModelSet(CandidateSet):
             if (head := classifier_of(built, module)) is not None:
                 warnings.warn(
                     f"model '{model_id}': its last layer '{head}' is a classifier, so logits are ranked and no "
-                    "features; without_head(module) of alsatian.models.reading.extractor cuts it off",
+                    "features; without_head(module) of alsatian.models.reading.features.extractor cuts it off",
                     stacklevel=3,
                 )
             match_segments(candidate, built, store.root, segments)
             candidates.append(candidate)
         check_refused(refused, len(modules), on_bad_model)
         return cls(tuple(candidates), store, segments, refused)
+
+    def taking(self, modality: str | None, on_bad_model: str = "raise") -> "ModelSet":
+        """Those models that take items of ``modality`` (``"image"`` or ``"text"``); the others are ``refused``.
+
+        Raises:
+            BadModelError: some do not, and are not to be excluded; or none does.
+        """
+        if modality is None:
+            return self
+        others = {
+            c.id: f"model '{c.id}': takes {c.preprocessing.modality}s, but the data are {modality}s"
+            for c in self.candidates
+            if c.preprocessing.modality not in (None, modality)
+        }
+        if not others:
+            return self
+        check_refused(others, len(self.candidates), on_bad_model)
+        fitting = tuple(c for c in self.candidates if c.id not in others)
+        return replace(self, candidates=fitting, refused={**self.refused, **others})
 
 
 def check_refused(refused: Mapping[str, str], count: int, on_bad_model: str) -> None:

@@ -15,7 +15,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
-from alsatian.models.reading.extractor import without_head
+from alsatian.models.reading.features.extractor import without_head
 from tests.conftest import tiny_model
 from tests.models.reading.checkpoint_files import vit
 

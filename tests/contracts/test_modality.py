@@ -9,10 +9,14 @@ import pytest
 import torch
 import transformers
 
-from alsatian.errors import ConfigError
+import alsatian
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import BadModelError, ConfigError
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.saved_models import open_folder
+from alsatian.models.sets.folder import FolderSet
 from tests.contracts.text_models import SMALL, TEXTS, byte_pairs, edit, features, language_model, vocab_txt
 from tests.models.reading.checkpoint_files import save_vit, vit
 
@@ -136,3 +140,28 @@ def test_a_config_far_larger_than_its_weights_is_refused_unbuilt(
     with pytest.raises(ConfigError, match=message) as caught:
         opened(folder)
     assert "\n" not in str(caught.value)
+
+
+def stored(tmp_path: Path) -> ModelSet:
+    """One model of images and one of texts."""
+    save_vit(vit(), tmp_path / "models" / "eye")
+    language_model(tmp_path / "models" / "ear", "BertModel", vocab_txt)
+    return FolderSet(path=tmp_path / "models").open(BlockStore(tmp_path / "store"))
+
+
+LABELS = [0, 1] * 6
+DATA: dict[str, Any] = {
+    "images": (np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), np.uint8), LABELS),
+    "texts": ([f"a film {i}" for i in range(12)], LABELS),
+}
+
+
+@pytest.mark.parametrize(("data", "fits", "other"), [("images", "eye", "ear"), ("texts", "ear", "eye")])
+def test_a_model_of_the_other_modality_is_never_ranked(tmp_path: Path, data: str, fits: str, other: str) -> None:
+    models = stored(tmp_path)
+    line = f"model '{other}': takes {'text' if other == 'ear' else 'image'}s, but the data are {data}"
+    with pytest.raises(BadModelError, match=line):
+        alsatian.search(models, DATA[data])
+    found = alsatian.search(models, DATA[data], on_bad_model="exclude")
+    assert [found.ranking[0], found.ranking[-1]] == [fits, other]
+    assert found.excluded[other] == line
