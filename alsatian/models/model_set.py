@@ -19,6 +19,8 @@ from alsatian.models.heads import classifier_of
 from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
 
+# Models that a note names.
+_NAMED = 3
 # Architectures of which a module was run twice in this process.
 _repeatable: set[str] = set()
 
@@ -50,6 +52,17 @@ class CandidateSet:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was taken of several possibilities, and assumed, when the models were read: one line each."""
+        ids: dict[str, list[str]] = {}
+        for candidate in self.candidates:
+            given = candidate.metadata.get("notes", ())
+            for note in given if isinstance(given, list | tuple) else ():
+                ids.setdefault(str(note), []).append(candidate.id)
+        more = {note: [f"{len(same) - _NAMED} more"] if len(same) > _NAMED else [] for note, same in ids.items()}
+        return tuple(f"{', '.join([*same[:_NAMED], *more[note]])}: {note}" for note, same in ids.items())
+
+    @property
     def total_bytes(self) -> int:
         """Bytes of all models' parameters, as separate files would hold them."""
         return sum(candidate.parameter_bytes for candidate in self.candidates)
@@ -68,11 +81,17 @@ class ModelSet(CandidateSet):
         store: holds the blocks of all candidates.
         segments: code by block identity, on the device of the search.
         refused: models that cannot be candidates, with the reason; a search ranks them last.
+        left_out: one line for everything else that was passed over where the models lie, and how to include it.
     """
 
     store: BlockStore
     segments: Mapping[str, Segment]
     refused: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*super().notes, *self.left_out)
 
     @classmethod
     def open(cls, store: BlockStore, ids: Sequence[str], device: torch.device | str = "cpu") -> "ModelSet":

@@ -15,7 +15,7 @@ PREDICTED: Literal["predicted"] = "predicted"
 
 
 class ModelSet(Record):
-    """What was searched: number of models and blocks, and their bytes with and without duplicates."""
+    """What was searched: number of models and blocks, bytes with and without duplicates, how they were read."""
 
     name: Text
     digest: Text
@@ -24,6 +24,7 @@ class ModelSet(Record):
     distinct_blocks: Count
     total_bytes: Count
     distinct_bytes: Count
+    notes: tuple[Text, ...] = ()
 
 
 class Code(Record):

@@ -78,6 +78,7 @@ def opening(
                 "name": config["model_set"]["name"],
                 "digest": models.digest,
                 "models": len(models.candidates),
+                "notes": models.notes,
                 "blocks": sum(len(c.blocks) for c in models.candidates),
                 "distinct_blocks": len({b.identity for c in models.candidates for b in c.blocks}),
                 "total_bytes": models.total_bytes,

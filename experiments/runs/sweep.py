@@ -99,12 +99,14 @@ class _Sweep:
         return self._outcome
 
     def _summarise(self) -> None:
-        """Say what the data of the runs is that are measured, before any of them starts."""
+        """Say what the data and the models of the runs are that are measured, before any of them starts."""
         measured = [run for run in self._command.runs if isinstance(run, Ready) and not self._is_finished(run)]
         said = [(run.setup.dataset.name, run.setup.dataset.summary) for run in measured]
         for place, (name, summary) in enumerate(said):
             if summary is not None and (name, summary) not in said[:place]:
                 self._progress.say(summary.text(name))
+        for line in dict.fromkeys(line for run in measured for line in run.models.notes):
+            self._progress.say(line)
 
     def _one(self, run: Ready) -> None:
         """Measure a run, unless it was finished before."""

@@ -5,7 +5,6 @@ architecture a JSON file states. Its id is its path below the folder, without su
 """
 
 import fnmatch
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +25,6 @@ from alsatian.models.reading.parameters import lora
 from alsatian.models.reading.parameters.checkpoints import SUFFIXES
 from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.progress import Progress, unheard
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +73,13 @@ class FolderSet:
             store, root, reading=self.reading, exclude=self.exclude, include=self.include, refused=refused,
             left_out=left_out.__setitem__, progress=progress,
         )  # fmt: skip
-        for line in left_out.values():
-            _log.warning("%s", line)
         if not ids:
             raise ConfigError("\n".join([f"{root}: no model can be used:", *bad.values()]))
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude, *self.include])[:6]}"
         if store.known_set(key) != ids:
             store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude), "left_out": left_out})
-        return replace(ModelSet.open(store, ids, device), refused=bad)
+        return replace(ModelSet.open(store, ids, device), refused=bad, left_out=tuple(left_out.values()))
 
 
 def add_path(
