@@ -65,10 +65,10 @@ def check_names(
     for override, key in zip(overrides, names, strict=True):
         if override.is_delete():
             raise ConfigError(f"{override.input_line}: nothing can be left out; write key=value")
-        if names.count(key) > 1:
-            raise ConfigError(f"{key}: is set twice in one line; write it once")
         if key in groups:
             _check_choice(override, loader.get_group_options(key))
+    if twice := next((key for key in names if names.count(key) > 1), None):
+        raise ConfigError(f"{twice}: is set twice in one line; write it once")
     usual: dict[str, Any] = {}
     for override, key in zip(overrides, names, strict=True):
         if key in groups or key.startswith("hydra."):
