@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from blake3 import blake3
 
+from alsatian.data.encoders import Encoder, encoder
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -22,11 +20,11 @@ class TextPreprocessing(Preprocessing):
     """Cut or pad every text to ``length`` tokens. Padding stands behind the tokens.
 
     Attributes:
-        tokenizer: BLAKE3 digest of the model's ``tokenizer.json``.
+        tokenizer: BLAKE3 digest of the model's tokenizer; see :mod:`alsatian.data.encoders`.
         length: tokens of an item, special tokens included.
-        file: where that ``tokenizer.json`` lies; not part of the identity.
+        file: where that tokenizer lies; not part of the identity.
         prompt: put before every text.
-        held: what a ``tokenizer.json`` that is not on disk yet says; not part of the identity.
+        held: what a tokenizer's file that is not on disk yet says; not part of the identity.
     """
 
     kind = "text"
@@ -52,7 +50,7 @@ class TextPreprocessing(Preprocessing):
 
     @classmethod
     def holding(cls, content: bytes, length: int, prompt: str = "") -> "TextPreprocessing":
-        """The preprocessing with the tokenizer that ``content`` (of a ``tokenizer.json``) describes."""
+        """The preprocessing with the tokenizer that ``content`` describes."""
         return cls(blake3(content).hexdigest(), length, None, prompt, content)
 
     @classmethod
@@ -81,7 +79,7 @@ class TextPreprocessing(Preprocessing):
         return self.held is not None or self.file is not None
 
     def content(self) -> bytes:
-        """The ``tokenizer.json``, verified.
+        """What the tokenizer's file says, verified.
 
         Raises:
             ConfigError: there is none.
@@ -101,32 +99,18 @@ class TextPreprocessing(Preprocessing):
 
     def highest_id(self) -> int:
         """The largest id of a token that the tokenizer can give, padding included."""
-        tokenizer = _tokenizer(self, self.file)
-        ids = tokenizer.get_vocab(with_added_tokens=True).values()
-        return max(*ids, int((tokenizer.padding or {}).get("pad_id", 0)))
+        return _tokenizer(self, self.file).highest_id
 
     def __call__(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Texts (N,) of type object -> (ids, mask), both (N, length) int64."""
         texts = [self.prompt + str(text) for text in items]
-        encodings = _tokenizer(self, self.file).encode_batch(texts)
-        ids = torch.tensor([encoding.ids for encoding in encodings], dtype=torch.int64)
-        mask = torch.tensor([encoding.attention_mask for encoding in encodings], dtype=torch.int64)
-        return ids, mask
+        return _tokenizer(self, self.file).encode(texts)
 
 
 @cache
-def _tokenizer(preprocessing: TextPreprocessing, file: Path | None) -> "Tokenizer":
+def _tokenizer(preprocessing: TextPreprocessing, file: Path | None) -> Encoder:
     """The tokenizer of ``preprocessing``, which lies in ``file``, set to cut and pad."""
-    from tokenizers import Tokenizer  # takes a moment; only text needs it
-
-    tokenizer = Tokenizer.from_str(preprocessing.content().decode())
-    length, padding = preprocessing.length, tokenizer.padding or {}
-    tokenizer.enable_truncation(length, direction=(tokenizer.truncation or {}).get("direction", "right"))
-    # Padding before the tokens would move their positions.
-    tokenizer.enable_padding(
-        length=length, pad_id=padding.get("pad_id", 0), pad_token=padding.get("pad_token", "[PAD]")
-    )
-    return tokenizer
+    return encoder(preprocessing.content(), preprocessing.length)
 
 
 def text_items(texts: list[str]) -> np.ndarray:

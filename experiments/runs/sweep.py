@@ -1,6 +1,8 @@
 """The runs of a command, measured one after the other; one that fails does not stop the others."""
 
 import contextlib
+import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,8 +107,13 @@ class _Sweep:
         for place, (name, summary) in enumerate(said):
             if summary is not None and (name, summary) not in said[:place]:
                 self._progress.say(summary.text(name))
-        for line in dict.fromkeys(line for run in measured for line in run.models.notes):
-            self._progress.say(line)
+        of_sets: dict[str, dict[str, None]] = {}
+        for run in measured:
+            of_sets.setdefault(run.setup.config["model_set"]["name"], {}).update(dict.fromkeys(run.models.notes))
+        for name, notes in of_sets.items():
+            if notes:
+                wrapped = (textwrap.wrap(n, 80, initial_indent="  ", subsequent_indent="    ") for n in notes)
+                self._progress.say("\n".join([f"Models {name}", *itertools.chain.from_iterable(wrapped)]))
 
     def _one(self, run: Ready) -> None:
         """Measure a run, unless it was finished before."""

@@ -20,7 +20,7 @@ from tests.contracts.text_models import TEXTS, TOKENIZERS, byte_pairs, features,
 def test_tokens_are_those_of_the_library(tmp_path: Path, name: str) -> None:
     folder = TOKENIZERS[name](tmp_path)
     library = AutoTokenizer.from_pretrained(folder)
-    own = text_of(folder, None, 9)
+    own = text_of(folder, 9)
     ids, mask = own(text_items(TEXTS))
     length = min(9, library.model_max_length)
     for text, row, attended in zip(TEXTS, ids, mask, strict=True):
@@ -101,9 +101,37 @@ def test_an_assumed_pooling_is_named_and_another_can_be_stated(tmp_path: Path) -
 
 def test_a_prompt_and_a_tokenizer_are_part_of_the_identity(tmp_path: Path) -> None:
     folder = vocab_txt(tmp_path)
-    plain, asked = text_of(folder, None, 9), text_of(folder, None, 9, prompt="good ")
+    plain, asked = text_of(folder, 9), text_of(folder, 9, prompt="good ")
     assert plain.fingerprint != asked.fingerprint
     ids, _ = asked(text_items(["film"]))
     assert ids.equal(plain(text_items(["good film"]))[0])
     again = TextPreprocessing.from_settings(asked.settings(), tmp_path)
     assert again == asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("RobertaModel", {}),
+        ("CamembertModel", {}),
+        ("XLMRobertaModel", {}),
+        ("MPNetModel", {}),
+        ("EsmModel", {"position_embedding_type": "absolute"}),
+        ("Data2VecTextModel", {}),
+        ("IBertModel", {}),
+        ("BertModel", {}),
+        ("ElectraModel", {}),
+    ],
+)
+def test_no_text_is_longer_than_the_positions_of_its_model(tmp_path: Path, kind: str, more: dict[str, Any]) -> None:
+    folder = language_model(tmp_path / "m", kind, vocab_txt, max_position_embeddings=12, pad_token_id=1, **more)
+    loaded = opened(folder)
+    library = getattr(transformers, kind).from_pretrained(folder).eval()
+    text = "a good film was long the bad film " * 3
+    ids, mask = loaded.preprocessing(text_items([text]))
+    assert mask.all()  # as long as can be
+    with torch.no_grad():
+        expected = library(input_ids=ids, attention_mask=mask)[0].mean(1)
+        with pytest.raises((IndexError, RuntimeError)):
+            library(input_ids=torch.cat([ids, ids[:, -1:]], 1))
+    torch.testing.assert_close(features(loaded, [text]), expected, rtol=1e-4, atol=1e-5)

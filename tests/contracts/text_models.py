@@ -83,6 +83,30 @@ def saved_again(folder: Path) -> Path:
     return folder / "json"
 
 
+def settings_only(folder: Path, kind: str) -> Path:
+    """A tokenizer of bytes or characters, which has no vocabulary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
+    return folder
+
+
+def esm(folder: Path) -> Path:
+    vocab_txt(folder, "EsmTokenizer")
+    (folder / "vocab.txt").write_text(
+        "\n".join(["<cls>", "<pad>", "<eos>", "<unk>", "a", "film", "long", "<mask>"])
+    )
+    return folder
+
+
+def bertweet(folder: Path) -> Path:
+    vocab_txt(folder, "BertweetTokenizer")
+    (folder / "vocab.txt").write_text(
+        "\n".join(f"{word} {9 - i}" for i, word in enumerate(["a", "film", "l@@", "ong"]))
+    )
+    (folder / "bpe.codes").write_text("f i 9\nfi l 8\nfil m</w> 7\nn g</w> 6\no ng</w> 5\n")
+    return folder
+
+
 TOKENIZERS: dict[str, Callable[[Path], Path]] = {
     "vocab.txt": vocab_txt,
     "vocab.txt, cased": lambda folder: vocab_txt(folder, do_lower_case=False),
@@ -100,6 +124,10 @@ TOKENIZERS: dict[str, Callable[[Path], Path]] = {
         folder, "sentencepiece.bpe.model", "XLMRobertaTokenizer"
     ),
     "tokenizer.json": saved_again,
+    "none but its class, ByT5": lambda folder: settings_only(folder, "ByT5Tokenizer"),
+    "none but its class, CANINE": lambda folder: settings_only(folder, "CanineTokenizer"),
+    "vocab.txt of ESM": esm,
+    "vocab.txt and bpe.codes of BERTweet": bertweet,
 }
 
 

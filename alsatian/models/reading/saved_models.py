@@ -23,7 +23,7 @@ from alsatian.models.reading.inputs.images import image_of
 from alsatian.models.reading.inputs.processors import processor_file
 from alsatian.models.reading.inputs.sentences import Sentences, sentences_in
 from alsatian.models.reading.inputs.settings import IMAGE, STATED, TEXT, Reading, stated_in
-from alsatian.models.reading.inputs.tokenizers import text_of, tokenizer_in
+from alsatian.models.reading.inputs.tokenizers import positions, text_of, tokenizer_in
 from alsatian.models.reading.parameters.checkpoints import INDEX, read_checkpoint, read_json, read_state
 from alsatian.models.reading.parameters.loading import (
     Loaded,
@@ -95,7 +95,7 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     state = _fitted(state, empty, reading, file, notes, stated.get("prefix"))
     modality = _modality(model_class, folder, reading, notes)
     texts = adapter.file.parent if adapter and tokenizer_in(adapter.file.parent) else folder
-    preprocessing = _preprocessing(folder, texts, modality, settings, stated, sentences, reading)
+    preprocessing = _preprocessing(folder, texts, modality, empty, stated, sentences, reading)
     rest = merge(adapter, state) if adapter else None
     pooling = stated.get("pooling") or (sentences.pooling if sentences else reading.pooling)
     with one_line(f"{file}: cannot be loaded into {model_class.__name__}"), quiet():
@@ -158,19 +158,20 @@ def _own_words(adapter: Adapter, empty: Any) -> int | None:
 
 
 def _preprocessing(
-    folder: Path, texts: Path, modality: str, settings: Any, stated: Mapping[str, Any],
-    sentences: Sentences | None, reading: Reading,
+    folder: Path, texts: Path, modality: str, empty: Any, stated: Mapping[str, Any], sentences: Sentences | None,
+    reading: Reading,
 ) -> Preprocessing:  # fmt: skip
-    """What prepares images, by the files in ``folder``, or texts, by those in ``texts``."""
+    """What prepares images, by the files in ``folder``, or texts, by those in ``texts``, for ``empty``."""
     with quiet():
         if modality == IMAGE:
             return image_of(folder, stated)
-        own = getattr(settings, "text_config", None) or settings
+        config = getattr(empty.config, "text_config", None) or empty.config
+        length = min(reading.length, positions(config, empty))
         if sentences is None:
-            return text_of(texts, own, reading.length)
-        length = min(reading.length, sentences.length or reading.length)
+            return text_of(texts, length)
         where = sentences.transformer if texts == folder else texts
-        return text_of(where, own, length, lower=sentences.lower, prompt=sentences.prompt)
+        length = min(length, sentences.length or length)
+        return text_of(where, length, lower=sentences.lower, prompt=sentences.prompt)
 
 
 def _load_layers(extractor: FeatureExtractor, sentences: Sentences | None) -> None:

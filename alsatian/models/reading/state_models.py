@@ -121,7 +121,8 @@ def timm_images(
     if channels != CHANNELS:
         raise ConfigError(f"{path}: {spec.name} takes images of {channels} channels; only {CHANNELS} are given")
     if not given:
-        notes.append(f"images as timm prepares them for {spec.name}: {plain(config)}")
+        how = f"{height}×{width}, {config['interpolation']}, crop {config['crop_pct']:g}"
+        notes.append(f"images as timm prepares them for {spec.name} ({how})")
     return TransformedImages("timm", plain(config), height, width)
 
 

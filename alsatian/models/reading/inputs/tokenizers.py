@@ -1,27 +1,30 @@
-"""The tokenizer of a model, from whatever files it was saved in, as one file of the library tokenizers."""
+"""The tokenizer of a model, from whatever files it was saved in, as one file."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from alsatian.data.encoders import all_files
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, first_line
 from alsatian.models.reading.parameters.checkpoints import read_json
 
 FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-    "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model",
+    "vocab.json", "merges.txt", "bpe.codes", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+    "spm.model", "source.spm", "target.spm", "vocab-src.json", "vocab-tgt.json", "dict.txt",
 )  # fmt: skip
 """What tokenizers are saved in, by the names that transformers gives them."""
 
 
-def text_of(folder: Path, config: Any, length: int, *, lower: bool = False, prompt: str = "") -> TextPreprocessing:
-    """As ``AutoTokenizer`` reads ``folder``; at most ``length`` tokens and as many as there are positions for.
+def text_of(folder: Path, length: int, *, lower: bool = False, prompt: str = "") -> TextPreprocessing:
+    """As ``AutoTokenizer`` reads ``folder``; at most ``length`` tokens.
 
     Texts are padded behind their tokens, so that positions stay those of the text alone.
 
     Args:
-        config: the model's configuration.
         lower: put texts into lower case first.
         prompt: put before every text.
 
@@ -41,20 +44,19 @@ def text_of(folder: Path, config: Any, length: int, *, lower: bool = False, prom
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # whatever a library raises about a file
         raise ConfigError(f"{folder}: its tokenizer cannot be read by transformers: {first_line(error)}") from error
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        raise ConfigError(
-            f"{folder}: its {type(tokenizer).__name__} exists in Python only, which is not read; use a model with "
-            "a fast tokenizer"
-        )
     if getattr(tokenizer, "split_special_tokens", False):
         raise ConfigError(f"{stated}: split_special_tokens=true is not read")
-    if any(backend.encode("a").type_ids):
+    if any(tokenizer("a").get("token_type_ids", ())):
         raise ConfigError(f"{folder}: its tokenizer gives token types, which are not passed on to models")
+    length = min(length, int(getattr(tokenizer, "model_max_length", None) or length))
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        # The configuration says of which kind a tokenizer is, where its own files do not.
+        names = (*FILES, *type(tokenizer).vocab_files_names.values(), "config.json")
+        return TextPreprocessing.holding(all_files(folder, names, lower), length, prompt)
     if lower:
         own = [backend.normalizer] if backend.normalizer else []
         backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
-    length = min(length, positions(config), int(getattr(tokenizer, "model_max_length", None) or length))
     backend.enable_truncation(length, direction=tokenizer.truncation_side)
     pad = tokenizer.pad_token_id
     # Without a token for padding any will do: the mask hides it.
@@ -67,12 +69,12 @@ def tokenizer_in(folder: Path) -> bool:
     return any((folder / name).exists() for name in FILES)
 
 
-def positions(config: Any) -> int:
-    """Tokens of a text that a model with the configuration ``config`` has positions for."""
+def positions(config: Any, model: nn.Module) -> int:
+    """Tokens of a text that ``model``, of the configuration ``config``, has positions for."""
     found = getattr(config, "max_position_embeddings", None)
-    if not isinstance(found, int) or found <= 0:
-        return 2**31
-    if "roberta" in str(getattr(config, "model_type", "")):
+    most = found if isinstance(found, int) and found > 0 else 2**31
+    for name, module in model.named_modules():
         # RoBERTa and its kin count positions from behind the padding token's id.
-        return found - (getattr(config, "pad_token_id", None) or 0) - 1
-    return found
+        if name.endswith("position_embeddings") and isinstance(pad := getattr(module, "padding_idx", None), int):
+            most = min(most, int(getattr(module, "num_embeddings", most)) - pad - 1)
+    return most
