@@ -134,12 +134,15 @@ class Parts:
         return self._datasets[key]
 
     def _whole(self, config: dict[str, Any], steps: Progress) -> ModelSet:
-        device = config["device"]["name"]
-        key = digest_json([config["model_set"], config["store_dir"], device])
+        device, chosen = config["device"]["name"], dict(config["model_set"])
+        data = self._datasets.get(digest_json(config["dataset"]))
+        if data is not None and "modality" in chosen and chosen["modality"] is None:
+            chosen["modality"] = data.modality  # of models with two towers the one that takes the data
+        key = digest_json([chosen, config["store_dir"], device])
         if key not in self._model_sets:
             # Every read is verified, so that no strategy pays for what another has checked before.
             store = BlockStore(config["store_dir"], verify="always")
-            self._model_sets[key] = generator(config).open(store, device, steps)
+            self._model_sets[key] = generator({"model_set": chosen}).open(store, device, steps)
         return self._model_sets[key]
 
 

@@ -91,13 +91,38 @@ def test_without_a_processor_it_is_the_texts(tmp_path: Path) -> None:
     assert opened(tmp_path / "m").preprocessing.modality == "image"
 
 
-def test_a_modality_that_the_model_lacks_is_refused(tmp_path: Path) -> None:
+def test_other_models_are_not_concerned(tmp_path: Path) -> None:
     save_vit(vit(), tmp_path / "vit")
     language_model(tmp_path / "bert", "BertModel", vocab_txt)
-    with pytest.raises(ConfigError, match="modality=text, but ViTForImageClassification takes images only"):
-        opened(tmp_path / "vit", modality="text")
-    with pytest.raises(ConfigError, match="modality=image, but BertModel takes texts only"):
-        opened(tmp_path / "bert", modality="image")
+    assert opened(tmp_path / "vit", modality="text").preprocessing.modality == "image"
+    assert opened(tmp_path / "bert", modality="image").preprocessing.modality == "text"
+
+
+def test_a_stored_model_is_read_again_for_its_other_tower(tmp_path: Path) -> None:
+    two_towers(tmp_path / "models" / "clip", "CLIPModel")
+    save_vit(vit(), tmp_path / "models" / "vit")
+    store = BlockStore(tmp_path / "store")
+    for modality in ("image", "text", None):
+        models = FolderSet(path=tmp_path / "models", modality=modality).open(store)
+        assert models.candidates[0].preprocessing.modality == (modality or "image")
+        made = store.manifest_path("vit").stat().st_mtime_ns
+        assert FolderSet(path=tmp_path / "models", modality="text").open(store)
+        assert store.manifest_path("vit").stat().st_mtime_ns == made
+
+
+def test_a_run_takes_the_tower_that_takes_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    two_towers(tmp_path / "models" / "clip", "CLIPModel")
+    for label in ("good", "bad"):
+        (tmp_path / "texts" / label).mkdir(parents=True)
+        for i in range(6):
+            (tmp_path / "texts" / label / f"{i}.txt").write_text(f"a {label} film {i}")
+    words = ["model_set=folder", "model_set.path=models", "dataset=text_files", "dataset.source=texts"]
+    assert main(["run", *words, "storage=local", "repeats=1", "batch_size=4"]) == 0
+    (path,) = (tmp_path / "results").rglob("run.json")
+    assert "for texts" in json.loads(path.read_text())["model_set"]["notes"][0]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
                 empty = model_class(settings)
     check_size(empty, state, inner / CONFIG)
     state = _fitted(state, empty, reading, file, notes, stated.get("prefix"))
-    modality = _modality(model_class, folder, reading, notes)
+    modality, towers = _modality(model_class, folder, reading, notes)
     texts = adapter.file.parent if adapter and tokenizer_in(adapter.file.parent) else folder
     preprocessing = _preprocessing(folder, texts, modality, empty, stated, sentences, reading)
     rest = merge(adapter, state) if adapter else None
@@ -124,27 +124,23 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
         merge_rest(rest, dict(module.named_parameters()), needed)
     if isinstance(preprocessing, TextPreprocessing):
         check_text(extractor, preprocessing, folder, notes)
-    return Loaded(extractor, built, spec, preprocessing, tuple(notes))
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes), towers)
 
 
-def _modality(model_class: Any, folder: Path, reading: Reading, notes: list[str]) -> str:
-    """What the model takes, or the one of its two towers that is read."""
+def _modality(model_class: Any, folder: Path, reading: Reading, notes: list[str]) -> tuple[str, bool]:
+    """What the model takes, and whether it has two towers, of which it is that of the one that is read."""
     one = _INPUTS.get(model_class.main_input_name)
     if one is None:
         raise ConfigError(
             f"{folder}: the model takes {model_class.main_input_name}; only images and texts are read"
         )
     taken = signature(model_class.forward).parameters
-    both = all(name in taken for name in _INPUTS)
-    if reading.modality is not None and not both and reading.modality != one:
-        raise ConfigError(f"{folder}: modality={reading.modality}, but {model_class.__name__} takes {one}s only")
-    if not both:
-        return one
-    if reading.modality is None:
-        chosen, other = (IMAGE, TEXT) if processor_file(folder) else (TEXT, IMAGE)
-        notes.append(f"the part of {model_class.__name__} for {chosen}s (modality={other} takes the other)")
-        return chosen
-    return reading.modality
+    if not all(name in taken for name in _INPUTS):
+        return one, False
+    chosen = reading.modality or (IMAGE if processor_file(folder) else TEXT)
+    other = TEXT if chosen == IMAGE else IMAGE
+    notes.append(f"the part of {model_class.__name__} for {chosen}s (modality={other} takes the other)")
+    return chosen, True
 
 
 def _own_words(adapter: Adapter, empty: Any) -> int | None:

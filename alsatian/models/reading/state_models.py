@@ -130,8 +130,6 @@ def _loaded(
     spec: ArchitectureSpec, preprocessing: Preprocessing, state: dict[str, torch.Tensor], file: Path, where: Path,
     architectures: Path, reading: Reading, notes: list[str], prefix: str | None, adapter: Adapter | None,
 ) -> Loaded:  # fmt: skip
-    if reading.modality == "text":
-        raise ConfigError(f"{where}: modality=text, but {spec.source}'s {spec.name} takes images")
     check_counts(spec.options, len(state), where)
     with one_line(f"{where}: {spec.source} cannot build {spec.name}"):
         check_size(without_values(lambda: library_module(spec)), state, where)

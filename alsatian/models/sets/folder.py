@@ -24,7 +24,11 @@ from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
 from alsatian.models.reading.parameters import lora
 from alsatian.models.reading.parameters.checkpoints import SUFFIXES
 from alsatian.models.reading.parameters.state_dicts import EMA
+from alsatian.models.sets.adapter_bases import base_of
 from alsatian.progress import Progress, unheard
+
+# Of a model with two towers: the modality that was asked for.
+_TOWER = "modality"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +161,7 @@ def add_one(
         default = f"{path}: holds {len(models)} models where one is expected"
         raise ConfigError(next(iter(found.refused.values()), default))
     (model,) = models
-    base = _base(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
+    base = base_of(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
     return _read(store, model, base, reading or Reading(), model_id, metadata)
 
 
@@ -165,13 +169,16 @@ def _add(
     store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], reading: Reading, stored: set[str]
 ) -> None:
     """Add ``model`` to ``store`` unless it is there."""
-    base = _base(store, model, models, stored) if model.kind == "adapter" else None
+    base = base_of(store, model, models, stored) if model.kind == "adapter" else None
     place = str(model.path.resolve())
-    key = digest_json([m.stamp() for m in (model, base) if m] + [reading.plain(), code_version(), READING_VERSION])
+    settings = replace(reading, modality=None).plain()  # which concerns few models, see below
+    stamps = [m.stamp() for m in (model, base) if m]
+    key = digest_json([*stamps, settings, code_version(), READING_VERSION])
     known = store.known(model.id) if model.id in stored else None
     if known is not None:
         origin: Any = known.metadata.get("folder")
-        if origin and origin["key"] == key and store.holds_all(known):
+        same_tower = known.metadata.get(_TOWER, reading.modality) == reading.modality
+        if origin and origin["key"] == key and same_tower and store.holds_all(known):
             return
         if not origin or origin["path"] != place:
             raise StoreError(
@@ -198,47 +205,10 @@ def _read(
         loaded = saved_models.open_folder(source.path, store.architectures, reading, adapter)
     else:
         loaded = state_models.open_state(source.path, source.statement, store.architectures, reading, adapter)
+    if loaded.towers:
+        metadata = {**metadata, _TOWER: reading.modality}
     if loaded.notes:
         metadata = {**metadata, "notes": list(loaded.notes)}
     if base and adapter:
         metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
     return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
-
-
-def _base(store: BlockStore, adapter: ModelFiles, models: Sequence[ModelFiles], stored: set[str]) -> ModelFiles:
-    """The model that ``adapter`` was made for: of its own folder, or of one that was added before."""
-    name = lora.base_name(adapter.path)
-    places = ((adapter.path / name).resolve(), Path(name).resolve())
-    parts = tuple(part for part in Path(name).parts if part not in ("/", ".", ".."))
-    here = [m for m in models if m.kind != "adapter"]
-    # The nearest meaning first: a path, then the end of a path, then a name.
-    for pool in (here, _added_before(store, stored)):
-        for fits in (
-            [m for m in pool if m.path.resolve() in places],
-            [m for m in pool if parts and _tail(m.id, len(parts)) == parts],
-            [m for m in pool if parts and _tail(m.id, 1) == parts[-1:]],
-        ):
-            if len(fits) > 1:
-                names = ", ".join(m.id for m in fits)
-                raise ConfigError(f"{adapter.path}: its base '{name}' may be any of {names}; write its path")
-            if fits:
-                return fits[0]
-    raise ConfigError(
-        f"{adapter.path}: its base '{name}' is not in this folder; put it there, or add the base's folder first"
-    )
-
-
-def _added_before(store: BlockStore, stored: set[str]) -> list[ModelFiles]:
-    """Models of other folders whose files are still there."""
-    added = []
-    for model_id in sorted(stored):
-        known = store.known(model_id)
-        origin: Any = known.metadata.get("folder") if known else None
-        if origin and origin["kind"] != "adapter" and Path(origin["path"]).exists():
-            statement = Path(origin["statement"]) if origin["statement"] else None
-            added.append(ModelFiles(model_id, origin["kind"], Path(origin["path"]), statement))
-    return added
-
-
-def _tail(model_id: str, length: int) -> tuple[str, ...]:
-    return tuple(model_id.split("/"))[-length:]

@@ -24,8 +24,8 @@ class Reading:
     Attributes:
         length: tokens of a text, at most; a model with fewer positions takes fewer.
         weights: of a checkpoint with averaged and raw weights, ``"ema"`` or ``"raw"``.
-        modality: of a model with one tower for images and one for texts, ``"image"`` or ``"text"``; None for the
-            one whose processor lies beside it.
+        modality: of a model with one tower for images and one for texts, ``"image"`` or ``"text"``; None for that
+            of images if an image processor lies beside it. Other models are not concerned.
         pooling: how a text's tokens become one vector where the model's files do not say; see ``POOLINGS`` of
             :mod:`alsatian.models.reading.features.pooling`.
     """

@@ -33,6 +33,7 @@ class Loaded:
         spec: how to build it again.
         preprocessing: what its input needs.
         notes: what was taken of several possibilities, and what was assumed, for people.
+        towers: whether the model has one part for images and one for texts, of which one was read.
     """
 
     module: FeatureExtractor
@@ -40,6 +41,7 @@ class Loaded:
     spec: ArchitectureSpec
     preprocessing: Preprocessing
     notes: tuple[str, ...] = field(default=())
+    towers: bool = False
 
 
 def used(extractor: FeatureExtractor, built: Architecture) -> dict[str, torch.Tensor]:
