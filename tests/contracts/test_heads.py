@@ -70,9 +70,7 @@ def warned(module: nn.Module, tmp_path: Path, size: int = 8) -> list[str]:
 
 # torchvision's builders, with the name of their last layer.
 BUILDERS = {
-    "resnet18": "fc", "vgg11": "classifier.6", "squeezenet1_1": "classifier.1", "densenet121": "classifier",
-    "mobilenet_v3_small": "classifier.3", "efficientnet_b0": "classifier.1", "swin_t": "head",
-    "shufflenet_v2_x0_5": "fc", "regnet_y_400mf": "fc", "convnext_tiny": "classifier.2",
+    "resnet18": "fc", "squeezenet1_1": "classifier.1", "mobilenet_v3_small": "classifier.3",
 }  # fmt: skip
 
 

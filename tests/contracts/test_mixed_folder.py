@@ -64,7 +64,14 @@ def test_one_command_ranks_twelve_kinds_as_plain_scripts_do(
     assert len(scripts) == 12
     odd_images(tmp_path / "images")
     words = ["model_set=folder", "model_set.path=models", "dataset=image_files", "dataset.source=images"]
-    more = ["dataset.on_bad_item=skip", f"batch_size={BATCH}", "schedule=exhaustive", "storage=local", "repeats=1"]
+    more = [
+        "dataset.on_bad_item=skip",
+        "dataset.bad_share=0.1",
+        f"batch_size={BATCH}",
+        "schedule=exhaustive",
+        "storage=local",
+        "repeats=1",
+    ]
     assert main(["run", *words, *more, "strategy=alsatian"]) == 0
     output = capsys.readouterr().out
     assert all(
@@ -79,7 +86,7 @@ def test_one_command_ranks_twelve_kinds_as_plain_scripts_do(
     result = json.loads(path.read_text())
     (only,) = run.rounds
     assert sorted(only.scores) == sorted(scripts)
-    data = image_files("images", on_bad_item="skip", seed=0)
+    data = image_files("images", on_bad_item="skip", bad_share=0.1, seed=0)
     labels = [torch.from_numpy(data.train_labels), torch.from_numpy(data.test_labels)]
     for model, extract in scripts.items():
         train, test = (extracted(extract, items) for items in (data.train_items, data.test_items))
