@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
 from alsatian.data.text import TextPreprocessing, text_items
@@ -135,3 +136,15 @@ def test_no_text_is_longer_than_the_positions_of_its_model(tmp_path: Path, kind:
         with pytest.raises((IndexError, RuntimeError)):
             library(input_ids=torch.cat([ids, ids[:, -1:]], 1))
     torch.testing.assert_close(features(loaded, [text]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_names_of_old_releases_are_read(tmp_path: Path) -> None:
+    folder = language_model(tmp_path / "m", "BertModel", vocab_txt)
+    expected = features(opened(folder), TEXTS)
+    state = load_file(folder / "model.safetensors")
+    old = {n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
+           for n, t in state.items()}  # fmt: skip
+    assert old.keys() != state.keys()
+    (folder / "model.safetensors").unlink()
+    torch.save({f"bert.{n}": t for n, t in old.items()}, folder / "pytorch_model.bin")
+    assert torch.equal(features(opened(folder), TEXTS), expected)
