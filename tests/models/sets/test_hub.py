@@ -23,6 +23,7 @@ from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.composition import cells, choices
 from experiments.configuration.setup import strategy_named
+from tests.contracts.text_models import language_model, vocab_txt
 
 ROOT = Path(__file__).parents[3]
 BASE = "lab/base"
@@ -425,3 +426,20 @@ def test_code_from_a_repository_is_never_trusted() -> None:
                 assert not any(isinstance(k, ast.Constant) and k.value == "trust_remote_code" for k in node.keys), (
                     path
                 )
+
+
+def test_the_parts_of_sentence_transformers_are_downloaded_too(hub: Hub, store: BlockStore) -> None:
+    folder = hub.add("eve/sentences", 80)
+    language_model(folder, "BertModel", vocab_txt)
+    parts = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    (folder / "modules.json").write_text(
+        json.dumps([{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in parts])
+    )
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    ids = HubSet(base="eve/sentences").open(store).candidates
+    assert ids[0].architecture is not None
+    assert ids[0].architecture.pooling == "class_token"
+    asked = [settings["allow_patterns"] for model, settings in hub.downloads if model == "eve/sentences"]
+    assert "[0-9]_*/*.json" in asked[-1]
+    assert hub.downloads[-1][1]["ignore_patterns"] == []
