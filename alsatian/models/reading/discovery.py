@@ -109,7 +109,11 @@ def _walk(
         found.left_out[place] = f"{folder}: left out, it is a link to {seen[real]}, which is read"
         return
     seen[real] = folder
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        found.refused[place] = f"{folder}: cannot be read ({error.strerror})"
+        return
     folders = [folder / name for name in names if (folder / name).is_dir()]
     files = [name for name in names if not (folder / name).is_dir()]
     here = _models_in(folder, files, root, found)

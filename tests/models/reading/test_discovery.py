@@ -1,5 +1,6 @@
 """Which models there are in a folder: what is passed over is said, with how to include it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,19 @@ def test_what_is_left_out_is_told_with_the_set(root: Path, tmp_path: Path) -> No
     assert add_path(store, root, left_out=lambda _, line: lines.append(line)) == ["out"]
     assert len(lines) == 1
     assert FolderSet(path=root, include=["out/*"]).open(store).candidates[1].id == "out/checkpoint-10"
+
+
+def test_a_folder_that_is_not_for_this_user_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_vit(vit(), root / "m")
+    (root / "closed").mkdir()
+    listdir = os.listdir
+
+    def closed(path: Path) -> list[str]:
+        if path == root / "closed":
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", closed)
+    found = find(root)
+    assert list(found.models) == ["m"]
+    assert found.refused == {"closed": f"{root}/closed: cannot be read (Permission denied)"}
