@@ -45,6 +45,11 @@ MODELS: list[tuple[str, Callable[[Path], Path], dict[str, Any]]] = [
         lambda f: byte_pairs(f, tokenizer_class="GPT2Tokenizer", padding_side="left", pad_token="<pad>"),
         {},
     ),
+    (  # its configuration holds a number that JSON lacks
+        "Mamba2Model",
+        lambda f: byte_pairs(f, tokenizer_class="GPT2Tokenizer", pad_token="<pad>"),
+        {"num_heads": 2, "head_dim": 32, "n_groups": 1, "state_size": 8},
+    ),
     ("BertForMaskedLM", vocab_txt, {}),
     ("GPT2LMHeadModel", TOKENIZERS["vocab.json and merges.txt of GPT-2"], {}),
     ("T5ForConditionalGeneration", TOKENIZERS["spiece.model of T5"], {}),

@@ -16,7 +16,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.reading.architectures import all_keys, architecture
+from alsatian.models.reading.architectures import all_keys, architecture, configuration
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.features.text_checks import check_text
 from alsatian.models.reading.inputs.images import image_of
@@ -84,8 +84,8 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     options = {**_reduced(config), "use_cache": False}
     check_counts(options, len(state), inner / CONFIG)
     with one_line(f"{inner}: transformers cannot make a {model_class.__name__} of {CONFIG}"), quiet():
-        settings = model_class.config_class.from_dict(dict(options))
-        options = json.loads(json.dumps(_reduced(settings.to_dict())))
+        settings = configuration(model_class, options)
+        options = _reduced(json.loads(settings.to_json_string(use_diff=False)))
         with torch.device("meta"):
             empty = model_class(settings)
             if adapter and (words := _own_words(adapter, empty)):  # it was made for a larger vocabulary
