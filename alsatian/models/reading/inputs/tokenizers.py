@@ -42,13 +42,17 @@ def text_of(folder: Path, length: int, *, lower: bool = False, prompt: str = "")
         raise ConfigError(f"{stated}: is refused: auto_map asks for code of its own, which is never run")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        most = int(tokenizer.model_max_length or length)
+        types = tokenizer("a").get("token_type_ids", ())
     except Exception as error:  # whatever a library raises about a file
         raise ConfigError(f"{folder}: its tokenizer cannot be read by transformers: {first_line(error)}") from error
     if getattr(tokenizer, "split_special_tokens", False):
         raise ConfigError(f"{stated}: split_special_tokens=true is not read")
-    if any(tokenizer("a").get("token_type_ids", ())):
+    if any(types):
         raise ConfigError(f"{folder}: its tokenizer gives token types, which are not passed on to models")
-    length = min(length, int(getattr(tokenizer, "model_max_length", None) or length))
+    if most < 2:
+        raise ConfigError(f"{stated}: model_max_length={most}: a number of tokens is needed, at least 2")
+    length = min(length, most)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         # The configuration says of which kind a tokenizer is, where its own files do not.
