@@ -21,6 +21,7 @@ from alsatian.models.reading.parameters.loading import (
     check_size,
     load,
     merge_rest,
+    note_unused,
     one_line,
     used,
 )  # fmt: skip
@@ -138,13 +139,14 @@ def _loaded(
         with torch.random.fork_rng(devices=[]):
             module = library_module(spec).eval()
         names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
+        whole = set(module.state_dict())  # with the head
         extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
     with one_line(f"{file}: cannot be split"):
         built = architecture(spec, preprocessing, folder=architectures)
     needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
     state = fitted(state, needed, reading.weights, file, notes, prefix)
     rest = merge(adapter, state) if adapter else None
-    load(module, state, needed, file)
+    note_unused(set(load(module, state, needed, file)) - whole, notes)
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
     return Loaded(extractor, built, spec, preprocessing, tuple(notes))
