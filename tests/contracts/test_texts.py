@@ -14,7 +14,16 @@ from transformers import AutoModel, AutoTokenizer
 from alsatian.data.text import TextPreprocessing, text_items
 from alsatian.errors import ConfigError
 from alsatian.models.reading.inputs.tokenizers import text_of
-from tests.contracts.text_models import TEXTS, TOKENIZERS, byte_pairs, features, language_model, opened, vocab_txt
+from tests.contracts.text_models import (
+    TEXTS,
+    TOKENIZERS,
+    byte_pairs,
+    edit,
+    features,
+    language_model,
+    opened,
+    vocab_txt,
+)
 from tests.models.reading.checkpoint_files import save_vit, vit
 
 
@@ -104,6 +113,19 @@ def test_features_that_are_no_numbers_are_left_to_the_search(tmp_path: Path) -> 
 def test_a_length_of_a_tokenizer_that_is_none_is_refused_in_a_line(tmp_path: Path, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{tmp_path}.*: ") as caught:
         text_of(vocab_txt(tmp_path, model_max_length=value), 9)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_that_gives_other_tokens_each_time_is_refused(tmp_path: Path) -> None:
+    folder = TOKENIZERS["vocab.json and merges.txt of GPT-2"](tmp_path / "m")
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    edit(tmp_path / "tokenizer_config.json", lambda v: v.update(tokenizer_class="PreTrainedTokenizerFast"))
+    library = AutoTokenizer.from_pretrained(tmp_path)
+    ids, mask = text_of(tmp_path, 9)(text_items(TEXTS[:1]))
+    assert ids[0, : mask.sum()].tolist() == library(TEXTS[0])["input_ids"]
+    edit(tmp_path / "tokenizer.json", lambda v: v["model"].update(dropout=0.5))
+    with pytest.raises(ConfigError, match=r"leaves out merges at random \(dropout=0.5\)") as caught:
+        text_of(tmp_path, 9)
     assert "\n" not in str(caught.value)
 
 

@@ -129,7 +129,8 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
     if isinstance(preprocessing, TextPreprocessing):
-        check_text(extractor, preprocessing, folder, notes)
+        with quiet():
+            check_text(extractor, preprocessing, folder, notes)
     return Loaded(extractor, built, spec, preprocessing, tuple(notes))
 
 

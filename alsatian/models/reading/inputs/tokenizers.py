@@ -58,6 +58,11 @@ def text_of(folder: Path, length: int, *, lower: bool = False, prompt: str = "")
         # The configuration says of which kind a tokenizer is, where its own files do not.
         names = (*FILES, *type(tokenizer).vocab_files_names.values(), "config.json")
         return TextPreprocessing.holding(all_files(folder, names, lower), length, prompt)
+    if getattr(backend.model, "dropout", None):
+        raise ConfigError(
+            f"{folder}: its tokenizer leaves out merges at random (dropout={backend.model.dropout:g}), so a text "
+            "has other tokens each time; delete dropout from tokenizer.json"
+        )
     if lower:
         own = [backend.normalizer] if backend.normalizer else []
         backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
@@ -75,7 +80,7 @@ def tokenizer_in(folder: Path) -> bool:
 
 def positions(config: Any, model: nn.Module) -> int:
     """Tokens of a text that ``model``, of the configuration ``config``, has positions for."""
-    found = getattr(config, "max_position_embeddings", None)
+    found = getattr(config, "max_position_embeddings", getattr(config, "max_encoder_position_embeddings", None))
     most = found if isinstance(found, int) and found > 0 else 2**31
     for name, module in model.named_modules():
         # RoBERTa and its kin count positions from behind the padding token's id.
