@@ -49,8 +49,12 @@ class SplitError(AlsatianError):
 
 
 def first_line(error: BaseException) -> str:
-    """What ``error`` of a library says, in a line: its first one, or its type if it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What ``error`` of a library says, in a line: its first one, or its type if it says nothing.
+
+    A line that ends in a colon says nothing without the next one.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])
 
 
 # More names than this are no help in one line.

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image as Image
 import torch
 
-from alsatian.data.preprocessing import CHANNELS, Preprocessing, checked, decoded
+from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing, checked, decoded
 from alsatian.errors import ConfigError
 
 PIXELS = "pixel_values"
@@ -35,8 +35,9 @@ class LibraryImages(Preprocessing):
     width: int
 
     def __post_init__(self) -> None:
-        if not all(type(side) is int and side > 0 for side in (self.height, self.width)):
-            raise ConfigError(f"an input of {self.height!r} by {self.width!r} pixels; use numbers, at least 1")
+        if not all(type(side) is int and 1 <= side <= MOST_SIDE for side in (self.height, self.width)):
+            what = f"an input of {self.height!r} by {self.width!r} pixels"
+            raise ConfigError(f"{what}; use numbers from 1 to {MOST_SIDE}")
 
     @classmethod
     def from_settings(cls, value: Mapping[str, Any]) -> Self:

@@ -107,7 +107,7 @@ def text_files(
     about = DataSummary(
         source=source, split=split, notes=(f"texts are in column '{text}', labels in column '{label}'",)
     )
-    texts = objects([str(value) for value in table.present(text)])
+    texts = objects(table.texts(text))
     labels = objects(table.labels(label))
     return labelled_dataset(about, texts, labels, testing, items=items, test_share=test_share, seed=seed)
 

@@ -17,6 +17,8 @@ from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 
 CHANNELS = 3
+MOST_SIDE = 8192
+"""Pixels of a model's input in height or width, at most: a file that says more would fill the memory."""
 
 
 class Preprocessing(ABC):
@@ -75,8 +77,8 @@ class ImagePreprocessing(Preprocessing):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        if type(self.size) is not int or self.size < 1:
-            raise ConfigError(f"an image size of {self.size!r} pixels; use a number, at least 1")
+        if type(self.size) is not int or not 1 <= self.size <= MOST_SIDE:
+            raise ConfigError(f"an image size of {self.size!r} pixels; use a number from 1 to {MOST_SIDE}")
         complete = len(self.mean) == len(self.std) == CHANNELS
         if not complete or not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ConfigError(

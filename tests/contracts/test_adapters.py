@@ -134,6 +134,8 @@ def test_an_adapter_with_words_of_its_own(tmp_path: Path) -> None:
         ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa changes the base as well"),
         ({"layer_replication": [[0, 1]]}, "layer_replication"),
         ({"target_parameters": ["x"]}, "target_parameters"),
+        ({"trainable_token_indices": [1, 2]}, "trainable_token_indices=[1, 2] is not supported"),
+        ({"kasa_config": {"beta": 1e-4}}, "kasa_config"),
         ({"base_model_name_or_path": None}, "base_model_name_or_path is empty"),
     ],
 )

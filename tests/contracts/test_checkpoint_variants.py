@@ -98,6 +98,7 @@ WRITTEN: dict[str, Callable[[], Any]] = {
     "one unknown word": lambda: {"my_network": model().state_dict(), "step": 3},
     "two words": lambda: {"state": {"network": {"state_dict": model().state_dict()}}},
     "EMA by itself": lambda: {"ema_state_dict": model().state_dict()},
+    "negated views": lambda: {name: torch._neg_view(-t) for name, t in model().state_dict().items()},
     "weights by name": lambda: {"weights": dict(model().named_parameters()) | dict(model().named_buffers())},
 }
 
@@ -141,6 +142,7 @@ def test_what_tools_write(tmp_path: Path, name: str, suffix: str) -> None:
 PAIRS: dict[str, Callable[[State, State], dict[str, Any]]] = {
     "timm": lambda raw, ema: {"state_dict": raw, "state_dict_ema": ema, "epoch": 3},
     "DETR": lambda raw, ema: {"model": raw, "model_ema": {"module": ema}},
+    "stochastic averages": lambda raw, ema: {"state_dict": raw, "swa_state_dict": ema},
     "BasicSR": lambda raw, ema: {"params": raw, "params_ema": ema},
     "DINO": lambda raw, ema: {"student": raw, "teacher": ema},
     "Lightning": lambda raw, ema: {
@@ -161,6 +163,13 @@ def test_of_averaged_and_raw_weights_the_asked_ones_are_taken_and_named(
     found, notes = read(tmp_path / "m.pt", weights)
     assert_is(found, model(0 if weights == "raw" else 1))
     assert notes[0].startswith("the averaged weights" if weights == "ema" else "the raw weights")
+
+
+def test_other_sets_of_parameters_beside_the_model_are_named(tmp_path: Path) -> None:
+    torch.save({"model": model().state_dict(), "best": model(1).state_dict(), "epoch": 1}, tmp_path / "m.pt")
+    found, notes = read(tmp_path / "m.pt")
+    assert_is(found, model())
+    assert notes == ["the parameters below 'model'; those below best are left out"]
 
 
 def test_averages_of_pytorch(tmp_path: Path) -> None:
@@ -207,6 +216,7 @@ def expanded() -> State:
         (lambda: {"stem.weight": torch.eye(4).to_sparse_csr()}, "'stem.weight' is no dense tensor (sparse_csr)"),
         (lambda: {"a.weight": torch.quantize_per_tensor(torch.ones(2), 1.0, 0, torch.qint8)}, "quantized (qint8)"),
         (lambda: {"a.weight": torch.ones(2).to(torch.float8_e4m3fn)}, "quantized (float8_e4m3fn)"),
+        (lambda: {"a.bias": torch.ones(2) * 1j}, "'a.bias' is complex (complex64)"),
         (expanded, f"claims {2**42} bytes in a file of"),
         (lambda: {"stem.weight": torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])}, "is "),
         (lambda: {"a._orig_mod.w": torch.ones(1), "a.w": torch.ones(1)}, "two parameters have one name"),

@@ -227,6 +227,16 @@ def test_what_changes_pixels_is_another_preprocessing(tmp_path: Path) -> None:
         ({"image_processor_type": VIT, "size": {"depth": 3}}, "cannot be used by transformers"),
         ({"image_processor_type": VIT, "auto_map": {"AutoImageProcessor": "own.Own"}}, "auto_map asks for code"),
         ({}, "cannot be used by transformers"),
+        ({"image_processor_type": VIT, "size": 10**6}, "is refused: a side has at most 8192 pixels"),
+        (
+            {"image_processor_type": CLIP, "size": {"shortest_edge": 40}, "crop_size": 10**6},
+            "is refused: a side has at most 8192 pixels",
+        ),
+        (
+            {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 32}, "crop_pct": 1e-5},
+            "with crop_pct=1e-05 is refused: a side has at most 8192 pixels",
+        ),
+        ({"image_processor_type": VIT, "image_std": [0.0, 1.0, 1.0]}, "makes pixels that are not finite"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(tmp_path: Path, value: dict[str, Any], message: str) -> None:

@@ -151,6 +151,16 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "j.jsonl": (b"", "has no rows"),
     "k.xlsx": (b"PK", "is of no kind that is read; use .csv"),
     "l.csv": (b"text,label\na,b\nc\n", "1 of 2 labels are missing"),
+    "m.csv": (b"text,label\na,b,c\nd,e,f\n", "its rows hold more values than its first line names columns"),
+    "n.csv": (b"text,label,label\na,b,c\nd,e,f\n", "has several columns 'label'; rename all but one"),
+    "o.jsonl": (
+        b'{"text": "a", "label": 0}\n{"text": ["b"], "label": 1}',
+        "holds a value of type list, no text, in row 2",
+    ),
+    "p.jsonl": (
+        b'{"text": 7, "label": 0}\n{"text": 8, "label": 1}',
+        "holds a value of type int, no text, in row 1",
+    ),
 }
 
 

@@ -34,6 +34,13 @@ def assert_as_the_library(folder: Path) -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+PART = {"method": "forward", "method_output_name": "last_hidden_state"}
+
+
+def settings(folder: Path, **values: Any) -> None:
+    edit(folder / "sentence_bert_config.json", lambda value: value.update(values))
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_is_that_of_the_files(tmp_path: Path, pooling: Any) -> None:
     assert_as_the_library(sentence_model(tmp_path, pooling))
@@ -77,6 +84,12 @@ def test_settings_of_sentences(tmp_path: Path, settings: dict[str, Any]) -> None
     assert_as_the_library(sentence_model(tmp_path, **settings))
 
 
+def test_settings_that_change_no_vectors(tmp_path: Path) -> None:
+    folder = sentence_model(tmp_path)
+    settings(folder, model_args={"dtype": "float32"}, tokenizer_args={}, max_seq_length=None)
+    assert_as_the_library(folder)
+
+
 def test_a_real_model_gives_the_vectors_of_its_library() -> None:
     from importlib.util import find_spec
 
@@ -100,6 +113,35 @@ def test_a_real_model_gives_the_vectors_of_its_library() -> None:
         (lambda f: edit(f / "modules.json", lambda v: v.clear()), "only a Transformer with Pooling"),
         (lambda f: (f / "modules.json").write_text("{"), "is no list of modules"),
         (lambda f: edit(f / "1_Pooling/config.json", lambda v: v.update(pooling_mode="most")), "pooling 'most'"),
+        (lambda f: edit(f / "1_Pooling/config.json", lambda v: v.update(pooling_mode=3)), "pooling_mode=3 is no"),
+        (lambda f: edit(f / "1_Pooling/config.json", lambda v: v.update(pooling_mode=[])), "pooling_mode=[] is no"),
+        (
+            lambda f: edit(f / "1_Pooling/config.json", lambda v: v.update(pooling_mode=[["cls"]])),
+            "pooling '['cls']' is unknown",
+        ),
+        (
+            lambda f: edit(f / "modules.json", lambda v: v[0].update(type="custom_st.Transformer")),
+            "custom_st.Transformer is code of its own",
+        ),
+        (lambda f: settings(f, processing_kwargs={"text": {"max_length": 5}}), "processing_kwargs={"),
+        (lambda f: settings(f, tokenizer_args={"model_max_length": 5}), "tokenizer_args={"),
+        (
+            lambda f: settings(f, config_args={"num_hidden_layers": 1}),
+            "config_args={'num_hidden_layers': 1} is not",
+        ),
+        (lambda f: settings(f, model_args={"add_pooling_layer": False, "dtype": "float16"}), "model_args={"),
+        (
+            lambda f: settings(f, modality_config={"text": {"method": "forward", "method_output_name": "pooler"}}),
+            "modality_config={",
+        ),
+        (
+            lambda f: settings(f, modality_config={"text": PART, "message": PART}),
+            "modality_config={",
+        ),  # chat templates
+        (
+            lambda f: edit(f / "config_sentence_transformers.json", lambda v: v.update(truncate_dim=8)),
+            "truncate_dim=8 is not read",
+        ),
         (
             lambda f: edit(f / "sentence_bert_config.json", lambda v: v.update(max_seq_length="x")),
             "max_seq_length='x'",

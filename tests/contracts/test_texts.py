@@ -8,13 +8,23 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 from alsatian.data.text import TextPreprocessing, text_items
 from alsatian.errors import ConfigError
 from alsatian.models.reading.inputs.tokenizers import text_of
-from tests.contracts.text_models import TEXTS, TOKENIZERS, byte_pairs, features, language_model, opened, vocab_txt
+from tests.contracts.text_models import (
+    TEXTS,
+    TOKENIZERS,
+    byte_pairs,
+    edit,
+    features,
+    language_model,
+    opened,
+    vocab_txt,
+)
+from tests.models.reading.checkpoint_files import save_vit, vit
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -46,6 +56,11 @@ MODELS: list[tuple[str, Callable[[Path], Path], dict[str, Any]]] = [
         lambda f: byte_pairs(f, tokenizer_class="GPT2Tokenizer", padding_side="left", pad_token="<pad>"),
         {},
     ),
+    (  # its configuration holds a number that JSON lacks
+        "Mamba2Model",
+        lambda f: byte_pairs(f, tokenizer_class="GPT2Tokenizer", pad_token="<pad>"),
+        {"num_heads": 2, "head_dim": 32, "n_groups": 1, "state_size": 8},
+    ),
     ("BertForMaskedLM", vocab_txt, {}),
     ("GPT2LMHeadModel", TOKENIZERS["vocab.json and merges.txt of GPT-2"], {}),
     ("T5ForConditionalGeneration", TOKENIZERS["spiece.model of T5"], {}),
@@ -71,13 +86,55 @@ def test_padding_changes_no_features(
     torch.testing.assert_close(features(loaded, TEXTS), torch.cat(alone), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "more"), [("FNetModel", {"pad_token_id": 0})])
+@pytest.mark.parametrize(
+    ("kind", "tokenizer", "more"),
+    [
+        ("FNetModel", vocab_txt, {"pad_token_id": 0}),
+        ("CanineModel", TOKENIZERS["none but its class, CANINE"], {}),
+        ("ConvBertModel", vocab_txt, {}),
+    ],
+)
 def test_a_model_whose_features_change_with_padding_is_refused(
-    tmp_path: Path, kind: str, more: dict[str, Any]
+    tmp_path: Path, kind: str, tokenizer: Callable[[Path], Path], more: dict[str, Any]
 ) -> None:
-    folder = language_model(tmp_path / "m", kind, vocab_txt, **more)
+    folder = language_model(tmp_path / "m", kind, tokenizer, **more)
     with pytest.raises(ConfigError, match=f"the features of {kind} change with padding"):
         opened(folder, length=24)
+
+
+def test_features_that_are_no_numbers_are_left_to_the_search(tmp_path: Path) -> None:
+    folder = language_model(tmp_path / "m", "BertModel", vocab_txt)
+    state = load_file(folder / "model.safetensors")
+    save_file({**state, "embeddings.LayerNorm.bias": torch.full((32,), torch.nan)}, folder / "model.safetensors")
+    assert features(opened(folder, length=24), TEXTS).isnan().all()
+
+
+@pytest.mark.parametrize("value", ["a", -5, 1, float("nan"), [5]])
+def test_a_length_of_a_tokenizer_that_is_none_is_refused_in_a_line(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"^{tmp_path}.*: ") as caught:
+        text_of(vocab_txt(tmp_path, model_max_length=value), 9)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_that_gives_other_tokens_each_time_is_refused(tmp_path: Path) -> None:
+    folder = TOKENIZERS["vocab.json and merges.txt of GPT-2"](tmp_path / "m")
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    edit(tmp_path / "tokenizer_config.json", lambda v: v.update(tokenizer_class="PreTrainedTokenizerFast"))
+    library = AutoTokenizer.from_pretrained(tmp_path)
+    ids, mask = text_of(tmp_path, 9)(text_items(TEXTS[:1]))
+    assert ids[0, : mask.sum()].tolist() == library(TEXTS[0])["input_ids"]
+    edit(tmp_path / "tokenizer.json", lambda v: v["model"].update(dropout=0.5))
+    with pytest.raises(ConfigError, match=r"leaves out merges at random \(dropout=0.5\)") as caught:
+        text_of(tmp_path, 9)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("pooling", "dimensions"), [("none", 2), ("global_average", 4)])
+def test_a_stated_pooling_that_makes_no_vectors_is_refused(tmp_path: Path, pooling: str, dimensions: int) -> None:
+    for folder in (save_vit(vit(), tmp_path / "eye"), language_model(tmp_path / "ear", "BertModel", vocab_txt)):
+        (folder / "alsatian.json").write_text(json.dumps({"pooling": pooling}))
+        with pytest.raises(ConfigError, match=f"'{pooling}' is for hidden states of {dimensions} dimensions; .* 3"):
+            opened(folder)
 
 
 def test_tokens_without_embedding_are_a_bad_model(tmp_path: Path) -> None:

@@ -100,6 +100,16 @@ def test_models_that_transformers_wraps(tmp_path: Path) -> None:
         ({"model_args": {"stem_kind": 3}}, "does not take"),
         ({"model_args": [1]}, "model_args and pretrained_cfg have to be objects"),
         ({"pretrained_cfg": {**OTHER, "input_size": [1, 64, 64]}}, "takes images of 1 channels"),
+        ({"pretrained_cfg": {**OTHER, "input_size": [3, 10**6, 10**6]}}, "use numbers from 1 to 8192"),
+        ({"pretrained_cfg": {**OTHER, "crop_pct": 1e-6}}, "crop_pct=1e-06 is refused"),
+        (
+            {"pretrained_cfg": {**OTHER, "std": [0.0] * 3}},
+            "timm cannot prepare images for resnet10t: std evaluated",
+        ),
+        (
+            {"pretrained_cfg": {**OTHER, "interpolation": "any"}},
+            "timm cannot prepare images for resnet10t: timm has",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -71,6 +71,20 @@ class Table:
             )
         return values
 
+    def texts(self, name: str) -> list[str]:
+        """The values of the column of texts.
+
+        Raises:
+            ConfigError: some are missing, or no texts.
+        """
+        values = list(self.present(name))
+        if other := [place for place, value in enumerate(values) if not isinstance(value, str)]:
+            kind = type(values[other[0]]).__name__
+            raise ConfigError(
+                f"{self.where}: column '{name}' holds a value of type {kind}, no text, in row {other[0] + 1}"
+            )
+        return values
+
     def labels(self, name: str) -> list[Any]:
         """The values of the column of labels; numbers that were written as text are numbers again."""
         values = list(self.columns[name])
@@ -151,7 +165,13 @@ def _frame(path: Path, ending: str, separator: str | None) -> dict[str, list[Any
     else:
         # What looks like a number or like NA may be the name of a class.
         between = separator or ("\t" if ending == ".tsv" else ",")
-        frame = pd.read_csv(path, sep=between, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        as_text: Any = {"sep": between, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+        frame = pd.read_csv(path, **as_text)
+        if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what is too much as names of rows
+            raise ConfigError(f"{path}: its rows hold more values than its first line names columns")
+        names = [name for name in pd.read_csv(path, header=None, nrows=1, **as_text).iloc[0] if name]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"{path}: has several columns '{printable(twice[0])}'; rename all but one")
         if len(frame.columns) == 1 and separator is None and any(mark in str(frame.columns[0]) for mark in ";\t|"):
             raise ConfigError(f"{path}: has one column, '{printable(str(frame.columns[0]))}'; state separator")
     return {str(name): frame[name].tolist() for name in frame.columns}

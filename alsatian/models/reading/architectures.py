@@ -114,13 +114,28 @@ def transformers_model(name: str, options: Mapping[str, Any]) -> torch.nn.Module
     if getattr(model_class, "config_class", None) is None:
         raise ConfigError(f"transformers has no model class '{name}'")
     try:
-        config = model_class.config_class.from_dict(dict(options))
+        config = configuration(model_class, options)
         config.use_cache = False
         module: torch.nn.Module = model_class(config)
     except Exception as error:  # configurations raise many types; the first line says why
         what = f"transformers' {name} does not take {dict(options)}"
         raise ConfigError(f"{what}: {first_line(error)}") from None
     return module
+
+
+def configuration(model_class: Any, options: Mapping[str, Any]) -> Any:
+    """The configuration of ``model_class`` with ``options``, as they stand in a file."""
+    return model_class.config_class.from_dict(_with_special_numbers(options))
+
+
+def _with_special_numbers(value: Any) -> Any:
+    """``value`` with the numbers that JSON lacks, which transformers writes as ``{"__float__": "Infinity"}``."""
+    if isinstance(value, Mapping):
+        name = value.get("__float__")
+        if len(value) == 1 and name in ("Infinity", "-Infinity", "NaN"):
+            return float(name)
+        return {key: _with_special_numbers(item) for key, item in value.items()}
+    return [_with_special_numbers(item) for item in value] if isinstance(value, list) else value
 
 
 def all_keys(value: Any) -> set[str]:

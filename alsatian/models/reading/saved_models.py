@@ -16,7 +16,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.reading.architectures import all_keys, architecture
+from alsatian.models.reading.architectures import all_keys, architecture, configuration
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.features.text_checks import check_text
 from alsatian.models.reading.inputs.images import image_of
@@ -33,6 +33,7 @@ from alsatian.models.reading.parameters.loading import (
     merge_rest,
     mismatched,
     missing,
+    note_unused,
     one_line,
     quiet,
     used,
@@ -81,11 +82,15 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     reading = reading.changed(stated, folder / STATED)
     checkpoint = read_checkpoint(file, reading.weights)
     state, notes = {renamed(name): t for name, t in checkpoint.tensors.items()}, list(checkpoint.notes)
+    if config.get("model_type") not in (None, model_class.config_class.model_type):
+        notes.append(
+            f"{CONFIG}: model_type={config['model_type']}, but read as the {model_class.__name__} it names"
+        )
     options = {**_reduced(config), "use_cache": False}
     check_counts(options, len(state), inner / CONFIG)
     with one_line(f"{inner}: transformers cannot make a {model_class.__name__} of {CONFIG}"), quiet():
-        settings = model_class.config_class.from_dict(dict(options))
-        options = json.loads(json.dumps(_reduced(settings.to_dict())))
+        settings = configuration(model_class, options)
+        options = _reduced(json.loads(settings.to_json_string(use_diff=False)))
         with torch.device("meta"):
             empty = model_class(settings)
             if adapter and (words := _own_words(adapter, empty)):  # it was made for a larger vocabulary
@@ -120,10 +125,12 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     for name, actual, expected in sorted(report["mismatched_keys"]):
         if name in needed:
             raise ConfigError(mismatched(file, name, actual, expected))
+    note_unused(report["unexpected_keys"], notes)
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
     if isinstance(preprocessing, TextPreprocessing):
-        check_text(extractor, preprocessing, folder, notes)
+        with quiet():
+            check_text(extractor, preprocessing, folder, notes)
     return Loaded(extractor, built, spec, preprocessing, tuple(notes), towers)
 
 
@@ -203,12 +210,13 @@ def _model_class(folder: Path, config: Mapping[str, Any]) -> Any:
     if config.get("quantization_config"):
         raise ConfigError(f"{path}: is refused: quantized weights cannot be read; use the model in full precision")
     names = config.get("architectures")
-    if not isinstance(names, list) or not names:
+    if not isinstance(names, list) or not names or str(names[0]).startswith("Auto"):
         raise ConfigError(f'{path}: names no class of transformers; add e.g. "architectures": ["BertModel"]')
     kind = getattr(transformers, str(names[0]), None)
-    if not (isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel) and kind.config_class):
+    whole = isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel) and kind.config_class
+    if not whole or str(names[0]).endswith("PreTrainedModel"):
         valid = [name for name in dir(transformers) if name.endswith(("Model", "Classification", "LM"))]
-        valid = [name for name in valid if not name.endswith("PreTrainedModel")]
+        valid = [n for n in valid if not n.endswith("PreTrainedModel") and not n.startswith("Auto")]
         raise ConfigError(f"{path}: transformers has no model class '{names[0]}'; {nearest(str(names[0]), valid)}")
     return kind
 

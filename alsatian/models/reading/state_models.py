@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.library_images import TransformedImages, plain
-from alsatian.data.preprocessing import CHANNELS, Preprocessing
+from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, library_module
-from alsatian.models.reading.features.extractor import feature_extractor
+from alsatian.models.reading.features.extractor import HEADS, feature_extractor
 from alsatian.models.reading.inputs.images import stated_image
 from alsatian.models.reading.inputs.settings import STATED, Reading, stated_in
 from alsatian.models.reading.parameters.checkpoints import read_checkpoint
@@ -21,6 +22,7 @@ from alsatian.models.reading.parameters.loading import (
     check_size,
     load,
     merge_rest,
+    note_unused,
     one_line,
     used,
 )  # fmt: skip
@@ -120,10 +122,15 @@ def timm_images(
     channels, height, width = config["input_size"]
     if channels != CHANNELS:
         raise ConfigError(f"{path}: {spec.name} takes images of {channels} channels; only {CHANNELS} are given")
+    with one_line(f"{path}: timm cannot prepare images for {spec.name}"):
+        images = TransformedImages("timm", plain(config), height, width)
+        if max(height, width) > MOST_SIDE * config["crop_pct"]:
+            raise ConfigError(f"crop_pct={config['crop_pct']} is refused: a side has at most {MOST_SIDE} pixels")
+        images(np.zeros((1, 40, 64, CHANNELS), np.uint8))
     if not given:
         how = f"{height}×{width}, {config['interpolation']}, crop {config['crop_pct']:g}"
         notes.append(f"images as timm prepares them for {spec.name} ({how})")
-    return TransformedImages("timm", plain(config), height, width)
+    return images
 
 
 def _loaded(
@@ -136,13 +143,15 @@ def _loaded(
         with torch.random.fork_rng(devices=[]):
             module = library_module(spec).eval()
         names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
+        whole = set(module.state_dict())  # with the head
         extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
     with one_line(f"{file}: cannot be split"):
         built = architecture(spec, preprocessing, folder=architectures)
     needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
     state = fitted(state, needed, reading.weights, file, notes, prefix)
     rest = merge(adapter, state) if adapter else None
-    load(module, state, needed, file)
+    unused = set(load(module, state, needed, file)) - whole
+    note_unused((name for name in unused if name.partition(".")[0] not in HEADS), notes)
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
     return Loaded(extractor, built, spec, preprocessing, tuple(notes))

@@ -37,12 +37,19 @@ def pooled(hidden: torch.Tensor, pooling: str, mask: torch.Tensor | None = None)
     """Features (N, D) of hidden states; of several poolings (N, D each) side by side.
 
     ``mask`` (N, T) is 1 for tokens, which come first, and 0 for padding behind them.
+
+    Raises:
+        ConfigError: a pooling does not fit the dimensions of ``hidden``.
     """
     parts = [_pooled(hidden, part, mask) for part in pooling.split("+")]
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def _pooled(hidden: torch.Tensor, pooling: str, mask: torch.Tensor | None) -> torch.Tensor:
+    if hidden.dim() != (needed := {"none": 2, "global_average": 4}.get(pooling, 3)):
+        raise ConfigError(
+            f"pooling '{pooling}' is for hidden states of {needed} dimensions; the model's have {hidden.dim()}"
+        )
     if pooling == "none":
         return hidden
     if pooling == "global_average":

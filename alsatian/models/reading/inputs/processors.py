@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alsatian.data.library_images import PIXELS, ProcessedImages, outputs, plain, processor
-from alsatian.data.preprocessing import CHANNELS
+from alsatian.data.preprocessing import CHANNELS, MOST_SIDE
 from alsatian.errors import ConfigError, first_line
 from alsatian.models.reading.parameters.checkpoints import read_json
 
@@ -63,11 +63,14 @@ def processed_images(
                     f"{path}: {key}={settings[key]!r} is no setting of {name}, so what it does to images is "
                     "unknown; if it does nothing, delete it"
                 )
+        _check_sides(path, whole)
         given = plain({**whole, **changes})
         rng = np.random.default_rng(0)
-        found = [
-            outputs(processor(name, given), rng.integers(0, 256, (*size, CHANNELS), np.uint8)) for size in _PROBES
-        ]
+        with np.errstate(all="ignore"):  # numbers that are not finite are looked for below
+            found = [
+                outputs(processor(name, given), rng.integers(0, 256, (*size, CHANNELS), np.uint8))
+                for size in _PROBES
+            ]
     except ConfigError:
         raise
     except Exception as error:  # whatever a library raises about a file
@@ -75,6 +78,8 @@ def processed_images(
     if set(found[0]) != {PIXELS}:
         more = ", ".join(sorted(set(found[0]) - {PIXELS}))
         raise ConfigError(f"{path}: {name} makes {more} beside pixels, which are not passed on; {_INSTEAD}")
+    if not all(one[PIXELS].isfinite().all() for one in found):
+        raise ConfigError(f"{path}: {name} makes pixels that are not finite (NaN or infinite)")
     shapes = {tuple(one[PIXELS].shape) for one in found}
     if len(shapes) > 1 or len(shape := shapes.pop()) != 4 or shape[:2] != (1, CHANNELS):
         raise ConfigError(
@@ -82,6 +87,22 @@ def processed_images(
             f"{' and '.join(str(tuple(one[PIXELS].shape[1:])) for one in found)}; {_INSTEAD}"
         )
     return ProcessedImages(name, given, *shape[2:])
+
+
+def _check_sides(path: Path, settings: Mapping[str, Any]) -> None:
+    """See that images are made no larger than models take them, before one is.
+
+    Raises:
+        ConfigError: they are.
+    """
+    share = settings.get("crop_pct")  # images are resized to so much more than is cut out
+    for key in ("size", "crop_size", "pad_size"):
+        value = settings.get(key)
+        sides = value.values() if isinstance(value, Mapping) else [value]
+        most = max((side for side in sides if isinstance(side, int | float)), default=0)
+        if most > MOST_SIDE or (isinstance(share, int | float) and 0 < share * MOST_SIDE < most):
+            more = "" if share is None else f" with crop_pct={share}"
+            raise ConfigError(f"{path}: {key}={value}{more} is refused: a side has at most {MOST_SIDE} pixels")
 
 
 def _plain(library: Any) -> dict[str, Any]:

@@ -15,12 +15,21 @@ from alsatian.errors import ConfigError
 from alsatian.models.reading.features.pooling import ACTIVATIONS
 from alsatian.models.reading.parameters.checkpoints import read_json
 
+_LIBRARY = "sentence_transformers"
 MODULES = "modules.json"
 PART = re.compile(r"\d+_\w+")
 """How the library names the folders of parts."""
 SETTINGS = "config_sentence_transformers.json"
 _LENGTHS = "sentence_*_config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+# What a transformer's settings file may say: honoured, or the only value that is read.
+_HONOURED = ("max_seq_length", "do_lower_case", "transformer_task", "backend", "unpad_inputs")
+_AS_USUAL: Mapping[str, Any] = {
+    "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+    "module_output_name": "token_embeddings",
+}
+# How a model is held and run, not what it computes; models run in float32 here.
+_RUNNING = {"dtype", "torch_dtype", "attn_implementation"}
 # In the order in which several are concatenated: the flag in older files, the name in newer ones, and ours.
 _POOLINGS = (
     ("pooling_mode_cls_token", "cls", "class_token"),
@@ -66,7 +75,10 @@ def sentences_in(folder: Path) -> Sentences | None:
         return None
     kinds, places = [], []
     for part in _modules(path):
-        kinds.append(str(part["type"]).rpartition(".")[2])
+        name, kind = str(part["type"]).partition(".")[0], str(part["type"]).rpartition(".")[2]
+        if name != _LIBRARY:
+            raise ConfigError(f"{path}: is refused: {part['type']} is code of its own, which is never run")
+        kinds.append(kind)
         places.append(_inside(folder, part["path"], path))
     if kinds[:2] != ["Transformer", "Pooling"]:
         raise ConfigError(f"{path}: begins with {' and '.join(kinds[:2])}; only a Transformer with Pooling is read")
@@ -119,6 +131,10 @@ def _about(transformer: Path) -> dict[str, Any]:
     task = about.get("transformer_task", "feature-extraction")
     if task != "feature-extraction":
         raise ConfigError(f"{path}: transformer_task={task} is not read; only feature-extraction is")
+    for key, value in about.items():
+        running = key in ("model_args", "model_kwargs") and isinstance(value, Mapping) and value.keys() <= _RUNNING
+        if value and key not in _HONOURED and value != _AS_USUAL.get(key) and not running:
+            raise ConfigError(f"{path}: {key}={value} is not read")
     length = about.get("max_seq_length")
     if length is not None and (type(length) is not int or length < 2):
         raise ConfigError(f"{path}: max_seq_length={length!r}: a number of tokens is needed, at least 2")
@@ -132,16 +148,20 @@ def _pooling(path: Path) -> str:
         modes = [name for flag, name, _ in _POOLINGS if value.get(flag)] or ["mean"]
     ours = {name: own for _, name, own in _POOLINGS}
     modes = [modes] if isinstance(modes, str) else modes
+    if not isinstance(modes, list) or not modes:
+        raise ConfigError(f"{path}: pooling_mode={modes!r} is no name of a pooling; valid are {', '.join(ours)}")
     unknown = [key for key, on in value.items() if key.startswith("pooling_mode_") and on]
     unknown = [key for key in unknown if key not in {flag for flag, _, _ in _POOLINGS}]
     for name in (*unknown, *modes):
-        if name not in ours:
+        if str(name) not in ours:
             raise ConfigError(f"{path}: pooling '{name}' is unknown; valid are {', '.join(ours)}")
     return "+".join(ours[name] for name in modes)
 
 
 def _prompt(path: Path, pooling: Path) -> str:
     value = read_json(path) if path.exists() else {}
+    if value.get("truncate_dim") is not None:
+        raise ConfigError(f"{path}: truncate_dim={value['truncate_dim']} is not read; vectors are whole")
     name, prompts = value.get("default_prompt_name"), value.get("prompts") or {}
     if name is None:
         return ""

@@ -42,18 +42,27 @@ def text_of(folder: Path, length: int, *, lower: bool = False, prompt: str = "")
         raise ConfigError(f"{stated}: is refused: auto_map asks for code of its own, which is never run")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        most = int(tokenizer.model_max_length or length)
+        types = tokenizer("a").get("token_type_ids", ())
     except Exception as error:  # whatever a library raises about a file
         raise ConfigError(f"{folder}: its tokenizer cannot be read by transformers: {first_line(error)}") from error
     if getattr(tokenizer, "split_special_tokens", False):
         raise ConfigError(f"{stated}: split_special_tokens=true is not read")
-    if any(tokenizer("a").get("token_type_ids", ())):
+    if any(types):
         raise ConfigError(f"{folder}: its tokenizer gives token types, which are not passed on to models")
-    length = min(length, int(getattr(tokenizer, "model_max_length", None) or length))
+    if most < 2:
+        raise ConfigError(f"{stated}: model_max_length={most}: a number of tokens is needed, at least 2")
+    length = min(length, most)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         # The configuration says of which kind a tokenizer is, where its own files do not.
         names = (*FILES, *type(tokenizer).vocab_files_names.values(), "config.json")
         return TextPreprocessing.holding(all_files(folder, names, lower), length, prompt)
+    if getattr(backend.model, "dropout", None):
+        raise ConfigError(
+            f"{folder}: its tokenizer leaves out merges at random (dropout={backend.model.dropout:g}), so a text "
+            "has other tokens each time; delete dropout from tokenizer.json"
+        )
     if lower:
         own = [backend.normalizer] if backend.normalizer else []
         backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
@@ -71,7 +80,7 @@ def tokenizer_in(folder: Path) -> bool:
 
 def positions(config: Any, model: nn.Module) -> int:
     """Tokens of a text that ``model``, of the configuration ``config``, has positions for."""
-    found = getattr(config, "max_position_embeddings", None)
+    found = getattr(config, "max_position_embeddings", getattr(config, "max_encoder_position_embeddings", None))
     most = found if isinstance(found, int) and found > 0 else 2**31
     for name, module in model.named_modules():
         # RoBERTa and its kin count positions from behind the padding token's id.

@@ -1,6 +1,6 @@
 """Parameters from files into the modules that need them; what is missing or misfit is named."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ from alsatian.models.reading.parameters.lora import Adapter, merge
 _TIMES, _BYTES = 8, 2**30
 # Layers that no model has without as many tensors.
 _LAYERS = 4096
+# Of names in notes.
+_SHOWN, _LETTERS = 3, 80
 _COUNTS = ("layer", "depth", "block", "stage", "repeat")
 
 
@@ -54,8 +56,9 @@ def used(extractor: FeatureExtractor, built: Architecture) -> dict[str, torch.Te
 
 def load(
     module: nn.Module, state: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor], file: Path
-) -> None:
-    """Load ``state`` into ``module``, which knows how older releases of its library named parameters.
+) -> list[str]:
+    """Load ``state`` into ``module``, which knows how older releases of its library named parameters; return the
+    names that are none of its own.
 
     ``needed`` are its tensors that must be there, by name; others that do not fit are left as they are.
 
@@ -67,10 +70,18 @@ def load(
     for name in sorted(state.keys() - fitting.keys()):
         if name in needed:
             raise ConfigError(mismatched(file, name, state[name].shape, own[name].shape))
-    lacking = set(module.load_state_dict(fitting, strict=False).missing_keys)
+    found = module.load_state_dict(fitting, strict=False)
     for name in needed:
-        if name in lacking:
+        if name in found.missing_keys:
             raise ConfigError(missing(file, name, needed[name].shape))
+    return list(found.unexpected_keys)
+
+
+def note_unused(names: Iterable[str], notes: list[str]) -> None:
+    """Add to ``notes`` that the parameters ``names`` of a file are no part of its model, if there are any."""
+    if rest := sorted(names):
+        shown = [repr(name[:_LETTERS]) for name in rest[:_SHOWN]] + ["…"] * (len(rest) > _SHOWN)
+        notes.append(f"left out what the model has no parameters for ({len(rest)}): {', '.join(shown)}")
 
 
 def merge_rest(rest: Adapter, tensors: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]) -> None:

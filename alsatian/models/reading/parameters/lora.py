@@ -29,7 +29,12 @@ _UNSUPPORTED = (
     "layer_replication",
     "megatron_config",
     "target_parameters",
+    "trainable_token_indices",
     "alora_invocation_tokens",
+    "monteclora_config",
+    "use_bdlora",
+    "arrow_config",
+    "kasa_config",
 )
 # Initialisations that leave the base as it is. Others (PiSSA, OLoRA, LoftQ, …) take B A out of W first.
 _INITIAL = (True, False, "gaussian", "eva", "orthogonal", None)

@@ -37,6 +37,7 @@ _RENAMED = (
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
 )
 _DEPTH = 6
+_AVERAGED_WORDS = {"ema", "averaged", "swa"}
 _AVERAGE_WORDS = {"ema", "averaged", "teacher", "momentum", "avg"}
 
 
@@ -65,17 +66,23 @@ def unwrapped(value: Any, weights: str, path: Path, notes: list[str]) -> dict[st
         ((key, only),) = inner.items()
         notes.append(f"the parameters below '{key}'")
         return unwrapped(only, weights, path, notes)
-    return without_wrappers({name: item.detach() for name, item in named.items()}, path)
+    return without_wrappers({name: item.detach().resolve_neg() for name, item in named.items()}, path)
 
 
 def _chosen(keys: list[str], weights: str, path: Path, notes: list[str]) -> str | None:
-    averaged = [key for key in _AVERAGED if key in keys]
     trained = [key for key in _TRAINED if key in keys]
+    averaged = [key for key in _AVERAGED if key in keys]
+    averaged += [key for key in keys if key not in (*averaged, *trained) and _AVERAGED_WORDS & set(key.split("_"))]
     if averaged and trained:
         key = (averaged if weights == EMA else trained)[0]
         notes.append(_of_two(key, weights, averaged[0], trained[0]))
-        return key
-    return next(iter(trained or averaged), None)
+        known = {key, averaged[0], trained[0]}
+    else:
+        key = next(iter(trained or averaged), "")
+        known = {key}
+    if key and (more := sorted(set(keys) - known)):
+        notes.append(f"the parameters below '{key}'; those below {', '.join(more)} are left out")
+    return key or None
 
 
 def _of_two(key: str, weights: str, averaged: str, trained: str) -> str:
@@ -179,6 +186,8 @@ def check_tensors(state: Mapping[str, torch.Tensor], path: Path) -> None:
             problem = f"is no dense tensor ({str(tensor.layout).removeprefix('torch.')}); save it with to_dense()"
         elif type(tensor) not in (torch.Tensor, torch.nn.Parameter):
             problem = f"is a {type(tensor).__name__}; save plain tensors"
+        elif tensor.is_complex():
+            problem = f"is complex ({kind}); models are read in float32"
         elif tensor.is_quantized or (
             name.endswith("weight") and (not tensor.is_floating_point() or tensor.element_size() < 2)
         ):
