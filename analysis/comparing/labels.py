@@ -96,26 +96,31 @@ def _facts(run: Run) -> dict[str, str]:
 def _distinguishing(facts: Sequence[Mapping[str, str]]) -> list[str]:
     """Keys in which ``facts`` differ.
 
-    A component's name or class speaks for its other settings where they divide the runs in the same way
-    (``model_set.name`` for its architecture), and ``scale`` for all that it presets. Digests are left out
-    where any other setting divides the runs in the same way, for that is why they differ.
+    A component's name or class speaks for its other settings where they follow from it (``model_set.name`` for its
+    architecture, ``dataset`` for settings that only one kind of data has), and ``scale`` for all that it presets.
+    Digests are left out where they follow from any other setting, for that is why they differ.
     """
     keys = sorted({key for fact in facts for key in fact}, key=_key_rank)
     kept: list[str] = []
-    spoken_for: set[tuple[str, tuple[int, ...]]] = set()
-    divisions: set[tuple[int, ...]] = set()
+    divisions: dict[str, tuple[int, ...]] = {}
     for key in keys:
         values = [fact.get(key, UNSET) for fact in facts]
         division = tuple(values.index(value) for value in values)
         group = key.partition(".")[0]
-        known = {("scale", division), (group, division)} & spoken_for
-        if not any(division) or known or (key.endswith(".digest") and division in divisions):
-            continue
-        kept.append(key)
-        divisions.add(division)
-        if _speaks_for_group(key):
-            spoken_for.add((group, division))
+        speaking = [
+            other
+            for other in kept
+            if key.endswith(".digest") or (other.partition(".")[0] in ("scale", group) and _speaks_for_group(other))
+        ]
+        if any(division) and not any(_follows(division, divisions[other]) for other in speaking):
+            kept.append(key)
+            divisions[key] = division
     return kept
+
+
+def _follows(division: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether runs that are alike in ``other`` are alike in ``division``."""
+    return len(set(zip(other, division, strict=True))) == len(set(other))
 
 
 def _speaks_for_group(key: str) -> bool:
