@@ -31,4 +31,4 @@ def values(figure: str) -> pd.DataFrame:
     """
     found = rows()
     found = found[(found["figure"] == figure) & (found["source"] != "label")].reset_index(drop=True)
-    return found.assign(value=found["value"] * found["unit"].map(SECONDS).fillna(1.0))
+    return found.assign(value=found["value"] * found["unit"].map(SECONDS).astype(float).fillna(1.0))
