@@ -9,6 +9,8 @@ from analysis.comparing.comparable import settings
 
 FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
 UNSET = "unset"
+# So many labels are named in a sentence; of more the first ones.
+MANY = 4
 # Which blocks the models of a synthetic set share, as records of the paper's figures name it.
 DISTRIBUTIONS = {"FIFTY_PERCENT": "Top 50%", "TWENTY_FIVE_PERCENT": "Top 25%", "TOP_LAYERS": "Top Layers"}
 _Key = TypeVar("_Key", bound=Hashable)
@@ -39,6 +41,14 @@ def short(labels: Sequence[str]) -> list[str]:
     keys = [word.partition("=")[0] for word in settings]
     shared |= {word for word in settings if keys.count(word.partition("=")[0]) == 1}
     return [" ".join([parts[0], *(w for w in parts[1:] if w not in shared)]) for parts in words]
+
+
+def some(labels: Sequence[str]) -> str:
+    """``labels`` in a sentence, of many the first ones and how many more there are."""
+    between = "; " if any("," in label for label in labels) else ", "  # those of the paper's cells hold commas
+    if len(labels) <= MANY:
+        return between.join(labels)
+    return f"{between.join(labels[: MANY - 1])} and {len(labels) - MANY + 1:,} more"
 
 
 def _strategy_rank(name: str) -> tuple[int, str]:
