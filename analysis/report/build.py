@@ -123,7 +123,9 @@ def _without_runs(folder: Path, paper: PaperSection) -> Report:
 
 
 def _pictures(files: Sequence[Path]) -> str:
-    return "Figures: " + ", ".join(str(path) for path in files if path.suffix == ".png")
+    """The figures' names behind the folder that all of them lie in."""
+    shown = [path for path in files if path.suffix == ".png"]
+    return f"Figures in {shown[0].parent}: {', '.join(path.name for path in shown)}"
 
 
 def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
