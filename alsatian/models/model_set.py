@@ -167,6 +167,9 @@ class ModelSet(CandidateSet):
         }
         if not others:
             return self
+        if len(others) == len(self.candidates) > 1:
+            line = f"none of the {len(others)} models takes {modality}s, which the data are"
+            raise BadModelError(line, others)
         check_refused(others, len(self.candidates), on_bad_model)
         fitting = tuple(c for c in self.candidates if c.id not in others)
         return replace(self, candidates=fitting, refused={**self.refused, **others})

@@ -9,6 +9,8 @@ from analysis.comparing.comparable import settings
 
 FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
 UNSET = "unset"
+# So many labels are named in a sentence; of more the first ones.
+MANY = 4
 # Which blocks the models of a synthetic set share, as records of the paper's figures name it.
 DISTRIBUTIONS = {"FIFTY_PERCENT": "Top 50%", "TWENTY_FIVE_PERCENT": "Top 25%", "TOP_LAYERS": "Top Layers"}
 _Key = TypeVar("_Key", bound=Hashable)
@@ -39,6 +41,14 @@ def short(labels: Sequence[str]) -> list[str]:
     keys = [word.partition("=")[0] for word in settings]
     shared |= {word for word in settings if keys.count(word.partition("=")[0]) == 1}
     return [" ".join([parts[0], *(w for w in parts[1:] if w not in shared)]) for parts in words]
+
+
+def some(labels: Sequence[str]) -> str:
+    """``labels`` in a sentence, of many the first ones and how many more there are."""
+    between = "; " if any("," in label for label in labels) else ", "  # those of the paper's cells hold commas
+    if len(labels) <= MANY:
+        return between.join(labels)
+    return f"{between.join(labels[: MANY - 1])} and {len(labels) - MANY + 1:,} more"
 
 
 def _strategy_rank(name: str) -> tuple[int, str]:
@@ -96,26 +106,31 @@ def _facts(run: Run) -> dict[str, str]:
 def _distinguishing(facts: Sequence[Mapping[str, str]]) -> list[str]:
     """Keys in which ``facts`` differ.
 
-    A component's name or class speaks for its other settings where they divide the runs in the same way
-    (``model_set.name`` for its architecture), and ``scale`` for all that it presets. Digests are left out
-    where any other setting divides the runs in the same way, for that is why they differ.
+    A component's name or class speaks for its other settings where they follow from it (``model_set.name`` for its
+    architecture, ``dataset`` for settings that only one kind of data has), and ``scale`` for all that it presets.
+    Digests are left out where they follow from any other setting, for that is why they differ.
     """
     keys = sorted({key for fact in facts for key in fact}, key=_key_rank)
     kept: list[str] = []
-    spoken_for: set[tuple[str, tuple[int, ...]]] = set()
-    divisions: set[tuple[int, ...]] = set()
+    divisions: dict[str, tuple[int, ...]] = {}
     for key in keys:
         values = [fact.get(key, UNSET) for fact in facts]
         division = tuple(values.index(value) for value in values)
         group = key.partition(".")[0]
-        known = {("scale", division), (group, division)} & spoken_for
-        if not any(division) or known or (key.endswith(".digest") and division in divisions):
-            continue
-        kept.append(key)
-        divisions.add(division)
-        if _speaks_for_group(key):
-            spoken_for.add((group, division))
+        speaking = [
+            other
+            for other in kept
+            if key.endswith(".digest") or (other.partition(".")[0] in ("scale", group) and _speaks_for_group(other))
+        ]
+        if any(division) and not any(_follows(division, divisions[other]) for other in speaking):
+            kept.append(key)
+            divisions[key] = division
     return kept
+
+
+def _follows(division: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether runs that are alike in ``other`` are alike in ``division``."""
+    return len(set(zip(other, division, strict=True))) == len(set(other))
 
 
 def _speaks_for_group(key: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from alsatian.records import Run
 from alsatian.units import count_text, printable
-from analysis.comparing.labels import grouped, in_order
+from analysis.comparing.labels import grouped, in_order, some
 
 # Proxies whose score is the share of test items that are classified correctly, by the name of their class.
 ACCURACIES = frozenset({"Linear"})
@@ -43,8 +43,8 @@ def lines(runs: Sequence[Run]) -> list[str]:
     """Lines for all rankings; runs that agree share them."""
     labelled = in_order(runs)
     groups = grouped((line, label) for label, run in labelled for line in _lines(run))
-    some = {line: "" if len(who) == len(labelled) else f" in {', '.join(who)}" for line, who in groups.items()}
-    return [printable(f"Ranking{where}: {line}") for line, where in some.items()]
+    where = {line: "" if len(who) == len(labelled) else f" in {some(who)}" for line, who in groups.items()}
+    return [printable(f"Ranking{runs}: {line}") for line, runs in where.items()]
 
 
 def _lines(run: Run) -> list[str]:

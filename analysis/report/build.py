@@ -123,13 +123,17 @@ def _without_runs(folder: Path, paper: PaperSection) -> Report:
 
 
 def _pictures(files: Sequence[Path]) -> str:
-    return "Figures: " + ", ".join(str(path) for path in files if path.suffix == ".png")
+    """The figures' names behind the folder that all of them lie in."""
+    shown = [path for path in files if path.suffix == ".png"]
+    where = f" in {shown[0].parent}" if shown else ""
+    return f"Figures{where}: {', '.join(path.name for path in shown)}"
 
 
 def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
     """What stands under the table."""
+    predicted = all(run.kind == "predicted" for run in runs if run.ok)
     return [
-        findings.score_line(score_checks),
+        "Scores: predictions compute none" if predicted else findings.score_line(score_checks),
         *checks.targets(runs),
         *ties.lines(runs),
         *findings.excluded_lines(runs),

@@ -9,8 +9,11 @@ from alsatian.units import count_text, factor_text, format_bytes, printable, sec
 from analysis.comparing import sweeps
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import reference, workload
-from analysis.comparing.labels import grouped, in_order
+from analysis.comparing.labels import grouped, in_order, some
 from analysis.comparing.measurements import wall
+
+# So many runs with one budget are named with their peaks.
+PEAKS = 8
 
 
 def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
@@ -105,18 +108,29 @@ def score_line(checks: Sequence[ScoreCheck]) -> str:
 
 
 def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
-    """The largest size of the cache of intermediates in each run, a line for each budget."""
+    """The largest size of the cache of intermediates in each run, a line for each budget.
+
+    Of many runs with one budget those above it are named, and between what the peaks of all lie.
+    """
     peaks = dict(zip(summary["strategy"], summary["cache_peak_bytes"], strict=True))
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, list[tuple[float, str, bool]]] = {}
     for label, run in in_order(runs):
         limit = sweeps.cache_budget(run)
         # As it was written and in the decimal units of everything else.
         budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {format_bytes(limit.bytes)}"
         over = limit.bytes is not None and peaks[label] > limit.bytes
-        lines.setdefault(budget, []).append(
-            f"{sweeps.without_budget(label)} {format_bytes(peaks[label])}{' OVER BUDGET' if over else ''}"
-        )
-    return [printable(f"Cache peak ({budget}): {', '.join(found)}") for budget, found in lines.items()]
+        told = f"{sweeps.without_budget(label)} {format_bytes(peaks[label])}{' OVER BUDGET' if over else ''}"
+        lines.setdefault(budget, []).append((peaks[label], told, over))
+    return [printable(f"Cache peak ({budget}): {', '.join(_peaks(found))}") for budget, found in lines.items()]
+
+
+def _peaks(found: Sequence[tuple[float, str, bool]]) -> list[str]:
+    """What is told of runs with one budget: of each its peak, what to say of it, and whether it is too much."""
+    if len(found) <= PEAKS:
+        return [told for _, told, _ in found]
+    sizes = [size for size, _, _ in found]
+    span = f"{format_bytes(min(sizes))} to {format_bytes(max(sizes))} in {len(found):,} runs"
+    return [span, *(told for _, told, over in found if over)]
 
 
 def excluded_lines(runs: Sequence[Run]) -> list[str]:
@@ -126,7 +140,7 @@ def excluded_lines(runs: Sequence[Run]) -> list[str]:
         for model, reason in run.excluded.items():
             found.setdefault(model, []).append((label, reason))
     return [
-        printable(f"Left out, ranked last: {model} in {', '.join(label for label, _ in cases)}: {cases[0][1]}")
+        printable(f"Left out, ranked last: {model} in {some([label for label, _ in cases])}: {cases[0][1]}")
         for model, cases in found.items()
     ]
 
@@ -136,7 +150,7 @@ def storage_lines(runs: Sequence[Run]) -> list[str]:
     regimes = grouped((storage_text(run.storage), label) for label, run in in_order(runs))
     if len(regimes) == 1:
         return list(regimes)
-    return [printable(f"{regime}: {', '.join(labels)}") for regime, labels in regimes.items()]
+    return [printable(f"{regime}: {some(labels)}") for regime, labels in regimes.items()]
 
 
 def storage_text(storage: Storage) -> str:

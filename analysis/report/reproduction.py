@@ -141,8 +141,8 @@ def _page(folder: Path, section: Section) -> Page:
 
 def _headline(totals: Mapping[str, int], scales: str) -> str:
     claims = count_text(sum(totals.values()), "claim")
-    words = [f"{totals[HOLDS]} hold"]
-    words += [f"{totals[FAILS]} do not"] if totals[FAILS] else []
+    words = [f"{totals[HOLDS]} hold{'s' if totals[HOLDS] == 1 else ''}"]
+    words += [f"{totals[FAILS]} {'does' if totals[FAILS] == 1 else 'do'} not"] if totals[FAILS] else []
     words += [f"{totals[UNTESTABLE]} cannot be tested at this scale"] if totals[UNTESTABLE] else []
     return f"Of {claims} of the paper, at {scales} scale, {', '.join(words)}."
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from alsatian.units import factor_text, format_bytes, printable, wall_text
 from analysis.comparing.comparison import Comparison
+from analysis.comparing.labels import some
 from analysis.comparing.measurements import PAPER_PARTS
 from analysis.tables import formats
 from analysis.tables.formats import WIDTH, Table
@@ -54,7 +55,7 @@ def notes(comparison: Comparison) -> list[str]:
     lines = [LEGEND, *comparison.lines]
     differing = comparison.frame[comparison.frame["differs"] != ""]
     for differs, rows in differing.groupby("differs", sort=False):
-        lines.append(f"{', '.join(rows['run'])}: {differs}")
+        lines.append(f"{some(list(rows['run']))}: {differs}")
     if not comparison.frame["comparable"].all():
         lines.append(
             f"{_STAR} Not measured under the conditions of the reference (storage, batch size, proxy, device, "

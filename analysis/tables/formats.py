@@ -95,11 +95,14 @@ def terminal(table: Table, width: int = WIDTH) -> str:
             room[-1] -= GAP + least[i]
     for part, spare in zip(parts, room, strict=True):
         shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+        # Columns that lack least come first, so that a few characters keep a number and its unit in one line.
+        wide = dict[int, int]()
+        for i in sorted(part, key=lambda i: most[i] - least[i]):
+            wide[i] = least[i] + max(0, min(spare, most[i] - least[i]))
+            spare -= wide[i] - least[i]
         for i in part:
-            extra = max(0, min(spare, most[i] - least[i]))
-            spare -= extra
             side: Literal["left", "right"] = "right" if i in table.numeric else "left"
-            shown.add_column(Text(table.header[i]), justify=side, width=least[i] + extra, overflow="fold")
+            shown.add_column(Text(table.header[i]), justify=side, width=wide[i], overflow="fold")
         for row in table.rows:
             shown.add_row(*(Text(row[i]) for i in part))
         console.print(shown)

@@ -58,7 +58,7 @@ class Progress:
         """Show a step of the preparation, ``done`` of ``total``; step 0 and the last also as a line."""
         self._bar.update(self._task, description=f"{what} ({done}/{total})")
         if done in (0, total):
-            self._print(f"{what}: {done} of {total} models are there")
+            self._print(f"{what}: {done} of {total} models done")
 
     def measuring(self, what: str, done: int, total: int) -> None:
         """Show a step of a measurement that is no run, ``done`` of ``total``."""

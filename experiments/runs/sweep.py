@@ -152,7 +152,8 @@ class _Sweep:
         if not entry.ok:
             raise RunFailed(entry.status, self._command.hide.text(str(entry.error)))
         seconds = [repeat.wall_s for repeat in entry.repeats]
-        return f"{median(seconds):.1f} s (median of {len(seconds)}), best model {entry.winner}"
+        best = f"best model {entry.winner}, {entry.rounds[-1].scores[str(entry.winner)]:.4f}"
+        return f"{median(seconds):.1f} s (median of {len(seconds)}), {best}"
 
     def _examine(self, run: Ready) -> str:
         try:

@@ -119,7 +119,7 @@ def page(runs: pd.DataFrame) -> Page:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the study's arguments."""
-    parser.add_argument("--experiments", nargs="+", default=list(EXPERIMENTS), help="to compare")
+    parser.add_argument("--experiments", nargs="+", metavar="NAME", default=list(EXPERIMENTS), help="to compare")
     parser.add_argument("--again", action="store_true", help="measure the profile also if it is known")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. force=true")
 

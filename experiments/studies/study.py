@@ -10,6 +10,8 @@ import ast
 import io
 import os
 import shlex
+import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -85,8 +87,10 @@ def execute(name: str, words: Sequence[str], say: Say) -> int:
 
 def parse(module: Any, program: str, words: Sequence[str]) -> argparse.Namespace:
     """What ``words`` ask ``module`` for, and where its page goes; ``program`` is what help and errors call it."""
+    width = shutil.get_terminal_size().columns - 2  # as argparse does
+    about = "\n\n".join(textwrap.fill(paragraph, width) for paragraph in module.__doc__.split("\n\n"))
     parser = argparse.ArgumentParser(
-        program, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        program, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.configure(parser)
     parser.add_argument(

@@ -190,3 +190,12 @@ def test_a_model_of_the_other_modality_is_never_ranked(tmp_path: Path, data: str
     found = alsatian.search(models, DATA[data], on_bad_model="exclude")
     assert [found.ranking[0], found.ranking[-1]] == [fits, other]
     assert found.excluded[other] == line
+
+
+@pytest.mark.parametrize("on_bad_model", ["raise", "exclude"])
+def test_models_none_of_which_fits_are_refused_in_one_line(tmp_path: Path, on_bad_model: str) -> None:
+    for name in "ab":
+        save_vit(vit(), tmp_path / "models" / name)
+    models = FolderSet(path=tmp_path / "models").open(BlockStore(tmp_path / "store"))
+    with pytest.raises(BadModelError, match=r"^none of the 2 models takes texts, which the data are$"):
+        alsatian.search(models, DATA["texts"], on_bad_model=on_bad_model)

@@ -23,6 +23,8 @@ from tests.models.reading.checkpoint_files import RESNET, resnet, save_vit, vit
 
 DATA = digits(41)
 
+WAY_OUT = "on_bad_model=exclude leaves out what cannot be used"
+
 
 def no_weights(folder: Path) -> None:
     save_vit(vit(), folder)
@@ -100,7 +102,7 @@ def test_one_that_cannot_be_read_is_ranked_last_with_its_reason(root: Path, tmp_
     (left_out,) = result.excluded
     assert left_out.startswith("bad")
     assert result.ranking[-1] == left_out
-    assert result.excluded[left_out] == str(error.value)
+    assert f"{result.excluded[left_out]}; {WAY_OUT}" == str(error.value)
 
 
 def test_the_rest_is_what_it_would_be_alone(root: Path, tmp_path: Path) -> None:
@@ -185,9 +187,20 @@ def test_run_ends_with_all_problems(
     capsys.readouterr()  # what saving said
     assert main(words) == 1
     first, *lines = capsys.readouterr().err.splitlines()
-    assert first.startswith("alsatian: models: 2 of 4 models cannot be used")
+    assert first == f"alsatian: models: 2 of 4 models cannot be used; {WAY_OUT}:"
     assert [line.split(":")[0] for line in lines] == ["models/bad/config.json", "models/worse"]
     assert not list(tmp_path.rglob("run.json"))
+
+
+def test_run_says_how_to_go_on_without_the_only_bad_model(
+    words: list[str], root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_weights(root / "worse")
+    capsys.readouterr()  # what saving said
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("alsatian: models/worse: ")
+    assert line.endswith(f"; {WAY_OUT}")
 
 
 def test_a_process_of_its_own_finds_the_same(words: list[str], root: Path, tmp_path: Path) -> None:

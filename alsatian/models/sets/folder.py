@@ -27,6 +27,7 @@ from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.models.sets.adapter_bases import base_of
 from alsatian.progress import Progress, unheard
 
+ADVICE = "on_bad_model=exclude leaves out what cannot be used"
 # Of a model with two towers: the modality that was asked for.
 _TOWER = "modality"
 
@@ -75,7 +76,7 @@ class FolderSet:
         refused = bad.__setitem__ if self.on_bad_model == "exclude" else None
         ids = add_path(
             store, root, reading=self.reading, exclude=self.exclude, include=self.include, refused=refused,
-            left_out=left_out.__setitem__, progress=progress,
+            left_out=left_out.__setitem__, advice=ADVICE, progress=progress,
         )  # fmt: skip
         if not ids:
             raise ConfigError("\n".join([f"{root}: no model can be used:", *bad.values()]))
@@ -95,6 +96,7 @@ def add_path(
     include: Sequence[str] = (),
     refused: Callable[[str, str], None] | None = None,
     left_out: Callable[[str, str], None] | None = None,
+    advice: str = "",
     progress: Progress = unheard,
 ) -> list[str]:
     """Add one model, or every model below a folder, to ``store``; return their ids, sorted.
@@ -109,6 +111,7 @@ def add_path(
         refused: called with the id of each model that cannot be used (or the path of what is none) and one line;
             the others are added. Without it they are an error, raised when the others have been added.
         left_out: called with the path below the folder and one line for everything else that is passed over.
+        advice: what to do about models that cannot be used, said where others can.
 
     Raises:
         ConfigError: there is no model, or (without ``refused``) one that cannot be used.
@@ -137,10 +140,11 @@ def add_path(
             lines[model.id] = f"{model.path}: cannot be read ({error.strerror})"
     progress(f"reading {root.name}", len(models), len(models))
     if lines and refused is None:
-        more = (
-            f"{root}: {len(lines)} of {len(lines) + len(added)} models cannot be used:\n" if len(lines) > 1 else ""
-        )
-        raise ConfigError(more + "\n".join(lines.values()))
+        count = f"{len(lines)} of {len(lines) + len(added)}"
+        more = f"; {advice}" if advice and added else ""
+        if len(lines) == 1:
+            raise ConfigError(f"{next(iter(lines.values()))}{more}")
+        raise ConfigError("\n".join([f"{root}: {count} models cannot be used{more}:", *lines.values()]))
     for model_id, line in lines.items():
         assert refused is not None
         refused(model_id, line)

@@ -167,7 +167,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the study's arguments."""
     parser.add_argument("--cache", nargs="+", default=["100%", "25%", "10%", "5%", "2%"], help="of intermediates")
     parser.add_argument("--blocks", nargs="+", default=["100%", "25%", "5%"], help="of blocks on the device")
-    parser.add_argument("--schedules", nargs="+", choices=SCHEDULES, default=list(SCHEDULES))
+    choices = ", ".join(SCHEDULES)
+    parser.add_argument(
+        "--schedules", nargs="+", metavar="NAME", choices=SCHEDULES, default=list(SCHEDULES), help=choices
+    )
     parser.add_argument("--turns", type=int, default=3, help="searches of each kind")
     parser.add_argument("--store", type=Path, default=Path("store"), help="where the models are or will be")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="as for alsatian run")

@@ -67,6 +67,25 @@ def test_a_model_set_is_known_by_its_name(load_runs, record):
     assert labels(runs) == ["alsatian model_set.name=digits_finetunes", "alsatian model_set.name=vit"]
 
 
+def test_settings_that_only_one_kind_of_component_has_are_not_named(load_runs, record):
+    images = {"_target_": "data.image_files", "background": "white", "root": "data"}
+    texts = {"_target_": "data.text_files", "label_column": None}
+    data = [*({**images, "source": name} for name in "abc"), {**texts, "source": "d"}]
+    digests = "xxyz"  # two folders hold the same files
+    runs = load_runs(
+        *(
+            record(run_id=f"r{i}", config__dataset=dataset, dataset__digest=digest)
+            for i, (dataset, digest) in enumerate(zip(data, digests, strict=True))
+        )
+    )
+    assert labels(runs) == [
+        "alsatian dataset=image_files dataset.source=a",
+        "alsatian dataset=image_files dataset.source=b",
+        "alsatian dataset=image_files dataset.source=c",
+        "alsatian dataset=text_files dataset.source=d",
+    ]
+
+
 def test_scale_speaks_for_what_it_presets(load_runs, record):
     runs = load_runs(
         record(run_id="a"),

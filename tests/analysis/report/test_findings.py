@@ -91,6 +91,21 @@ def test_cache_peak_against_budget(load_runs, record):
     ]
 
 
+def test_cache_peaks_of_many_runs_are_a_span_and_what_is_above_the_budget(load_runs, record):
+    runs = load_runs(*(record(f"s{i}") for i in range(9)), record("base"))
+    summary = experiment.summary(runs)
+    summary.loc[summary["strategy"] == "base", "cache_peak_bytes"] = 0
+    summary.loc[summary["strategy"] == "s3", "cache_peak_bytes"] = 18_000_000
+    assert findings.cache_lines(runs, summary) == [
+        "Cache peak (budget 16MiB = 16.8 MB): 0 B to 18.0 MB in 10 runs, s3 18.0 MB OVER BUDGET"
+    ]
+
+
+def test_of_many_runs_in_a_sentence_the_first_are_named(load_runs, record):
+    runs = load_runs(*(record(f"s{i}", excluded={"m9": "torn"}) for i in range(6)))
+    assert findings.excluded_lines(runs) == ["Left out, ranked last: m9 in s0, s1, s2 and 3 more: torn"]
+
+
 def test_storage_regimes(load_runs, record):
     assert findings.storage_lines(load_runs(record())) == ["200 MB/s, cold page cache"]
     local = record("base", storage={"bandwidth": None, "cold": False})

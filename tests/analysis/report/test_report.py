@@ -145,8 +145,7 @@ def test_the_text_for_the_terminal(tmp_path, record, write, monkeypatch):
         "alsatian over shift: not measured (target 1.5×)",
         "Cache peak (budget 16MiB = 16.8 MB): base 12.0 MB, alsatian 12.0 MB",
         "Storage: 200 MB/s, cold page cache",
-        f"Figures: {os.path.join('results', 'figures', 'speedup.png')}, "
-        f"{os.path.join('results', 'figures', 'breakdown.png')}",
+        f"Figures in {os.path.join('results', 'figures')}: speedup.png, breakdown.png",
         f"Report: {os.path.join('results', 'report.html')}",
     ]
 

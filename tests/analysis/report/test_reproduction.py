@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from alsatian.records import ResultsError
+from analysis import paper
 from analysis.report import build, reproduction
 from tests.browser import find, tab
 
@@ -83,7 +84,13 @@ def test_the_headline_counts_the_verdicts(built):
     counts = [page.counts for page in built.pages]
     total = sum(sum(count.values()) for count in counts)
     assert built.text.startswith(f"Of {total} claims of the paper, at laptop")
-    assert f"{sum(count['does not hold'] for count in counts)} do not" in built.text
+    fails = sum(count["does not hold"] for count in counts)
+    assert f"{fails} {'does' if fails == 1 else 'do'} not" in built.text
+
+
+def test_one_claim_holds_and_one_does_not():
+    counts = {paper.HOLDS: 1, paper.FAILS: 1, paper.UNTESTABLE: 0}
+    assert reproduction._headline(counts, "ci") == "Of 2 claims of the paper, at ci scale, 1 holds, 1 does not."
 
 
 def test_it_stands_alone(text):

@@ -74,6 +74,7 @@ def test_tables_figures_and_report_of_predictions_say_so(
     assert all((folder / "figures" / f"speedup.{suffix}").is_file() for suffix in ("png", "pdf", "csv"))
     assert "predicted for a5000" in (folder / "report.html").read_text()
     assert "predicted for a5000" in (folder / "summary.md").read_text()
+    assert "- Scores: predictions compute none" in (folder / "summary.md").read_text()
     assert alsatian("simulate", *words, "strategy=auto", "--out", "there") == 0
     (run,) = records(Path("there")).values()
     assert run["config"]["strategy"]["name"] == "auto"

@@ -85,7 +85,8 @@ def test_a_single_run_has_no_manifest_and_says_what_it_found(
     assert not list(tmp_path.rglob("sweeps"))
     found = record(tmp_path, "alsatian")
     seconds = sorted(repeat["wall_s"] for repeat in found["repeats"])[1]
-    line = f"alsatian: {seconds:.1f} s (median of 3), best model {found['winner']}"
+    score = found["rounds"][-1]["scores"][found["winner"]]
+    line = f"alsatian: {seconds:.1f} s (median of 3), best model {found['winner']}, {score:.4f}"
     assert line in capsys.readouterr().out.splitlines()
 
 

@@ -22,13 +22,17 @@ def test_all_studies_are_listed_in_80_columns(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("name", studies())
-def test_every_study_says_its_arguments(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_study_says_its_arguments(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as end:
         main(["study", name, "--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert f"usage: alsatian study {name}" in out
     assert "--out" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", sorted(set(studies()) - {"reproduction", "coverage"}))
