@@ -68,7 +68,7 @@ def difference(before: Run, now: Run) -> str:
     changed = [
         f"{key} {old.get(key, 'none')} -> {new.get(key, 'none')}"
         for key in dict.fromkeys([*new, *old])
-        if old.get(key) != new.get(key)
+        if old.get(key, "null") != new.get(key, "null")
     ]
     keys = dict.fromkeys([*now.sources, *before.sources])
     changed += [

@@ -48,6 +48,7 @@ def test_in_every_group_a_name_says_which_class_it_is(group):
         ({"model_set__digest": "bb", "dataset__digest": "bb"}, "models, data"),
         ({"schema": 3}, "schema of records 2 -> 3"),
         ({"config__results_dir": "elsewhere", "config__title": "x"}, ""),
+        ({"config__batch_size": 32, "config__k": None}, "batch_size 64 -> 32"),
         ({f"config__k{i}": i for i in range(7)}, ", ".join([*(f"k{i} none -> {i}" for i in range(5)), "2 more"])),
     ],
 )
