@@ -161,7 +161,9 @@ def _torch(path: Path) -> Any:
     except pickle.UnpicklingError:
         raise ConfigError(refusal) from None
     except Exception as error:  # damaged files raise many types
-        raise StoreError(f"{path}: cannot be read as a file of PyTorch ({_line(error)})") from None
+        # Those of Python's own kind speak of how the file was parsed, which tells nobody anything.
+        why = "it is none, or damaged" if isinstance(error, LookupError | ValueError | TypeError) else _line(error)
+        raise StoreError(f"{path}: cannot be read as a file of PyTorch ({why})") from None
 
 
 def _is_script(path: Path) -> bool:
