@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
+from alsatian.models.reading.features.pooling import HEAD_INPUT
 
 SOURCES = ("torchvision", "transformers", "timm")
 # Options of transformers with which it would fetch code or weights and run what it got.
@@ -100,6 +102,28 @@ def _transformers(spec: ArchitectureSpec) -> torch.nn.Module:
     if refused := sorted(all_keys(spec.options) & REFUSED_OPTIONS):
         raise ConfigError(f"transformers' {spec.name}: the option {refused[0]} is refused: it may fetch code")
     return transformers_model(spec.name, spec.options)
+
+
+def image_classifier(model_class: Any) -> tuple[Any, str | None]:
+    """Transformers' classifier of images of the kind that ``model_class`` is the base or the classifier of, and the
+    pooling that gives its head's input. Any other class comes back as it is, with None.
+
+    How tokens or feature maps become the vector that a head is given differs from kind to kind (class token, mean
+    with or without a norm, both side by side); so the library's own code does it.
+    """
+    import transformers  # takes seconds to import
+    from transformers.models.auto import modeling_auto as auto
+
+    kind = str(getattr(model_class.config_class, "model_type", None))
+    classifiers = auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES.get(kind, ())
+    first = classifiers if isinstance(classifiers, str) else next(iter(classifiers), None)
+    if first is None or model_class.__name__ not in (first, auto.MODEL_MAPPING_NAMES.get(kind)):
+        return model_class, None
+    found: Any = getattr(transformers, first)
+    taken = signature(found.forward).parameters
+    if "pixel_values" not in taken or model_class.main_input_name != "pixel_values":
+        return model_class, None  # of two towers, or of patches
+    return found, HEAD_INPUT
 
 
 def transformers_model(name: str, options: Mapping[str, Any]) -> torch.nn.Module:

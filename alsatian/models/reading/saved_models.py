@@ -16,7 +16,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
-from alsatian.models.reading.architectures import all_keys, architecture, configuration
+from alsatian.models.reading.architectures import all_keys, architecture, configuration, image_classifier
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.features.text_checks import check_text
 from alsatian.models.reading.inputs.images import image_of
@@ -77,7 +77,7 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
         raise ConfigError(f"{inner}: has {CONFIG} but no weights: {', '.join(WEIGHTS)}")
     if is_timm(config):
         return open_timm(inner / CONFIG, config, file, architectures, reading, adapter)
-    model_class = _model_class(inner, config)
+    model_class, of_head = image_classifier(_model_class(inner, config))
     stated = stated_in(folder / STATED) if (folder / STATED).exists() else {}
     reading = reading.changed(stated, folder / STATED)
     checkpoint = read_checkpoint(file, reading.weights)
@@ -110,7 +110,7 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
         )  # fmt: skip
         names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
         layers = sentences.layers if sentences else ()
-        own = pooling if modality == TEXT or "pooling" in stated else None
+        own = pooling if modality == TEXT or "pooling" in stated else of_head
         extractor = feature_extractor(module.eval(), preprocessing.example(), own, layers)
     if modality == TEXT and pooling is None and "+" not in extractor.pooling:
         notes.append(f"pooling: {extractor.pooling}; its files say none (pooling=… states another)")

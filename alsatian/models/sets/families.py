@@ -24,9 +24,10 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version, transformers_model
 from alsatian.models.reading.features.extractor import feature_extractor
+from alsatian.models.reading.features.pooling import HEAD_INPUT
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.settings import STATED, Reading
-from alsatian.models.reading.parameters.loading import quiet
+from alsatian.models.reading.parameters.loading import Loaded, quiet
 from alsatian.models.reading.saved_models import open_folder
 from alsatian.models.sets.distributions import changed_blocks, check_distribution
 from alsatian.models.sets.hub import HubSet
@@ -101,9 +102,8 @@ class FamilySet:
         progress(f"making {folder.name}", 0, len(names))
         base = folder / names[0]
         self._save(full, base)
-        built = open_folder(base, architectures, Reading(length=2)).built
-        extractor = feature_extractor(full, ImagePreprocessing(self.size).example())
-        tensors = module_tensors(extractor)
+        loaded = open_folder(base, architectures, Reading(length=2))
+        built, tensors = loaded.built, _by_names_of(loaded, full, ImagePreprocessing(self.size))
         start = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         drawn = [i for i, segment in enumerate(built.segments) if any(drawn_anew(segment))]
         rng = np.random.default_rng(self.seed)
@@ -140,3 +140,12 @@ class FamilySet:
         write_json(temporary / STATED, {"size": self.size})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
+
+
+def _by_names_of(loaded: Loaded, full: Any, preprocessing: ImagePreprocessing) -> dict[str, torch.Tensor]:
+    """The tensors of ``full`` by the names that they have in ``loaded``, which was read from its files."""
+    if loaded.spec.pooling != HEAD_INPUT:
+        return dict(module_tensors(feature_extractor(full, preprocessing.example())))
+    # A base model is read as the body of its classifier.
+    prefix = "body." if loaded.spec.name == type(full).__name__ else f"body.{full.base_model_prefix}."
+    return {prefix + name: tensor for name, tensor in module_tensors(full).items()}

@@ -100,3 +100,16 @@ def test_what_cannot_be_is_refused(tmp_path: Path, changes: dict[str, Any], mess
         dataclasses.replace(FAMILY, **changes).open(BlockStore(tmp_path))
     assert message in str(caught.value)
     assert families.SOURCES == ("generated", "hub")
+
+
+def test_base_models_share_as_asked_for_too(store: BlockStore) -> None:
+    options = {
+        "hidden_size": 16,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 16,
+    }
+    family = dataclasses.replace(FAMILY, name="tokens", model="Dinov2Model", options=options)
+    models = family.open(store)
+    assert study(models.candidates, models.store).share_with_prefix == 0.6

@@ -68,7 +68,7 @@ def test_every_layout_is_found_and_computes_what_its_library_does(root, store):
     assert (processed["name"], processed["height"], processed["width"]) == ("ViTImageProcessorPil", 32, 32)
     assert (processed["given"]["image_mean"], processed["given"]["image_std"]) == ([0.5] * 3, [0.25] * 3)
     assert store.model("team/bert").preprocessing.settings()["length"] == 16
-    assert store.model("team/vit").architecture.pooling == "class_token"
+    assert store.model("team/vit").architecture.pooling == "head_input"
 
 
 def test_task_models_and_base_models_share_everything(root, store):
@@ -232,7 +232,7 @@ def test_the_stored_architecture_builds_the_same_extractor(root, store):
     add_path(store, root)
     candidate = store.model("a")
     rebuilt = build(candidate.architecture, candidate.preprocessing)
-    assert rebuilt.pooling == "class_token"
+    assert rebuilt.pooling == "head_input"
     built = architecture(candidate.architecture, candidate.preprocessing)
     assert [segment.output_bytes for segment in built.segments] == [
         block.output_bytes for block in candidate.blocks

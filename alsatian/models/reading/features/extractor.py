@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from alsatian.errors import ConfigError
-from alsatian.models.reading.features.pooling import behind, check_pooling, pooled
+from alsatian.models.reading.features.pooling import HEAD_INPUT, behind, check_pooling, pooled
 
 # Where torchvision's classifiers keep their last part, outermost name first.
 HEADS = ("heads", "head", "classifier", "fc")
@@ -73,9 +73,7 @@ def last_hidden_state(output: Any) -> torch.Tensor:
     hidden = getattr(output, "last_hidden_state", None)
     if hidden is None and getattr(output, "feature_maps", None):
         hidden = output.feature_maps[-1]
-    if hidden is None:
-        hidden = output[0]
-    return hidden
+    return output[0] if hidden is None else hidden
 
 
 def feature_extractor(
@@ -89,7 +87,8 @@ def feature_extractor(
     ``example`` is ``(pixels,)``, (N, 3, H, W), or ``(input_ids, attention_mask)``, (N, T) each. The head goes
     where the library keeps it: see :func:`transformers_body` and :func:`without_head`.
 
-    Unless it is given, pooling follows from the shape that the body returns:
+    With ``head_input`` the body is the whole module without its ``classifier``. Unless it is given, pooling
+    follows from the shape that the body returns:
 
     ==============  ====================================================================
     (N, D)          ``none``: the body pools already
@@ -104,7 +103,11 @@ def feature_extractor(
             every token of a text.
     """
     text = len(example) == 2
-    body = transformers_body(module, text) if hasattr(module, "base_model_prefix") else without_head(module)
+    if pooling == HEAD_INPUT:
+        body = module
+        body.classifier = nn.Identity()
+    else:
+        body = transformers_body(module, text) if hasattr(module, "base_model_prefix") else without_head(module)
     kind = TextExtractor if text else ImageExtractor
     if pooling is None:
         pooling = _pooling(body, example)

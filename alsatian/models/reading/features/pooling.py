@@ -11,13 +11,14 @@ from torch import nn
 
 from alsatian.errors import ConfigError, nearest
 
+HEAD_INPUT = "head_input"
 POOLINGS = (
-    "none", "class_token", "mean_tokens", "max_tokens", "last_token", "mean_sqrt_tokens", "weighted_mean_tokens",
-    "global_average",
+    HEAD_INPUT, "none", "class_token", "mean_tokens", "max_tokens", "last_token", "mean_sqrt_tokens",
+    "weighted_mean_tokens", "global_average",
 )  # fmt: skip
-"""``none``: the body returns (N, D) already; ``global_average`` is over the positions of a feature map
-(N, D, H, W); the others are over tokens (N, T, D), by the mask where there is one. Several, joined by ``+``, are
-concatenated."""
+"""``head_input`` is what the library's own classifier of images is given, flattened; ``none``: the body returns
+(N, D) already; ``global_average`` is over the positions of a feature map (N, D, H, W); the others are over tokens
+(N, T, D), by the mask where there is one. Several, joined by ``+``, are concatenated."""
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid", "LeakyReLU", "ELU", "Softplus", "Mish")
 
 
@@ -46,6 +47,8 @@ def pooled(hidden: torch.Tensor, pooling: str, mask: torch.Tensor | None = None)
 
 
 def _pooled(hidden: torch.Tensor, pooling: str, mask: torch.Tensor | None) -> torch.Tensor:
+    if pooling == HEAD_INPUT:
+        return hidden.flatten(1)
     if hidden.dim() != (needed := {"none": 2, "global_average": 4}.get(pooling, 3)):
         raise ConfigError(
             f"pooling '{pooling}' is for hidden states of {needed} dimensions; the model's have {hidden.dim()}"

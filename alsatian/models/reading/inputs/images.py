@@ -9,7 +9,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.reading.inputs.processors import FILES, processed_images, processor_file
 from alsatian.models.reading.inputs.settings import STATED
 
-READING_VERSION = 3
+READING_VERSION = 4
 """Of what a model's files are taken to say: it changes whenever the same files give another preprocessing.
 
 Models that were stored with another one are read again."""
