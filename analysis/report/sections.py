@@ -83,7 +83,7 @@ def facts(runs: Sequence[Run]) -> list[Table]:
             ("models", f"{models.models:,}"),
             ("blocks", f"{models.blocks:,}, of which {models.distinct_blocks:,} distinct"),
             ("size", f"{whole}, of which {distinct} distinct"),
-            *[("note on the models", printable(note)) for note in models.notes[:NOTES]],
+            *[("note", printable(note)) for note in models.notes[:NOTES]],
             ("model set digest", models.digest),
             ("train items", f"{data.train_items:,}"),
             ("test items", f"{data.test_items:,}"),
