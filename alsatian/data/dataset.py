@@ -147,6 +147,19 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.argsort(position, kind="stable")
 
 
+def rows(source: str, labels: np.ndarray, items: int | None, seed: int) -> Any:
+    """Picks so many ``items`` of ``source``, by their ``labels`` (N,) in the classes' proportions; all for None.
+
+    Raises:
+        ConfigError: there are fewer.
+    """
+    if items is None:
+        return slice(None)
+    if not 0 < items <= len(labels):
+        raise ConfigError(f"dataset.items={items}: '{source}' has {len(labels)} items")
+    return stratified_order(class_codes(f"'{source}'", labels)[0], seed)[:items]
+
+
 def make_dataset(
     name: str,
     items: Any,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from alsatian.data.dataset import Dataset, make_dataset, stratified_order
+from alsatian.data.dataset import Dataset, make_dataset, rows
 from alsatian.data.gate.bad_items import BAD_SHARE, BadItems
 from alsatian.data.gate.folders import Found, Skips, class_folders
 from alsatian.data.gate.items import objects
@@ -52,21 +52,17 @@ def image_files(
     found = _found(source, Path(root))
     paths, classes = objects(found.paths), np.array(found.classes)
     testing = None if found.testing is None else np.array(found.testing)
-    if items is not None:
-        if not 0 < items <= len(paths):
-            raise ConfigError(f"dataset.items={items}: '{source}' has {len(paths)} images")
-        chosen = stratified_order(classes, seed)[:items]
-        paths, classes, testing = paths[chosen], classes[chosen], None if testing is None else testing[chosen]
+    chosen = rows(source, classes, items, seed)
     about = DataSummary(source=source, split=found.split, warnings=found.warnings)
     return checked_images(
         Path(source).name,
-        paths,
-        classes,
+        paths[chosen],
+        classes[chosen],
         about,
         found.skips,
         BadItems(on_bad_item, bad_share),
         background,
-        testing=testing,
+        testing=None if testing is None else testing[chosen],
         test_share=test_share,
         seed=seed,
     )
@@ -93,14 +89,13 @@ def checked_images(
     colour = background_of(background)
     paths = objects([ImagePath.on(colour, path) for path in paths])
     checked = bad.check(paths.tolist(), look, skips)
-    if lost := sorted(set(labels.tolist()) - set(labels[checked.good].tolist())):
-        raise ConfigError(f"'{about.source}': class '{lost[0]}' has no file that can be read")
+    left = checked.labels(labels, about.source)
     images, notes = images_of(checked.results)
     about = about.model_copy(update={"skipped": skips.all(), "images": images, "notes": (*about.notes, *notes)})
     return make_dataset(
         name,
         paths[checked.good],
-        labels[checked.good],
+        left,
         testing=None if testing is None else testing[checked.good],
         about=about,
         test_share=test_share,

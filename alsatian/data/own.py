@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from alsatian.data.dataset import Dataset, make_dataset, stratified_order
+from alsatian.data.dataset import Dataset, make_dataset, rows
 from alsatian.data.gate.bad_items import BAD_SHARE, BadItemError, BadItems
 from alsatian.data.gate.folders import Skips, class_folders
 from alsatian.data.gate.items import objects
@@ -54,7 +54,7 @@ def image_table(
         ]
     labels = objects(table.labels(label))
     class_codes(f"{source}, column '{label}'", labels)  # says so before files are tried
-    chosen = _chosen(source, labels, items, seed)
+    chosen = rows(source, labels, items, seed)
     about = DataSummary(
         source=source, split=split, notes=(f"paths are in column '{path}', labels in column '{label}'",)
     )
@@ -115,9 +115,7 @@ def text_files(
 def _text_folder(source: str, items: int | None, test_share: float, seed: int, bad: BadItems) -> Dataset:
     found = class_folders(Path(source), (".txt",), "text")
     read = bad.check(found.paths, _text, found.skips)
-    labels = objects(found.classes)[read.good]
-    if lost := sorted(set(found.classes) - set(labels)):
-        raise ConfigError(f"'{source}': class '{lost[0]}' has no file that can be read")
+    labels = read.labels(objects(found.classes), source)
     testing = None if found.testing is None else np.array(found.testing)[read.good]
     about = DataSummary(source=source, split=found.split, skipped=found.skips.all(), warnings=found.warnings)
     texts = objects(read.results)
@@ -149,15 +147,6 @@ def _rows(
     return (*joined(table, read_table(Path(test_source), separator)), f"{test_source} is the test part")
 
 
-def _chosen(source: str, labels: np.ndarray, items: int | None, seed: int) -> Any:
-    """Which rows are taken."""
-    if items is None:
-        return slice(None)
-    if not 0 < items <= len(labels):
-        raise ConfigError(f"dataset.items={items}: '{source}' has {len(labels)} items")
-    return stratified_order(class_codes(f"'{source}'", labels)[0], seed)[:items]
-
-
 def labelled_dataset(
     about: DataSummary,
     values: np.ndarray,
@@ -173,7 +162,7 @@ def labelled_dataset(
     Raises:
         ConfigError: see :func:`~alsatian.data.dataset.make_dataset`; or there are fewer items.
     """
-    chosen, place = _chosen(about.source, labels, items, seed), Path(about.source)
+    chosen, place = rows(about.source, labels, items, seed), Path(about.source)
     return make_dataset(
         place.stem if place.is_file() else place.name,
         values[chosen],

@@ -11,6 +11,7 @@ import torch
 from blake3 import blake3
 
 from alsatian.data.encoders import Encoder, encoder
+from alsatian.data.gate.items import objects
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError
 
@@ -115,6 +116,4 @@ def _tokenizer(preprocessing: TextPreprocessing, file: Path | None) -> Encoder:
 
 def text_items(texts: list[str]) -> np.ndarray:
     """``texts`` as raw items (N,) of type object."""
-    items = np.empty(len(texts), object)
-    items[:] = texts
-    return items
+    return objects(texts)

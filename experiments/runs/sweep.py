@@ -77,15 +77,19 @@ class _Sweep:
 
     def run(self) -> Outcome:
         """See :func:`run`."""
+        pending = []
         for run in self._command.runs:
             if isinstance(run, Refused):
                 reason = self._reason(run)
                 self._note(run, reason.status, reason.error)
+            elif self._is_finished(run):
+                self._note(run, "ok")
             else:
-                self._note(run, "ok" if self._is_finished(run) else "pending")
+                self._note(run, "pending")
+                pending.append(run)
         for manifest in self._manifests.values():
             manifest.save()
-        self._summarise()
+        self._summarise(pending)
         refused = [r.models.refused for r in self._command.runs if isinstance(r, Ready)]
         for line in dict.fromkeys(line for lines in refused for line in lines.values()):
             self._progress.warn(f"left out, ranked last: {line}")
@@ -100,15 +104,14 @@ class _Sweep:
                 break
         return self._outcome
 
-    def _summarise(self) -> None:
-        """Say what the data and the models of the runs are that are measured, before any of them starts."""
-        measured = [run for run in self._command.runs if isinstance(run, Ready) and not self._is_finished(run)]
-        said = [(run.setup.dataset.name, run.setup.dataset.summary) for run in measured]
+    def _summarise(self, pending: Sequence[Ready]) -> None:
+        """Say what the data and the models of ``pending`` runs are, before any of them starts."""
+        said = [(run.setup.dataset.name, run.setup.dataset.summary) for run in pending]
         for place, (name, summary) in enumerate(said):
             if summary is not None and (name, summary) not in said[:place]:
                 self._progress.say(summary.text(name))
         of_sets: dict[str, dict[str, None]] = {}
-        for run in measured:
+        for run in pending:
             of_sets.setdefault(run.setup.config["model_set"]["name"], {}).update(dict.fromkeys(run.models.notes))
         for name, notes in of_sets.items():
             if notes:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -151,3 +152,34 @@ def test_what_cannot_be_merged_is_refused_in_a_line(tmp_path: Path, change: dict
         add_path(BlockStore(tmp_path / "store"), tmp_path / "models")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "layers"),
+    [
+        ("ConvNext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}, ["pwconv1", "pwconv2"]),
+        (
+            "ResNet",
+            {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
+            ["convolution"],
+        ),
+    ],
+)
+def test_adapters_of_models_without_tokens(
+    tmp_path: Path, kind: str, options: dict[str, Any], layers: list[str]
+) -> None:
+    model_class = getattr(transformers, f"{kind}ForImageClassification")
+    torch.manual_seed(0)
+    base = tmp_path / "models" / "base"
+    model_class(model_class.config_class(**options)).save_pretrained(base)
+    (base / "alsatian.json").write_text('{"size": 32}')
+    adapted = trained(model_class.from_pretrained(base), LoraConfig(r=2, target_modules=layers))
+    adapted.save_pretrained(tmp_path / "models" / "adapter")
+    edit(tmp_path / "models/adapter/adapter_config.json", lambda v: v.update(base_model_name_or_path="../base"))
+    store = BlockStore(tmp_path / "store")
+    assert add_path(store, tmp_path / "models") == ["adapter", "base"]
+    merged = adapted.merge_and_unload().eval()
+    merged.classifier = nn.Identity()
+    with torch.no_grad():
+        expected = merged(PIXELS).logits.flatten(1)
+    torch.testing.assert_close(features(store, "adapter", PIXELS), expected, rtol=1e-4, atol=1e-5)

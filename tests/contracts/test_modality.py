@@ -17,34 +17,19 @@ from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.saved_models import open_folder
 from alsatian.models.sets.folder import FolderSet
-from tests.contracts.text_models import SMALL, TEXTS, byte_pairs, edit, features, language_model, vocab_txt
+from tests.contracts.text_models import (
+    SMALL,
+    TEXTS,
+    edit,
+    features,
+    language_model,
+    two_towers,
+    vocab_txt,
+)
 from tests.models.reading.checkpoint_files import save_vit, vit
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (1, 40, 56, 3), np.uint8)
-VISION = {**SMALL, "image_size": 32, "patch_size": 8}
-PROCESSOR = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
 TOWERS = ("CLIPModel", "SiglipModel", "ChineseCLIPModel", "AltCLIPModel")
-
-
-def two_towers(folder: Path, kind: str, processor: bool = True) -> Any:
-    """A small model of images and texts in ``folder``."""
-    byte_pairs(folder, tokenizer_class="GPT2Tokenizer", pad_token="<pad>", bos_token="<s>", eos_token="</s>")
-    model_class = getattr(transformers, kind)
-    text = {
-        **SMALL,
-        "projection_dim": 32,
-        "project_dim": 32,
-        "pad_token_id": 1,
-        "bos_token_id": 0,
-        "eos_token_id": 2,
-    }
-    config = model_class.config_class(text_config=text, vision_config=VISION, projection_dim=32)
-    torch.manual_seed(0)
-    module = model_class(config).eval()
-    module.save_pretrained(folder)
-    if processor:
-        (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
-    return module
 
 
 def opened(folder: Path, **settings: Any) -> Loaded:

@@ -42,6 +42,10 @@ SMALL = {
 }  # fmt: skip
 
 
+VISION = {**SMALL, "image_size": 32, "patch_size": 8}
+PROCESSOR = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+
+
 def vocab_txt(folder: Path, kind: str = "BertTokenizer", **settings: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
@@ -139,6 +143,27 @@ def language_model(folder: Path, kind: str, tokenizer: Callable[[Path], Path], *
     config = model_class.config_class(**{**SMALL, **more})
     model_class(config).save_pretrained(folder)
     return folder
+
+
+def two_towers(folder: Path, kind: str, processor: bool = True) -> Any:
+    """A small model of images and texts in ``folder``."""
+    byte_pairs(folder, tokenizer_class="GPT2Tokenizer", pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+    model_class = getattr(transformers, kind)
+    text = {
+        **SMALL,
+        "projection_dim": 32,
+        "project_dim": 32,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+    }
+    config = model_class.config_class(text_config=text, vision_config=VISION, projection_dim=32)
+    torch.manual_seed(0)
+    module = model_class(config).eval()
+    module.save_pretrained(folder)
+    if processor:
+        (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    return module
 
 
 def opened(folder: Path, **settings: Any) -> Loaded:

@@ -51,6 +51,17 @@ class Checked(Generic[Result]):
     good: np.ndarray
     results: list[Result]
 
+    def labels(self, labels: np.ndarray, source: str) -> np.ndarray:
+        """Those of ``labels`` (N,), one a file, whose file can be read.
+
+        Raises:
+            ConfigError: a class of ``source`` lost all its files.
+        """
+        left: np.ndarray = labels[self.good]
+        if lost := sorted(set(labels.tolist()) - set(left.tolist())):
+            raise ConfigError(f"'{source}': class '{lost[0]}' has no file that can be read")
+        return left
+
 
 @dataclass(frozen=True)
 class BadItems:
@@ -97,7 +108,7 @@ class BadItems:
         names = [f"{error.path} ({error.reason})" for error in bad[:_NAMED]]
         more = f", … ({len(bad):,} in all)" if len(bad) > _NAMED else ""
         if self.action == "raise":
-            advice = "repair or remove them, or leave them out with on_bad_item=skip"
+            advice = "repair or remove them, or leave them out with dataset.on_bad_item=skip"
         else:
             advice = f"more than bad_share={self.share:g} allows to leave out"
         what = f"{len(bad):,} of {count_text(count, 'file')} cannot be read as {bad[0].kind}"

@@ -18,7 +18,7 @@ from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.reading.architectures import all_keys, architecture, configuration, image_classifier
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
-from alsatian.models.reading.features.text_checks import check_text
+from alsatian.models.reading.features.text_checks import check_text, word_embedding
 from alsatian.models.reading.inputs.images import image_of
 from alsatian.models.reading.inputs.processors import processor_file
 from alsatian.models.reading.inputs.sentences import Sentences, sentences_in
@@ -152,8 +152,7 @@ def _modality(model_class: Any, folder: Path, reading: Reading, notes: list[str]
 
 def _own_words(adapter: Adapter, empty: Any) -> int | None:
     """How many words the embedding has that ``adapter`` brings for the model ``empty``; None if it brings none."""
-    table = empty.get_input_embeddings()
-    if not isinstance(table, torch.nn.Embedding):
+    if (table := word_embedding(empty)) is None:
         return None
     name = next(name for name, tensor in empty.named_parameters() if tensor is table.weight)
     ends = f".{'.'.join(name.split('.')[-2:])}"

@@ -2,6 +2,7 @@
 images look like that the builder's published weights were trained on."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -155,9 +156,9 @@ def _shapes(state: Mapping[str, torch.Size]) -> Shapes:
 
 def _prefixes(state: Mapping[str, torch.Tensor]) -> list[str]:
     """Starts of names that at least half of them share, shortest first."""
-    starts = [re.match(rf"(?:[^.]+\.){{{depth}}}", name) for depth in (1, 2, 3) for name in state]
-    found = [match[0] for match in starts if match]
-    return sorted({p for p in found if 2 * found.count(p) > len(state)}, key=len) if len(found) < 20_000 else []
+    starts = (re.match(rf"(?:[^.]+\.){{{depth}}}", name) for depth in (1, 2, 3) for name in state)
+    counts = Counter(match[0] for match in starts if match)
+    return sorted((prefix for prefix, count in counts.items() if 2 * count > len(state)), key=len)
 
 
 def _image_size(positions: torch.Size, patches: torch.Size) -> int:

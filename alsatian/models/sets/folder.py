@@ -63,7 +63,7 @@ class FolderSet:
     @property
     def reading(self) -> Reading:
         """How its models are read where there is a choice."""
-        return Reading(length=self.length, weights=self.weights, modality=self.modality, pooling=self.pooling)
+        return Reading.of(self)
 
     def open(self, store: BlockStore, device: str = "cpu", progress: Progress = unheard) -> ModelSet:
         """The model set from ``store``, for searches on ``device``; new and changed models are added first.
@@ -181,8 +181,7 @@ def _add(
     known = store.known(model.id) if model.id in stored else None
     if known is not None:
         origin: Any = known.metadata.get("folder")
-        same_tower = known.metadata.get(_TOWER, reading.modality) == reading.modality
-        if origin and origin["key"] == key and same_tower and store.holds_all(known):
+        if origin and origin["key"] == key and of_tower(known, reading) and store.holds_all(known):
             return
         if not origin or origin["path"] != place:
             raise StoreError(
@@ -192,6 +191,11 @@ def _add(
     statement = str(model.statement.resolve()) if model.statement else None
     origin = {"path": place, "kind": model.kind, "key": key, "statement": statement}
     _read(store, model, base, reading, model.id, {"folder": origin})
+
+
+def of_tower(known: Candidate, reading: Reading) -> bool:
+    """Whether a stored model has one tower, or is the one of two that ``reading`` asks for."""
+    return known.metadata.get(_TOWER, reading.modality) == reading.modality
 
 
 def _read(

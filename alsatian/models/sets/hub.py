@@ -18,8 +18,9 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.sentences import MODULES
-from alsatian.models.reading.inputs.settings import Reading
-from alsatian.models.sets.folder import add_one, add_path
+from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
+from alsatian.models.reading.parameters.state_dicts import EMA
+from alsatian.models.sets.folder import add_one, add_path, of_tower
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
 from alsatian.progress import Progress, unheard
 
@@ -49,7 +50,7 @@ class HubSet:
         lock: the lock file; None for ``locks/<name>.lock.json`` in the store. Made if it is not there.
         folder: a folder of models to use instead of the hub.
         offline: use the lock file and the local cache only.
-        length: tokens of a text, at most.
+        length, weights, modality, pooling: see :class:`alsatian.models.reading.inputs.settings.Reading`.
     """
 
     name: str = "hub"
@@ -61,12 +62,21 @@ class HubSet:
     lock: str | None = None
     folder: str | None = None
     offline: bool = False
-    length: int = 128
+    length: int = DEFAULT_LENGTH
+    weights: str = EMA
+    modality: str | None = None
+    pooling: str | None = None
 
     def __post_init__(self) -> None:
         if self.base is None and self.folder is None:
             raise ConfigError("model_set.base: name a model of the Hugging Face Hub, or set model_set.folder")
         assert self.filters
+        assert self.reading
+
+    @property
+    def reading(self) -> Reading:
+        """How its models are read where there is a choice."""
+        return Reading.of(self)
 
     @property
     def filters(self) -> Filters:
@@ -88,9 +98,9 @@ class HubSet:
 
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
-        key = f"{self.name}-{digest_json([lock.plain(), self.length, code_version(), READING_VERSION])[:6]}"
+        key = f"{self.name}-{digest_json([lock.plain(), self._reading, code_version()])[:6]}"
         ids = store.known_set(key)
-        if ids is not None:
+        if ids is not None and all(of_tower(store.model(model_id), self.reading) for model_id in ids):
             return ids
         ids = []
         left_out: dict[str, str] = {}
@@ -138,20 +148,23 @@ class HubSet:
 
     def _is_stored(self, store: BlockStore, model_id: str) -> bool:
         known, settings = store.known(model_id), {"code": code_version(), **self._reading}.items()
-        return known is not None and settings <= known.metadata.items() and store.holds_all(known)
+        if known is None or not settings <= known.metadata.items():
+            return False
+        return of_tower(known, self.reading) and store.holds_all(known)
 
     @property
-    def _reading(self) -> dict[str, int]:
-        """What decides, besides code and files, how a model is read."""
-        return {"length": self.length, "reading": READING_VERSION}
+    def _reading(self) -> dict[str, Any]:
+        """What decides, besides code and files, how any model is read."""
+        settings = self.reading.plain()
+        del settings["modality"]  # which concerns models with two towers, see of_tower
+        return {**settings, "reading": READING_VERSION}
 
     def _add(self, store: BlockStore, model_id: str, entry: Entry) -> None:
         """Download a model and store it as ``model_id``."""
         folder = self._download(entry)
         origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
-            reading = Reading(length=self.length)
-            add_one(store, folder, model_id, reading=reading, metadata={"hub": origin, **self._reading})
+            add_one(store, folder, model_id, reading=self.reading, metadata={"hub": origin, **self._reading})
         except AlsatianError as error:
             if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
                 raise  # trouble with the store is no property of the model
@@ -205,9 +218,9 @@ class HubSet:
             left_out[model_id] = line.partition(": ")[2]  # what comes before is the file
 
         root = Path(self.folder or "")
-        ids = add_path(store, root, reading=Reading(length=self.length), refused=refused, progress=progress)
-        key = f"{self.name}-{digest_json([str(root.resolve()), self.length])[:6]}"
-        return self._finished(store, key, ids, left_out, {"length": self.length})
+        ids = add_path(store, root, reading=self.reading, refused=refused, progress=progress)
+        key = f"{self.name}-{digest_json([str(root.resolve()), self._reading])[:6]}"
+        return self._finished(store, key, ids, left_out, self._reading)
 
     def _finished(
         self, store: BlockStore, key: str, ids: list[str], left_out: Mapping[str, str], more: dict[str, Any]

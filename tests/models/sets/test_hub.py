@@ -23,7 +23,7 @@ from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.composition import cells, choices
 from experiments.configuration.setup import strategy_named
-from tests.contracts.text_models import language_model, vocab_txt
+from tests.contracts.text_models import language_model, two_towers, vocab_txt
 
 ROOT = Path(__file__).parents[3]
 BASE = "lab/base"
@@ -443,3 +443,23 @@ def test_the_parts_of_sentence_transformers_are_downloaded_too(hub: Hub, store: 
     asked = [settings["allow_patterns"] for model, settings in hub.downloads if model == "eve/sentences"]
     assert "[0-9]_*/*.json" in asked[-1]
     assert hub.downloads[-1][1]["ignore_patterns"] == []
+
+
+def test_how_models_are_read_is_asked_for_as_for_a_folder(hub: Hub, store: BlockStore) -> None:
+    language_model(hub.add("eve/words", 80), "BertModel", vocab_txt)
+    for pooling in (None, "class_token", "class_token+max_tokens"):
+        (model,) = HubSet(base="eve/words", pooling=pooling).open(store).candidates
+        assert model.architecture is not None
+        assert model.architecture.pooling == (pooling or "mean_tokens")
+    with pytest.raises(ConfigError, match="weights='emma': did you mean 'ema'"):
+        HubSet(base="eve/words", weights="emma")
+
+
+def test_a_model_with_two_towers_is_read_again_for_the_other(hub: Hub, store: BlockStore) -> None:
+    two_towers(hub.add("eve/both", 80), "CLIPModel")
+    downloads = []
+    for modality in ("image", "text", "text", "image"):
+        (model,) = HubSet(base="eve/both", modality=modality).open(store).candidates
+        assert model.preprocessing.modality == modality
+        downloads.append(len(hub.downloads))
+    assert downloads[0] < downloads[1] == downloads[2] < downloads[3]

@@ -22,12 +22,8 @@ def check_text(
         ConfigError: one is not so.
     """
     body: Any = extractor.body
-    try:
-        table = body.get_input_embeddings()
-    except NotImplementedError:  # CANINE hashes characters into several tables
-        table = None
-    ids = preprocessing.highest_id()
-    if ids >= getattr(table, "num_embeddings", ids + 1):
+    table, ids = word_embedding(body), preprocessing.highest_id()
+    if table is not None and ids >= table.num_embeddings:
         raise ConfigError(
             f"{folder}: its tokenizer has tokens up to id {ids}; the model has embeddings of {table.num_embeddings}"
         )
@@ -44,6 +40,15 @@ def check_text(
             f"{folder}: the features of {type(body).__name__} change with padding, so they would depend on the "
             "length and not on the text; it cannot be ranked"
         )
+
+
+def word_embedding(model: Any) -> torch.nn.Embedding | None:
+    """What ``model`` of transformers looks tokens up in; None if it has none, or several (CANINE)."""
+    try:
+        table = model.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    return table if isinstance(table, torch.nn.Embedding) else None
 
 
 def _padded_and_alone(

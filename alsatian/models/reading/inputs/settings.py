@@ -45,6 +45,11 @@ class Reading:
         if self.pooling is not None:
             check_pooling(self.pooling)
 
+    @classmethod
+    def of(cls, settings: Any) -> "Reading":
+        """Those of a model set, which has them among its own."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
     def plain(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Loaded:
     built: Architecture
     spec: ArchitectureSpec
     preprocessing: Preprocessing
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     towers: bool = False
 
 

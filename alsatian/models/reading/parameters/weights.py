@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from blake3 import blake3
 
 from alsatian.blocks.candidate import ArchitectureSpec
+from alsatian.contents import digests
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.reading.features.extractor import FeatureExtractor
 from alsatian.models.reading.parameters.checkpoints import read_state
+from alsatian.models.reading.parameters.loading import load
 from alsatian.models.reading.parameters.state_dicts import renamed
 
 _CACHED = "torchvision:"
@@ -51,7 +52,7 @@ def find_weights(asked: str | None, spec: ArchitectureSpec) -> Weights:
         file = file / "model.safetensors" if file.is_dir() else file
         if not file.is_file():
             raise ConfigError(f"model_set.weights={asked}: there is no such file; null is for random parameters")
-    digest = blake3(max_threads=blake3.AUTO).update_mmap(file).hexdigest()
+    (digest,) = digests([file])
     return Weights(file, f"the parameters in {file.name} ({digest[:8]})", digest)
 
 
@@ -79,11 +80,5 @@ def load_weights(module: FeatureExtractor, file: Path, needed: set[str]) -> None
     state = read_state(file)
     prefix = f"{getattr(module.body, 'base_model_prefix', '')}."
     named = {renamed(name.removeprefix(prefix)): tensor for name, tensor in state.items()}
-    try:
-        missing = module.body.load_state_dict(named, strict=False).missing_keys
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise ConfigError(f"{file}: does not fit the architecture ({reason})") from None
-    lacking = sorted({f"body.{name}" for name in missing} & needed)
-    if lacking:
-        raise ConfigError(f"{file}: lacks {len(lacking)} of the model's tensors, {lacking[0]} for one")
+    own = module.body.state_dict()
+    load(module.body, named, {name: tensor for name, tensor in own.items() if f"body.{name}" in needed}, file)
