@@ -218,7 +218,10 @@ def expanded() -> State:
         (lambda: {"a.weight": torch.ones(2).to(torch.float8_e4m3fn)}, "quantized (float8_e4m3fn)"),
         (lambda: {"a.bias": torch.ones(2) * 1j}, "'a.bias' is complex (complex64)"),
         (expanded, f"claims {2**42} bytes in a file of"),
-        (lambda: {"stem.weight": torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])}, "is "),
+        (
+            lambda: {"stem.weight": torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])},
+            "is not a file of tensors",
+        ),
         (lambda: {"a._orig_mod.w": torch.ones(1), "a.w": torch.ones(1)}, "two parameters have one name"),
         (lambda: [1, 2], "holds no parameters by name"),
         (lambda: {"lr": 0.1}, "holds no parameters by name"),

@@ -182,7 +182,7 @@ def check_tensors(state: Mapping[str, torch.Tensor], path: Path) -> None:
         problem = None
         if tensor.is_meta:
             problem = "has no values (it is on the meta device); save the model after loading its weights"
-        elif tensor.layout != torch.strided or tensor.is_nested:
+        elif tensor.layout != torch.strided:
             problem = f"is no dense tensor ({str(tensor.layout).removeprefix('torch.')}); save it with to_dense()"
         elif type(tensor) not in (torch.Tensor, torch.nn.Parameter):
             problem = f"is a {type(tensor).__name__}; save plain tensors"
