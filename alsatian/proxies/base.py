@@ -1,15 +1,54 @@
 """What a proxy is: a cheap stand-in for fine-tuning."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import numpy as np
 import torch
+
+Head = Callable[[torch.Tensor], torch.Tensor]
+"""A model's own classifier: features (N, D) -> probabilities (N, Z) of the classes that it was trained for."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a proxy says of a model.
+
+    Attributes:
+        score: higher is better.
+        outcomes: what each test item adds (N,), float64: 1 for a hit, 0 for a miss; the score is their mean.
+            None where a score is no mean over test items.
+        notes: what is to be said beside the number, one line each.
+    """
+
+    score: float
+    outcomes: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, value: "float | Evaluation") -> "Evaluation":
+        """What a proxy returned."""
+        return value if isinstance(value, Evaluation) else cls(value)
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the mean over test items, which count as independent: the standard deviation (divided by N) over the
+        root of N, for hits sqrt(p (1 - p) / N). None where the score is no such mean."""
+        return None if self.outcomes is None else float(np.std(self.outcomes)) / math.sqrt(len(self.outcomes))
 
 
 class Proxy(Protocol):
-    """Scores features; higher is better. The same input must give the same score, bit for bit.
+    """Scores features. The same input must give the same score, bit for bit.
 
     Attributes:
         name: as in ``conf/proxy``.
+
+    A proxy may also have, as class variables:
+
+    - ``needs_head``: true if ``score`` takes the keyword ``head``, a :data:`Head` of the model that is scored;
+    - ``regression``: true if labels may be numbers; ``classes`` is 0 and labels are float64 then.
     """
 
     name: ClassVar[str]
@@ -21,9 +60,9 @@ class Proxy(Protocol):
         test_x: torch.Tensor,
         test_y: torch.Tensor,
         classes: int,
-    ) -> float:
+    ) -> float | Evaluation:
         """Score features ``train_x`` (N, D) with labels ``train_y`` (N,) against the test items.
 
-        Labels are integers below ``classes``; all tensors are on the same device.
+        Labels are integers below ``classes``; all tensors are on the same device. Higher is better.
         """
         ...
