@@ -61,21 +61,36 @@ def strategy_of(strategy: Any) -> Strategy | None:
     return named(strategy) if isinstance(strategy, str) else instance("strategy", strategy, Strategy, "'alsatian'")
 
 
+def proxies_of(proxies: Any) -> tuple[Proxy, ...]:
+    """One proxy or several, or their names; the linear layer for None.
+
+    Raises:
+        ConfigError: one is neither, there is none, or one is there twice.
+    """
+    if proxies is None:
+        return (Linear(),)
+    if isinstance(proxies, str):
+        proxies = proxies.split(",")
+    found = tuple(map(proxy_of, proxies)) if isinstance(proxies, list | tuple) else (proxy_of(proxies),)
+    names = [proxy.name for proxy in found]
+    if not found or len(set(names)) < len(names):
+        raise ConfigError(f"proxies={','.join(names)}: one or several different ones are expected, e.g. linear")
+    return found
+
+
 def proxy_of(proxy: Any) -> Proxy:
-    """A proxy or its name; the linear layer for None.
+    """A proxy or its name.
 
     Raises:
         ConfigError: it is neither.
     """
-    if proxy is None:
-        return Linear()
     if isinstance(proxy, str):
         if proxy not in PROXIES:
-            raise ConfigError(f"proxy={proxy}: there is no such proxy; {nearest(proxy, PROXIES)}")
+            raise ConfigError(f"proxies={proxy}: there is no such proxy; {nearest(proxy, PROXIES)}")
         return PROXIES[proxy]()
     if isinstance(proxy, type) or not callable(getattr(proxy, "score", None)):
         raise ConfigError(
-            f"proxy: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
+            f"proxies: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
         )
     chosen: Proxy = proxy
     return chosen

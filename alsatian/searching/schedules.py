@@ -9,6 +9,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import numpy as np
+
 from alsatian.errors import ConfigError
 
 
@@ -20,6 +22,17 @@ class Round:
     train_batches: int
 
 
+class RoundScores(dict[str, float]):
+    """The scores of a round by model.
+
+    Attributes:
+        outcomes: what each test item adds to a model's score (N,), float64, by model: the same items for all. Empty
+            where scores are no means over test items, and in predictions.
+    """
+
+    outcomes: Mapping[str, np.ndarray] = {}
+
+
 Rounds = Generator[Round, Mapping[str, float], None]
 
 
@@ -29,7 +42,7 @@ class Schedule(Protocol):
     name: ClassVar[str]
 
     def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        """Yield rounds over ``models`` and at most ``train_batches``; receive ``{model: score}`` for each."""
+        """Yield rounds over ``models`` and at most ``train_batches``; receive a :class:`RoundScores` for each."""
         ...
 
 
