@@ -10,7 +10,7 @@ import torch
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import BadModelError
 from alsatian.fingerprint import features_fingerprint
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Evaluation, Proxy
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.meter.meter import Meter
 
@@ -48,7 +48,8 @@ class ProxyScorer:
             train_x, test_x = features.get(models[0], train), features.get(models[0], test)
             labels = [torch.from_numpy(self.dataset.labels(part)).to(train_x.device) for part in (train, test)]
             finite = all(bool(torch.isfinite(x).all()) for x in (train_x, test_x))
-            score = self.proxy.score(train_x, labels[0], test_x, labels[1], self.dataset.classes) if finite else nan
+            parts = (train_x, labels[0], test_x, labels[1], self.dataset.classes)
+            score = Evaluation.of(self.proxy.score(*parts)).score if finite else nan
             if not isfinite(score):
                 what = "its score is" if finite else "its features are"
                 raise BadModelError(f"model '{models[0]}': {what} not finite (NaN or infinite)", models)
