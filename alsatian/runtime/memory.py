@@ -68,7 +68,7 @@ def _available() -> int:
 
 
 def _group_limits() -> list[int]:
-    """That, and what the control group of this process (version 2 or 1), such as a container's, leaves of its limit.
+    """That, and what is left of the limit of this process's control group (version 2 or 1), such as a container's.
     Cached files do not count as used: they go when there is need."""
     found, root = [_available()], Path("/sys/fs/cgroup")
     for limit, facts, used in (

@@ -10,7 +10,7 @@ import torch
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import BadModelError
 from alsatian.fingerprint import features_fingerprint
-from alsatian.proxies.base import Evaluation, Head, Proxy
+from alsatian.proxies.base import Evaluation, Head, Proxy, name_of
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.meter.meter import Meter
 
@@ -75,14 +75,14 @@ class ProxyScorer:
             given = (train_x, labels[0], test_x, labels[1], self.dataset.classes)
             found: dict[str, dict[str, Evaluation]] = {model: {} for model in models}
             for proxy in self.proxies:
-                once: Evaluation | None = None
+                name, once = name_of(proxy), None
                 for model in models:
                     if getattr(proxy, "needs_head", False):
                         value = proxy.score(*given, head=self.heads[model])  # type: ignore[call-arg]
-                        found[model][proxy.name] = Evaluation.of(value)
+                        found[model][name] = Evaluation.of(value)
                     else:
                         once = Evaluation.of(proxy.score(*given)) if once is None else once
-                        found[model][proxy.name] = once
+                        found[model][name] = once
             for model, evaluations in found.items():
                 if odd := [name for name, evaluation in evaluations.items() if not isfinite(evaluation.score)]:
                     what = "its score is" if len(self.proxies) == 1 else f"its score by {odd[0]} is"
