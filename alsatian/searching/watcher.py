@@ -1,13 +1,25 @@
 """Who is told how a search goes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alsatian.searching.round_result import RoundResult
+
+if TYPE_CHECKING:
+    from alsatian.data.dataset import Dataset
+    from alsatian.models.model_set import ModelSet
+    from alsatian.searching.outlook import Outlook
+    from alsatian.searching.search import Search
 
 
 class Watcher:
     """Is told how a search goes; this one takes no notice."""
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Models are read: ``done`` of ``total``."""
+
+    def starts(self, models: "ModelSet", dataset: "Dataset", search: "Search", expected: "Outlook | None") -> None:
+        """Models and data are read, and what ``search`` will take is ``expected`` or unknown."""
 
     def round_begins(self, number: int, models: Sequence[str], items: int) -> None:
         """Round ``number``, from 1, is about to score ``models`` on so many training ``items``."""

@@ -1,0 +1,100 @@
+"""The parts of a search that :mod:`alsatian.api` puts together."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets, Size
+from alsatian.costs.hardware import Hardware
+from alsatian.costs.profiling.profile import profile
+from alsatian.costs.profiling.quick import quick_profile
+from alsatian.data.dataset import Dataset
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.errors import ConfigError
+from alsatian.models.model_set import ModelSet
+from alsatian.models.sets.listed import ListedSet
+from alsatian.progress import Progress
+from alsatian.proxies.base import Proxy
+from alsatian.runtime.memory import empty_device_cache, free_bytes
+from alsatian.runtime.meter.meter import Meter
+from alsatian.units import parse_bytes
+
+STORE = "store"
+"""The folder that keeps models named by words, if no other is given."""
+AUTO = "auto"
+# Of the memory that is free, for blocks and intermediates; the rest is for features, items and the libraries.
+_SHARE = 0.5
+# Of that, at most, for blocks; the rest is for intermediates.
+_BLOCKS_SHARE = 0.5
+
+
+@dataclass
+class Opened:
+    """Candidates that can be searched; ``folder`` is removed with it where the store is a temporary one."""
+
+    models: ModelSet
+    folder: "tempfile.TemporaryDirectory[str] | None" = None
+
+
+def opened(
+    given: ModelSet | Mapping[str, torch.nn.Module] | Sequence[str | Path],
+    prepares: Mapping[str, Preprocessing],
+    store: Path | None,
+    device: torch.device,
+    on_bad_model: str,
+    modality: str | None,
+    progress: Progress,
+) -> Opened:
+    """The candidates that are ``given`` as a set, as modules by id, or by words.
+
+    Raises:
+        AlsatianError: one cannot be read or split.
+    """
+    if isinstance(given, ModelSet):
+        return Opened(given)
+    if isinstance(given, Mapping):
+        folder = tempfile.TemporaryDirectory(prefix="alsatian-") if store is None else None
+        blocks = BlockStore(folder.name if folder else store or "")
+        return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), folder)
+    words = ListedSet(models=list(given), on_bad_model=on_bad_model, modality=modality)
+    return Opened(words.open(BlockStore(store or STORE), device.type, progress))
+
+
+def budgets_of(budget: Budgets | Size, memory: Size, models: ModelSet, device: torch.device) -> Budgets:
+    """All budgets; of ``memory``, a size for blocks and intermediates together or ``"auto"``, a division of it.
+
+    Raises:
+        ConfigError: a size is none, or both are given.
+    """
+    if memory is None:
+        return Budgets.of(budget)
+    if budget is not None:
+        raise ConfigError("memory and budget are both given; memory is for blocks and intermediates together")
+    whole = int(_SHARE * free_bytes(device)) if memory == AUTO else parse_bytes(memory, "memory") or 0
+    blocks = max(1, min(models.distinct_bytes, int(_BLOCKS_SHARE * whole)))
+    return Budgets(budget=max(1, whole - blocks), block_budget=blocks)
+
+
+def measured(
+    models: ModelSet, dataset: Dataset, proxies: Sequence[Proxy], batch_size: int, meter: Meter, quick: bool
+) -> Hardware | None:
+    """What this machine needs, measured or kept from before; None if it cannot be measured.
+
+    A bad model or a full memory, which may be why, is for the search to meet and to deal with.
+    """
+    folder = models.store.root / "profiles"
+    measure: Callable[[], Hardware]
+    if quick:
+        measure = lambda: quick_profile(models, dataset, proxies, meter.device, folder)  # noqa: E731
+    else:
+        measure = lambda: profile(models, dataset, proxies[0], batch_size, meter.device, folder)  # noqa: E731
+    try:
+        return measure()
+    except Exception as error:
+        empty_device_cache(meter.device)
+        meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
+        return None
