@@ -8,7 +8,7 @@ from alsatian.data.dataset import Dataset
 from alsatian.data.gate.folders import part_for_testing
 from alsatian.data.gate.items import objects
 from alsatian.data.gate.tables import PARTS, Table
-from alsatian.data.own import labelled_dataset
+from alsatian.data.labelled import Labelled
 from alsatian.errors import ConfigError, first_line
 from alsatian.records.data import DataSummary
 
@@ -41,6 +41,13 @@ def saved_dataset(
         saved = datasets.load_from_disk(source)
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{source}' is no folder that save_to_disk wrote ({first_line(error)})") from None
+    found = labelled_splits(source, saved, item_column, label_column)
+    return found.dataset(items=items, test_share=test_share, seed=seed)
+
+
+def labelled_splits(source: str, saved: Any, item_column: str | None, label_column: str | None) -> Labelled:
+    """The items of ``saved``, a ``Dataset`` or ``DatasetDict`` of that library, called ``source``; see
+    :func:`saved_dataset`."""
     splits = dict(saved) if hasattr(saved, "keys") else {"train": saved}
     if unknown := sorted(splits.keys() - PARTS.keys()):
         raise ConfigError(f"'{source}': the split '{unknown[0]}' is none of {', '.join(sorted(PARTS))}")
@@ -56,15 +63,7 @@ def saved_dataset(
         split=f"the split {tested} is the test part" if tested else "",
         notes=(f"items are in column '{item}', labels in column '{label}'",),
     )
-    return labelled_dataset(
-        about,
-        objects(values),
-        objects(labels),
-        np.array(testing) if tested else None,
-        items=items,
-        test_share=test_share,
-        seed=seed,
-    )
+    return Labelled(about, objects(values), objects(labels), np.array(testing) if tested else None)
 
 
 def _labels(split: Any, column: str) -> list[Any]:
