@@ -1,6 +1,6 @@
 """Items with their labels as they lie somewhere: what every reader of data finds, and a dataset is made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from alsatian.data.gate.folders import Found, Skips
 from alsatian.data.gate.items import objects
 from alsatian.data.gate.pixels import ImagePath, Seen, background_of, images_of, look
 from alsatian.data.gate.targets import targets_of
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, said
 from alsatian.records.data import DataSummary
 
 
@@ -59,6 +59,36 @@ class Labelled:
         place = Path(self.about.source)
         return (place.stem if place.is_file() else place.name) or "data"
 
+    def tested_by(self, test: "Labelled") -> "Labelled":
+        """These items for training, and those of ``test`` for testing.
+
+        Raises:
+            ConfigError: one of them says itself what its test part is, or they are of different kinds.
+        """
+        for one in (self, test):
+            if one.testing is not None:
+                raise ConfigError(f"'{one.about.source}' says itself what its test part is; leave out test")
+        if (self.files is None) != (test.files is None):
+            raise ConfigError(
+                f"'{test.about.source}' holds other items than '{self.about.source}', which it is to test"
+            )
+        if self.files is not None and test.files is not None:
+            for reason, names in test.files.skips.names.items():
+                self.files.skips.names.setdefault(reason, []).extend(names)
+        pairs = ((self.values, test.values), (self.labels, test.labels))
+        (values, labels), tested = (objects([*_listed(a), *_listed(b)]) for a, b in pairs), len(test.values)
+        about = self.about.model_copy(
+            update={
+                "split": f"{test.about.source} is the test part",
+                "skipped": (*self.about.skipped, *test.about.skipped),
+                "notes": tuple(dict.fromkeys((*self.about.notes, *test.about.notes))),
+                "warnings": (*self.about.warnings, *test.about.warnings),
+            }
+        )
+        return replace(
+            self, about=about, values=values, labels=labels, testing=np.arange(len(values)) >= len(values) - tested
+        )
+
     def dataset(
         self,
         *,
@@ -102,6 +132,13 @@ class Labelled:
             seed=seed,
             label_kind=targets.kind,
         )
+
+
+def _listed(values: Any) -> list[Any]:
+    """Each of ``values``; tensors stay tensors, whose images have another order of dimensions."""
+    if isinstance(values, str | bytes | dict) or not hasattr(values, "__len__") or not hasattr(values, "__iter__"):
+        raise ConfigError(f"data: {said(values)} stands where a list of items or labels is expected")
+    return list(values)
 
 
 def _picked(values: Any, chosen: np.ndarray) -> Any:

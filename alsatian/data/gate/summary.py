@@ -49,6 +49,14 @@ def classes_of(names: Sequence[str], train: np.ndarray, test: np.ndarray) -> tup
     )
 
 
+def summary_of_parts(summary: DataSummary, train: np.ndarray, test: np.ndarray) -> DataSummary:
+    """The ``summary`` of a dataset whose parts have these labels now."""
+    if summary.numbers is not None:
+        return summary.model_copy(update={"numbers": numbers_of(train, test)})
+    classes = classes_of([one.name for one in summary.classes], train, test)
+    return summary.model_copy(update={"classes": classes})
+
+
 def numbers_of(train: np.ndarray, test: np.ndarray) -> Numbers:
     """The range of the labels of both parts, which are numbers."""
     both = np.concatenate([train, test])
