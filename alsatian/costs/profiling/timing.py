@@ -203,7 +203,8 @@ def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, devi
 
 
 def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, device: torch.device) -> ScoreCost:
-    """Time of ``proxy`` on random features (items, D), fitted over numbers of steps and two values of D."""
+    """Time of ``proxy`` on random features (items, D), fitted over numbers of steps and two values of D. Without
+    ``classes`` labels are numbers."""
     step = int(getattr(proxy, "batch_size", 128))
     generator = torch.Generator().manual_seed(0)
     rows, seconds = [], []
@@ -211,7 +212,8 @@ def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, devi
         for steps in _STEPS:
             train, test = steps * step, max(test_items, classes)
             x = torch.randn(train + test, wide, generator=generator).to(device)
-            y = (torch.arange(train + test) % classes).to(device)
+            numbers = torch.arange(train + test)
+            y = (numbers % classes if classes else numbers.double()).to(device)
             parts = (x[:train], y[:train], x[train:], y[train:])
             seconds.append(timed(lambda p=parts: proxy.score(*p, classes), device, 3))  # type: ignore
             rows.append([1.0, steps, train * wide])
