@@ -33,6 +33,7 @@ EXAMPLES = """examples:
   alsatian overlap ~/checkpoints
   alsatian compare results/quickstart other/quickstart
   alsatian reproduce scale=laptop
+  alsatian groundtruth experiment=quickstart
   alsatian study orders --seeds 5
 """
 
