@@ -18,7 +18,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.progress import Progress
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Head, Proxy
 from alsatian.runtime.memory import empty_device_cache, free_bytes
 from alsatian.runtime.meter.meter import Meter
 from alsatian.units import parse_bytes
@@ -62,6 +62,17 @@ def opened(
         return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), folder)
     words = ListedSet(models=list(given), on_bad_model=on_bad_model, modality=modality)
     return Opened(words.open(BlockStore(store or STORE), device.type, progress))
+
+
+def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
+    """The candidates' own classifiers, if one of ``proxies`` needs them.
+
+    Raises:
+        ConfigError: a candidate has none that is known.
+    """
+    if not any(getattr(proxy, "needs_head", False) for proxy in proxies):
+        return {}
+    return {candidate.id: head_of(candidate, models.store) for candidate in models.candidates}
 
 
 def budgets_of(budget: Budgets | Size, memory: Size, models: ModelSet, device: torch.device) -> Budgets:

@@ -63,7 +63,7 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
                 score=score,
                 standard_error=found.standard_errors.get(model) if found else None,
                 tied=model in tied,
-                equal=before is not None and found is not None and (before.round, before.score) == (last[model] + 1, score),
+                equal=found is not None and before is not None and _same(before, last[model] + 1, score),
                 round=last[model] + 1 if found else 0,
                 train_items=found.train_items if found else 0,
                 bytes=candidate.parameter_bytes if candidate else 0,
@@ -77,6 +77,10 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
             )
         )  # fmt: skip
     return tuple(rows)
+
+
+def _same(before: RankedModel, number: int, score: float | None) -> bool:
+    return (before.round, before.score) == (number, score)
 
 
 def _text(value: Any) -> str | None:

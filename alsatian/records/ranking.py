@@ -1,4 +1,4 @@
-"""The ranking of a search as a file (``ranking.json``), for programs; the report and the tables are made from it."""
+"""The ranking of a search as a file (``ranking.json``), for programs; reports and tables are made from it."""
 
 from typing import Annotated, Literal
 
@@ -6,8 +6,6 @@ from pydantic import Field
 
 from alsatian.records.base import Count, Number, Record, Seconds, Text
 from alsatian.records.data import DataSummary
-
-VERSION = 1
 
 
 class RankedModel(Record):
@@ -111,7 +109,7 @@ class Ranking(Record):
         versions: of the libraries.
     """
 
-    version: Literal[1] = Field(default=VERSION, alias="schema")
+    version: Literal[1] = Field(default=1, alias="schema")
     command: str | None = None
     store: str | None = None
     proxies: tuple[Text, ...]

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODELS",
-        help="checkpoints, folders of them, models of the store, hub:OWNER/NAME, timm:NAME, or a file with one a line",
+        help="checkpoints, folders of them, ids in the store, hub:OWNER/NAME, timm:NAME, or a file that lists such",
     )
     parser.add_argument("--data", required=True, metavar="DATA", help="a folder by class, a table, a saved dataset")
     parser.add_argument("--test", metavar="DATA", help="the test part, if DATA is to train with alone")

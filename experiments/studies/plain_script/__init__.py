@@ -1,8 +1,8 @@
 """What `alsatian search` saves over a plain script of PyTorch and scikit-learn.
 
-Both rank the same fine-tunes of one ResNet-18 on the same JPEG files, each in a process of its own, in turns, the page
-cache emptied before each. The command is timed twice in every turn: with an empty store, and again with what the first
-call left there but for the features. Times are from the start of the process to its end.
+Both rank the same fine-tunes of one ResNet-18 on the same JPEG files, each in a process of its own, in turns, the
+page cache emptied before each. The command is timed twice in every turn: with an empty store, and again with what
+the first call left there but for the features. Times are from the start of the process to its end.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def page(rows: pd.DataFrame, options: argparse.Namespace) -> Page:
     return Page(
         "A ranking, beside a plain script",
         [
-            f"{options.models} fine-tunes of one ResNet-18 ({', '.join(kinds(options.models))}) as files of weights, "
+            f"{options.models} fine-tunes of one ResNet-18 ({', '.join(kinds(options.models))}) as files, "
             f"{options.items} JPEG files of {options.side} by {options.side * 3 // 4} pixels, 224 pixels for the "
             "models. The script runs each model over all images and fits scikit-learn's logistic regression; the "
             "command halves the models over rounds, shares their first blocks and fits the same. Median and range.",
