@@ -166,13 +166,10 @@ def search(
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs) if quick else None
     watcher.starts(models, dataset, planned, expected)
-    settings = {
-        "storage": regime,
-        "verify": verify,
-        "progress": watcher.step_ended,
-        "heads": heads_for(scorers, models),
-    }
-    with real_machine(models, dataset, scorers, meter, **settings, **planned.for_machine()) as machine:
+    with real_machine(
+        models, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
+        heads=heads_for(scorers, models), **planned.for_machine(),
+    ) as machine:  # fmt: skip
         kept = None
         if folder is not None:
             schedule = repr(planned.strategy.schedule)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from alsatian.costs.profiling.quick import quick_profile
 from alsatian.data.dataset import Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.models.heads import head_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.progress import Progress
@@ -34,9 +35,15 @@ _BLOCKS_SHARE = 0.5
 
 @dataclass
 class Opened:
-    """Candidates that can be searched; ``folder`` is removed with it where the store is a temporary one."""
+    """Candidates that can be searched.
+
+    Attributes:
+        modules: those that they were given as, if they were.
+        folder: of the store, if it is a temporary one, which goes with this.
+    """
 
     models: ModelSet
+    modules: Mapping[str, torch.nn.Module] = field(default_factory=dict)
     folder: "tempfile.TemporaryDirectory[str] | None" = None
 
 
@@ -59,7 +66,7 @@ def opened(
     if isinstance(given, Mapping):
         folder = tempfile.TemporaryDirectory(prefix="alsatian-") if store is None else None
         blocks = BlockStore(folder.name if folder else store or "")
-        return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), folder)
+        return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), given, folder)
     words = ListedSet(models=list(given), on_bad_model=on_bad_model, modality=modality)
     return Opened(words.open(BlockStore(store or STORE), device.type, progress))
 

@@ -1,8 +1,10 @@
 """The report of a ranking: one HTML file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+from alsatian.assembly import STORE
 from alsatian.files import write_bytes
 from alsatian.pages import render
 from alsatian.ranking import tables
@@ -73,16 +75,19 @@ def facts(record: Ranking) -> list[tuple[str, str]]:
     ]
 
 
-def snippet(record: Ranking, store: str | None = None) -> list[str]:
-    """Lines of Python that load the first model, as a feature extractor and to fine-tune it."""
+def snippet(record: Ranking) -> list[str]:
+    """Lines of Python that load the first model: as a feature extractor, and with a new layer to be trained."""
     first = record.ranked[0]
-    word = repr(first.source or first.model)
-    place = f", store={(store or record.store)!r}" if (store or record.store) else ""
-    classes = len(record.data.classes) if record.data else 0
+    word = json.dumps(first.source or first.model, ensure_ascii=False)
+    place = (
+        f", store={json.dumps(record.store, ensure_ascii=False)}" if record.store and record.store != STORE else ""
+    )
+    # One output for numbers.
+    classes = max(1, len(record.data.classes)) if record.data else 1
     return [
         "import alsatian",
-        f"extractor = alsatian.load({word}{place})  # features = extractor(*extractor.preprocessing(items))",
-        f"model = alsatian.load({word}{place}, classes={classes or 1})  # with a new layer, to be trained",
+        f"extractor = alsatian.load({word}{place})",
+        f"model = alsatian.load({word}{place}, classes={classes})",
     ]
 
 

@@ -78,11 +78,11 @@ class Ranking(SearchResult):
         Raises:
             ConfigError: there is no such model, or it could not be used.
         """
-        from alsatian.models.candidate_modules import module_of
-        from alsatian.ranking.loading import with_classes
+        from alsatian.ranking.loading import instance_of
 
-        module = module_of(self.models, self._id(model))
-        return module if classes is None else with_classes(module, self._candidate(model), classes)
+        candidate = self._candidate(model)
+        given = self.opened.modules.get(candidate.id) if self.opened else None
+        return instance_of(self.models, candidate.id, classes, given)
 
     def preprocessing(self, model: str | None = None) -> Any:
         """What turns raw items (N, …) into the input of the best model, or of the one with id ``model``."""

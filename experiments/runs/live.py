@@ -1,5 +1,6 @@
 """What a person sees while a search runs: round, survivors, leader, items, time left."""
 
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -17,6 +18,7 @@ from alsatian.units import count_text, duration, format_bytes, printable
 
 # Of the search, before what it took so far says more than the prediction does.
 _TRUSTED = 0.1
+_WIDTH, _COLUMN = 80, 11
 
 
 class Live(Watcher):
@@ -45,9 +47,14 @@ class Live(Watcher):
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
 
-    def say(self, line: str) -> None:
-        """Print ``line`` as it is."""
-        self._console.print(printable(line), markup=False, highlight=False)
+    def say(self, line: str, indent: bool = False) -> None:
+        """Print ``line``, what does not fit below its second column."""
+        width, start = min(self._console.width, _WIDTH), " " * _COLUMN
+        text = textwrap.fill(
+            printable(line), width, initial_indent=start if indent else "", subsequent_indent=start,
+            break_on_hyphens=False, break_long_words=False, drop_whitespace=True,
+        )  # fmt: skip
+        self._console.print(text, markup=False, highlight=False)
 
     def reading(self, what: str, done: int, total: int) -> None:
         self._bar.update(self._task, description=f"{printable(what)} ({done}/{total})")
@@ -58,14 +65,14 @@ class Live(Watcher):
         kinds = len({tuple(models.segments[b.identity].fingerprint for b in c.blocks) for c in candidates})
         total, distinct = models.total_bytes, models.distinct_bytes
         self.say(
-            f"Models    {count_text(len(candidates), 'model')} of {count_text(kinds, 'architecture')}, "
+            f"Models     {count_text(len(candidates), 'model')} of {count_text(kinds, 'architecture')}, "
             f"{format_bytes(total)}, {format_bytes(distinct)} of them distinct"
         )
         for note in models.notes:
-            self.say(f"          {note}")
+            self.say(note, indent=True)
         for line in models.refused.values():
-            self.say(f"          left out: {line}")
-        plan = f"Plan      {search.strategy.name}, {search.strategy.schedule.name}"
+            self.say(f"left out: {line}", indent=True)
+        plan = f"Plan       {search.strategy.name}, {search.strategy.schedule.name}"
         if expected is not None:
             plan += f": {count_text(len(expected.rounds), 'round')}, about {duration(expected.wall_s)}"
             plan += f" ({duration(expected.alone_s)} without sharing)"
