@@ -16,8 +16,8 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.reading.discovery import ModelFiles
 
 ORIGIN = "folder"
-"""The entry of a manifest's metadata: ``path``, ``id`` below the folder, ``kind``, ``statement``, and ``key``, which
-digests what all files hold and the settings with which they were read."""
+"""The entry of a manifest's metadata: ``path``, ``id`` below the folder, ``kind``, ``statement`` and ``key``, the
+digest of what all files hold and the settings with which they were read."""
 _MARK, _DIGITS = "~", 12
 
 
@@ -26,8 +26,8 @@ class Origins:
 
     def __init__(self, store: BlockStore) -> None:
         self._store = store
-        self._stored = set(store.model_ids())
-        self._given: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
 
     def find(self, model: ModelFiles, key: str) -> tuple[str, Candidate | None]:
         """The id of ``model`` in the store, and what is there under it: read from the same files, or from others
@@ -35,21 +35,24 @@ class Origins:
         """
         place = str(model.path.resolve())
         ids = (model.id, f"{model.id}{_MARK}{digest_json(place)[:_DIGITS]}")
-        free = [model_id for model_id in ids if self._given.get(model_id, key) == key]
-        known = {model_id: self._store.known(model_id) for model_id in free if model_id in self._stored}
+        free = [model_id for model_id in ids if self._keys.get(model_id, key) == key]
+        known = {model_id: self._store.known(model_id) for model_id in free}
         for name, value in (("path", place), ("key", key)):
             for model_id, candidate in known.items():
                 if candidate is not None and origin_of(candidate).get(name) == value:
-                    self._given[model_id] = key
-                    return model_id, candidate
+                    return self._give(model_id, key), candidate
         # A manifest that cannot be read is made again.
-        model_id = next((model_id for model_id in free if known.get(model_id) is None), ids[-1])
-        self._given[model_id] = key
-        return model_id, None
+        return self._give(next((i for i in free if known[i] is None), ids[-1]), key), None
+
+    def _give(self, model_id: str, key: str) -> str:
+        self._keys[model_id] = key
+        self._ids.setdefault(key, model_id)
+        return model_id
 
     def copy_of(self, key: str) -> Candidate | None:
-        """A model with other ids that was read from files of the same contents; None if there is none."""
-        return self._by_key.get(key)
+        """A model, whatever its id, that may have been read from files of the same contents; None if none has."""
+        known = self._store.known(self._ids[key]) if key in self._ids else None
+        return known if known and origin_of(known).get("key") == key else self._by_key.get(key)
 
     @cached_property
     def _by_key(self) -> dict[str, Candidate]:
@@ -65,7 +68,7 @@ class Origins:
         ]
 
     def _readable(self) -> Iterator[tuple[Candidate, dict[str, Any]]]:
-        for model_id in sorted(self._stored):
+        for model_id in self._store.model_ids():
             try:
                 candidate = self._store.model(model_id)
             except StoreError:
