@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alsatian.data.preprocessing import Preprocessing
+from alsatian.fingerprint import digest_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Candidate:
     architecture: ArchitectureSpec | None
     preprocessing: Preprocessing
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> str:
+        """Digest of what it computes: models with the same one have the same features."""
+        return digest_json([self.preprocessing.fingerprint, [block.identity for block in self.blocks]])
 
     @property
     def parameter_bytes(self) -> int:

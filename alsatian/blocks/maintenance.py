@@ -20,7 +20,7 @@ from alsatian.fingerprint import DIGEST, broken_seal
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""
 T = TypeVar("T")
-FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents")
+FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents", "features")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Stats:
         total_bytes: of all models, as separate files would hold them.
         file_bytes: size of the files of these blocks, headers included.
         unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
+        feature_bytes: size of the files of features that are kept for later searches.
     """
 
     models: int
@@ -59,6 +60,7 @@ class Stats:
     file_bytes: int
     unreferenced_blocks: int
     unreferenced_bytes: int
+    feature_bytes: int
 
     @property
     def sharing_factor(self) -> float:
@@ -74,9 +76,7 @@ def open_store(folder: Path) -> BlockStore:
     """
     if not any((folder / name).is_dir() for name in ("blocks", "models")):
         what = "not a store of models" if folder.is_dir() else "no such folder"
-        raise StoreError(
-            f"{folder}: {what}; name a folder with --store, or fill this one with 'alsatian store add'"
-        )
+        raise StoreError(f"{folder}: {what}; name one with --store, or fill this one with 'alsatian store add'")
     return BlockStore(folder)
 
 
@@ -110,7 +110,7 @@ def verify(store: BlockStore) -> list[str]:
 
 
 def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Garbage:
-    """Remove blocks and tokenizers that no manifest refers to, and what killed writers left.
+    """Remove blocks, tokenizers and features of models that are not there, and what killed writers left.
 
     Waits until nobody is adding. What is younger than ``grace_s`` seconds stays.
 
@@ -122,6 +122,8 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         needed = {store.block_path(block.identity) for model in models for block in model.blocks}
         needed |= {asset for model in models if (asset := _asset(store, model)) is not None}
         unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
+        used = {"layouts", *(model.content for model in models)}
+        unused += [path for path in store.feature_files() if path.parent.name not in used]
         unused += [path for path in _files(store, *FOLDERS) if _is_temporary(path)]
         # Some temporary files are not a batch's: they may become whole at any time.
         status_of = {}
@@ -129,9 +131,8 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
             with contextlib.suppress(FileNotFoundError):
                 status_of[path] = path.stat()
         old = {path: status for path, status in status_of.items() if time.time() - status.st_mtime >= grace_s}
-        if not dry_run:
-            for path in old:
-                path.unlink(missing_ok=True)
+        for path in () if dry_run else old:
+            path.unlink(missing_ok=True)
         return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(status_of) - len(old))
 
 
@@ -156,6 +157,7 @@ def stats(store: BlockStore) -> Stats:
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),
+        feature_bytes=sum(store.feature_files().values()),
     )
 
 
@@ -222,8 +224,7 @@ def _asset(store: BlockStore, model: Candidate) -> Path | None:
 
 
 def _block_files(store: BlockStore) -> list[Path]:
-    named = (path for path in _files(store, "blocks") if DIGEST.fullmatch(path.stem))
-    return [path for path in named if path == store.block_path(path.stem)]
+    return [p for p in _files(store, "blocks") if DIGEST.fullmatch(p.stem) and p == store.block_path(p.stem)]
 
 
 def _asset_files(store: BlockStore) -> list[Path]:
