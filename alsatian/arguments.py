@@ -13,7 +13,6 @@ from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
 from alsatian.proxies.base import Proxy
-from alsatian.proxies.linear import Linear
 from alsatian.proxies.logistic import Logistic
 from alsatian.searching.named import named
 from alsatian.searching.strategy import Strategy
@@ -63,18 +62,16 @@ def strategy_of(strategy: Any) -> Strategy | None:
 
 
 def proxy_of(proxy: Any) -> Proxy:
-    """A proxy or its name; the linear layer for None.
+    """A proxy or its name.
 
     Raises:
         ConfigError: it is neither.
     """
-    if proxy is None:
-        return Linear()
     if isinstance(proxy, str):
         return proxies.named(proxy)
     if isinstance(proxy, type) or not callable(getattr(proxy, "score", None)):
         raise ConfigError(
-            f"proxy: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
+            f"proxies: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
         )
     chosen: Proxy = proxy
     return chosen
