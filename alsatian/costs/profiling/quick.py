@@ -15,18 +15,17 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.machine import machine
+from alsatian.costs.profiling.scoring import score_work
 from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
 from alsatian.fingerprint import broken_seal, digest_json, sealed
 from alsatian.models.model_set import ModelSet
-from alsatian.proxies.base import Evaluation, Head, Proxy
+from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading.transfer import transfer_to
 
 FORMAT = 1
 _ITEMS = 8
 _VALUE_BYTES = 4
-# Classes of the head that proxies are timed with which need one.
-_HEAD_CLASSES = 100
 
 
 def quick_profile(
@@ -111,22 +110,12 @@ def _scores(
         key = _key(proxy, models, dataset)
         if key in known:
             continue
-        dimension = _dimension(models)
-        generator = torch.Generator().manual_seed(0)
-        features = [
-            torch.randn(len(part), dimension, generator=generator).to(device)
-            for part in (dataset.train_items, dataset.test_items)
-        ]
-        labels = [torch.from_numpy(part).to(device) for part in (dataset.train_labels, dataset.test_labels)]
-        more: dict[str, Head] = {"head": _uniform} if getattr(proxy, "needs_head", False) else {}
+        sizes = (len(dataset.train_items), len(dataset.test_items), _dimension(models), dataset.classes)
+        work = score_work(proxy, *sizes, device)
         start = time.perf_counter()
-        Evaluation.of(proxy.score(features[0], labels[0], features[1], labels[1], dataset.classes, **more))
-        found[key] = (time.perf_counter() - start) / (len(features[0]) * dimension)
+        work()
+        found[key] = (time.perf_counter() - start) / (sizes[0] * sizes[2])
     return found
-
-
-def _uniform(features: torch.Tensor) -> torch.Tensor:
-    return torch.full((len(features), _HEAD_CLASSES), 1 / _HEAD_CLASSES, device=features.device)
 
 
 def _key(proxy: Proxy, models: ModelSet, dataset: Dataset) -> str:
