@@ -15,7 +15,6 @@ from alsatian.costs.profiling.quick import quick_profile
 from alsatian.data.dataset import Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
-from alsatian.models.heads import head_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.progress import Progress
@@ -79,6 +78,8 @@ def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
     """
     if not any(getattr(proxy, "needs_head", False) for proxy in proxies):
         return {}
+    from alsatian.models.heads import head_of
+
     return {candidate.id: head_of(candidate, models.store) for candidate in models.candidates}
 
 

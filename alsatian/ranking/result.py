@@ -1,5 +1,6 @@
 """``alsatian.Ranking``: what :func:`alsatian.search` returns."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ class Ranking(SearchResult):
         dataset: what they were scored on.
         proxies: the first one decides.
         batch_size, strategy, device: of the search.
-        reused_items: items times models whose features were known.
+        known: indices of batches whose features were known before, by model.
         expected: what it was expected to take, if that was asked for.
     """
 
@@ -40,7 +41,7 @@ class Ranking(SearchResult):
     batch_size: int
     strategy: Strategy
     device: torch.device
-    reused_items: int = 0
+    known: Mapping[str, Collection[int]] = field(default_factory=dict)
     expected: Outlook | None = None
     opened: Opened | None = field(default=None, compare=False)
 

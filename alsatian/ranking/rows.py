@@ -108,18 +108,21 @@ def _round(scores: dict[str, float], train_items: int) -> RankedRound:
 def _work(result: "Result") -> Work:
     """Counted runs of blocks, beside those that models on their own would have needed in the same rounds."""
     blocks = {candidate.id: len(candidate.blocks) for candidate in result.models.candidates}
-    items: dict[str, int] = {}
-    for found in result.rounds:
-        for model in found.scores:
-            items[model] = found.train_items + len(result.dataset.test_items)
+    test, train = result.dataset.batches(result.batch_size)
+    items, reused = dict.fromkeys(blocks, 0), 0
+    for model, train_items in {m: found.train_items for found in result.rounds for m in found.scores}.items():
+        batches = [*test, *(batch for batch in train if batch.stop <= train_items)]
+        known = sum(batch.items for batch in batches if batch.index in result.known.get(model, ()))
+        items[model] = sum(batch.items for batch in batches) - known
+        reused += known
     counters = result.measurement.counters
     return Work(
         block_items=counters.get("block_items", 0),
         alone=sum(blocks[model] * count for model, count in items.items()),
-        bytes_read=counters.get("store_bytes", 0),
+        bytes_read=counters.get("bytes_read", 0),
         distinct_bytes=result.models.distinct_bytes,
         total_bytes=result.models.total_bytes,
-        reused_items=result.reused_items,
+        reused_items=reused,
     )
 
 

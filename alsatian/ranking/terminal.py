@@ -16,7 +16,11 @@ def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console)
     console.print()
     console.print(_table(record, top), soft_wrap=False)
     for line in _lines(record, top, paths):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, soft_wrap=False)
+    console.print()
+    for line in report.snippet(record):  # which can be copied only as it is
+        console.print(line)
+    console.print(f"\nReport: {paths['report.html']}")
 
 
 def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str]:
@@ -40,10 +44,6 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
         f"Searched in {seconds_text(record.wall_s)}; sharing saved {work.saved:.0%} of the runs of blocks, "
         f"{format_bytes(work.total_bytes - work.distinct_bytes)} of parameters{reused}."
     )
-    yield ""
-    yield from report.snippet(record)
-    yield ""
-    yield f"Report: {paths['report.html']}"
 
 
 def _table(record: Ranking, top: int) -> Table:

@@ -47,7 +47,7 @@ class FeatureStore:
 
     def restore(self, features: Features, device: torch.device) -> None:
         """Hold ``features`` of an earlier attempt or search, too."""
-        moved = {id(t): t.to(device) for batches in features.values() for t in batches.values()}
+        moved = {id(t): t if t.is_meta else t.to(device) for batches in features.values() for t in batches.values()}
         for model, batches in features.items():
             self.held.setdefault(model, {}).update({b: moved[id(t)] for b, t in batches.items()})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import isfinite
 from typing import Protocol
 
 import torch
@@ -11,6 +11,7 @@ from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import BadModelError
 from alsatian.fingerprint import features_fingerprint
 from alsatian.proxies.base import Evaluation, Head, Proxy, name_of
+from alsatian.proxies.scales import median_norm
 from alsatian.runtime.features import FeatureStore, Keep, unkept
 from alsatian.runtime.meter.meter import Meter
 
@@ -92,5 +93,5 @@ class ProxyScorer:
         with self.meter.part("other"):
             self.keep(models, features.held[models[0]])
             digest = features_fingerprint([train_x, test_x]) if self.verify else None
-            norm = float(train_x.float().norm(dim=1).median()) if len(train_x) else nan
+            norm = median_norm(train_x)
         return {model: Scored(evaluations, digest, norm) for model, evaluations in found.items()}

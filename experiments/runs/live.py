@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
+from alsatian.runtime.reuse.feature_cache import Reused
 from alsatian.searching.outlook import Outlook
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.search import Search
@@ -59,7 +60,9 @@ class Live(Watcher):
     def reading(self, what: str, done: int, total: int) -> None:
         self._bar.update(self._task, description=f"{printable(what)} ({done}/{total})")
 
-    def starts(self, models: ModelSet, dataset: Dataset, search: Search, expected: Outlook | None) -> None:
+    def starts(
+        self, models: ModelSet, dataset: Dataset, search: Search, expected: Outlook | None, reused: Reused | None
+    ) -> None:
         self._expected, self._test_items = expected, len(dataset.test_items)
         candidates = models.candidates
         kinds = len({tuple(models.segments[b.identity].fingerprint for b in c.blocks) for c in candidates})
@@ -77,6 +80,8 @@ class Live(Watcher):
             plan += f": {count_text(len(expected.rounds), 'round')}, about {duration(expected.wall_s)}"
             plan += f" ({duration(expected.alone_s)} without sharing)"
         self.say(plan)
+        if reused is not None and reused.text:
+            self.say(f"Reused     {reused.text}")
         self._begin = self._clock()
 
     def round_begins(self, number: int, models: Sequence[str], items: int) -> None:
