@@ -187,7 +187,7 @@ def _loaded(
         module, extractor = _patterns[key].filled()
         names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
     with one_line(f"{file}: cannot be split"):
-        built = architecture(spec, preprocessing, folder=architectures)
+        built = architecture(spec, preprocessing, folder=architectures, extractor=extractor)
     needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
     state = fitted(state, needed, reading.weights, file, notes, prefix)
     rest = merge(adapter, state) if adapter else None

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from alsatian.blocks.split import split
 from alsatian.errors import ConfigError
-from alsatian.models.reading import state_models
+from alsatian.models.reading import state_models, torchvision_files
+from alsatian.models.reading.architectures import build
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.state_models import open_state
@@ -75,6 +77,8 @@ def test_a_further_model_is_what_it_would_be_alone_and_not_built_again(
     pairs = list(zip(tensors(second), tensors(alone), strict=True))
     assert all(torch.equal(a, b) and a.requires_grad == b.requires_grad for a, b in pairs)
     assert (second.built.fingerprint, second.spec) == (alone.built.fingerprint, alone.spec)
+    # The segments are those that the description alone gives.
+    assert second.built == split(build(second.spec, second.preprocessing), second.preprocessing.example())
     # Nor do they share memory.
     assert all(torch.equal(a, b) for a, b in zip(tensors(first), before, strict=True))
     places = {tensor.data_ptr() for tensor in tensors(first) if tensor.numel()}
@@ -94,3 +98,21 @@ def test_what_a_further_model_lacks_is_still_an_error(tmp_path: Path) -> None:
     torch.save(state, second)
     with pytest.raises(ConfigError, match=r"'conv_proj\.weight' has shape"):
         read(second, tmp_path)
+
+
+def test_only_builders_of_the_family_at_hand_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of others one for each family; all of them where none fits."""
+    from torchvision import models
+
+    signature, looked_at = torchvision_files._signature, set[str]()
+    monkeypatch.setattr(torchvision_files, "_signature", lambda name: [looked_at.add(name), signature(name)][1])
+    state = models.shufflenet_v2_x0_5().state_dict()
+    families = {getattr(models, name).__module__ for name in torchvision_files._builders()}
+    notes: list[str] = []
+    assert torchvision_files.guessed(state, tmp_path / "a.pt", notes) == ("shufflenet_v2_x0_5", {}, "")
+    own = {name for name in looked_at if name.startswith("shufflenet")}
+    assert len(looked_at - own) == len(families) - 1
+    del state["conv5.0.weight"]
+    with pytest.raises(ConfigError, match="its parameters are those of no builder"):
+        torchvision_files.guessed(state, tmp_path / "a.pt", notes)
+    assert looked_at == set(torchvision_files._builders())
