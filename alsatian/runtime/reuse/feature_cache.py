@@ -99,7 +99,7 @@ class FeatureCache:
         Raises:
             ConfigError: an item's file cannot be read.
         """
-        files = KeptFiles(self.folder, self.limit, digest_json(surroundings(device)))
+        files = KeptFiles(self.folder, self.limit, digest_json([surroundings(device), batch_size]))
         contents = {model.id: model.content for model in models}
         kept = {content: files.of(content) for content in dict.fromkeys(contents.values())}
         users = Counter(contents.values())
