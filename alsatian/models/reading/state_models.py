@@ -12,6 +12,7 @@ from alsatian.data.library_images import TransformedImages, plain
 from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, library_module
+from alsatian.models.reading.features.classifiers import classifier_in
 from alsatian.models.reading.features.extractor import HEADS, feature_extractor
 from alsatian.models.reading.inputs.images import stated_image
 from alsatian.models.reading.inputs.settings import STATED, Reading, stated_in
@@ -20,6 +21,7 @@ from alsatian.models.reading.parameters.loading import (
     Loaded,
     check_counts,
     check_size,
+    head_of,
     load,
     merge_rest,
     note_unused,
@@ -143,7 +145,7 @@ def _loaded(
         with torch.random.fork_rng(devices=[]):
             module = library_module(spec).eval()
         names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
-        whole = set(module.state_dict())  # with the head
+        whole, classifier = set(module.state_dict()), classifier_in(module)  # with the head
         extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
     with one_line(f"{file}: cannot be split"):
         built = architecture(spec, preprocessing, folder=architectures)
@@ -154,4 +156,5 @@ def _loaded(
     note_unused((name for name in unused if name.partition(".")[0] not in HEADS), notes)
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
-    return Loaded(extractor, built, spec, preprocessing, tuple(notes))
+    head = head_of(classifier, state, rest, extractor, built)
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes), head=head)
