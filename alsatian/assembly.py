@@ -17,6 +17,7 @@ from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
+from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
 from alsatian.proxies.base import Head, Proxy
 from alsatian.runtime.memory import empty_device_cache, free_bytes
@@ -76,11 +77,8 @@ def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
     Raises:
         ConfigError: a candidate has none that is known.
     """
-    if not any(getattr(proxy, "needs_head", False) for proxy in proxies):
-        return {}
-    from alsatian.models.heads import head_of
-
-    return {candidate.id: head_of(candidate, models.store) for candidate in models.candidates}
+    needed = any(getattr(proxy, "needs_head", False) for proxy in proxies)
+    return source_heads(models.store, models.candidates) if needed else {}
 
 
 def budgets_of(budget: Budgets | Size, memory: Size, models: ModelSet, device: torch.device) -> Budgets:

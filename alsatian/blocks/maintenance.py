@@ -13,7 +13,6 @@ from blake3 import blake3
 from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate, chain_bytes
 from alsatian.blocks.store import BlockStore
-from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, broken_seal
 
@@ -88,8 +87,8 @@ def candidates(store: BlockStore) -> list[Candidate]:
 def verify(store: BlockStore) -> list[str]:
     """Read everything and return what is wrong, one line each; every line names its file.
 
-    Blocks are compared with their names and the sizes in manifests, tokenizers with their names; manifests, sets,
-    architectures and profiles with the digests in them; what manifests and sets refer to must be there.
+    Blocks are compared with their names and the sizes in manifests, tokenizers and classifiers with their names;
+    manifests, sets, architectures and profiles with the digests in them; what is referred to must be there.
 
     Raises:
         StoreError: the folder cannot be locked.
@@ -110,7 +109,7 @@ def verify(store: BlockStore) -> list[str]:
 
 
 def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Garbage:
-    """Remove blocks, tokenizers and features of models that are not there, and what killed writers left.
+    """Remove blocks, tokenizers, classifiers and features that no manifest refers to, and what killed writers left.
 
     Waits until nobody is adding. What is younger than ``grace_s`` seconds stays.
 
@@ -120,7 +119,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
     with store.locked(alone=True):
         models = candidates(store)
         needed = {store.block_path(block.identity) for model in models for block in model.blocks}
-        needed |= {asset for model in models if (asset := _asset(store, model)) is not None}
+        needed |= {store.assets / digest for model in models for digest in model.assets}
         unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
         used = {"layouts", *(model.content for model in models)}
         unused += [path for path in store.feature_files() if path.parent.name not in used]
@@ -191,10 +190,10 @@ def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
 def _assets(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
     needed: dict[Path, str] = {}
     for model in models:
-        if (path := _asset(store, model)) is not None:
-            needed.setdefault(path, model.id)
+        for digest, kind in model.assets.items():
+            needed.setdefault(store.assets / digest, f"{kind} of model '{model.id}'")
     for path in sorted({*needed, *_asset_files(store)}):
-        what = f"tokenizer of model '{needed[path]}'" if path in needed else "tokenizer that no model needs"
+        what = needed.get(path, "file that no model needs")
         try:
             intact = blake3(path.read_bytes()).hexdigest() == path.name
         except OSError as error:
@@ -214,13 +213,6 @@ def _made_again(store: BlockStore) -> Iterator[str]:
             found[path] = False
     for path in sorted(path for path, whole in found.items() if not whole):
         yield f"{path}: damaged, or what belongs to it; the next run that needs it makes it again, or delete it"
-
-
-def _asset(store: BlockStore, model: Candidate) -> Path | None:
-    """The file that a model needs besides its blocks."""
-    if isinstance(model.preprocessing, TextPreprocessing):
-        return store.assets / model.preprocessing.tokenizer
-    return None
 
 
 def _block_files(store: BlockStore) -> list[Path]:

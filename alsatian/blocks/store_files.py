@@ -35,7 +35,7 @@ class StoreFiles:
 
     @property
     def assets(self) -> Path:
-        """Where files that models need besides blocks lie, by digest: tokenizers."""
+        """Where files that models need besides blocks lie, by digest: tokenizers and classifiers."""
         return self.root / "assets"
 
     @property

@@ -247,4 +247,5 @@ def _read(
         metadata = {**metadata, "notes": list(loaded.notes)}
     if base and adapter:
         metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
-    return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+    parts = (loaded.module, loaded.built, loaded.spec, loaded.preprocessing)
+    return add_module(store, model_id, *parts, metadata, loaded.head)
