@@ -96,7 +96,7 @@ def _row(row: RankedModel, record: Ranking) -> dict[str, Any]:
     further, (number, size, cost) = rest[:-3], rest[-3:]
     return {
         "place": place, "model": model, "score": score, "further": further, "round": number, "size": size,
-        "cost": cost, "failed": row.failed, "items": f"{row.train_items:,}" if row.train_items else "–",
+        "cost": cost, "failed": row.failed, "seen": f"{row.train_items:,}" if row.train_items else "–",
         "parameters": _short(row.parameters), "flops": _short(row.flops), "bar": _bar(row, record),
     }  # fmt: skip
 
