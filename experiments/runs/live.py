@@ -77,8 +77,8 @@ class Live(Watcher):
             self.say(f"left out: {line}", indent=True)
         plan = f"Plan       {search.strategy.name}, {search.strategy.schedule.name}"
         if expected is not None:
-            plan += f": {count_text(len(expected.rounds), 'round')}, about {duration(expected.wall_s)}"
-            plan += f" ({duration(expected.alone_s)} without sharing)"
+            plan += f": {count_text(len(expected.rounds), 'round')}, {_about(expected.wall_s)}"
+            plan += f" ({_about(expected.alone_s)} without sharing)"
         self.say(plan)
         if reused is not None and reused.text:
             self.say(f"Reused     {reused.text}")
@@ -118,3 +118,7 @@ class Live(Watcher):
         spent = self._clock() - self._begin
         whole = spent / done if done > _TRUSTED else max(self._expected.wall_s, spent)
         return f"{duration(max(0.0, whole - spent))} left"
+
+
+def _about(seconds: float) -> str:
+    return "under 1 s" if seconds < 1 else f"about {duration(seconds)}"
