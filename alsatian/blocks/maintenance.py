@@ -206,7 +206,7 @@ def _assets(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
 def _made_again(store: BlockStore) -> Iterator[str]:
     """What is damaged of what only saves time. An architecture is not used before its JSON file is there."""
     found = {path: serialization.intact(path) for path in store.architectures.glob("*.json")}
-    for path in (store.root / "profiles").glob("*.json"):
+    for path in (path for name in ("profiles", "costs") for path in (store.root / name).glob("*.json")):
         try:
             found[path] = broken_seal(json.loads(path.read_bytes())) is None
         except (OSError, ValueError, TypeError, RecursionError):

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from alsatian.errors import ConfigError, first_line, nearest
+from alsatian.models.reading.discovery import is_store
 from alsatian.models.reading.parameters.checkpoints import REFUSED_SUFFIXES, SUFFIXES
 
 PATH, STORE, HUB = "path", "store", "hub"
@@ -71,7 +72,7 @@ def _words(text: str, folder: Path, stored: Collection[str], lists: tuple[Path, 
     if colon and scheme in _SCHEMES:
         yield from _named(text, scheme, name, stored)
     elif path.is_dir():
-        if (path / "blocks").is_dir() and any((path / "models").glob("*.json")):
+        if is_store(path):
             raise ConfigError(f"{text}: is a store; give it as the store, and store:* for all of its models")
         yield Word(str(path), PATH, str(path))
     elif path.exists() or path.is_symlink():
