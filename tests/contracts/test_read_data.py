@@ -293,6 +293,18 @@ def test_a_limit_is_at_most_that_many_in_proportion(tmp_path: Path) -> None:
             read_data(table, limit=limit)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("limit", [3, 6, 20])
+def test_a_limit_leaves_each_part_its_share(limit: int) -> None:
+    parts = ["train"] * 36 + ["test"] * 4
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(40)], "label": CLASSES[:2] * 20, "split": parts})
+    data = read_data(frame, limit=limit)
+    assert (len(data.train_items), len(data.test_items)) == (limit - max(1, limit // 10), max(1, limit // 10))
+    assert set(data.test_items) <= {f"text {i}" for i in range(36, 40)}
+    wider = read_data(frame, limit=limit + 4)
+    assert set(data.train_items) <= set(wider.train_items)
+    assert set(data.test_items) <= set(wider.test_items)
+
+
 @pytest.mark.parametrize("held", ["csv", "jsonl", "frame", "pair", "images"])
 def test_numbers_are_told_wherever_they_stand(tmp_path: Path, held: str) -> None:
     frame = pd.DataFrame({"text": TEXTS, "label": NUMBERS})
@@ -329,6 +341,8 @@ def test_what_labels_are_is_decided_by_all_of_them() -> None:
         (3, {}, "data: a value of type int is given; accepted are a folder of images or texts"),
         ((TEXTS, LABELS, LABELS), {}, "data: a value of type tuple is given"),
         ((TEXTS, LABELS[:5]), {}, "12 items but 5 labels"),
+        ((TEXTS, LABELS[:5]), {"limit": 4}, "12 items but 5 labels"),
+        ((TEXTS[:5], LABELS), {"limit": 4}, "5 items but 12 labels"),
         (
             (TEXTS, LABELS),
             {"label_column": "x"},

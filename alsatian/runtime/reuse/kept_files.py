@@ -117,8 +117,7 @@ class KeptFiles:
             if path.exists():  # another process was faster
                 return
             with atomic_write(path) as temporary:
-                # Tensors that share memory are not written, and models may share theirs.
-                save_file({str(i): tensor.clone() for i, tensor in enumerate(tensors)}, temporary, header)
+                save_file({str(i): tensor for i, tensor in enumerate(tensors)}, temporary, header)
             self._bytes += path.stat().st_size
             if self._bytes > self._limit:
                 self._make_room()
