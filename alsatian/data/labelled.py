@@ -68,6 +68,9 @@ class Labelled:
         for one in (self, test):
             if one.testing is not None:
                 raise ConfigError(f"'{one.about.source}' says itself what its test part is; leave out test")
+            if len(_listed(one.values)) != len(_listed(one.labels)):
+                numbers = f"{len(one.values)} items but {len(one.labels)} labels"
+                raise ConfigError(f"'{one.about.source}' has {numbers}")
         if (self.files is None) != (test.files is None):
             raise ConfigError(
                 f"'{test.about.source}' holds other items than '{self.about.source}', which it is to test"

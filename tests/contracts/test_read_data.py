@@ -349,6 +349,7 @@ def test_what_labels_are_is_decided_by_all_of_them() -> None:
             "label_column: the pair (items, labels) has no columns; leave it out",
         ),
         ((TEXTS, LABELS), {"test": (TEXTS, "ant")}, "'ant' stands where a list of items or labels is expected"),
+        ((TEXTS[:5], LABELS), {"test": (TEXTS, LABELS[:5])}, "'data' has 5 items but 12 labels"),
         ((TEXTS, LABELS), {"labels": "floats"}, "labels=floats: valid are: auto, classes, numbers"),
         (make_dataset("own", TEXTS, LABELS), {"test": "digits"}, "has its own labels and test part"),
         ("digits", {"label_column": "x"}, "'digits' has its own labels and test part"),
