@@ -305,11 +305,13 @@ def test_a_limit_leaves_each_part_its_share(limit: int) -> None:
     assert set(data.test_items) <= set(wider.test_items)
 
 
-@pytest.mark.parametrize("held", ["csv", "jsonl", "frame", "pair", "images"])
+@pytest.mark.parametrize("held", ["csv", "jsonl", "frame", "pair", "torch", "images"])
 def test_numbers_are_told_wherever_they_stand(tmp_path: Path, held: str) -> None:
     frame = pd.DataFrame({"text": TEXTS, "label": NUMBERS})
     source: Any = {"frame": frame, "pair": (TEXTS, NUMBERS)}.get(held)
-    if held == "csv":
+    if held == "torch":
+        source = list_dataset([(text, torch.tensor(number)) for text, number in zip(TEXTS, NUMBERS, strict=True)])
+    elif held == "csv":
         frame.to_csv(source := tmp_path / "own.csv", index=False)
     elif held == "jsonl":
         frame.to_json(source := tmp_path / "own.jsonl", orient="records", lines=True)
@@ -338,6 +340,9 @@ def test_what_labels_are_is_decided_by_all_of_them() -> None:
     ("source", "settings", "message"),
     [
         ("digitz", {}, "there is no file or folder 'digitz', nor data of this name; did you mean 'digits'?"),
+        ("", {}, "there is no file or folder ''"),
+        ("long " * 999, {}, "there is no file or folder 'long long"),
+        ("a\0b\nc", {}, "there is no file or folder 'a"),
         (3, {}, "data: a value of type int is given; accepted are a folder of images or texts"),
         ((TEXTS, LABELS, LABELS), {}, "data: a value of type tuple is given"),
         ((TEXTS, LABELS[:5]), {}, "12 items but 5 labels"),
