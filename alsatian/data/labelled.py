@@ -68,6 +68,9 @@ class Labelled:
         for one in (self, test):
             if one.testing is not None:
                 raise ConfigError(f"'{one.about.source}' says itself what its test part is; leave out test")
+            if len(_listed(one.values)) != len(_listed(one.labels)):
+                numbers = f"{len(one.values)} items but {len(one.labels)} labels"
+                raise ConfigError(f"'{one.about.source}' has {numbers}")
         if (self.files is None) != (test.files is None):
             raise ConfigError(
                 f"'{test.about.source}' holds other items than '{self.about.source}', which it is to test"
@@ -98,7 +101,8 @@ class Labelled:
         seed: int = 0,
         label_kind: str = "classes",
     ) -> Dataset:
-        """The dataset of so many ``items``, or of ``limit`` if there are more, in the classes' proportions.
+        """The dataset of so many ``items`` in the classes' proportions; or of ``limit`` if there are more, in those
+        of the parts, too.
 
         ``test_share``, ``seed`` and ``label_kind`` are those of :func:`~alsatian.data.dataset.make_dataset`.
 
@@ -106,17 +110,23 @@ class Labelled:
             ConfigError: see there; or there are fewer ``items``, or image files are bad.
         """
         # Said before files are tried, and of all items: a part of them may look otherwise.
-        targets = targets_of(self.where or f"dataset '{self.name}'", self.labels, label_kind)
+        where = self.where or f"dataset '{self.name}'"
+        targets = targets_of(where, self.labels, label_kind)
         about = self.about.model_copy(update={"notes": (*self.about.notes, *targets.notes)})
         values, labels, testing = self.values, self.labels, self.testing
         count = len(targets.values)
+        if hasattr(values, "__len__") and len(values) != count:
+            raise ConfigError(f"{where}: {len(values)} items but {count} labels")
         if items is not None and not 0 < items <= count:
             raise ConfigError(f"dataset.items={items}: '{about.source}' has {count} items")
         if limit is not None and limit < 1:
             raise ConfigError(f"limit={limit}: must be at least 1")
-        wanted = min(filter(None, (items, limit, count)), default=0)
-        if wanted < count:
-            chosen = stratified_order(targets.values, seed)[:wanted]
+        chosen = None
+        if items is not None and items < count:
+            chosen = stratified_order(targets.values, seed)[:items]
+        elif limit is not None and limit < count:
+            chosen = _some(targets.values, testing, limit, seed)
+        if chosen is not None:
             values, labels, testing = _picked(values, chosen), _picked(labels, chosen), _picked(testing, chosen)
         if self.files is not None:
             about, values, tried = _tried(about, values, self.files)
@@ -132,6 +142,16 @@ class Labelled:
             seed=seed,
             label_kind=targets.kind,
         )
+
+
+def _some(values: np.ndarray, testing: np.ndarray | None, count: int, seed: int) -> np.ndarray:
+    """Places of ``count`` items by their targets ``values`` (N,): of each part its share, but at least one."""
+    if testing is None:
+        return stratified_order(values, seed)[:count]
+    parts = [np.flatnonzero(part) for part in (testing, ~testing)]
+    tested = min(max(1, round(count * len(parts[0]) / len(values))), max(1, count - 1))
+    counts = zip(parts, (tested, count - tested), strict=True)
+    return np.concatenate([part[stratified_order(values[part], seed)[:wanted]] for part, wanted in counts])
 
 
 def _listed(values: Any) -> list[Any]:

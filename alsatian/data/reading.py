@@ -1,5 +1,6 @@
 """Whatever a person may call data, as a dataset: files, folders, names, and what lies in memory."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from alsatian.data.own import Rows, texts_in
 from alsatian.data.saved import labelled_splits, loaded
 from alsatian.errors import ConfigError, nearest, said
 from alsatian.records.data import DataSummary
+from alsatian.units import printable
 
 # Data that every machine has: how it is made, and how many items there are.
 _NAMED: Mapping[str, tuple[Callable[..., Dataset], Callable[[], int]]] = {
@@ -159,9 +161,10 @@ def _of_datasets(source: Any) -> bool:
 def _at(source: str | Path, options: _Options) -> Labelled:
     """What lies at a path."""
     place, name = Path(source), str(source)
-    if not place.exists():
+    if not os.path.exists(name):  # which is false, too, for what cannot be a path
+        shown = printable(name)[:200]
         raise ConfigError(
-            f"data: there is no file or folder '{name}', nor data of this name; {nearest(name, _NAMED)}"
+            f"data: there is no file or folder '{shown}', nor data of this name; {nearest(name, _NAMED)}"
         )
     if place.is_file():
         table = read_table(place, options.separator)

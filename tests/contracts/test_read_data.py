@@ -293,11 +293,25 @@ def test_a_limit_is_at_most_that_many_in_proportion(tmp_path: Path) -> None:
             read_data(table, limit=limit)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("held", ["csv", "jsonl", "frame", "pair", "images"])
+@pytest.mark.parametrize("limit", [3, 6, 20])
+def test_a_limit_leaves_each_part_its_share(limit: int) -> None:
+    parts = ["train"] * 36 + ["test"] * 4
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(40)], "label": CLASSES[:2] * 20, "split": parts})
+    data = read_data(frame, limit=limit)
+    assert (len(data.train_items), len(data.test_items)) == (limit - max(1, limit // 10), max(1, limit // 10))
+    assert set(data.test_items) <= {f"text {i}" for i in range(36, 40)}
+    wider = read_data(frame, limit=limit + 4)
+    assert set(data.train_items) <= set(wider.train_items)
+    assert set(data.test_items) <= set(wider.test_items)
+
+
+@pytest.mark.parametrize("held", ["csv", "jsonl", "frame", "pair", "torch", "images"])
 def test_numbers_are_told_wherever_they_stand(tmp_path: Path, held: str) -> None:
     frame = pd.DataFrame({"text": TEXTS, "label": NUMBERS})
     source: Any = {"frame": frame, "pair": (TEXTS, NUMBERS)}.get(held)
-    if held == "csv":
+    if held == "torch":
+        source = list_dataset([(text, torch.tensor(number)) for text, number in zip(TEXTS, NUMBERS, strict=True)])
+    elif held == "csv":
         frame.to_csv(source := tmp_path / "own.csv", index=False)
     elif held == "jsonl":
         frame.to_json(source := tmp_path / "own.jsonl", orient="records", lines=True)
@@ -326,15 +340,21 @@ def test_what_labels_are_is_decided_by_all_of_them() -> None:
     ("source", "settings", "message"),
     [
         ("digitz", {}, "there is no file or folder 'digitz', nor data of this name; did you mean 'digits'?"),
+        ("", {}, "there is no file or folder ''"),
+        ("long " * 999, {}, "there is no file or folder 'long long"),
+        ("a\0b\nc", {}, "there is no file or folder 'a"),
         (3, {}, "data: a value of type int is given; accepted are a folder of images or texts"),
         ((TEXTS, LABELS, LABELS), {}, "data: a value of type tuple is given"),
         ((TEXTS, LABELS[:5]), {}, "12 items but 5 labels"),
+        ((TEXTS, LABELS[:5]), {"limit": 4}, "12 items but 5 labels"),
+        ((TEXTS[:5], LABELS), {"limit": 4}, "5 items but 12 labels"),
         (
             (TEXTS, LABELS),
             {"label_column": "x"},
             "label_column: the pair (items, labels) has no columns; leave it out",
         ),
         ((TEXTS, LABELS), {"test": (TEXTS, "ant")}, "'ant' stands where a list of items or labels is expected"),
+        ((TEXTS[:5], LABELS), {"test": (TEXTS, LABELS[:5])}, "'data' has 5 items but 12 labels"),
         ((TEXTS, LABELS), {"labels": "floats"}, "labels=floats: valid are: auto, classes, numbers"),
         (make_dataset("own", TEXTS, LABELS), {"test": "digits"}, "has its own labels and test part"),
         ("digits", {"label_column": "x"}, "'digits' has its own labels and test part"),

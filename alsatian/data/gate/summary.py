@@ -53,8 +53,9 @@ def summary_of_parts(summary: DataSummary, train: np.ndarray, test: np.ndarray) 
     """The ``summary`` of a dataset whose parts have these labels now."""
     if summary.numbers is not None:
         return summary.model_copy(update={"numbers": numbers_of(train, test)})
-    classes = classes_of([one.name for one in summary.classes], train, test)
-    return summary.model_copy(update={"classes": classes})
+    classes, before = classes_of([one.name for one in summary.classes], train, test), _uneven(summary.classes)
+    others = [warning for warning in summary.warnings if warning not in before]
+    return summary.model_copy(update={"classes": classes, "warnings": (*others, *_uneven(classes))})
 
 
 def numbers_of(train: np.ndarray, test: np.ndarray) -> Numbers:
@@ -87,13 +88,18 @@ def _images(items: np.ndarray) -> Images | None:
     return Images(modes=modes, width=(min(widths), max(widths)), height=(min(heights), max(heights)))
 
 
-def _warnings(items: np.ndarray, classes: Sequence[ClassItems]) -> list[str]:
+def _uneven(classes: Sequence[ClassItems]) -> list[str]:
+    """Warnings about classes that a part has no item of."""
     found = [
         ("with a single item, which cannot be both learnt and tested", [c.name for c in classes if c.items == 1]),
         ("without an item to train with", [c.name for c in classes if c.items > 1 and not c.train_items]),
         ("without an item to test with", [c.name for c in classes if c.items > 1 and not c.test_items]),
     ]
-    lines = [f"{_count(names)} {what}: {_some(names)}" for what, names in found if names]
+    return [f"{_count(names)} {what}: {_some(names)}" for what, names in found if names]
+
+
+def _warnings(items: np.ndarray, classes: Sequence[ClassItems]) -> list[str]:
+    lines = _uneven(classes)
     if items.dtype == object and isinstance(items[0], str) and (empty := sum(not text.strip() for text in items)):
         lines.append(f"{empty:,} of {len(items):,} texts are empty")
     return lines

@@ -17,12 +17,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from alsatian.files import atomic_write, write_json
+from alsatian.files import atomic_write, json_bytes, write_bytes
 from alsatian.fingerprint import broken_seal, digest_json, features_fingerprint, sealed
 from alsatian.runtime.reuse.layout import Layout
 
 _log = logging.getLogger(__name__)
 _LAYOUTS = "layouts"
+# PyTorch says with a RuntimeError that it cannot open a file; so does Python of JSON that is too deep.
+_DAMAGED = (SafetensorError, OSError, ValueError, TypeError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,7 @@ class KeptFiles:
                     header = file.metadata() or {}
                 if header["surroundings"] == self._surroundings:
                     found.append(KeptFile(path, header["layout"], tuple(json.loads(header["keys"]))))
-            except FileNotFoundError:  # another process made room
-                continue
-            except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            except (*_DAMAGED, KeyError) as error:
                 self._drop(path, str(error))
         return found
 
@@ -75,12 +75,11 @@ class KeptFiles:
                 header, tensors = file.metadata() or {}, [file.get_tensor(str(i)) for i in range(len(kept.keys))]
             if header.get("digest") != self._digest(kept.layout, kept.keys, tensors):
                 raise ValueError("other features than were kept")
-            os.utime(kept.path)
-        except FileNotFoundError:
-            return {}
-        except (SafetensorError, OSError, ValueError) as error:
+        except _DAMAGED as error:
             self._drop(kept.path, str(error))
             return {}
+        with contextlib.suppress(OSError):
+            os.utime(kept.path)
         return dict(zip(kept.keys, tensors, strict=True))
 
     def layout(self, name: str) -> Layout | None:
@@ -91,12 +90,11 @@ class KeptFiles:
             if reason := broken_seal(value):
                 raise ValueError(reason)
             layout = Layout.from_dict(value)
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (*_DAMAGED, KeyError, AttributeError) as error:
             self._drop(path, str(error))
             return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
         return layout
 
     def write(self, content: str, layout: Layout, features: Mapping[str, torch.Tensor]) -> None:
@@ -117,9 +115,8 @@ class KeptFiles:
             if path.exists():  # another process was faster
                 return
             with atomic_write(path) as temporary:
-                # Tensors that share memory are not written, and models may share theirs.
-                save_file({str(i): tensor.clone() for i, tensor in enumerate(tensors)}, temporary, header)
-            self._bytes += path.stat().st_size
+                save_file({str(i): tensor for i, tensor in enumerate(tensors)}, temporary, header)
+                self._bytes += temporary.stat().st_size
             if self._bytes > self._limit:
                 self._make_room()
         except (OSError, SafetensorError) as error:
@@ -128,11 +125,12 @@ class KeptFiles:
 
     def _write_layout(self, layout: Layout) -> None:
         path = self._layout(layout.name)
-        if path.exists():
+        with contextlib.suppress(FileNotFoundError):
             os.utime(path)
             return
-        write_json(path, sealed(layout.as_dict()))
-        self._bytes += path.stat().st_size
+        content = json_bytes(sealed(layout.as_dict()))
+        write_bytes(path, content)
+        self._bytes += len(content)
 
     def _layout(self, name: str) -> Path:
         return self._folder / _LAYOUTS / f"{Path(name).name}.json"
@@ -159,7 +157,9 @@ class KeptFiles:
             self._bytes -= size
 
     def _drop(self, path: Path, reason: str) -> None:
-        """What is damaged would stand in the way of what is made again."""
+        """What is damaged would stand in the way of what is made again. What is gone made room for another search."""
+        if not path.exists():
+            return
         line = reason.splitlines()[0] if reason else "damaged"
         _warn(f"{path}: kept features are damaged and are extracted again ({line})")
         with contextlib.suppress(OSError):

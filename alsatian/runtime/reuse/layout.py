@@ -157,11 +157,15 @@ def _taken(dataset: Dataset, places: Sequence[list[int]], tested: int) -> Datase
         everything = np.concatenate([dataset.test_items, dataset.train_items])
         every_label = np.concatenate([dataset.test_labels, dataset.train_labels])
         items, labels = [everything[part] for part in places], [every_label[part] for part in places]
+    summary = dataset.summary
+    if summary is not None:
+        split = f"{summary.split}; items of an earlier search are in the parts that they were in"
+        summary = summary_of_parts(summary, labels[1], labels[0]).model_copy(update={"split": split})
     return replace(
         dataset,
         test_items=items[0],
         test_labels=labels[0],
         train_items=items[1],
         train_labels=labels[1],
-        summary=None if dataset.summary is None else summary_of_parts(dataset.summary, labels[1], labels[0]),
+        summary=summary,
     )

@@ -136,12 +136,16 @@ def test_new_numbers_are_mixed_over_their_range() -> None:
         assert abs(np.median(new[:prefix]) - np.median(new)) < 0.2 * (new.max() - new.min())
 
 
-def test_the_summary_counts_the_parts_as_they_are() -> None:
-    before, after = numbered(range(30)), numbered([*range(30), *range(30, 90, 3)], 1)
+def test_the_summary_is_of_the_parts_as_they_are() -> None:
+    before = numbered([0, 1, 3, 4, 6, 7, 9, 10])  # nothing of the third class, and a test part of two items
+    after = numbered([*before.train_items, *before.test_items, 5, 8, 11], 1)
     data = grown(before, after)
     assert data.summary is not None
-    assert [one.train_items for one in data.summary.classes] == np.bincount(data.train_labels).tolist()
-    assert [one.test_items for one in data.summary.classes] == np.bincount(data.test_labels).tolist()
+    lacking = [i for i in range(3) if i not in data.test_labels]
+    assert data.summary.warnings == ((f"1 class without an item to test with: {lacking[0]}",) if lacking else ())
+    assert data.summary.split.endswith("; items of an earlier search are in the parts that they were in")
+    assert [one.train_items for one in data.summary.classes] == np.bincount(data.train_labels, minlength=3).tolist()
+    assert [one.test_items for one in data.summary.classes] == np.bincount(data.test_labels, minlength=3).tolist()
 
 
 def test_a_layout_is_the_same_after_a_trip_to_disk() -> None:

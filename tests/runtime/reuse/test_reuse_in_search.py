@@ -331,3 +331,32 @@ def test_searches_at_the_same_time_do_not_disturb_each_other(cache: FeatureCache
     path.unlink()
     assert torch.equal(again.features["first"][2], features[2])
     assert not cache.session(few.candidates, data, BATCH, CPU).features
+
+
+@pytest.mark.parametrize("moment", ["before it is opened", "while it is opened"])
+@pytest.mark.parametrize("place", ["header", "features"])
+def test_a_file_that_another_search_removes_is_a_miss_without_a_word(
+    cache: FeatureCache,
+    family: ModelSet,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    moment: str,
+    place: str,
+) -> None:
+    few, data = first(family, 1), digits(FEW)
+    reusing(cache, few, data, BASE)
+    opened = kept_files.safe_open
+    calls: list[Path] = []
+
+    def vanishing(path: Path, **settings: Any) -> Any:
+        calls.append(path)
+        if len(calls) == (1 if place == "header" else 2):
+            path.unlink()
+            if moment == "while it is opened":  # as PyTorch says it, which opens the file a second time
+                raise RuntimeError(f"unable to open file <{path}> in read-only mode: No such file or directory (2)")
+        return opened(path, **settings)
+
+    monkeypatch.setattr(kept_files, "safe_open", vanishing)
+    with caplog.at_level(logging.WARNING):
+        assert not cache.session(few.candidates, data, BATCH, CPU).features
+    assert not caplog.messages
