@@ -200,7 +200,7 @@ def add_module(
     metadata: Mapping[str, object] | None = None,
     head: LinearHead | str | None = None,
 ) -> Candidate:
-    """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head``, or why it has none,
+    """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head`` or why it has none,
     and its manifest.
 
     Raises:
