@@ -200,8 +200,8 @@ def add_module(
     metadata: Mapping[str, object] | None = None,
     head: LinearHead | str | None = None,
 ) -> Candidate:
-    """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head``, or why it has
-    none, and its manifest.
+    """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head`` or why it has none,
+    and its manifest.
 
     Raises:
         SplitError: it is no function of its input. Modules of one ``spec`` run the same code, so one is run.

@@ -37,8 +37,12 @@ def source_heads(store: StoreFiles, candidates: Iterable[Candidate]) -> dict[str
             reason = kept.get("none") if isinstance(kept, dict) else None
             lines.append(f"model '{candidate.id}': {reason or 'no classifier was kept when it was read'}")
     if lines:
-        count = f"{len(lines)} models have" if len(lines) > 1 else "a model has"
-        raise ConfigError("\n".join([f"{count} no classifier of its own, which leep and nce need:", *lines]))
+        count = (
+            f"{len(lines)} models have no classifier of their"
+            if len(lines) > 1
+            else "a model has no classifier of its"
+        )
+        raise ConfigError("\n".join([f"{count} own, which leep and nce need:", *lines]))
     return heads
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alsatian.models.training_cost import training_costs
+from alsatian.models.flops import Costs, costs_of_models
 from alsatian.proxies.scales import scale_warning
 from alsatian.records.ranking import Agreement, RankedModel, RankedRound, Ranking, Work
 from alsatian.searching.confident import p_value
@@ -45,7 +45,7 @@ def record_of(result: "Result") -> Ranking:
 
 def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
     candidates = {candidate.id: candidate for candidate in result.models.candidates}
-    costs = training_costs(result.models)
+    costs = costs_of_models(result.models)
     best = costs.get(result.winner)
     tied = _tied(result, last)
     rows: list[RankedModel] = []
@@ -67,9 +67,9 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
                 round=last[model] + 1 if found else 0,
                 train_items=found.train_items if found else 0,
                 bytes=candidate.parameter_bytes if candidate else 0,
-                parameters=cost.parameters if cost else None,
-                flops=cost.flops if cost else None,
-                relative_cost=cost.flops / best.flops if cost and best and cost.flops and best.flops else None,
+                parameters=cost.total_parameters if cost else None,
+                flops=_flops(cost),
+                relative_cost=_ratio(_flops(cost), _flops(best)),
                 further={name: scores[model] for name, scores in found.further.items()} if found else {},
                 notes=(*(str(note) for note in read if isinstance(read, list | tuple)),
                        *(found.notes.get(model, ()) if found else ())),
@@ -81,6 +81,15 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
 
 def _same(before: RankedModel, number: int, score: float | None) -> bool:
     return (before.round, before.score) == (number, score)
+
+
+def _flops(cost: Costs | None) -> int | None:
+    """Of one item; None where they are not known or not all are counted."""
+    return None if cost is None or cost.uncounted else cost.total_flops
+
+
+def _ratio(one: int | None, other: int | None) -> float | None:
+    return one / other if one and other else None
 
 
 def _text(value: Any) -> str | None:

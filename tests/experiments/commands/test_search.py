@@ -28,7 +28,7 @@ Search = Callable[..., int]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base and three fine-tunes of its last layer as transformers saves them, images, and what becomes a store."""
+    """A base and three fine-tunes of its last layer as transformers saves them, images, and a store to be."""
     root = tmp_path_factory.mktemp("search")
     base = vit(0)
     for seed, name in enumerate(NAMES):

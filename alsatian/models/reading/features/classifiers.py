@@ -59,7 +59,10 @@ class Classifier:
             return self.reason
         weight, bias = state.get(f"{self.layer}.weight"), state.get(f"{self.layer}.bias")
         if weight is None:
-            return f"its files hold no classifier ('{self.layer}')"
+            # What stands between parameters with names of their own, e.g. a ReLU, is told by no file.
+            other = sorted(name for name in state if name.startswith(f"{self.layer.partition('.')[0]}."))
+            known = f"'{other[0]}' is of another than the library's" if other else f"there is no '{self.layer}'"
+            return f"its files hold no classifier that is known: {known}"
         if pooling != self.pooling:
             return f"its classifier is not given the features, whose pooling is {pooling}"
         if weight.dim() != 2 or weight.shape[1] != dimension:
