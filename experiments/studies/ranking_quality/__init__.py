@@ -33,12 +33,14 @@ class Target:
 
     Attributes:
         words: overrides as on the command line.
+        items: of the dataset; usually, and with ``--ci``.
         rates: learning rates to choose from.
         batch_size: items of a step.
         epochs: of a fine-tune.
     """
 
     words: tuple[str, ...]
+    items: tuple[int, int]
     rates: tuple[float, ...] = (1e-4, 1e-3)
     batch_size: int = 32
     epochs: int = 2
@@ -53,7 +55,7 @@ class Target:
 
 # Few items to train on, as where a pretrained model is wanted, and many to test on.
 TARGETS: Mapping[str, Target] = {
-    "digits": Target(("model_set=digits_variants", "dataset=digits", "dataset.test_share=0.8")),
+    "digits": Target(("model_set=digits_variants", "dataset=digits", "dataset.test_share=0.8"), (1200, 150)),
     "docstrings": Target(
         (
             "model_set=docstring_finetunes",
@@ -61,19 +63,14 @@ TARGETS: Mapping[str, Target] = {
             "dataset=docstrings",
             "dataset.test_share=0.7",
         ),
+        (480, 120),
         rates=(2e-5, 1e-4),
         batch_size=16,
     ),
     "photographs": Target(
-        ("model_set=photograph_finetunes", "dataset=photographs", "dataset.items=640", "dataset.test_share=0.7")
+        ("model_set=photograph_finetunes", "dataset=photographs", "dataset.test_share=0.7"), (640, 60)
     ),
 }
-SMALL = {
-    "digits": ("dataset.items=150",),
-    "docstrings": ("dataset.items=120",),
-    "photographs": ("dataset.items=60",),
-}
-"""Overrides of the smallest size."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -102,9 +99,10 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     parts, frames = Parts(), dict[str, Rows]()
     for name in chosen:
         target = TARGETS[name]
-        words = [*target.words, *(["scale=ci", *SMALL[name]] if options.ci else [])]
+        scale = f"scale={'ci' if options.ci else 'laptop'}"
         folders = (f"store_dir='{options.store}'", f"results_dir='{options.results}'")
-        setup = parts.setup(cells([*words, *folders])[0].config)
+        words = [*target.words, f"dataset.items={target.items[options.ci]}", scale, *folders]
+        setup = parts.setup(cells(words)[0].config)
         with Progress(plain()) as progress:
             models = parts.model_set(setup.config, progress.step)
             folder = options.results / "ranking_quality" / name
