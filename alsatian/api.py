@@ -109,7 +109,7 @@ def search(
             intermediates in the device's memory: bytes, ``"64MiB"``, or ``"25%"`` of the working set; None for no
             limit. By default up to 1 GiB of blocks stay at hand for later use.
         loader: whether blocks stay at hand and are read ahead, if the strategy shares; by default they do and are.
-        storage: how the store and the data are read; at their own speed by default.
+        storage: how store and data are read; at their own speed by default.
         hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
             machine is measured before the clock starts, and what was measured is kept beside the store;
             ``"quick"`` measures with a few items. Where that fails plans are the usual ones, and an adaptive
@@ -195,6 +195,7 @@ def search(
         device=place,
         known={model: set(found) for model, found in session.features.items()} if session else {},
         opened=whole,
+        again=search,
     )
 
 

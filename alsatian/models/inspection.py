@@ -216,8 +216,8 @@ def _said(given: Mapping[str, Any]) -> str:
             words += [] if value else [f"no {word}"]
         elif key == "rescale_factor" and value == 1 / 255:
             continue  # the usual one
-        elif key == "resample":
-            words.append(f"{word} {Resampling(value).name.lower()}")
+        elif key == "resample" and value is not None:
+            words.append(f"{word} {Resampling(int(value)).name.lower()}")
         elif value is not None:
             words.append(f"{word} {_numbers(value)}")
     return ", ".join(words)

@@ -88,11 +88,9 @@ class _Kept:
 
 def features_of(result: "Ranking", model: str) -> dict[str, torch.Tensor]:
     """See :meth:`alsatian.ranking.result.Ranking.features`: that search again, of this model over all items."""
-    from alsatian.api import search  # which makes such results
-
     candidates = tuple(c for c in result.models.candidates if c.id == model)
     kept = _Kept()
-    search(
+    result.again(
         replace(result.models, candidates=candidates, refused={}),
         result.dataset,
         proxies=kept,

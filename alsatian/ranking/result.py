@@ -1,6 +1,6 @@
 """``alsatian.Ranking``: what :func:`alsatian.search` returns."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ class Ranking(SearchResult):
         dataset: what they were scored on.
         proxies: the first one decides.
         batch_size, strategy, device: of the search.
+        again: searches as :func:`alsatian.search` does.
         known: indices of batches whose features were known before, by model.
         expected: what it was expected to take, if that was asked for.
     """
@@ -41,6 +42,7 @@ class Ranking(SearchResult):
     batch_size: int
     strategy: Strategy
     device: torch.device
+    again: "Callable[..., Ranking]" = field(repr=False, compare=False)
     known: Mapping[str, Collection[int]] = field(default_factory=dict)
     expected: Outlook | None = None
     opened: Opened | None = field(default=None, compare=False)

@@ -75,7 +75,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.api import search  # slow
     from alsatian.data.reading import read_data
     from alsatian.ranking import files, terminal
-    from experiments.runs.live import Live
+    from experiments.search.live import Live
 
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
