@@ -157,7 +157,7 @@ class KeptFiles:
             self._bytes -= size
 
     def _drop(self, path: Path, reason: str) -> None:
-        """What is damaged would stand in the way of what is made again. What is gone made room for another search."""
+        """Damaged files stand in the way of those made again; what is gone made room for another search."""
         if not path.exists():
             return
         line = reason.splitlines()[0] if reason else "damaged"
