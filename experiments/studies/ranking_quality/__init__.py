@@ -33,17 +33,22 @@ class Target:
 
     Attributes:
         words: overrides as on the command line.
-        items: of the dataset; usually, and with ``--ci``.
+        sizes: settings with their values, usually and with ``--ci``.
         rates: learning rates to choose from.
         batch_size: items of a step.
         epochs: of a fine-tune.
     """
 
     words: tuple[str, ...]
-    items: tuple[int, int]
+    sizes: Mapping[str, tuple[int, int]]
     rates: tuple[float, ...] = (1e-4, 1e-3)
     batch_size: int = 32
     epochs: int = 2
+
+    def overrides(self, small: bool) -> list[str]:
+        """What its models and data are, as on the command line."""
+        sizes = [f"{name}={values[small]}" for name, values in self.sizes.items()]
+        return [*self.words, *sizes, f"scale={'ci' if small else 'laptop'}"]
 
     def tuning(self, small: bool) -> Tuning:
         """How its candidates are fine-tuned."""
@@ -55,7 +60,9 @@ class Target:
 
 # Few items to train on, as where a pretrained model is wanted, and many to test on.
 TARGETS: Mapping[str, Target] = {
-    "digits": Target(("model_set=digits_variants", "dataset=digits", "dataset.test_share=0.8"), (1200, 150)),
+    "digits": Target(
+        ("model_set=digits_variants", "dataset=digits", "dataset.test_share=0.8"), {"dataset.items": (1200, 150)}
+    ),
     "docstrings": Target(
         (
             "model_set=docstring_finetunes",
@@ -63,12 +70,13 @@ TARGETS: Mapping[str, Target] = {
             "dataset=docstrings",
             "dataset.test_share=0.7",
         ),
-        (480, 120),
+        {"dataset.items": (480, 120), "model_set.count": (8, 3)},
         rates=(2e-5, 1e-4),
         batch_size=16,
     ),
     "photographs": Target(
-        ("model_set=photograph_finetunes", "dataset=photographs", "dataset.test_share=0.7"), (640, 60)
+        ("model_set=photograph_variants", "dataset=photographs", "dataset.test_share=0.7"),
+        {"dataset.items": (640, 60)},
     ),
 }
 
@@ -99,10 +107,8 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     parts, frames = Parts(), dict[str, Rows]()
     for name in chosen:
         target = TARGETS[name]
-        scale = f"scale={'ci' if options.ci else 'laptop'}"
         folders = (f"store_dir='{options.store}'", f"results_dir='{options.results}'")
-        words = [*target.words, f"dataset.items={target.items[options.ci]}", scale, *folders]
-        setup = parts.setup(cells(words)[0].config)
+        setup = parts.setup(cells([*target.overrides(options.ci), *folders])[0].config)
         with Progress(plain()) as progress:
             models = parts.model_set(setup.config, progress.step)
             folder = options.results / "ranking_quality" / name

@@ -13,6 +13,8 @@ CEILING, SIZE, RANDOM = "*fine-tuning once*", "*largest first*", "*random order*
 """Orders that no proxy makes, to compare with."""
 TOP = 3
 """Candidates that somebody fine-tunes who does not trust the winner alone."""
+REPEATABLE = 0.5
+"""Weighted τ between one seed and the mean of the others below which the truth itself is in doubt."""
 _CHEAPER = (Halving.name, Confident.name)
 
 
@@ -48,6 +50,7 @@ def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], with
             f"epochs in batches of {tuning.batch_size}, learning rate {rates}. Accuracies from "
             f"{own['accuracy'].min():.1%} to {own['accuracy'].max():.1%}; the seeds of one candidate differ by "
             f"{100 * noise:.1f} points (median).",
+            *_doubts(rankings[rankings["target"] == target]),
             _rankings(rankings[rankings["target"] == target]),
             _schedules(schedules[schedules["target"] == target]),
         ]
@@ -101,6 +104,17 @@ def _proxies(rankings: pd.DataFrame) -> str:
 
 def _name(order: str) -> str:
     return order if order in (CEILING, SIZE, RANDOM) else f"`{order}`"
+
+
+def _doubts(rankings: pd.DataFrame) -> list[str]:
+    """What is to be said where candidates differ by little more than chance."""
+    repeated = rankings.loc[rankings["order"] == CEILING, "tau"].median()
+    if pd.isna(repeated) or repeated >= REPEATABLE:
+        return []
+    return [
+        f"**Seeds disagree on which candidate is best here** (weighted τ {repeated:.2f}, below {REPEATABLE}): what "
+        "candidates reach differs by little more than chance, so this target says little about any order."
+    ]
 
 
 def _rankings(rankings: pd.DataFrame) -> str:

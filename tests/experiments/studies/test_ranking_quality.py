@@ -213,7 +213,8 @@ def test_rows_of_a_target(models: ModelSet, dataset: Dataset) -> None:
 TUNING = Tuning(epochs=2, learning_rates=(1e-4, 1e-3), held_out=0.2, batch_size=32, threads=1, device="cpu")
 
 
-def test_the_page_shows_medians_with_their_range() -> None:
+def frames(rankings: list[dict[str, object]]) -> dict[str, pd.DataFrame]:
+    """Of one target, with these rankings."""
     candidates = [
         {
             "target": "digits", "model": f"m{i}", "parameters": (1 + i) * 1_000_000, "accuracy": 0.5 + i / 10,
@@ -222,10 +223,6 @@ def test_the_page_shows_medians_with_their_range() -> None:
         }
         for i in range(2)
     ]  # fmt: skip
-    rankings = [
-        {"target": "digits", "order": "knn", "split": i, "tau": t, "pearson": 0.5, "regret_1": lost, "regret_3": 0}
-        for i, (t, lost) in enumerate([(0.2, 3.0), (0.4, 1.0), (0.9, 2.0)])
-    ]
     schedules = [
         {
             "target": "digits", "proxy": "knn", "split": split, "schedule": name, "regret": 2.0, "lost": lost,
@@ -234,12 +231,19 @@ def test_the_page_shows_medians_with_their_range() -> None:
         for name, work, losses in (("exhaustive", 1, (0, 0)), ("halving", 0.25, (4, 0)), ("confident", 0.5, (1, 0)))
         for split, lost in enumerate(losses)
     ]  # fmt: skip
-    frames = {
+    return {
         "candidates": pd.DataFrame(candidates),
         "rankings": pd.DataFrame(rankings),
         "schedules": pd.DataFrame(schedules),
     }
-    made = page(frames, {"digits": TUNING}, ["leep"])
+
+
+def test_the_page_shows_medians_with_their_range() -> None:
+    rankings = [
+        {"target": "digits", "order": "knn", "split": i, "tau": t, "pearson": 0.5, "regret_1": lost, "regret_3": 0}
+        for i, (t, lost) in enumerate([(0.2, 3.0), (0.4, 1.0), (0.9, 2.0)])
+    ]
+    made = page(frames(rankings), {"digits": TUNING}, ["leep"])
     text = " ".join("\n".join(made.blocks).split())
     assert "Not here: leep, which need" in text
     assert "| `halving` | 2 | 2.00 | 2.00 | 4.00 | 50% | 25% | 50% |" in text
@@ -248,9 +252,28 @@ def test_the_page_shows_medians_with_their_range() -> None:
     assert "| `knn` | 2.00 (0.00–4.00) | 25 (25–25) | 0.50 (0.00–1.00) | 50 (50–50) |" in text
     assert "2 candidates of 1.0 or 2.0 million parameters; 10 classes, 80 training items and 320 test" in text
     assert "differ by 2.0 points (median)" in text
-    assert "Not here" not in "".join(page(frames, {"digits": TUNING}, []).blocks)
+    assert "Not here" not in "".join(page(frames(rankings), {"digits": TUNING}, []).blocks)
     assert made.data is not None
     assert list(made.data["kind"].value_counts().sort_index()) == [2, 3, 6]
+
+
+@pytest.mark.parametrize(("taus", "doubted"), [((0.6, 0.4, 0.9), False), ((0.2, 0.4, 0.9), True)])
+def test_a_truth_that_seeds_disagree_on_is_doubted(taus: tuple[float, ...], doubted: bool) -> None:
+    """By the median."""
+    rankings = [
+        {
+            "target": "digits",
+            "order": CEILING,
+            "split": i,
+            "tau": t,
+            "pearson": 0.5,
+            "regret_1": 1.0,
+            "regret_3": 0.0,
+        }
+        for i, t in enumerate(taus)
+    ]
+    text = "".join(page(frames(rankings), {"digits": TUNING}, []).blocks)
+    assert ("Seeds disagree" in text) == doubted
 
 
 @pytest.fixture
@@ -276,28 +299,30 @@ def test_a_page_is_written_and_fine_tunes_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With models that other tests have trained already."""
-    known = Target(("model_set=digits_finetunes", "dataset=digits", "dataset.test_share=0.7"), (1200, 150))
+    words = ("model_set=digits_finetunes", "dataset=digits", "dataset.test_share=0.7")
+    known = Target(words, {"dataset.items": (1200, 150)})
     monkeypatch.setitem(TARGETS, "digits", known)  # type: ignore[arg-type]
-    words = ("ranking_quality", "--ci", "--targets", "digits", "--proxies", "knn,leep", "--seeds", 2)
+    asked = ("ranking_quality", "--ci", "--targets", "digits", "--proxies", "knn,leep", "--seeds", 2)
     more = ("--splits", 2, "--store", store, "--results", tmp_path / "results")
-    assert study(*words, *more) == 0
+    assert study(*asked, *more) == 0
     assert len(made_up) == 2 * 4
     text = written("ranking_quality.md")
     assert "4 candidates of 0.0 million parameters; 10 classes, 45 training items and 105 test items." in text
     assert "Not here: leep" in text
     frame = pd.read_csv(tmp_path / "pages" / "ranking_quality.csv")
     assert dict(frame["kind"].value_counts()) == {"candidates": 4, "rankings": 2 + 2 + 2, "schedules": 2 * 3}
-    assert study(*words, *more) == 0
+    assert study(*asked, *more) == 0
     assert len(made_up) == 2 * 4
 
 
-@pytest.mark.parametrize("scale", ["ci", "laptop"])
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_target_is_on_the_menu(name: str, scale: str) -> None:
+def test_every_target_is_on_the_menu(name: str, small: bool) -> None:
     target = TARGETS[name]
-    (cell,) = cells([*target.words, f"dataset.items={target.items[scale == 'ci']}", f"scale={scale}"])
+    (cell,) = cells(target.overrides(small))
     assert cell.config.dataset.test_share >= 0.7
-    assert target.tuning(scale == "ci").learning_rates == target.rates
+    assert cell.config.dataset["items"] == target.sizes["dataset.items"][small]
+    assert target.tuning(small).learning_rates == target.rates
 
 
 @pytest.mark.slow
