@@ -19,7 +19,7 @@ from alsatian.arguments import (
     function_of,
     instance,
     models_of,
-    proxy_of,
+    proxies_of,
     resolve_device,
     strategy_of,
     whole_number_of,
@@ -61,7 +61,7 @@ def search(
     data: Dataset | tuple[Any, Any] | torch.utils.data.Dataset[Any],
     *,
     strategy: Strategy | str | None = None,
-    proxy: Proxy | str | None = None,
+    proxies: Proxy | str | Sequence[Proxy | str] | None = None,
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     batch_size: int = 128,
     budget: Budgets | Size = None,
@@ -87,7 +87,7 @@ def search(
             class an item. A dataset of PyTorch that gives pairs of these will do, too.
         strategy: schedule, sharing, order and cache policy, or a name: base, shift, shared_prefix, alsatian (the
             default) or auto.
-        proxy: what scores features, or its name; the linear layer by default.
+        proxies: what scores features, or names; the first decides which models stay. The linear layer by default.
         preprocessing: what prepares the input of ``models`` given as modules: one for all, or one for each by id;
             each is a preprocessing, or settings of images such as ``{"size": 224}``.
         batch_size: items of a batch, the same for every strategy.
@@ -115,7 +115,7 @@ def search(
     Raises:
         AlsatianError: a setting, model or file is not usable; the message says which and why.
     """
-    models, plan, scorer = models_of(models), strategy_of(strategy), proxy_of(proxy)
+    models, plan, scorers = models_of(models), strategy_of(strategy), proxies_of(proxies)
     batch_size, place = batch_size_of(batch_size), resolve_device(device)
     prepares: Mapping[str, Preprocessing] = {}
     if not isinstance(models, ModelSet):
@@ -139,19 +139,19 @@ def search(
         models = models.taking(dataset.modality, on_bad_model)
         planned = Search.of(models.candidates, dataset.batches(batch_size), plan, loader, budgets)
         if planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
-            known = hardware or _measured(models, dataset, scorer, batch_size, meter)
+            known = hardware or _measured(models, dataset, scorers[0], batch_size, meter)
             if known is not None:
                 planned = planned.with_costs(cost_model(known, models.candidates, dataset, regime, models.segments))
         machine = stack.enter_context(
             real_machine(
-                models, dataset, scorer, meter, storage=regime, verify=verify, progress=progress,
+                models, dataset, scorers, meter, storage=regime, verify=verify, progress=progress,
                 **planned.for_machine(),
             )
         )  # fmt: skip
         kept = None
         if folder is not None:
             schedule = repr(planned.strategy.schedule)
-            key = [models.digest, dataset.digest, batch_size, repr(scorer), schedule, place.type, verify]
+            key = [models.digest, dataset.digest, batch_size, repr(scorers), schedule, place.type, verify]
             kept = Checkpoint(folder, digest_json(key))
         found = planned.run(machine, on_bad_model, kept).without(models.refused)
         return replace(found, data=dataset.summary)

@@ -11,12 +11,12 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
+from alsatian.proxies import named as proxies
 from alsatian.proxies.base import Proxy
-from alsatian.proxies.linear import Linear
+from alsatian.proxies.logistic import Logistic
 from alsatian.searching.named import named
 from alsatian.searching.strategy import Strategy
 
-PROXIES = {"linear": Linear}
 _MODULES = 'modules by id, e.g. {"resnet18": module}, or a ModelSet'
 _Part = TypeVar("_Part")
 
@@ -62,22 +62,37 @@ def strategy_of(strategy: Any) -> Strategy | None:
 
 
 def proxy_of(proxy: Any) -> Proxy:
-    """A proxy or its name; the linear layer for None.
+    """A proxy or its name.
 
     Raises:
         ConfigError: it is neither.
     """
-    if proxy is None:
-        return Linear()
     if isinstance(proxy, str):
-        if proxy not in PROXIES:
-            raise ConfigError(f"proxy={proxy}: there is no such proxy; {nearest(proxy, PROXIES)}")
-        return PROXIES[proxy]()
+        return proxies.named(proxy)
     if isinstance(proxy, type) or not callable(getattr(proxy, "score", None)):
         raise ConfigError(
-            f"proxy: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
+            f"proxies: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
         )
     chosen: Proxy = proxy
+    return chosen
+
+
+def proxies_of(value: Any) -> tuple[Proxy, ...]:
+    """One proxy or several: objects or names, or names in one text with commas; logistic regression for None.
+
+    Raises:
+        ConfigError: one of them is neither, there is none, or two have the same name.
+    """
+    if value is None:
+        return (Logistic(),)
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",")]
+    chosen = tuple(map(proxy_of, value if isinstance(value, list | tuple) else [value]))
+    names = [getattr(proxy, "name", type(proxy).__name__) for proxy in chosen]
+    if not chosen:
+        raise ConfigError("proxies: none is given; accepted are names, e.g. 'logistic,knn', or objects")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"proxies: {', '.join(twice)} is given more than once; each name stands for one column")
     return chosen
 
 

@@ -7,6 +7,7 @@ from alsatian.data.dataset import Batch
 from alsatian.planning.plan import Plan
 from alsatian.runtime.features import Features
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.scorer import Scored
 
 
 class Machine(Protocol):
@@ -15,15 +16,13 @@ class Machine(Protocol):
     Attributes:
         meter: measures the search.
         keeps: whether intermediates are kept at all; without, every model starts from the data.
-        fingerprints: digest of the features behind a model's last score, if asked for.
     """
 
     meter: Meter
     keeps: bool
-    fingerprints: dict[str, str]
 
-    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
-        """Run ``plan`` and enter the score of every model, trained on ``train``, tested on ``test``.
+    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]) -> None:
+        """Run ``plan`` and enter what every model is scored, trained on ``train``, tested on ``test``.
 
         Features and scores found before an error stay; intermediates do not.
 

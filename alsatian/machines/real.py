@@ -1,14 +1,14 @@
 """This machine: what a plan says is done, on one device."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from alsatian.budgets import Resolved
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Tick
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Head, Proxy
 from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.cache.tiers import DiskTier, HostTier, Tier
@@ -38,7 +38,7 @@ class _Progress(Observer):
 def real_machine(
     models: ModelSet,
     dataset: Dataset,
-    proxy: Proxy,
+    proxies: Sequence[Proxy],
     meter: Meter,
     *,
     policy: CachePolicy,
@@ -48,11 +48,13 @@ def real_machine(
     storage: Storage,
     verify: bool,
     progress: Tick,
+    heads: Mapping[str, Head] | None = None,
 ) -> Iterator[Engine]:
     """The machine of one search of ``models`` over ``dataset``. What it wrote is removed at the end.
 
     With a cold ``storage`` the blocks' files are not in memory when it is ready. The further settings are those of
-    :func:`alsatian.search` and of its strategy.
+    :func:`alsatian.search` and of its strategy; ``heads`` are the models' own classifiers, for
+    proxies that need them.
 
     Raises:
         LocalDiskError: there is no usable folder for local copies or intermediates.
@@ -84,7 +86,7 @@ def real_machine(
         yield Engine(
             models.segments,
             StoredData(dataset, storage, meter),
-            ProxyScorer(proxy, dataset, meter, verify),
+            ProxyScorer(proxies, dataset, meter, verify, heads or {}),
             blocks,
             Cache(policy.fresh(), budgets.budget, meter, lower),
             meter,

@@ -39,6 +39,11 @@ class Evaluation:
         return None if self.outcomes is None else float(np.std(self.outcomes)) / math.sqrt(len(self.outcomes))
 
 
+def name_of(proxy: "Proxy") -> str:
+    """What tables call it: its name, or that of its class."""
+    return str(getattr(proxy, "name", type(proxy).__name__))
+
+
 class Proxy(Protocol):
     """Scores features. The same input must give the same score, bit for bit.
 

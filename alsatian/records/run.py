@@ -121,7 +121,8 @@ class Repeat(Record):
 class Round(Record):
     """Scores on the first ``train_items`` training items; digests of the features where asked for (``verify``).
 
-    ``failed`` says why models have no score.
+    ``failed`` says why models have no score, ``standard_errors`` is about scores that are means over test items,
+    ``further`` has scores by further proxies, by proxy and model, and ``notes`` what is said beside a model's.
     """
 
     train_items: Annotated[Count, Field(ge=1)]
@@ -129,6 +130,9 @@ class Round(Record):
     scores: dict[str, Number] = {}
     fingerprints: dict[str, Text] = {}
     failed: dict[str, Text] = {}
+    standard_errors: dict[str, Number] = {}
+    further: dict[str, dict[str, Number]] = {}
+    notes: dict[str, tuple[Text, ...]] = {}
 
 
 class Prediction(Record):

@@ -18,7 +18,7 @@ from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
 from alsatian.runtime.observer import Observer
-from alsatian.runtime.scorer import Scorer
+from alsatian.runtime.scorer import Scored, Scorer
 from alsatian.runtime.stages import Stage, run_stages
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -42,16 +42,15 @@ class Engine:
     meter: Meter
     observer: Observer
     keeps: bool = field(default=True, init=False)
-    fingerprints: dict[str, str] = field(default_factory=dict, init=False)
     # The step under way, if it is one on a batch.
     _at: tuple[Plan, int, Batch] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._features = FeatureStore(self.meter)
 
-    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
+    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]) -> None:
         with self.observer.plan(plan, train):
-            self._execute(plan, test, train, scores)
+            self._execute(plan, test, train, scored)
 
     def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
         return self._features.missing(model, batches)
@@ -66,7 +65,9 @@ class Engine:
         self._features.restore(features, self.meter.device)
 
     @torch.no_grad()
-    def _execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]) -> None:
+    def _execute(
+        self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]
+    ) -> None:
         full = False
         with self.meter.part("prepare_model"):
             blocks = None
@@ -76,7 +77,7 @@ class Engine:
             keeps = self.keeps and self.cache.policy.keeps
             self.loader.follow(block_needs(plan, self.segments, keeps), blocks)
         try:
-            self._run_steps(plan, test, train, scores)
+            self._run_steps(plan, test, train, scored)
         except Exception as error:
             self.cache.clear()
             if not is_out_of_memory(error):
@@ -115,7 +116,7 @@ class Engine:
         return 0
 
     def _run_steps(
-        self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]
+        self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]
     ) -> None:
         chunk, emitted = -1, set[int]()
         for step in plan.steps:
@@ -137,7 +138,9 @@ class Engine:
                     if self.keeps:
                         self.cache.release(step.vertex)
             elif isinstance(step, Score):
-                self._score(plan.tree.models[step.vertex], test, train, scores)
+                self._at = None
+                models = plan.tree.models[step.vertex]
+                scored.update(self.scorer.score(self._features, models, test, train))
                 self.observer.step_ended()
         self._end_chunk()
 
@@ -203,16 +206,6 @@ class Engine:
                 if self.cache.reserve(vertex, nbytes, pinned, cost, vertex in plan.spilled):
                     held.add(vertex)
         return held
-
-    def _score(
-        self, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch], scores: dict[str, float]
-    ) -> None:
-        """Enter the one score of models that share their features."""
-        self._at = None
-        score, fingerprint = self.scorer.score(self._features, models, test, train)
-        scores.update(dict.fromkeys(models, score))
-        if fingerprint is not None:
-            self.fingerprints.update(dict.fromkeys(models, fingerprint))
 
     def _end_chunk(self) -> None:
         with self.meter.part("cache_io"):

@@ -1,11 +1,13 @@
-"""Telling a full memory from other failures."""
+"""How much memory there is, and telling that it is full from other failures."""
 
 import atexit
 import contextlib
 import ctypes
 import gc
+import os
 import sys
 from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -47,3 +49,33 @@ def empty_device_cache(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.empty_cache()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes of ``device``'s memory that are free; on a CPU within what the operating system allows the process."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return max(0, min(_group_limits()))
+
+
+def _available() -> int:
+    """Of the machine's memory, what could be used without swapping."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _group_limits() -> list[int]:
+    """That, and what is left of the limit of this process's control group (version 2 or 1), such as a container's.
+    Cached files do not count as used: they go when there is need."""
+    found, root = [_available()], Path("/sys/fs/cgroup")
+    for limit, facts, used in (
+        ("memory.max", "memory.stat", "anon"),
+        ("memory/memory.limit_in_bytes", "memory/memory.stat", "total_rss"),
+    ):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            stat = dict(line.split() for line in (root / facts).read_text().splitlines())
+            found.append(int((root / limit).read_text()) - int(stat[used]))
+    return found

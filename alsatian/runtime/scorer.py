@@ -1,7 +1,7 @@
 """What turns an engine's features into scores."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import Protocol
 
@@ -10,12 +10,29 @@ import torch
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import BadModelError
 from alsatian.fingerprint import features_fingerprint
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Evaluation, Head, Proxy, name_of
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.meter.meter import Meter
 
-Scored = tuple[float, str | None]
-"""A score, and the digest of the features behind it if it was asked for."""
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model is scored.
+
+    Attributes:
+        evaluations: by proxy; the score that decides is that of the first.
+        fingerprint: digest of the features, if it was asked for.
+        norm: the median length of the training items' features.
+    """
+
+    evaluations: Mapping[str, Evaluation]
+    fingerprint: str | None = None
+    norm: float | None = None
+
+    @property
+    def score(self) -> float:
+        """The score that decides."""
+        return next(iter(self.evaluations.values())).score
 
 
 class Scorer(Protocol):
@@ -23,36 +40,54 @@ class Scorer(Protocol):
 
     def score(
         self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
-    ) -> Scored:
-        """The one score of ``models``, which share their features, trained on ``train``, tested on ``test``.
+    ) -> Mapping[str, Scored]:
+        """What each of ``models``, which share their features, is scored: trained on ``train``, tested on ``test``.
 
         Raises:
-            BadModelError: it is not finite.
+            BadModelError: a score is not finite.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ProxyScorer:
-    """Scores by ``proxy`` with the labels of ``dataset``; with ``verify`` features are digested as well."""
+    """Scores by ``proxies``, the first of which decides, with the labels of ``dataset``.
 
-    proxy: Proxy
+    Attributes:
+        verify: whether features are digested as well.
+        heads: the models' own classifiers, for proxies that need them.
+    """
+
+    proxies: Sequence[Proxy]
     dataset: Dataset
     meter: Meter
     verify: bool
+    heads: Mapping[str, Head] = field(default_factory=dict)
 
     def score(
         self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
-    ) -> Scored:
+    ) -> Mapping[str, Scored]:
         with self.meter.part("proxy_scoring"):
             train_x, test_x = features.get(models[0], train), features.get(models[0], test)
             labels = [torch.from_numpy(self.dataset.labels(part)).to(train_x.device) for part in (train, test)]
-            finite = all(bool(torch.isfinite(x).all()) for x in (train_x, test_x))
-            score = self.proxy.score(train_x, labels[0], test_x, labels[1], self.dataset.classes) if finite else nan
-            if not isfinite(score):
-                what = "its score is" if finite else "its features are"
-                raise BadModelError(f"model '{models[0]}': {what} not finite (NaN or infinite)", models)
-        if not self.verify:
-            return score, None
+            if not all(bool(torch.isfinite(x).all()) for x in (train_x, test_x)):
+                raise BadModelError(f"model '{models[0]}': its features are not finite (NaN or infinite)", models)
+            given = (train_x, labels[0], test_x, labels[1], self.dataset.classes)
+            found: dict[str, dict[str, Evaluation]] = {model: {} for model in models}
+            for proxy in self.proxies:
+                name, once = name_of(proxy), None
+                for model in models:
+                    if getattr(proxy, "needs_head", False):
+                        value = proxy.score(*given, head=self.heads[model])  # type: ignore[call-arg]
+                        found[model][name] = Evaluation.of(value)
+                    else:
+                        once = Evaluation.of(proxy.score(*given)) if once is None else once
+                        found[model][name] = once
+            for model, evaluations in found.items():
+                if odd := [name for name, evaluation in evaluations.items() if not isfinite(evaluation.score)]:
+                    what = "its score is" if len(self.proxies) == 1 else f"its score by {odd[0]} is"
+                    raise BadModelError(f"model '{model}': {what} not finite (NaN or infinite)", models)
         with self.meter.part("other"):
-            return score, features_fingerprint([train_x, test_x])
+            digest = features_fingerprint([train_x, test_x]) if self.verify else None
+            norm = float(train_x.float().norm(dim=1).median()) if len(train_x) else nan
+        return {model: Scored(evaluations, digest, norm) for model, evaluations in found.items()}

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,7 +16,7 @@ from alsatian.files import atomic_write, write_json
 from alsatian.fingerprint import broken_seal, features_fingerprint, sealed
 from alsatian.runtime.features import Features
 from alsatian.runtime.meter.measurement import Measurement
-from alsatian.searching.rounds import RoundResult
+from alsatian.searching.round_result import RoundResult
 
 _STATE = "rounds.json"
 
@@ -96,7 +97,7 @@ class Checkpoint:
             if state["features"]["digest"] != _digest(tensors):
                 raise ValueError("other features than were saved")
             return Progress(
-                rounds=[RoundResult(**finished) for finished in state["rounds"]],
+                rounds=[_round_of(finished) for finished in state["rounds"]],
                 failed=state["failed"],
                 features={
                     model: {int(batch): tensors[name] for batch, name in batches.items()}
@@ -106,6 +107,12 @@ class Checkpoint:
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise StoreError(f"{self.folder}: damaged finished rounds ({error}); remove the folder") from None
+
+
+def _round_of(value: Mapping[str, Any]) -> RoundResult:
+    """A round, after a trip through JSON."""
+    tuples = {name: {m: tuple(line) for m, line in value[name].items()} for name in ("outcomes", "notes")}
+    return RoundResult(**{**value, **tuples})
 
 
 def _digest(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from alsatian.data.dataset import Batch
 from alsatian.machines.base import Machine
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
 from alsatian.searching.checkpoint import Checkpoint, Progress, joined
-from alsatian.searching.rounds import RoundResult, RoundRunner
-from alsatian.searching.schedules import Round
+from alsatian.searching.round_result import RoundResult
+from alsatian.searching.rounds import RoundRunner
+from alsatian.searching.schedules import Round, RoundScores
+from alsatian.searching.watcher import Watcher
 
 
 def run_rounds(
@@ -17,10 +21,11 @@ def run_rounds(
     batches: tuple[list[Batch], list[Batch]],
     machine: Machine,
     checkpoint: Checkpoint | None = None,
+    watcher: Watcher | None = None,
 ) -> tuple[list[RoundResult], Measurement]:
     """All rounds, on the clock; the end of each is an event that says what it took."""
     test, train = batches
-    meter = machine.meter
+    meter, watcher = machine.meter, watcher or Watcher()
     rounds: list[RoundResult] = []
     before = checkpoint.load() if checkpoint else None
     if before is not None:
@@ -44,17 +49,21 @@ def run_rounds(
                 result = before.rounds[len(rounds)]
             else:
                 begin = meter.spent()
-                result = runner.run(len(rounds) + 1, upcoming.models, test, train[: upcoming.train_batches])
+                number, items = len(rounds) + 1, sum(batch.items for batch in train[: upcoming.train_batches])
+                watcher.round_begins(number, upcoming.models, items)
+                result = runner.run(number, upcoming.models, test, train[: upcoming.train_batches])
                 _note(meter, *begin, len(upcoming.models), result.train_items)
             rounds.append(result)
             # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
-            scores = {model: result.scores.get(model, -math.inf) for model in upcoming.models}
+            scores = RoundScores({model: result.scores.get(model, -math.inf) for model in upcoming.models})
+            scores.outcomes = {model: np.asarray(outcomes) for model, outcomes in result.outcomes.items()}
             try:
                 upcoming = pending.send(scores)
             except StopIteration:
                 upcoming = None
             if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
                 upcoming = None  # there is nothing left to decide
+            watcher.round_ends(len(rounds), result, upcoming.models if upcoming else ())
             machine.keep_only(upcoming.models if upcoming else ())
             if checkpoint and not done:
                 found = Progress(rounds, runner.failed, machine.held(), measured(meter.so_far()))

@@ -9,9 +9,12 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
 from alsatian.machines.base import Machine
 from alsatian.planning.limits import Limits
-from alsatian.planning.plan import Plan
+from alsatian.planning.plan import Plan, Release
+from alsatian.runtime.scorer import Scored
+from alsatian.searching.round_result import RoundResult
 from alsatian.searching.schedules import Rounds
 from alsatian.searching.strategy import Strategy
+from alsatian.searching.watcher import Watcher
 from alsatian.tree import TaskTree
 
 ON_BAD_MODEL = ("raise", "exclude")
@@ -29,31 +32,13 @@ def check_on_bad_model(choice: str) -> None:
         raise ConfigError(f"on_bad_model={choice}: {nearest(str(choice), ON_BAD_MODEL)}")
 
 
-@dataclass(frozen=True)
-class RoundResult:
-    """One round of a search.
-
-    Attributes:
-        train_items: training items that the scores are based on.
-        scores: of every model of the round, in the round's order.
-        fingerprints: digest of every model's features, if asked for with ``verify``.
-        chunks: into how many chunks the budgets divided the round's new data.
-        failed: models that could not be scored in this round, with the reason.
-    """
-
-    train_items: int
-    scores: dict[str, float]
-    fingerprints: dict[str, str]
-    chunks: int
-    failed: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass(eq=False)
 class RoundRunner:
     """Scores models on batches. What goes wrong is handled the same way for every strategy.
 
     Attributes:
         failed: excluded models with the reason.
+        watcher: is told how many steps there are, if there is one.
         limits: what plans have to keep to; smaller after the memory was full.
         first_plan: the first of the plans that were made, None before that and if its tree is very large.
         first_seconds: measured inference time of each of its vertices; None if that is not known.
@@ -64,6 +49,7 @@ class RoundRunner:
     machine: Machine
     limits: Limits
     on_bad_model: str
+    watcher: Watcher | None = None
     failed: dict[str, str] = field(default_factory=dict, init=False)
     first_plan: Plan | None = field(default=None, init=False)
     first_seconds: dict[int, float] | None = field(default=None, init=False)
@@ -90,11 +76,11 @@ class RoundRunner:
                 is left.
             OutOfMemoryError: not even one batch fits the memory; names the batch size that would.
         """
-        scores: dict[str, float] = {}
+        scored: dict[str, Scored] = {}
         failed_before = set(self.failed)
         chunks = 0
         before: Mapping[tuple[Batch, ...], list[str]] | None = None
-        while pending := [m for m in models if m not in scores and m not in self.failed]:
+        while pending := [m for m in models if m not in scored and m not in self.failed]:
             full: int | None = None  # batches of the largest chunk when the memory was full; 0 while scoring
             with self._meter.part("planning"):
                 lacking = self._by_missing(pending, (*test, *train))
@@ -107,12 +93,14 @@ class RoundRunner:
             if not self._planned:
                 self._planned = True
                 self.first_plan = plans[0] if len(plans[0].tree) <= MOST_DESCRIBED else None
+            if self.watcher is not None:
+                self.watcher.planned(sum(not isinstance(s, Release) for plan in plans for s in plan.steps))
             try:
                 for plan in plans:
                     if plan.note:
                         self._meter.event("plan", models=len(plan.tree.all_models()), note=plan.note)
                     chunks = max(chunks, len(plan.chunks))
-                    self.machine.execute(plan, test, train, scores)
+                    self.machine.execute(plan, test, train, scored)
                     if plan is self.first_plan:
                         self.first_seconds = self._meter.take_vertices() or None
             except BadModelError as error:
@@ -122,12 +110,11 @@ class RoundRunner:
             before = lacking if full is None else None  # with more room the same plan may do
             if full is not None:  # outside of the handler, whose traceback keeps tensors alive
                 self._make_room(full)
-        return RoundResult(
-            train_items=sum(batch.items for batch in train),
-            scores={m: scores[m] for m in models if m in scores},
-            fingerprints={m: self.machine.fingerprints[m] for m in scores if m in self.machine.fingerprints},
-            chunks=chunks,
-            failed={m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
+        return RoundResult.of(
+            sum(batch.items for batch in train),
+            {model: scored[model] for model in models if model in scored},
+            chunks,
+            {m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
         )
 
     def _plan(self, models: Sequence[str], batches: Sequence[Batch]) -> Plan:

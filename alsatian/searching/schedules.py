@@ -5,9 +5,11 @@ batches, so that a batch runs through the same kernels whatever the schedule; th
 every round.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
+
+import numpy as np
 
 from alsatian.errors import ConfigError
 
@@ -20,6 +22,17 @@ class Round:
     train_batches: int
 
 
+class RoundScores(dict[str, float]):
+    """The scores of a round by model.
+
+    Attributes:
+        outcomes: what each test item adds to a model's score (N,), float64, by model: the same items for all. Empty
+            where scores are no means over test items, and in predictions.
+    """
+
+    outcomes: Mapping[str, np.ndarray] = {}
+
+
 Rounds = Generator[Round, Mapping[str, float], None]
 
 
@@ -29,7 +42,7 @@ class Schedule(Protocol):
     name: ClassVar[str]
 
     def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        """Yield rounds over ``models`` and at most ``train_batches``; receive ``{model: score}`` for each."""
+        """Yield rounds over ``models`` and at most ``train_batches``; receive a :class:`RoundScores` for each."""
         ...
 
 
@@ -70,7 +83,11 @@ class Halving:
             counts.append(max(self.k, -(-counts[-1] // self.eta)))
         rounds = max(1, len(counts) - 1)
         amounts = [-(-train_batches // self.eta ** (rounds - 1 - r)) for r in range(rounds)]
-        yield from _shrink(models, list(zip(amounts, counts[1:] or counts, strict=True)))
+        yield from _shrink(models, list(zip(amounts, counts[1:] or counts, strict=True)), self.survivors)
+
+    def survivors(self, models: Sequence[str], scores: Mapping[str, float], count: int) -> list[str]:
+        """Those of ``models`` that a round keeps: the best ``count``, best first."""
+        return ranked(models, scores)[:count]
 
 
 @dataclass(frozen=True)
@@ -102,14 +119,18 @@ class PaperHalving:
         rounds = max(1, (len(models) - 1).bit_length())
         counts = [max(1, len(models) >> r) for r in range(1, rounds + 1)]
         amounts = [-(-train_batches // 2 ** (rounds - 1 - r)) for r in range(rounds)]
-        yield from _shrink(models, list(zip(amounts, counts, strict=True)))
+        yield from _shrink(models, list(zip(amounts, counts, strict=True)), Halving().survivors)
 
 
-def _shrink(models: Sequence[str], rounds: Sequence[tuple[int, int]]) -> Rounds:
-    """Rounds of ``(training batches, models kept afterwards)``."""
+def _shrink(
+    models: Sequence[str],
+    rounds: Sequence[tuple[int, int]],
+    survivors: Callable[[Sequence[str], Mapping[str, float], int], list[str]],
+) -> Rounds:
+    """Rounds of ``(training batches, models kept afterwards)``; ``survivors`` chooses these."""
     left = list(models)
     for i, (amount, keep) in enumerate(rounds):
         if i + 1 < len(rounds) and rounds[i + 1][0] == amount:
             continue  # the next round has the same data, so it decides as well for this one
         scores = yield Round(tuple(left), amount)
-        left = ranked(left, scores)[:keep]
+        left = survivors(left, scores, keep)

@@ -17,9 +17,11 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.loop import ranked_models, run_rounds
-from alsatian.searching.rounds import RoundResult, RoundRunner
+from alsatian.searching.round_result import RoundResult
+from alsatian.searching.rounds import RoundRunner
 from alsatian.searching.schedules import Adaptive
 from alsatian.searching.strategy import Strategy
+from alsatian.searching.watcher import Watcher
 from alsatian.units import Budget
 
 Batches = tuple[list[Batch], list[Batch]]
@@ -31,7 +33,7 @@ class SearchResult:
     """What a search found and what it cost.
 
     Attributes:
-        ranking: all models, best first: those that stayed longest, by the score of their last round;
+        ranked: all models, best first: those that stayed longest, by the score of their last round;
             ties in the given order.
         rounds: every round with its scores.
         measurement: wall time, its parts, counters and peaks.
@@ -43,7 +45,7 @@ class SearchResult:
         data: what the data was made of, if that is known.
     """
 
-    ranking: tuple[str, ...]
+    ranked: tuple[str, ...]
     rounds: tuple[RoundResult, ...]
     measurement: Measurement
     excluded: dict[str, str] = field(default_factory=dict)
@@ -54,13 +56,13 @@ class SearchResult:
     @property
     def winner(self) -> str:
         """The best model."""
-        return self.ranking[0]
+        return self.ranked[0]
 
     def without(self, refused: Mapping[str, str]) -> "SearchResult":
         """The same result, with models that were ``refused`` before the search ranked last, with the reason."""
         if not refused:
             return self
-        return replace(self, ranking=(*self.ranking, *refused), excluded={**refused, **self.excluded})
+        return replace(self, ranked=(*self.ranked, *refused), excluded={**refused, **self.excluded})
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,19 @@ class Search:
         return {"policy": cache, "shares": shares, "budgets": self.budgets, "loader": self.loader}
 
     def run(
-        self, machine: Machine, on_bad_model: str = "raise", checkpoint: Checkpoint | None = None
+        self,
+        machine: Machine,
+        on_bad_model: str = "raise",
+        checkpoint: Checkpoint | None = None,
+        watcher: Watcher | None = None,
     ) -> SearchResult:
-        """Search on ``machine``."""
+        """Search on ``machine``; ``watcher`` is told of rounds and plans, and by the machine of steps."""
         if self.decision is not None:
             machine.meter.event("schedule", **self.decision)
         limits = self.budgets.limits(self.strategy.shares and self.loader.keep)
-        runner = RoundRunner(self.candidates, self.strategy, machine, limits, on_bad_model)
-        rounds, measurement = run_rounds(runner, self.batches, machine, checkpoint)
-        ranking = ranked_models([candidate.id for candidate in self.candidates], rounds, runner.failed)
+        runner = RoundRunner(self.candidates, self.strategy, machine, limits, on_bad_model, watcher)
+        rounds, measurement = run_rounds(runner, self.batches, machine, checkpoint, watcher)
+        ranked = ranked_models([candidate.id for candidate in self.candidates], rounds, runner.failed)
         resolved = self.budgets.as_dict()
         if self.strategy.divides_memory and limits.memory is not None:
             resolved["cache.memory"] = Budget(None, limits.memory)
@@ -156,7 +162,7 @@ class Search:
         tree = (
             None if resumed or runner.first_plan is None else vertex_rows(runner.first_plan, runner.first_seconds)
         )
-        return SearchResult(ranking, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
+        return SearchResult(ranked, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
 
 
 def drawn_scores(seed: int) -> Scores:

@@ -56,7 +56,7 @@ class Setup:
         config = self.config
         return {
             "strategy": self.strategy,
-            "proxy": self.proxy,
+            "proxies": self.proxy,
             "batch_size": config["batch_size"],
             "budget": self.budgets,
             "loader": self.loader,

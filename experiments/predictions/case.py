@@ -9,7 +9,7 @@ from alsatian.api import Prediction, SearchResult, cost_model, predict, search
 from alsatian.costs.model import CostModel
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import CandidateSet, ModelSet
-from alsatian.searching.rounds import RoundResult
+from alsatian.searching.round_result import RoundResult
 from alsatian.searching.search import recorded_scores
 from experiments.configuration.setup import Parts, Setup, use_threads
 from experiments.predictions.parameter_free import parameter_free_set

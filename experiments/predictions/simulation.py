@@ -10,7 +10,7 @@ from typing import Any
 from alsatian.costs.hardware import Hardware
 from alsatian.models.model_set import ModelSet
 from alsatian.records import PREDICTED, Run
-from alsatian.searching.rounds import RoundResult
+from alsatian.searching.round_result import RoundResult
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
 from experiments.configuration.redaction import Redaction

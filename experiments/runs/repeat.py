@@ -83,9 +83,10 @@ def kept(result: SearchResult | Prediction) -> Measured:
     Raises:
         FieldError: a value is not what a record may hold.
     """
-    measurement = result.measurement
+    measurement, names = result.measurement, ("resolved", "excluded", "rounds", "winner")
+    findings = {"ranking": result.ranked, **{name: getattr(result, name) for name in names}}
     return Measured.of(
-        {"repeat": measurement, "findings": result, "timeline": measurement.timeline, "tree": result.tree}
+        {"repeat": measurement, "findings": findings, "timeline": measurement.timeline, "tree": result.tree}
     )
 
 

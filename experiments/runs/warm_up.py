@@ -39,7 +39,7 @@ def warm_up(setup: Setup, models: ModelSet) -> None:
         search(
             replace(models, candidates=tuple(cold.values())),
             few,
-            proxy=setup.proxy,
+            proxies=setup.proxy,
             batch_size=size,
             device=device,
             verify=setup.config["verify"],

@@ -36,7 +36,7 @@ def extractor() -> nn.Module:
 
 
 def search(models: Any = None, **changes: Any) -> SearchResult:
-    settings: dict[str, Any] = {"preprocessing": SIZE, "proxy": Linear(epochs=5), "batch_size": 8, "verify": True}
+    settings: dict[str, Any] = {"preprocessing": SIZE, "proxies": Linear(epochs=5), "batch_size": 8, "verify": True}
     models = {"one": extractor()} if models is None else models
     return alsatian.search(models, changes.pop("data", DATA), **{**settings, **changes})
 
@@ -117,9 +117,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "strategy: a class": ({"strategy": Strategy}, r"strategy: the class Strategy is given"),
     "strategy: a number": ({"strategy": 3}, r"strategy: a value of type int is given"),
-    "proxy: unknown": ({"proxy": "liner"}, r"proxy=liner: there is no such proxy; did you mean 'linear'"),
-    "proxy: a class": ({"proxy": Linear}, r"proxy: the class Linear is given"),
-    "proxy: a number": ({"proxy": 1}, r"proxy: a value of type int is given"),
+    "proxy: unknown": ({"proxies": "liner"}, r"proxies=liner: there is no such proxy; did you mean 'linear'"),
+    "proxy: a class": ({"proxies": Linear}, r"proxies: the class Linear is given"),
+    "proxy: a number": ({"proxies": 1}, r"proxies: a value of type int is given"),
     "preprocessing: none": ({"preprocessing": None}, r"need a preprocessing, e\.g\."),
     "preprocessing: a number": ({"preprocessing": 8}, r"preprocessing: a value of type int is given"),
     "preprocessing: a function": ({"preprocessing": lambda x: x}, r"preprocessing: a value of type function"),
@@ -232,7 +232,7 @@ def test_all_bad_models_are_named_at_once() -> None:
 @pytest.mark.parametrize("bad", [Wraps(lambda x: (x, x)), Wraps(branches)], ids=["tuple", "branch"])
 def test_what_cannot_be_split_can_be_left_out(bad: nn.Module) -> None:
     result = search({"bad": bad, "one": extractor()}, on_bad_model="exclude")
-    assert result.ranking == ("one", "bad")
+    assert result.ranked == ("one", "bad")
     assert list(result.excluded) == ["bad"]
     assert features_of(result) == features_of(search())
 
@@ -256,7 +256,7 @@ def test_a_strategy_by_name_finds_the_same_features(name: str) -> None:
 
 
 def test_a_proxy_by_name_is_the_usual_one() -> None:
-    by_name, usual = (search(proxy=proxy).rounds[-1].scores for proxy in ("linear", None))
+    by_name, usual = (search(proxies=proxy).rounds[-1].scores for proxy in ("linear", None))
     assert by_name == usual
 
 

@@ -82,7 +82,7 @@ def said(root: Path) -> Any:
                 description.open(BlockStore(root)),
                 DATA[description.name],
                 strategy=Strategy(schedule=Exhaustive()),
-                proxy=Linear(epochs=1),
+                proxies=Linear(epochs=1),
                 batch_size=8,
                 verify=True,
             )

@@ -213,7 +213,11 @@ def test_items_of_every_kind_are_the_same_data(kind: str) -> None:
 def test_a_search_takes_them_and_has_the_summary() -> None:
     torch.manual_seed(0)
     models = {name: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4)) for name in "ab"}
-    settings: dict[str, Any] = {"preprocessing": ImagePreprocessing(8), "proxy": Linear(epochs=2), "batch_size": 4}
+    settings: dict[str, Any] = {
+        "preprocessing": ImagePreprocessing(8),
+        "proxies": Linear(epochs=2),
+        "batch_size": 4,
+    }
     one = alsatian.search(models, (ITEMS, np.array(CODES)), **settings)
     other = alsatian.search(models, Pairs(PIL, TEXTS), **settings)
     assert [r.scores for r in one.rounds] == [r.scores for r in other.rounds]

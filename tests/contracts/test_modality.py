@@ -173,7 +173,7 @@ def test_a_model_of_the_other_modality_is_never_ranked(tmp_path: Path, data: str
     with pytest.raises(BadModelError, match=line):
         alsatian.search(models, DATA[data])
     found = alsatian.search(models, DATA[data], on_bad_model="exclude")
-    assert [found.ranking[0], found.ranking[-1]] == [fits, other]
+    assert [found.ranked[0], found.ranked[-1]] == [fits, other]
     assert found.excluded[other] == line
 
 

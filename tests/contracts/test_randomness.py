@@ -137,7 +137,7 @@ def test_the_ranking_ends_with_random_models_and_their_reasons() -> None:
         modules, DATA, preprocessing=PREPROCESSING, on_bad_model="exclude", verify=True, batch_size=8
     )
     alone = alsatian.search({"good": modules["good"]}, DATA, preprocessing=PREPROCESSING, verify=True, batch_size=8)
-    assert result.ranking == ("good", "dropout", "python")
+    assert result.ranked == ("good", "dropout", "python")
     assert "native_dropout.default draws random numbers" in result.excluded["dropout"]
     assert "two runs of one batch" in result.excluded["python"]
     assert result.rounds == alone.rounds

@@ -98,10 +98,10 @@ def test_one_that_cannot_be_read_is_ranked_last_with_its_reason(root: Path, tmp_
     assert "\n" not in str(error.value)
     models = opened(root, tmp_path, on_bad_model="exclude")
     result = alsatian.search(models, DATA, on_bad_model="exclude", verify=True)
-    assert len(result.ranking) == 3
+    assert len(result.ranked) == 3
     (left_out,) = result.excluded
     assert left_out.startswith("bad")
-    assert result.ranking[-1] == left_out
+    assert result.ranked[-1] == left_out
     assert f"{result.excluded[left_out]}; {WAY_OUT}" == str(error.value)
 
 
@@ -112,7 +112,7 @@ def test_the_rest_is_what_it_would_be_alone(root: Path, tmp_path: Path) -> None:
     models = opened(root, tmp_path, on_bad_model="exclude")
     result = alsatian.search(models, DATA, on_bad_model="exclude", verify=True)
     assert result.rounds == alone.rounds
-    assert result.ranking[:2] == alone.ranking
+    assert result.ranked[:2] == alone.ranked
     assert len(result.excluded) == len(BAD)
     assert models.digest == opened(root, tmp_path, on_bad_model="exclude").digest
 

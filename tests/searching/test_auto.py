@@ -96,7 +96,7 @@ class Full:
 
 @pytest.mark.parametrize("strategy", [Auto(schedule=Adaptive()), replace(ALSATIAN, schedule=Adaptive())])
 def test_where_measuring_fails_all_is_as_usual(family: ModelSet, truth: Known, strategy: Any) -> None:
-    result = search(family, strategy=strategy, proxy=Full(1), hardware=None)
+    result = search(family, strategy=strategy, proxies=Full(1), hardware=None)
     check(result, truth)
     assert [event["error"] for event in troubles(result)] == ["OutOfMemoryError: CUDA out of memory"]
     usual = search(family)

@@ -96,7 +96,7 @@ def search(
 ) -> SearchResult:
     strategy = kind(schedule=Exhaustive(), order=order, cache=cache)
     return alsatian.search(
-        models, digits(ITEMS), strategy=strategy, proxy=Linear(epochs=1), batch_size=8, budget=budget
+        models, digits(ITEMS), strategy=strategy, proxies=Linear(epochs=1), batch_size=8, budget=budget
     )
 
 

@@ -145,7 +145,7 @@ def test_models_with_a_damaged_block_are_left_out_alike(
     result = search(models, strategy=strategy, on_bad_model="exclude")
     check(result, truth)
     assert set(result.excluded) == {"second", "twin"}
-    assert set(result.ranking[-2:]) == {"second", "twin"}
+    assert set(result.ranked[-2:]) == {"second", "twin"}
     assert set(result.rounds[0].failed) == {"second", "twin"}
     assert all("damaged block" in reason for reason in result.excluded.values())
     assert {event["model"] for event in troubles(result)} == {"second", "twin"}
@@ -189,7 +189,7 @@ def test_bad_models_are_refused_or_left_out(family: ModelSet, truth: Known, stra
     result = search(models, strategy=strategy, on_bad_model="exclude")
     check(result, truth)
     assert result.excluded.keys() == {"bad"}
-    assert result.ranking[-1] == "bad"
+    assert result.ranked[-1] == "bad"
     assert result.winner != "bad"
     assert set(result.rounds[0].scores) == {c.id for c in family.candidates}
 
@@ -233,7 +233,7 @@ def test_a_memory_that_stays_full_while_scoring_ends_the_search(
     family: ModelSet, strategy: Strategy, count: int
 ) -> None:
     with pytest.raises(OutOfMemoryError, match="the features of all items"):
-        search(first(family, count), strategy=strategy, proxy=Greedy())
+        search(first(family, count), strategy=strategy, proxies=Greedy())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -267,7 +267,7 @@ class Second:
 
 
 def test_a_round_in_which_all_models_fail_has_no_scores_and_no_digests_of_earlier_rounds(family: ModelSet) -> None:
-    result = search(family, proxy=Second(), on_bad_model="exclude")
+    result = search(family, proxies=Second(), on_bad_model="exclude")
     assert result.rounds[0].scores.keys() == result.rounds[0].fingerprints.keys()
     assert result.rounds[0].scores
     for later in result.rounds[1:]:

@@ -70,8 +70,8 @@ def test_scores_and_features_are_those_of_every_model_alone(
         {1: [1], 2: [2], 3: [3, 2], 5: [5, 3, 2]}[count] if halves else [count]
     )
     assert result.rounds[-1].train_items == 33
-    assert sorted(result.ranking) == sorted(list(MODELS)[:count])
-    assert result.winner == result.ranking[0]
+    assert sorted(result.ranked) == sorted(list(MODELS)[:count])
+    assert result.winner == result.ranked[0]
 
 
 @by_name
@@ -160,7 +160,7 @@ def test_a_second_search_gives_the_same(family: ModelSet, strategy: Strategy) ->
     """A strategy is a description: a search leaves nothing behind in it."""
     one, two = (search(family, strategy=strategy, budget="1MB") for _ in range(2))
     assert outcomes(one) == outcomes(two)
-    assert one.ranking == two.ranking
+    assert one.ranked == two.ranked
     counters = [
         {k: v for k, v in r.measurement.counters.items() if k not in ("bytes_read", "blocks_read")}
         for r in (one, two)
@@ -182,9 +182,9 @@ def test_identical_models_get_equal_scores(family: ModelSet, strategy: Strategy)
 def test_models_rank_by_the_round_they_reached_then_by_score(family: ModelSet) -> None:
     result = search(family)
     last = {model: i for i, r in enumerate(result.rounds) for model in r.scores}
-    keys = [(-last[m], -result.rounds[last[m]].scores[m], list(MODELS).index(m)) for m in result.ranking]
+    keys = [(-last[m], -result.rounds[last[m]].scores[m], list(MODELS).index(m)) for m in result.ranked]
     assert keys == sorted(keys)
-    assert set(result.ranking[:2]) == set(result.rounds[-1].scores)
+    assert set(result.ranked[:2]) == set(result.rounds[-1].scores)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,10 +198,10 @@ class Falling:
 
 
 def test_an_early_score_never_beats_a_later_round(family: ModelSet) -> None:
-    result = search(family, proxy=Falling())
-    last = [max(i for i, r in enumerate(result.rounds) if model in r.scores) for model in result.ranking]
+    result = search(family, proxies=Falling())
+    last = [max(i for i, r in enumerate(result.rounds) if model in r.scores) for model in result.ranked]
     assert last == [2, 2, 1, 0, 0]
-    scores = [result.rounds[i].scores[model] for i, model in zip(last, result.ranking, strict=True)]
+    scores = [result.rounds[i].scores[model] for i, model in zip(last, result.ranked, strict=True)]
     assert scores[0] >= scores[1]
     assert scores[3] >= scores[4]
     assert scores[1] < scores[2] < scores[4]
@@ -323,7 +323,7 @@ def valid_measurement(models: ModelSet, data: Dataset, strategy: Strategy, **cha
 
 @by_name
 def test_the_parts_add_up(family: ModelSet, strategy: Strategy) -> None:
-    measurement = valid_measurement(family, digits(400), strategy, batch_size=64, proxy=Linear())
+    measurement = valid_measurement(family, digits(400), strategy, batch_size=64, proxies=Linear())
     assert measurement.parts_s["inference"] > 0
     assert measurement.parts_s["proxy_scoring"] > 0
     assert measurement.peaks["feature_bytes"] > 0

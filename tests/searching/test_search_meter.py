@@ -31,7 +31,7 @@ def search(models: ModelSet, level: str = "parts", timeline: bool = False) -> al
     return alsatian.search(
         models,
         digits(41),
-        proxy=Linear(epochs=5),
+        proxies=Linear(epochs=5),
         batch_size=8,
         verify=True,
         meter_level=level,
@@ -56,7 +56,7 @@ def test_every_round_says_what_it_took(family: ModelSet) -> None:
 def test_how_finely_is_measured_changes_no_score_and_no_counter(family: ModelSet) -> None:
     parts, total, traced = search(family), search(family, "total"), search(family, timeline=True)
     assert parts.rounds == total.rounds == traced.rounds
-    assert parts.ranking == total.ranking == traced.ranking
+    assert parts.ranked == total.ranked == traced.ranked
     counters = parts.measurement.counters
     assert total.measurement.counters == traced.measurement.counters == counters
     assert total.measurement.parts_s == {}
@@ -87,7 +87,9 @@ def test_data_in_files_counts_as_read(family: ModelSet, tmp_path: Path) -> None:
         folder = tmp_path / f"class{i % 2}"
         folder.mkdir(exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(folder / f"{i}.png")
-    in_files = alsatian.search(family, image_files(str(tmp_path)), proxy=Linear(epochs=2), batch_size=8).measurement
+    in_files = alsatian.search(
+        family, image_files(str(tmp_path)), proxies=Linear(epochs=2), batch_size=8
+    ).measurement
     counters = in_files.counters
     assert counters["data_bytes"] > 0
     assert in_files.process["counted_read_bytes"] == counters["bytes_read"] + counters["data_bytes"]

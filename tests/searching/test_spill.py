@@ -109,7 +109,7 @@ def test_a_search_goes_on_behind_its_finished_rounds(
     result = search(family, strategy=strategy, checkpoint=tmp_path)
     check(result, truth)
     assert result.rounds == whole.rounds
-    assert result.ranking == whole.ranking
+    assert result.ranked == whole.ranked
     assert [event["kind"] for event in troubles(result)] == (["resumed"] if saved else [])
     counters = result.measurement.counters
     if saved:

@@ -68,7 +68,7 @@ def slow_reads(models: ModelSet, item_s: float = 1e-6) -> Hardware:
 
 def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
     """With a made-up machine if the strategy wants to know one, unless ``hardware`` says otherwise."""
-    settings: dict[str, Any] = {"proxy": PROXY, "batch_size": BATCH, "verify": True}
+    settings: dict[str, Any] = {"proxies": PROXY, "batch_size": BATCH, "verify": True}
     if strategy.needs_costs and isinstance(models, ModelSet):
         settings["hardware"] = slow_reads(models)
     settings |= changes

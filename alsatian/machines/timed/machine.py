@@ -17,6 +17,7 @@ from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.loader import TimedLoader
 from alsatian.machines.timed.segments import TimedTier, state_of, timed_segments
 from alsatian.planning.plan import Plan
+from alsatian.proxies.base import Evaluation
 from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.engine import Engine
@@ -31,6 +32,7 @@ VALUE_BYTES = 4
 """Of a feature (float32)."""
 Scores = Callable[[str, int], float]
 """The score of a model on so many training items."""
+_PREDICTED = "predicted"
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,13 @@ class _TimedScorer:
 
     def score(
         self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
-    ) -> Scored:
+    ) -> Mapping[str, Scored]:
         train_items, test_items = (sum(batch.items for batch in part) for part in (train, test))
         with self.meter.part("proxy_scoring"):
             dimension = features.get(models[0], test[:1]).shape[1] // VALUE_BYTES
             self.clock.advance(self.costs.score_s(train_items, test_items, dimension))
-        return self.scores(models[0], train_items), None
+        evaluation = Evaluation(self.scores(models[0], train_items))
+        return dict.fromkeys(models, Scored({_PREDICTED: evaluation}))
 
 
 class PlanLog(Observer):

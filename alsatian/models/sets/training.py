@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from alsatian.blocks.segment import Architecture, module_tensors
-from alsatian.blocks.store import BlockStore
+from alsatian.blocks.segment import Architecture
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
 
@@ -49,17 +48,6 @@ def using_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def load_parameters(module: torch.nn.Module, built: Architecture, store: BlockStore, model_id: str) -> None:
-    """Copy the parameters and buffers of a stored model into ``module``, whose segments are ``built``."""
-    tensors = module_tensors(module)
-    with torch.no_grad():
-        for block, segment in zip(store.model(model_id).blocks, built.segments, strict=True):
-            values = store.load_block(block.identity, model_id)
-            for name, value in zip(segment.parameter_names, values, strict=True):
-                if name in tensors:  # constants of the graph are no part of the module
-                    tensors[name].copy_(value)
 
 
 def fit(

@@ -14,7 +14,7 @@ from alsatian import api
 from alsatian.records import Repeat, Round, Run
 from alsatian.records.settings import measured
 from alsatian.runtime.meter.measurement import Measurement
-from alsatian.searching.rounds import RoundResult
+from alsatian.searching.round_result import RoundResult
 from experiments.configuration.composition import cells
 from experiments.runs import repeat
 from experiments.runs.environment import environment

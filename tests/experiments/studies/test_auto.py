@@ -13,7 +13,7 @@ import pytest
 from alsatian.api import SearchResult
 from alsatian.errors import AlsatianError, BudgetError
 from alsatian.runtime.meter.measurement import PARTS, Measurement
-from alsatian.searching.rounds import RoundResult
+from alsatian.searching.round_result import RoundResult
 from experiments.studies.auto import Memory, entrants, measure
 from experiments.studies.auto.page import AUTO, USUAL, page
 from tests.experiments.studies.conftest import Study, Written

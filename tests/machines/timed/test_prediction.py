@@ -102,7 +102,7 @@ def compare(models: ModelSet, strategy: Strategy, **settings: Any) -> Prediction
         {name: m.peaks[name] for name in m.peaks.keys() - timed} for m in (found.measurement, result.measurement)
     ]
     assert peaks[0] == peaks[1]
-    assert found.ranking == result.ranking
+    assert found.ranked == result.ranked
     assert found.resolved == result.resolved
     assert [(r.train_items, r.chunks, r.scores) for r in found.rounds] == [
         (r.train_items, r.chunks, r.scores) for r in result.rounds
@@ -222,13 +222,13 @@ def test_models_that_exist_only_as_fingerprints(family: ModelSet) -> None:
     bare = [Candidate(c.id, c.blocks, None, c.preprocessing) for c in family.candidates]
     found = predict(bare, digits(FEW).batches(BATCH), costs, strategy=ALSATIAN)
     whole = predicted(family, costs, ALSATIAN)
-    assert found.ranking == whole.ranking
+    assert found.ranked == whole.ranked
     for name in ("wall_s", "parts_s", "counters", "peaks"):
         assert getattr(found.measurement, name) == getattr(whole.measurement, name)
 
 
 def test_a_ranking_is_drawn_from_the_seed(family: ModelSet) -> None:
-    rankings = {predicted(family, costs_of(family), ALSATIAN, seed=seed).ranking for seed in (0, 0, 1, 2)}
+    rankings = {predicted(family, costs_of(family), ALSATIAN, seed=seed).ranked for seed in (0, 0, 1, 2)}
     assert 1 < len(rankings) <= 3
 
 

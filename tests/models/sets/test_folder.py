@@ -297,7 +297,7 @@ def test_search_over_a_folder_gives_the_scores_of_base(root, store):
     ]
     assert results[0].rounds[-1].scores == results[1].rounds[-1].scores
     assert results[0].rounds[-1].fingerprints == results[1].rounds[-1].fingerprints
-    assert results[0].ranking == results[1].ranking
+    assert results[0].ranked == results[1].ranked
 
 
 def test_the_stored_architecture_builds_the_same_extractor(root, store):

@@ -233,7 +233,7 @@ def test_text_models_get_a_tokenizer_of_characters(tmp_path: Path) -> None:
     texts = ["a fine film", "not so", "Nothing happens; twice.", "yes"] * 10
     data = make_dataset("texts", text_items(texts), np.arange(40) % 2)
     result = search(models, data, batch_size=16, verify=True)
-    assert len(result.ranking) == 3
+    assert len(result.ranked) == 3
     ids, mask = models.candidates[0].preprocessing(text_items(["ab", "b"]))
     assert ids.shape == mask.shape == (2, 8)
     assert mask.sum(1).tolist() == [4, 3]

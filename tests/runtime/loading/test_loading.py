@@ -69,7 +69,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def search(family: ModelSet, strategy: Strategy = ALSATIAN, data: Any = None, **changes: Any) -> SearchResult:
-    settings: dict[str, Any] = {"proxy": Linear(epochs=5), "batch_size": 8, "verify": True, **changes}
+    settings: dict[str, Any] = {"proxies": Linear(epochs=5), "batch_size": 8, "verify": True, **changes}
     return alsatian.search(family, data or digits(41), strategy=strategy, **settings)
 
 

@@ -1,0 +1,55 @@
+"""What a search is expected to take, said before it runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from alsatian.costs.model import CostModel
+from alsatian.planning.orders.given import Given
+from alsatian.runtime.cache.policies.none import NoCache
+from alsatian.searching.schedules import Adaptive
+from alsatian.searching.search import Search, drawn_scores
+from alsatian.searching.strategy import Strategy
+from alsatian.tree import TaskTree
+
+# Larger sets are not predicted before they are searched: it would take as long as it tells.
+MOST_VERTICES = 20_000
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A prediction in short.
+
+    Attributes:
+        rounds: models, training items and seconds of every round; which models survive is made up.
+        wall_s: seconds in all.
+        alone_s: seconds of the same rounds if nothing were shared.
+    """
+
+    rounds: tuple[tuple[int, int, float], ...]
+    wall_s: float
+    alone_s: float
+
+    @property
+    def saving(self) -> float:
+        """Share of the time that sharing saves, at least 0."""
+        return max(0.0, 1 - self.wall_s / self.alone_s) if self.alone_s else 0.0
+
+
+def outlook(search: Search, costs: CostModel) -> Outlook | None:
+    """What ``search`` will take by ``costs``; None for very many models."""
+    if len(TaskTree.of(search.candidates, True)) > MOST_VERTICES:
+        return None
+    strategy = search.strategy
+    assert not isinstance(strategy.schedule, Adaptive), "with_costs decides"
+    whole = search.predict(costs, drawn_scores(0)).measurement
+    alone = Strategy(name="alone", schedule=strategy.schedule, sharing="none", order=Given(), cache=NoCache())
+    without = replace(search, strategy=alone).predict(costs, drawn_scores(0)).measurement
+    return Outlook(tuple(_rounds(whole.events)), whole.wall_s, without.wall_s)
+
+
+def _rounds(events: Sequence[dict[str, object]]) -> list[tuple[int, int, float]]:
+    return [
+        (int(str(e["models"])), int(str(e["train_items"])), float(str(e["wall_s"])))
+        for e in events
+        if e["kind"] == "round"
+    ]

@@ -1,0 +1,34 @@
+"""Who is told how a search goes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alsatian.searching.round_result import RoundResult
+
+
+class Watcher:
+    """Is told how a search goes; this one takes no notice."""
+
+    def round_begins(self, number: int, models: Sequence[str], items: int) -> None:
+        """Round ``number``, from 1, is about to score ``models`` on so many training ``items``."""
+
+    def planned(self, steps: int) -> None:
+        """So many steps that infer or score are left of the round; said again if the round is planned anew."""
+
+    def step_ended(self) -> None:
+        """One of them is done."""
+
+    def round_ends(self, number: int, result: RoundResult, left: Sequence[str]) -> None:
+        """Round ``number`` is over, and the models that are ``left`` go on; none after the last round."""
+
+    @staticmethod
+    def of(progress: "Watcher | Callable[[], Any]") -> "Watcher":
+        """A watcher; of a function one that calls it after every step."""
+        return progress if isinstance(progress, Watcher) else _Ticking(progress)
+
+
+class _Ticking(Watcher):
+    """Calls a function after every step."""
+
+    def __init__(self, tick: Callable[[], Any]) -> None:
+        self.step_ended = tick  # type: ignore[method-assign]
