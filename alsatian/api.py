@@ -22,7 +22,7 @@ from alsatian.arguments import (
     strategy_of,
     whole_number_of,
 )
-from alsatian.assembly import budgets_of, heads_for, measured, opened
+from alsatian.assembly import budgets_of, earlier_features, heads_for, measured, opened
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
 from alsatian.budgets import Budgets, Size
@@ -42,10 +42,8 @@ from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.named import check_labels
 from alsatian.ranking.result import Ranking
-from alsatian.runtime.features import unkept
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.reuse.feature_cache import FeatureCache
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.outlook import Outlook, outlook
@@ -158,10 +156,8 @@ def search(
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     models = whole.models.taking(dataset.modality, on_bad_model)
-    session = None
-    if flag_of("reuse", reuse):
-        session = FeatureCache(models.store.features).session(models.candidates, dataset, batch_size, place)
-        dataset = session.dataset
+    earlier = earlier_features(flag_of("reuse", reuse), models, dataset, batch_size, place)
+    dataset = earlier.dataset
     budgets = budgets_of(budget, memory, models, place)
     planned = Search.of(models.candidates, dataset.batches(batch_size), plan, loader, budgets)
     expected: Outlook | None = None
@@ -170,14 +166,13 @@ def search(
         if known is not None:
             costs = cost_model(known, models.candidates, dataset, regime, models.segments)
             planned = planned.with_costs(costs)
-            expected = outlook(planned, costs, session.features if session else {}) if quick else None
-    watcher.starts(models, dataset, planned, expected, session.reused if session else None)
+            expected = outlook(planned, costs, earlier.features) if quick else None
+    watcher.starts(models, dataset, planned, expected, earlier.reused)
     with real_machine(
         models, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
-        heads=heads_for(scorers, models), keep=session.keep if session else unkept, **planned.for_machine(),
+        heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
     ) as machine:  # fmt: skip
-        if session is not None:
-            machine.restore(session.features)
+        machine.restore(earlier.features)
         kept = None
         if folder is not None:
             schedule = repr(planned.strategy.schedule)
@@ -193,7 +188,7 @@ def search(
         strategy=planned.strategy,
         expected=expected,
         device=place,
-        known={model: set(found) for model, found in session.features.items()} if session else {},
+        known={model: set(batches) for model, batches in earlier.features.items()},
         opened=whole,
         again=search,
     )

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -20,8 +21,10 @@ from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
 from alsatian.proxies.base import Head, Proxy
+from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.memory import empty_device_cache, free_bytes
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
 from alsatian.units import parse_bytes
 
 STORE = "store"
@@ -69,6 +72,32 @@ def opened(
         return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), given, folder)
     words = ListedSet(models=list(given), on_bad_model=on_bad_model, modality=modality)
     return Opened(words.open(BlockStore(store or STORE), device.type, progress))
+
+
+class Earlier(NamedTuple):
+    """The items of a search, in the order in which most features of earlier searches can be reused.
+
+    Attributes:
+        dataset: the items.
+        features: that are reused, on the CPU.
+        keep: is told of features that are new.
+        reused: how much that is; None where nobody asked.
+    """
+
+    dataset: Dataset
+    features: Features
+    keep: Keep
+    reused: Reused | None
+
+
+def earlier_features(
+    reuse: bool, models: ModelSet, dataset: Dataset, batch_size: int, device: torch.device
+) -> Earlier:
+    """What earlier searches leave to a search of ``models``; nothing without ``reuse``."""
+    if not reuse:
+        return Earlier(dataset, {}, unkept, None)
+    session = FeatureCache(models.store.features).session(models.candidates, dataset, batch_size, device)
+    return Earlier(session.dataset, session.features, session.keep, session.reused)
 
 
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:

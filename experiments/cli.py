@@ -14,9 +14,10 @@ from alsatian.errors import AlsatianError, nearest
 from experiments import commands
 from experiments.configuration.console import complain, plain
 
-# A new command is one file there, or in the folder of those about models, with HELP and handle(options, console) ->
-# exit status; configure(parser) declares arguments of its own, and OVERRIDES, the help on them, has it take the words
-# of a configuration. What is slow is imported inside handle, so that every command starts as fast as it can.
+# A new command is one file there, or in the folder of those about models, with HELP and
+# handle(options, console) -> exit status; configure(parser) declares arguments of its own, and OVERRIDES, the
+# help on them, has it take the words of a configuration. What is slow is imported inside handle, so that every
+# command starts as fast as it can.
 COMMANDS = {
     module.name.rpartition(".")[2]: module.name
     for module in walk_packages(commands.__path__, f"{commands.__name__}.")
