@@ -109,7 +109,7 @@ def _found(candidate: Candidate, chain: Sequence[Segment], store: BlockStore) ->
 def _device(chain: Sequence[Segment]) -> torch.device:
     """Where ``chain`` runs, as far as its code says; the CPU if it does not matter."""
     found = (node.kwargs.get("device") for segment in chain for node in segment.code.graph.nodes)
-    return next((device for device in found if isinstance(device, torch.device)), torch.device("cpu"))
+    return torch.device(next((device for device in found if isinstance(device, str | torch.device)), "cpu"))
 
 
 @torch.no_grad()
