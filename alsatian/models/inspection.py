@@ -217,7 +217,7 @@ def _said(given: Mapping[str, Any]) -> str:
         if isinstance(value, bool):
             words += [] if value else [f"no {word}"]
         elif key == "resample":
-            words.append(f"{word} {Resampling(value).name.lower()}")
+            words.append(f"{word} {Resampling(int(value)).name.lower()}")
         else:
             words.append(f"{word} {_numbers(value)}")
     return ", ".join(words)

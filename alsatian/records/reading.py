@@ -7,6 +7,7 @@ from typing import Any
 
 from alsatian.errors import nearest
 from alsatian.records.base import FieldError, Record, ResultsError
+from alsatian.records.groundtruth import GROUNDTRUTH, GroundTruth
 from alsatian.records.run import SCHEMA, Run
 from alsatian.records.sweep import Sweep
 from alsatian.units import last_line, printable
@@ -148,8 +149,10 @@ def files(path: Path) -> dict[Path, type[Record]]:
         ResultsError: there are none.
     """
     if path.is_file():
-        return {path: Sweep if path.parent.name == "sweeps" else Run}
+        other = Sweep if path.parent.name == "sweeps" else Run
+        return {path: GroundTruth if path.name == GROUNDTRUTH else other}
     found: dict[Path, type[Record]] = dict.fromkeys(path.rglob(RECORD), Run)
+    found |= dict.fromkeys(path.rglob(GROUNDTRUTH), GroundTruth)
     found |= dict.fromkeys(path.rglob("sweeps/*.json"), Sweep)
     if not found:
         raise ResultsError(f"{path}: no run records here; give a folder with some, e.g. results/quickstart")

@@ -10,9 +10,10 @@ from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.fingerprint import digest_json
 from alsatian.machines.base import Machine
-from alsatian.machines.timed.machine import PlannedRound, Scores, timed_machine
+from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, timed_machine
 from alsatian.planning.vertices import vertex_rows
 from alsatian.records.data import DataSummary
+from alsatian.runtime.features import Features
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.checkpoint import Checkpoint
@@ -130,10 +131,17 @@ class Search:
         facts = {"chosen": best.name, "predicted_s": {choice.name: wall for choice, wall in seconds.items()}}
         return replace(tries[best], decision=facts)
 
-    def predict(self, costs: CostModel, scores: Scores, file_bytes: Mapping[str, int] | None = None) -> Prediction:
-        """Search on a virtual clock."""
+    def predict(
+        self,
+        costs: CostModel,
+        scores: Scores,
+        file_bytes: Mapping[str, int] | None = None,
+        known: Features | None = None,
+    ) -> Prediction:
+        """Search on a virtual clock, where features are ``known`` from before."""
         machine = timed_machine(self.candidates, costs, scores, file_bytes=file_bytes, **self.for_machine())
         with machine as (engine, log):
+            engine.restore(stand_ins(known or {}))
             return Prediction(**vars(self.run(engine)), plans=tuple(log.rounds))
 
     def for_machine(self) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _is_accuracy(run: Run) -> bool:
 def _chance(run: Run) -> tuple[float, str]:
     """The share that needs no features, and what would reach it."""
     summary = run.dataset.summary
-    if summary is None or not summary.test_items:
+    if summary is None or not summary.test_items or not summary.classes:
         return 1 / max(1, run.dataset.classes), f"one of {run.dataset.classes} classes at random"
     largest = max(summary.classes, key=lambda one: one.test_items)
     return largest.test_items / summary.test_items, f"the largest class, {largest.name}, for every item"

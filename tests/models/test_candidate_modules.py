@@ -7,6 +7,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torchvision.models import VisionTransformer
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.blocks.store import BlockStore
@@ -19,8 +20,16 @@ from alsatian.models.sets.folder import FolderSet
 from tests.models.reading.checkpoint_files import RESNET, bert, resnet, save_bert, save_vit, vit, write_lora
 from tests.stores import add_model
 
-IMAGES = ("resnet", "timm", "vit", "lora")
+IMAGES = ("resnet", "transformer", "timm", "vit", "lora")
 TEXT = ("bert",)
+# Its attention has a faster path for inference, which other numbers come out of.
+TRANSFORMER = {
+    "source": "torchvision", "name": "VisionTransformer", "size": 32,
+    "options": {
+        "image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32,
+        "num_classes": 3,
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     generator = torch.Generator().manual_seed(7)
     modules = {"vit": vit(), "bert": bert(), "resnet": resnet(), "timm": timm.create_model("resnet10t")}
+    modules["transformer"] = VisionTransformer(**TRANSFORMER["options"])
     for module in modules.values():
         with torch.no_grad():
             for tensor in (*module.parameters(), *module.buffers()):
@@ -36,7 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     tensor.add_(0.05 * torch.rand(tensor.shape, generator=generator))
     save_vit(modules["vit"], root / "images" / "vit")
     write_lora(root / "images" / "lora", "../vit", ["vit.layers.1.attention.q_proj"])
-    for name, statement in (("resnet", RESNET), ("timm", {"source": "timm", "name": "resnet10t", "size": 32})):
+    timm_s = {"source": "timm", "name": "resnet10t", "size": 32}
+    for name, statement in (("resnet", RESNET), ("timm", timm_s), ("transformer", TRANSFORMER)):
         save_file(modules[name].state_dict(), root / "images" / f"{name}.safetensors")
         (root / "images" / f"{name}.json").write_text(json.dumps(statement))
     save_bert(modules["bert"], root / "texts" / "bert")

@@ -15,6 +15,7 @@ from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.architectures import architecture, library_module
+from alsatian.models.reading.features.classifiers import Classifier, classifier_in
 from alsatian.models.reading.features.extractor import HEADS, FeatureExtractor, feature_extractor
 from alsatian.models.reading.inputs.images import stated_image
 from alsatian.models.reading.inputs.settings import STATED, Reading, stated_in
@@ -23,6 +24,7 @@ from alsatian.models.reading.parameters.loading import (
     Loaded,
     check_counts,
     check_size,
+    head_of,
     load,
     merge_rest,
     note_unused,
@@ -146,11 +148,13 @@ class _Pattern:
         module: without its head; its parameters are on the meta device, buffers have their values.
         extractor: its features; holds ``module`` or a part of it.
         names: of all its parameters and buffers, those of the head as well.
+        classifier: where its head was.
     """
 
     module: torch.nn.Module
     extractor: FeatureExtractor
     names: frozenset[str]
+    classifier: Classifier
 
     def filled(self, device: str = "cpu") -> tuple[torch.nn.Module, FeatureExtractor]:
         """A copy of module and extractor in which all parameters are zero, and memory of its own."""
@@ -168,9 +172,9 @@ def _pattern(spec: ArchitectureSpec, preprocessing: Preprocessing) -> _Pattern:
     """That of ``spec``, which is built and run once."""
     with torch.random.fork_rng(devices=[]):
         module = library_module(spec).eval()
-    names = frozenset(module.state_dict())
-    built = _Pattern(module, feature_extractor(module, preprocessing.example(), spec.pooling), names)
-    return _Pattern(*built.filled("meta"), names)
+    names, classifier = frozenset(module.state_dict()), classifier_in(module)
+    extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
+    return _Pattern(*_Pattern(module, extractor, names, classifier).filled("meta"), names, classifier)
 
 
 def _loaded(
@@ -195,4 +199,5 @@ def _loaded(
     note_unused((name for name in unused if name.partition(".")[0] not in HEADS), notes)
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
-    return Loaded(extractor, built, spec, preprocessing, tuple(notes))
+    head = head_of(_patterns[key].classifier, state, rest, extractor, built)
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes), head=head)

@@ -1,7 +1,7 @@
 """A model set from a folder of checkpoints: found, read, split into blocks, and kept in the store.
 
-A model is a folder of ``save_pretrained``, a folder with a LoRA adapter, or a file of weights whose
-architecture a JSON file states. Its id is its path below the folder, without suffix.
+A model is a folder of ``save_pretrained``, one with an adapter, or a file of weights; its id is its path below the
+folder, without suffix.
 """
 
 import fnmatch
@@ -29,8 +29,7 @@ from alsatian.models.sets.adapter_bases import base_of
 from alsatian.progress import Progress, unheard
 
 ADVICE = "on_bad_model=exclude leaves out what cannot be used"
-# Of a model with two towers: the modality that was asked for.
-_TOWER = "modality"
+_TOWER = "modality"  # of a model with two: what was asked for
 Refused = Callable[[str, str], None]
 
 
@@ -247,4 +246,5 @@ def _read(
         metadata = {**metadata, "notes": list(loaded.notes)}
     if base and adapter:
         metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
-    return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+    parts = (loaded.module, loaded.built, loaded.spec, loaded.preprocessing)
+    return add_module(store, model_id, *parts, metadata, loaded.head)

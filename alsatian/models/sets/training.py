@@ -59,11 +59,12 @@ def fit(
     epochs: int,
     recipe: Recipe,
     device: str = "cpu",
-) -> None:
+) -> torch.nn.Linear:
     """Train the feature extractor ``module`` in place, its first ``frozen`` blocks fixed.
 
     ``items`` are raw items (N, …) and labels (N,). Random numbers come from PyTorch's global generator.
-    Afterwards the module is on the CPU, in evaluation mode.
+    Afterwards the module is on the CPU, in evaluation mode, as is the head that was trained with it, which is
+    returned: features (N, D) -> scores (N, largest label + 1).
     """
     raw, labels = items
     targets = torch.from_numpy(labels).to(device)
@@ -84,6 +85,7 @@ def fit(
                 cross_entropy(head(features), targets[batch.to(device)]).backward()
                 optimizer.step()
     module.to("cpu").eval().requires_grad_(True)
+    return head.to("cpu").eval()
 
 
 def _inputs(preprocessing: Preprocessing, raw: np.ndarray, device: str) -> tuple[torch.Tensor, ...]:

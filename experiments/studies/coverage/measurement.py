@@ -1,8 +1,6 @@
 """Whether the chain of blocks computes what the model computes, measured for one architecture at a time."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ from alsatian.blocks.segment import Architecture, State
 from alsatian.blocks.split import split
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.models.reading.architectures import build
+from alsatian.models.reading.features.eager import plain_attention
 
 BATCHES = (1, 5)
 """Batch sizes to compare at, for text with padding and at the last also without; exports see two items."""
@@ -97,17 +96,6 @@ def check(case: Case, seed: int = 0) -> CoverageRow:
         lines = str(error).strip().splitlines()
         found["error"] = f"{type(error).__name__}: {lines[0] if lines else ''}"
     return CoverageRow(case.name, case.input, exact=found["error"] == "", **found)
-
-
-@contextmanager
-def plain_attention() -> Iterator[None]:
-    """Eager attention as in training: its fused inference path is another kernel, which no export has."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def enliven(module: nn.Module, generator: torch.Generator) -> None:

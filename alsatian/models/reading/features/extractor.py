@@ -1,8 +1,6 @@
 """From a model with a head to a feature extractor: one vector per item, pooling last."""
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
@@ -10,6 +8,7 @@ import torch
 from torch import nn
 
 from alsatian.errors import ConfigError
+from alsatian.models.reading.features.eager import no_padding, plain_attention
 from alsatian.models.reading.features.pooling import HEAD_INPUT, behind, check_pooling, pooled
 
 # Where torchvision's classifiers keep their last part, outermost name first.
@@ -52,7 +51,7 @@ class ImageExtractor(FeatureExtractor):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Features (N, D)."""
-        with no_padding():
+        with plain_attention(), no_padding():
             hidden = last_hidden_state(self.body(pixels))
         return self.pool(hidden)
 
@@ -62,7 +61,8 @@ class TextExtractor(FeatureExtractor):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Features (N, D)."""
-        hidden = last_hidden_state(self.body(input_ids=input_ids, attention_mask=attention_mask))
+        with plain_attention():
+            hidden = last_hidden_state(self.body(input_ids=input_ids, attention_mask=attention_mask))
         return self.pool(hidden, attention_mask)
 
 
@@ -202,26 +202,6 @@ def _hide_nothing(patches: torch.Tensor, noise: object = None) -> tuple[torch.Te
 def _no_global_attention(part: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Arguments that say that no token is global, whatever the caller found in the mask."""
     return args, {**kwargs, "is_global_attn": False}
-
-
-@contextmanager
-def no_padding() -> Iterator[None]:
-    """Let transformers leave out attention masks that hide nothing while a model is exported.
-
-    In an export its models make a mask of ones even where the caller gave none, as for images. Eager they do
-    not, and what is added to scores without effect can still change their rounding.
-    """
-    masking: Any = sys.modules.get("transformers.masking_utils")
-    name = "is_torchdynamo_exporting"
-    before = getattr(masking, name, None)
-    if before is None:
-        yield
-        return
-    setattr(masking, name, lambda: False)
-    try:
-        yield
-    finally:
-        setattr(masking, name, before)
 
 
 def without_head(module: nn.Module) -> nn.Module:

@@ -1,0 +1,56 @@
+"""A ranking as tables: for notebooks, files and terminals."""
+
+from typing import TYPE_CHECKING, Any
+
+from alsatian.records.ranking import RankedModel, Ranking
+from alsatian.units import factor_text, format_bytes, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIED, EQUAL = "≈", "="
+"""Beside a place: the score cannot be told from the first one's; it equals that of the model before."""
+
+
+def frame(record: Ranking) -> "pd.DataFrame":
+    """One row a model, best first, indexed by place; scores of further proxies under their names."""
+    import pandas as pd
+
+    rows = []
+    for row in record.ranked:
+        plain = row.plain()
+        plain |= {"notes": "; ".join(row.notes), **plain.pop("further")}
+        rows.append(plain)
+    names = [name for name in RankedModel.model_fields if name != "further"]
+    return pd.DataFrame(rows, columns=[*names, *record.proxies[1:]]).set_index("place")
+
+
+def html(record: Ranking) -> str:
+    """The table for notebooks."""
+    shown = frame(record)[["model", "score", "standard_error", "tied", "round", "bytes", *record.proxies[1:]]]
+    styled: Any = shown.rename(columns={"score": record.proxies[0], "standard_error": "± standard error"})
+    return str(styled.to_html(float_format="%.4f", na_rep="–"))
+
+
+def cells(row: RankedModel, record: Ranking, error: bool = True) -> list[str]:
+    """A row for people: place, model, score, further scores, round, size, cost."""
+    mark = EQUAL if row.equal else TIED if row.tied else ""
+    score = "–" if row.score is None else f"{row.score:.4g}" if abs(row.score) >= 100 else f"{row.score:.4f}"
+    if error and row.standard_error is not None:
+        score = f"{score} ±{row.standard_error:.4f}"
+    further = [f"{row.further[name]:.4g}" if name in row.further else "–" for name in record.proxies[1:]]
+    cost = "–" if row.relative_cost is None else factor_text(row.relative_cost)
+    return [
+        f"{row.place}{mark}",
+        printable(row.model),
+        score,
+        *further,
+        "–" if not row.round else str(row.round),
+        format_bytes(row.bytes) if row.bytes else "–",
+        cost,
+    ]
+
+
+def titles(record: Ranking) -> list[str]:
+    """Of :func:`cells`."""
+    return ["", "model", *record.proxies, "round", "size", "cost"]
