@@ -31,10 +31,10 @@ def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], with
         "quarter is for testing them, on splits drawn anew; numbers are the median over splits, with the range.",
         "Weighted τ: Kendall's, candidates weighted by 1 / (r + 1) for their rank r from 0 by the truth. Regret: "
         f"what the winner, or the best of the first {TOP}, loses against the best candidate, in percentage points "
-        f"of accuracy. Three orders ask no proxy: {REPEATED} ranks by one seed, where the mean of the others is the "
-        f"truth, so it shows how far the truth can be trusted; {SIZE} is by the number of parameters, ties drawn; "
-        f"{RANDOM} stands for whatever knows nothing of the target, such as popularity. The last two are means over "
-        "draws.",
+        f"of accuracy. Three orders ask no proxy: {REPEATED} ranks by one seed, where the mean of the others is "
+        f"the truth, so it shows how far the truth can be trusted; {SIZE} is by the number of parameters, ties "
+        f"drawn; {RANDOM} stands for whatever knows nothing of the target, such as popularity. The last two are "
+        "means over draws.",
         *left_out,
         "## All targets",
         _overview(schedules),
