@@ -26,9 +26,10 @@ def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], with
     )
     blocks = [
         "Every candidate is fine-tuned on the training items of a target: all parameters, below a new linear "
-        "layer, by Adam, with the learning rate that is best on held-out training items. Its accuracy on the test "
-        "items, the mean over seeds, is the truth. Proxies see features of the training items alone, of which a "
-        "quarter is for testing them, on splits drawn anew; numbers are the median over splits, with the range.",
+        "layer, by Adam, with the learning rate that is best on held-out training items, or the only one. Its "
+        "accuracy on the test items, the mean over seeds, is the truth. Proxies see features of the training items "
+        "alone, of which a quarter is for testing them, on splits drawn anew; numbers are the median over splits, "
+        "with the range.",
         "Weighted τ: Kendall's, candidates weighted by 1 / (r + 1) for their rank r from 0 by the truth. Regret: "
         f"what the winner, or the best of the first {TOP}, loses against the best candidate, in percentage points "
         f"of accuracy. Three orders ask no proxy: {REPEATED} ranks by one seed, where the mean of the others is "
