@@ -73,12 +73,14 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if options.top < 1:
         raise ConfigError(f"--top {options.top}: must be at least 1")
     from alsatian.api import search  # slow
+    from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
     from alsatian.ranking import files, terminal
     from experiments.search.live import Live
 
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
+    keep_in(options.store)
     with Live(heard) as live:
         data = read_data(
             options.data, test=options.test, limit=options.limit, seed=options.seed, labels=options.labels,
