@@ -145,7 +145,7 @@ def _agreement(result: "Result") -> tuple[Agreement, ...]:
         return ()
     rankings = {name: _values(result, ids, name) for name in result.proxy_names}
     return tuple(
-        Agreement(proxies=(a, b), tau=0.0 if np.isnan(tau) else tau)
+        Agreement(proxies=(a, b), tau=None if np.isnan(tau) else tau)
         for a, b in combinations(result.proxy_names, 2)
         for tau in [float(weightedtau(rankings[a], rankings[b]).statistic)]
     )
