@@ -102,9 +102,10 @@ class Live(Watcher):
         leader = max(result.scores, key=lambda model: result.scores[model], default=None)
         best = "no model has a score" if leader is None else f"best {leader} {result.scores[leader]:.4f}"
         stay = f", {len(left)} stay" if left else ""
+        items = f"{result.train_items:,}+{self._test_items:,} items"
         self.say(
-            f"Round {number}{of} {count_text(len(result.scores), 'model')}, {result.train_items:,}+"
-            f"{self._test_items:,} items{stay}; {best}; {duration(self._clock() - self._begin)}"
+            f"{f'Round {number}{of}'.ljust(_COLUMN - 1)} {count_text(len(result.scores), 'model')}, {items}{stay}; "
+            f"{best}; {duration(self._clock() - self._begin)}"
         )
 
     def _left(self) -> str:
