@@ -65,6 +65,13 @@ def tiny_model(letters: str) -> torch.nn.Module:
     return torch.nn.Sequential(*stages).eval()
 
 
+def quick_body() -> torch.nn.Module:
+    """A feature extractor that is exported in half the time of a tiny model: (N, 3, 8, 8) -> (N, 8, 4, 4)."""
+    module = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+    scramble(module, torch.Generator().manual_seed(0))
+    return module.eval()
+
+
 def scramble(module: torch.nn.Module, generator: torch.Generator) -> None:
     """Draw all parameters and buffers anew, so that no bias is zero and no scale is one."""
     with torch.no_grad():

@@ -25,7 +25,7 @@ from alsatian.searching.named import STRATEGIES, named
 from alsatian.searching.search import SearchResult
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.setup import strategy_named
-from tests.conftest import scramble
+from tests.conftest import quick_body, scramble
 
 SIZE = {"size": 8}
 DATA = digits(41)
@@ -78,7 +78,7 @@ class Wraps(nn.Module):
 
     def __init__(self, then: Callable[[torch.Tensor], Any], inner: nn.Module | None = None) -> None:
         super().__init__()
-        self.inner = inner or nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.inner = inner or quick_body()
         self.then = then
 
     def forward(self, x: torch.Tensor) -> Any:

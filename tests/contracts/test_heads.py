@@ -17,14 +17,10 @@ from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.features.extractor import without_head
+from tests.conftest import quick_body
 from tests.models.reading.checkpoint_files import vit
 
 DATA = digits(41)
-
-
-def body() -> nn.Module:
-    """A quick feature extractor: (N, 3, 8, 8) -> (N, 8, 4, 4)."""
-    return nn.Conv2d(3, 8, 3, stride=2, padding=1)
 
 
 class Body(nn.Module):
@@ -34,7 +30,7 @@ class Body(nn.Module):
         self, name: str, part: nn.Module, then: Callable[[torch.Tensor], torch.Tensor] | None = None
     ) -> None:
         super().__init__()
-        self.body = body()
+        self.body = quick_body()
         self.name = name
         self.add_module(name, part)
         self.then = then
@@ -118,7 +114,7 @@ def test_a_classifier_is_noticed(kind: str, tmp_path: Path) -> None:
 
 
 EXTRACTORS: dict[str, Callable[[], nn.Module]] = {
-    "no head": body,
+    "no head": quick_body,
     "a projection": lambda: Body("projection", nn.Linear(128, 50)),
     "an embedding called fc": lambda: Body("fc", nn.Linear(128, 64)),
     "a head of contrastive learning": lambda: Body(
@@ -130,7 +126,7 @@ EXTRACTORS: dict[str, Callable[[], nn.Module]] = {
     "an activation behind it": lambda: Body("fc", nn.Linear(128, 10), torch.tanh),
     "a pooler": lambda: Body("pooler", nn.Linear(128, 10), torch.tanh),
     "a residual": lambda: Skips("fc", nn.Linear(128, 10)),
-    "no name": lambda: nn.Sequential(body(), nn.Flatten(), nn.Linear(128, 10)),
+    "no name": lambda: nn.Sequential(quick_body(), nn.Flatten(), nn.Linear(128, 10)),
     "normalised": lambda: Body("fc", nn.Linear(128, 10), lambda x: nn.functional.normalize(x)),
 }
 

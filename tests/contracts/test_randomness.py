@@ -21,7 +21,7 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, SplitError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import add_path
-from tests.conftest import tiny_model
+from tests.conftest import quick_body, tiny_model
 from tests.models.reading.checkpoint_files import save_vit, vit
 
 PREPROCESSING = ImagePreprocessing(8)
@@ -29,17 +29,12 @@ DATA = digits(41)
 Call = Callable[[torch.Tensor], torch.Tensor]
 
 
-def body() -> nn.Module:
-    """A quick feature extractor: (N, 3, 8, 8) -> (N, 8, 4, 4)."""
-    return nn.Conv2d(3, 8, 3, stride=2, padding=1)
-
-
 class Then(nn.Module):
     """A body, and something done to its features (N, 128)."""
 
     def __init__(self, then: Call) -> None:
         super().__init__()
-        self.body = body()
+        self.body = quick_body()
         self.then = then
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -172,7 +167,7 @@ class Parts(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = body()
+        self.body = quick_body()
         self.lstm = nn.LSTM(16, 16, num_layers=2, dropout=0.5, batch_first=True)
         self.attention = nn.MultiheadAttention(16, 2, dropout=0.5, batch_first=True)
         self.layer = nn.TransformerEncoderLayer(16, 2, 16, dropout=0.5, batch_first=True)
