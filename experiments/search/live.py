@@ -105,7 +105,7 @@ class Live(Watcher):
         items = f"{result.train_items:,}+{self._test_items:,} items"
         self.say(
             f"{f'Round {number}{of}'.ljust(_COLUMN - 1)} {count_text(len(result.scores), 'model')}, {items}{stay}; "
-            f"{best}; {duration(self._clock() - self._begin)}"
+            f"{best}; after {duration(self._clock() - self._begin)}"
         )
 
     def _left(self) -> str:
