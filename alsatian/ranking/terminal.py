@@ -20,7 +20,8 @@ def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console)
     console.print(_table(record, top), soft_wrap=False)
     for line in _lines(record, top, paths):
         console.print(textwrap.fill(line, min(console.width, _WIDTH), break_on_hyphens=False))
-    console.print()
+    first = record.ranked[0]
+    console.print(f"\nBest: {printable(first.source or first.model)}\n")
     for line in report.snippet(record):  # which can be copied only as it is
         console.print(line)
     console.print(f"\nReport: {paths['report.html']}")
