@@ -1,4 +1,4 @@
-"""What is seen while a search runs: a line a round, and the time that is left by what was expected and what it took."""
+"""What is seen while a search runs: a line a round, and how long it will still take."""
 
 import io
 
