@@ -33,7 +33,8 @@ def page(record: Ranking) -> str:
         legend=legend(record),
         snippet="\n".join(snippet(record)),
         facts=facts(record),
-        notes=[*record.notes, *_proxy_notes(record)],
+        notes=[*filter(None, [tables.about_layers(record)]), *record.notes, *_proxy_notes(record)],
+        further=[*record.proxies[1:], *(["Layer"] if record.layers == "best" else [])],
     )
 
 

@@ -36,6 +36,8 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
             f"{pair.proxies[0]} and {pair.proxies[1]}: weighted Kendall's tau {pair.tau:.2f}"
             for pair in record.agreement
         )
+    if (about := tables.about_layers(record)) is not None:
+        yield about
     for warning in record.warnings:
         yield f"warning: {printable(warning)}"
     work = record.work

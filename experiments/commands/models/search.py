@@ -49,6 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="which models see how much data: halving (default), exhaustive, confident",
     )
+    parser.add_argument(
+        "--layers", default="last", metavar="NAME",
+        help="whose features are scored: last (default), mean over a model's layers, or best of them",
+    )  # fmt: skip
     parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
     parser.add_argument(
         "--batch-size", type=int, default=BATCH, metavar="N", help=f"items of a batch; default: {BATCH}"
@@ -89,7 +93,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=options.proxy, strategy=options.strategy, schedule=options.schedule,
+            proxies=options.proxy, strategy=options.strategy, schedule=options.schedule, layers=options.layers,
             batch_size=options.batch_size, memory=options.memory, hardware="quick", device=options.device,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
