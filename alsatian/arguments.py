@@ -12,8 +12,9 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Proxy, name_of
 from alsatian.proxies.logistic import Logistic
+from alsatian.runtime.layers import CHOICES, LAST
 from alsatian.searching.named import named, schedule_named
 from alsatian.searching.schedules import Schedule
 from alsatian.searching.strategy import Strategy
@@ -113,6 +114,20 @@ def proxies_of(value: Any) -> tuple[Proxy, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"proxies: {', '.join(twice)} is given more than once; each name stands for one column")
     return chosen
+
+
+def layers_of(value: Any, scorers: Sequence[Proxy]) -> str:
+    """Which layers' features ``scorers`` score.
+
+    Raises:
+        ConfigError: there is no such choice, or a proxy needs what only a model's own features have.
+    """
+    if value not in CHOICES:
+        raise ConfigError(f"layers={value}: {nearest(str(value), CHOICES)}")
+    needy = [name_of(proxy) for proxy in scorers if getattr(proxy, "needs_head", False)]
+    if value != LAST and needy:
+        raise ConfigError(f"layers={value}: proxy {needy[0]} scores a model's own classifier; choose layers={LAST}")
+    return str(value)
 
 
 def instance(name: str, value: Any, kind: type[_Part], example: str) -> _Part | None:

@@ -34,7 +34,8 @@ def page(record: Ranking) -> str:
         snippet="\n".join(snippet(record)),
         facts=facts(record),
         tau_text=tables.tau_text,
-        notes=[*record.notes, *_proxy_notes(record)],
+        notes=[*filter(None, [tables.about_layers(record)]), *record.notes, *_proxy_notes(record)],
+        further=[*record.proxies[1:], *(["Layer"] if record.layers == "best" else [])],
     )
 
 

@@ -26,6 +26,7 @@ def record_of(result: "Result") -> Ranking:
         proxies=result.proxy_names,
         strategy=result.strategy.name,
         schedule=result.strategy.schedule.name,
+        layers=result.layers.choice,  # type: ignore[arg-type]
         data=result.data,
         train_items=len(result.dataset.train_items),
         test_items=len(result.dataset.test_items),
@@ -70,6 +71,8 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
                 flops=_flops(cost),
                 relative_cost=_ratio(_flops(cost), _flops(best)),
                 further={name: scores[model] for name, scores in found.further.items()} if found else {},
+                layer=found.layers.get(model) if found else None,
+                layers=len(result.layers.of[model]) if model in result.layers.of else None,
                 notes=(*(str(note) for note in read if isinstance(read, list | tuple)),
                        *(found.notes.get(model, ()) if found else ())),
                 failed=result.excluded.get(model),

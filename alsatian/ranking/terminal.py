@@ -42,6 +42,8 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
             f"{pair.proxies[0]} and {pair.proxies[1]}: weighted Kendall's tau {tables.tau_text(pair)}"
             for pair in record.agreement
         )
+    if (about := tables.about_layers(record)) is not None:
+        yield about
     for warning in record.warnings:
         yield f"warning: {printable(warning)}"
     yield f"Searched in {seconds_text(record.wall_s)}; {tables.work_text(record.work)}."

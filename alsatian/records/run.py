@@ -123,6 +123,7 @@ class Round(Record):
 
     ``failed`` says why models have no score, ``standard_errors`` is about scores that are means over test items,
     ``further`` has scores by further proxies, by proxy and model, and ``notes`` what is said beside a model's.
+    ``layers`` has the number of the layer, from 1, that a score is that of, where one was chosen.
     """
 
     train_items: Annotated[Count, Field(ge=1)]
@@ -133,6 +134,7 @@ class Round(Record):
     standard_errors: dict[str, Number] = {}
     further: dict[str, dict[str, Number]] = {}
     notes: dict[str, tuple[Text, ...]] = {}
+    layers: dict[str, Count] = {}
 
 
 class Prediction(Record):

@@ -76,6 +76,10 @@ def _search(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="which models see how much data: halving (default), confident or exhaustive",
     )
+    group.add_argument(
+        "--layers", default="last", metavar="NAME",
+        help="whose features are scored: last (default), mean over a model's layers, or best of them",
+    )  # fmt: skip
     group.add_argument("--strategy", default="auto", metavar="NAME", help="how to search; default: auto")
     group.add_argument(
         "--memory", default="auto", metavar="SIZE", help="of blocks and intermediates, e.g. 8GiB; default: half of "
@@ -126,7 +130,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=options.proxy, strategy=options.strategy, schedule=options.schedule,
+            proxies=options.proxy, strategy=options.strategy, schedule=options.schedule, layers=options.layers,
             batch_size=options.batch_size, memory=options.memory, hardware="quick", device=options.device,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
