@@ -1,17 +1,20 @@
 """Alsatian: find the best pretrained model to fine-tune from.
 
-``alsatian.search`` is the one function most users need, ``alsatian.Budgets`` says what it may keep where. They are
-imported on first use, so that ``import alsatian`` stays cheap.
+``alsatian.search`` is the one function most users need, ``alsatian.load`` loads a model that it found, and
+``alsatian.Budgets`` says what it may keep where. They are imported on first use, so that ``import alsatian`` stays
+cheap.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alsatian.api import SearchResult, search
+    from alsatian.api import Ranking, SearchResult, search
     from alsatian.budgets import Budgets
+    from alsatian.ranking.loading import load
 
-__all__ = ["Budgets", "SearchResult", "search"]
+__all__ = ["Budgets", "Ranking", "SearchResult", "load", "search"]
 __version__: str
+_HOMES = {"Budgets": "alsatian.budgets", "load": "alsatian.ranking.loading"}
 
 if not TYPE_CHECKING:  # names that are not there are errors to the type checker
 
@@ -24,7 +27,7 @@ if not TYPE_CHECKING:  # names that are not there are errors to the type checker
             except PackageNotFoundError:  # a checkout that is not installed
                 return "0+unknown"
         if name in __all__:
-            from alsatian import api, budgets
+            from importlib import import_module
 
-            return getattr(budgets if name == "Budgets" else api, name)
+            return getattr(import_module(_HOMES.get(name, "alsatian.api")), name)
         raise AttributeError(f"module 'alsatian' has no attribute '{name}'")

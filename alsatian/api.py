@@ -1,14 +1,11 @@
 """``alsatian.search`` and ``alsatian.predict``: the same search, carried out here or on a virtual clock."""
 
-import contextlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.utils.data
 
 from alsatian.arguments import (
     batch_size_of,
@@ -18,96 +15,117 @@ from alsatian.arguments import (
     folder_of,
     function_of,
     instance,
+    layers_of,
     models_of,
     proxies_of,
     resolve_device,
+    schedule_of,
     strategy_of,
     whole_number_of,
 )
+from alsatian.assembly import budgets_of, checkpoint_in, earlier_features, heads_for, measured, opened, scope_of
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
-from alsatian.costs.profiling.profile import profile
-from alsatian.data.dataset import Dataset, dataset_of, raw_bytes
+from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
+from alsatian.data.reading import read_data
 from alsatian.errors import ConfigError
-from alsatian.fingerprint import digest_json
 from alsatian.machines.real import real_machine
 from alsatian.machines.timed.machine import Scores
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.modules import preprocessing_of
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
+from alsatian.proxies.named import check_labels
+from alsatian.ranking.result import Ranking
 from alsatian.runtime.loading.settings import LoaderSettings
-from alsatian.runtime.memory import empty_device_cache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
-from alsatian.searching.checkpoint import Checkpoint
+from alsatian.searching.outlook import Outlook, outlook
 from alsatian.searching.rounds import check_on_bad_model
-from alsatian.searching.schedules import Adaptive
+from alsatian.searching.schedules import Adaptive, Schedule
 from alsatian.searching.search import Batches, Prediction, Search, SearchResult, drawn_scores
 from alsatian.searching.strategy import Strategy
+from alsatian.searching.watcher import Watcher
 
 _LOADER = "LoaderSettings(read_ahead=False)"
-__all__ = ["Prediction", "SearchResult", "cost_model", "predict", "resolve_device", "search"]
+__all__ = ["Prediction", "Ranking", "SearchResult", "cost_model", "predict", "resolve_device", "search"]
 
 
 def search(
-    models: ModelSet | Mapping[str, torch.nn.Module],
-    data: Dataset | tuple[Any, Any] | torch.utils.data.Dataset[Any],
+    models: ModelSet | Mapping[str, torch.nn.Module] | str | Path | Sequence[str | Path],
+    data: Any,
     *,
-    strategy: Strategy | str | None = None,
     proxies: Proxy | str | Sequence[Proxy | str] | None = None,
+    strategy: Strategy | str | None = None,
+    schedule: Schedule | str | None = None,
+    layers: str = "last",
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    limit: int | None = None,
     batch_size: int = 128,
+    memory: Size = None,
     budget: Budgets | Size = None,
     loader: LoaderSettings | None = None,
     storage: Storage | None = None,
-    hardware: Hardware | None = None,
+    hardware: Hardware | str | None = None,
     device: str | torch.device = "cpu",
+    store: Path | str | None = None,
+    reuse: bool = False,
     verify: bool = False,
     on_bad_model: str = "raise",
     checkpoint: Path | str | None = None,
     meter_level: str = "parts",
     timeline: bool = False,
-    progress: Tick = unheard,
-) -> SearchResult:
+    progress: Watcher | Tick = unheard,
+) -> Ranking:
     """Rank candidate models by how well their features suit labelled data.
 
     Args:
-        models: a model set, or feature extractors by id: modules that return features (N, D) or more
-            dimensions, which are flattened. They run in evaluation mode and float32, without wrappers of
-            ``torch.compile`` or ``DataParallel``, and are left as they were.
-        data: a dataset, or raw items and labels, of which a fifth will be test items. Items are images
+        models: paths of checkpoints or of folders of them, and the other words of
+            :class:`~alsatian.models.sets.listed.ListedSet`; or a model set; or feature extractors by id: modules
+            that return features (N, D) or more dimensions, which are flattened. They run in evaluation mode and
+            float32, without wrappers of ``torch.compile`` or ``DataParallel``, and are left as they were.
+        data: the path of a folder or table and whatever else :func:`alsatian.data.reading.read_data` reads; or a
+            dataset, or raw items and labels, of which a fifth will be test items. Items are images
             (N, H, W[, 3]) uint8, or a list of such images, PIL images, texts or paths of image files; labels one
-            class an item. A dataset of PyTorch that gives pairs of these will do, too.
+            class an item, or numbers. A dataset of PyTorch that gives pairs of these will do, too.
+        proxies: what scores features, or names; the first decides which models stay. ``"logistic"`` by default.
         strategy: schedule, sharing, order and cache policy, or a name: base, shift, shared_prefix, alsatian (the
             default) or auto.
-        proxies: what scores features, or names; the first decides which models stay. The linear layer by default.
+        schedule: another one than the strategy's, or its name: exhaustive, halving, confident, ….
+        layers: ``"last"`` scores a model's own features. ``"mean"`` scores the mean over its layers' features,
+            ``"best"`` the layer with the highest score, which is optimistic, as a maximum of many.
         preprocessing: what prepares the input of ``models`` given as modules: one for all, or one for each by id;
             each is a preprocessing, or settings of images such as ``{"size": 224}``.
+        limit: so many items of the data, in the classes' proportions; all by default.
         batch_size: items of a batch, the same for every strategy.
-        budget: all :class:`~alsatian.budgets.Budgets`, or only that of the cache of intermediates in the device's
-            memory: bytes, ``"64MiB"``, or ``"25%"`` of the working set; None for no limit. By default up to 1 GiB
-            of blocks stay at hand for later use.
+        memory: of blocks and intermediates together, which divides it between them: bytes, ``"8GiB"``, or
+            ``"auto"`` for half of what is free.
+        budget: in place of ``memory`` all :class:`~alsatian.budgets.Budgets`, or only that of the cache of
+            intermediates in the device's memory: bytes, ``"64MiB"``, or ``"25%"`` of the working set; None for no
+            limit. By default up to 1 GiB of blocks stay at hand for later use.
         loader: whether blocks stay at hand and are read ahead, if the strategy shares; by default they do and are.
-        storage: how the store and the data are read; at their own speed by default.
+        storage: how store and data are read; at their own speed by default.
         hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
-            machine is measured before the clock starts, and what was measured is kept beside the store. Where
-            that fails plans are the usual ones, and an adaptive schedule is halving.
+            machine is measured before the clock starts, and what was measured is kept beside the store;
+            ``"quick"`` measures with a few items. Where that fails plans are the usual ones, and an adaptive
+            schedule is halving.
         device: ``"cpu"`` or ``"cuda"``, or such a device of PyTorch.
+        store: the folder that keeps blocks of models; by default a temporary one for modules, else ``store``.
+        reuse: take features of earlier searches in ``store`` where models, items and machine are the same, and
+            keep those of this one. Batches of an earlier layout stay as they were where data has grown.
         verify: record a digest of all features with every score.
         on_bad_model: ``"raise"`` ends the search at a model with a damaged block, blocks that do not fit each
-            other or features that are not finite, or at modules that cannot be split or are no function of
+            other or features that are not finite, or at models that cannot be read or split or are no function of
             their input; ``"exclude"`` goes on without it and ranks it last.
         checkpoint: a folder that keeps finished rounds; the same search called again goes on behind them.
         meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
         timeline: collect what every thread does when, in ``measurement.timeline``.
-        progress: called after every step of a plan.
+        progress: called after every step of a plan, or a :class:`~alsatian.searching.watcher.Watcher`.
 
     Returns:
         Ranking, rounds and measurement. Architectures are exported before the clock starts.
@@ -115,46 +133,67 @@ def search(
     Raises:
         AlsatianError: a setting, model or file is not usable; the message says which and why.
     """
-    models, plan, scorers = models_of(models), strategy_of(strategy), proxies_of(proxies)
-    batch_size, place = batch_size_of(batch_size), resolve_device(device)
+    given, scorers = models_of(models), proxies_of(proxies)
+    plan = strategy_of(strategy) or Strategy()
+    if schedule is not None:
+        plan = replace(plan, schedule=schedule_of(schedule))
+    layers, batch_size, place = layers_of(layers, scorers), batch_size_of(batch_size), resolve_device(device)
     prepares: Mapping[str, Preprocessing] = {}
-    if not isinstance(models, ModelSet):
-        prepares = preprocessing_of(preprocessing, models)
+    if isinstance(given, dict):
+        prepares = preprocessing_of(preprocessing, given)
     elif preprocessing is not None:
-        raise ConfigError("preprocessing: the models of a model set have their own; leave it out")
+        raise ConfigError("preprocessing: the models of a set or in files have their own; leave it out")
     loader = instance("loader", loader, LoaderSettings, _LOADER)
     regime = instance("storage", storage, Storage, "Storage(cold=True)") or Storage()
-    hardware = instance("hardware", hardware, Hardware, "None to measure this machine")
+    quick = hardware == "quick"
+    known = None if quick else instance("hardware", hardware, Hardware, "'quick' to measure a little")
     verify, timeline = flag_of("verify", verify), flag_of("timeline", timeline)
     check_on_bad_model(on_bad_model)
-    progress = function_of("progress", progress)
-    budgets, folder = Budgets.of(budget), folder_of("checkpoint", checkpoint)
-    budgets.check_device(place.type)
-    dataset = dataset_of(data)
+    watcher = Watcher.of(progress if isinstance(progress, Watcher) else function_of("progress", progress))
+    folder, root = folder_of("checkpoint", checkpoint), folder_of("store", store)
+    Budgets.of(budget).check_device(place.type)
+    dataset = read_data(data, limit=limit)
+    for scorer in scorers:
+        check_labels(scorer, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
-    with contextlib.ExitStack() as stack:
-        if not isinstance(models, ModelSet):
-            store = BlockStore(stack.enter_context(tempfile.TemporaryDirectory(prefix="alsatian-")))
-            models = ModelSet.from_modules(store, models, prepares, place, on_bad_model)
-        models = models.taking(dataset.modality, on_bad_model)
-        planned = Search.of(models.candidates, dataset.batches(batch_size), plan, loader, budgets)
-        if planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
-            known = hardware or _measured(models, dataset, scorers[0], batch_size, meter)
-            if known is not None:
-                planned = planned.with_costs(cost_model(known, models.candidates, dataset, regime, models.segments))
-        machine = stack.enter_context(
-            real_machine(
-                models, dataset, scorers, meter, storage=regime, verify=verify, progress=progress,
-                **planned.for_machine(),
-            )
-        )  # fmt: skip
-        kept = None
-        if folder is not None:
-            schedule = repr(planned.strategy.schedule)
-            key = [models.digest, dataset.digest, batch_size, repr(scorers), schedule, place.type, verify]
-            kept = Checkpoint(folder, digest_json(key))
-        found = planned.run(machine, on_bad_model, kept).without(models.refused)
-        return replace(found, data=dataset.summary)
+    whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
+    fitting = whole.models.taking(dataset.modality, on_bad_model)
+    models, candidates, groups = scope = scope_of(layers, fitting, on_bad_model, place)
+    earlier = earlier_features(flag_of("reuse", reuse), candidates, dataset, batch_size, place)
+    dataset = earlier.dataset
+    budgets = budgets_of(budget, memory, models, place)
+    planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)
+    expected: Outlook | None = None
+    if quick or planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
+        known = known or measured(models, dataset, scorers, batch_size, meter, quick)
+        if known is not None:
+            costs = cost_model(scope.costs_on(known), candidates.candidates, dataset, regime, candidates.segments)
+            planned = planned.with_costs(costs)
+            expected = outlook(planned, costs, earlier.features) if quick else None
+    watcher.starts(models, dataset, planned, expected, earlier.reused)
+    with real_machine(
+        candidates, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
+        heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
+    ) as machine:  # fmt: skip
+        machine.restore(earlier.features)
+        rule = repr(planned.strategy.schedule)
+        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, layers]
+        kept = checkpoint_in(folder, *facts)
+        found = planned.run(machine, on_bad_model, kept, watcher).without(models.refused)
+    return Ranking(
+        **vars(replace(found, data=dataset.summary)),
+        models=models,
+        dataset=dataset,
+        proxies=scorers,
+        batch_size=batch_size,
+        strategy=planned.strategy,
+        layers=groups,
+        expected=expected,
+        device=place,
+        known={model: set(batches) for model, batches in earlier.features.items()},
+        opened=whole,
+        again=search,
+    )
 
 
 def predict(
@@ -208,16 +247,3 @@ def cost_model(
     """
     item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
     return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)
-
-
-def _measured(models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int, meter: Meter) -> Hardware | None:
-    """What this machine needs, measured or kept from before; None if it cannot be measured.
-
-    A bad model or a full memory, which may be why, is for the search to meet and to deal with.
-    """
-    try:
-        return profile(models, dataset, proxy, batch_size, meter.device, models.store.root / "profiles")
-    except Exception as error:
-        empty_device_cache(meter.device)
-        meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
-        return None

@@ -12,23 +12,29 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Proxy, name_of
 from alsatian.proxies.logistic import Logistic
-from alsatian.searching.named import named
+from alsatian.runtime.layers import CHOICES, LAST
+from alsatian.searching.named import named, schedule_named
+from alsatian.searching.schedules import Schedule
 from alsatian.searching.strategy import Strategy
 
-_MODULES = 'modules by id, e.g. {"resnet18": module}, or a ModelSet'
+_MODULES = 'paths of checkpoints, modules by id, e.g. {"resnet18": module}, or a ModelSet'
 _Part = TypeVar("_Part")
 
 
-def models_of(models: Any) -> ModelSet | dict[str, torch.nn.Module]:
-    """Candidates: a model set, or feature extractors by id.
+def models_of(models: Any) -> ModelSet | dict[str, torch.nn.Module] | list[str | Path]:
+    """Candidates: a model set, feature extractors by id, or words that name models.
 
     Raises:
         ConfigError: they are neither.
     """
     if isinstance(models, ModelSet):
         return models
+    if isinstance(models, str | Path):
+        return [models]
+    if isinstance(models, list | tuple) and models and all(isinstance(one, str | Path) for one in models):
+        return list(models)
     if not isinstance(models, Mapping):
         raise ConfigError(f"models: {said(models)} is given; accepted are {_MODULES}")
     for model_id, module in models.items():
@@ -59,6 +65,20 @@ def strategy_of(strategy: Any) -> Strategy | None:
         ConfigError: it is neither.
     """
     return named(strategy) if isinstance(strategy, str) else instance("strategy", strategy, Strategy, "'alsatian'")
+
+
+def schedule_of(schedule: Any) -> Schedule:
+    """A schedule or its name.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(schedule, str):
+        return schedule_named(schedule)
+    if isinstance(schedule, type) or not callable(getattr(schedule, "rounds", None)):
+        raise ConfigError(f"schedule: {said(schedule)} is given; a name such as 'halving' is expected")
+    chosen: Schedule = schedule
+    return chosen
 
 
 def proxy_of(proxy: Any) -> Proxy:
@@ -94,6 +114,20 @@ def proxies_of(value: Any) -> tuple[Proxy, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"proxies: {', '.join(twice)} is given more than once; each name stands for one column")
     return chosen
+
+
+def layers_of(value: Any, scorers: Sequence[Proxy]) -> str:
+    """Which layers' features ``scorers`` score.
+
+    Raises:
+        ConfigError: there is no such choice, or a proxy needs what only a model's own features have.
+    """
+    if value not in CHOICES:
+        raise ConfigError(f"layers={value}: {nearest(str(value), CHOICES)}")
+    needy = [name_of(proxy) for proxy in scorers if getattr(proxy, "needs_head", False)]
+    if value != LAST and needy:
+        raise ConfigError(f"layers={value}: proxy {needy[0]} scores a model's own classifier; choose layers={LAST}")
+    return str(value)
 
 
 def instance(name: str, value: Any, kind: type[_Part], example: str) -> _Part | None:

@@ -1,4 +1,4 @@
-"""The command ``alsatian``. Each of its commands is a module in :mod:`experiments.commands`."""
+"""The command ``alsatian``. Each of its commands is a module below :mod:`experiments.commands`."""
 
 import argparse
 import errno
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any, NoReturn
 
 import alsatian
@@ -14,12 +14,19 @@ from alsatian.errors import AlsatianError, nearest
 from experiments import commands
 from experiments.configuration.console import complain, plain
 
-# A new command is one file there, with HELP and handle(options, console) -> exit status; configure(parser) declares
-# arguments of its own, and OVERRIDES, the help on them, has it take the words of a configuration. What is slow is
-# imported inside handle, so that every command starts as fast as it can.
-COMMANDS = tuple(sorted(module.name for module in iter_modules(commands.__path__)))
+# A new command is one file there, or in the folder of those about models, with HELP and
+# handle(options, console) -> exit status; configure(parser) declares arguments of its own, and OVERRIDES, the
+# help on them, has it take the words of a configuration. What is slow is imported inside handle, so that every
+# command starts as fast as it can.
+COMMANDS = {
+    module.name.rpartition(".")[2]: module.name
+    for module in walk_packages(commands.__path__, f"{commands.__name__}.")
+    if not module.ispkg
+}
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLES = """examples:
+  alsatian search ~/checkpoints --data ~/images
+  alsatian inspect ~/checkpoints/resnet.pth
   alsatian run experiment=quickstart
   alsatian run strategy=shift batch_size=32
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
@@ -129,8 +136,8 @@ def _parser() -> Line:
     )
     parser.add_argument("--version", action="version", version=f"alsatian {alsatian.__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    for name in COMMANDS:
-        module = import_module(f"experiments.commands.{name}")
+    for name in sorted(COMMANDS):
+        module = import_module(COMMANDS[name])
         command = subparsers.add_parser(name, help=module.HELP)
         if hasattr(module, "configure"):
             module.configure(command)

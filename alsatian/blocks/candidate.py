@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alsatian.data.preprocessing import Preprocessing
+from alsatian.data.text import TextPreprocessing
+from alsatian.fingerprint import DIGEST, digest_json
+
+HEAD = "head"
+"""Of the metadata: the digest of the model's own classifier and its number of classes, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,30 @@ class Candidate:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def content(self) -> str:
+        """Digest of what it computes: models with the same one have the same features."""
+        return digest_json([self.preprocessing.fingerprint, [block.identity for block in self.blocks]])
+
+    @property
     def parameter_bytes(self) -> int:
         """Bytes of all parameters and buffers, as a separate file would hold them."""
         return sum(block.parameter_bytes for block in self.blocks)
+
+    @property
+    def head(self) -> str | None:
+        """The digest of the file with its own classifier; None if none is kept."""
+        kept = self.metadata.get(HEAD)
+        digest = kept.get("digest") if isinstance(kept, Mapping) else None
+        return digest if isinstance(digest, str) and DIGEST.fullmatch(digest) else None
+
+    @property
+    def assets(self) -> dict[str, str]:
+        """Files of the store that it needs besides its blocks: what each is, by digest."""
+        texts = self.preprocessing if isinstance(self.preprocessing, TextPreprocessing) else None
+        return {
+            **({texts.tokenizer: "tokenizer"} if texts else {}),
+            **({self.head: "classifier"} if self.head else {}),
+        }
 
 
 def chain_bytes(chains: Iterable[Sequence[Block]]) -> tuple[int, int]:

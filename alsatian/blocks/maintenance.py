@@ -13,14 +13,13 @@ from blake3 import blake3
 from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate, chain_bytes
 from alsatian.blocks.store import BlockStore
-from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, broken_seal
 
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""
 T = TypeVar("T")
-FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents")
+FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents", "features")
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Stats:
         total_bytes: of all models, as separate files would hold them.
         file_bytes: size of the files of these blocks, headers included.
         unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
+        feature_bytes: size of the files of features that are kept for later searches.
     """
 
     models: int
@@ -59,6 +59,7 @@ class Stats:
     file_bytes: int
     unreferenced_blocks: int
     unreferenced_bytes: int
+    feature_bytes: int
 
     @property
     def sharing_factor(self) -> float:
@@ -74,9 +75,7 @@ def open_store(folder: Path) -> BlockStore:
     """
     if not any((folder / name).is_dir() for name in ("blocks", "models")):
         what = "not a store of models" if folder.is_dir() else "no such folder"
-        raise StoreError(
-            f"{folder}: {what}; name a folder with --store, or fill this one with 'alsatian store add'"
-        )
+        raise StoreError(f"{folder}: {what}; name one with --store, or fill this one with 'alsatian store add'")
     return BlockStore(folder)
 
 
@@ -88,8 +87,8 @@ def candidates(store: BlockStore) -> list[Candidate]:
 def verify(store: BlockStore) -> list[str]:
     """Read everything and return what is wrong, one line each; every line names its file.
 
-    Blocks are compared with their names and the sizes in manifests, tokenizers with their names; manifests, sets,
-    architectures and profiles with the digests in them; what manifests and sets refer to must be there.
+    Blocks are compared with their names and the sizes in manifests, tokenizers and classifiers with their names;
+    manifests, sets, architectures and profiles with the digests in them; what is referred to must be there.
 
     Raises:
         StoreError: the folder cannot be locked.
@@ -110,7 +109,7 @@ def verify(store: BlockStore) -> list[str]:
 
 
 def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Garbage:
-    """Remove blocks and tokenizers that no manifest refers to, and what killed writers left.
+    """Remove blocks, tokenizers, classifiers and features that no manifest refers to, and what killed writers left.
 
     Waits until nobody is adding. What is younger than ``grace_s`` seconds stays.
 
@@ -120,8 +119,10 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
     with store.locked(alone=True):
         models = candidates(store)
         needed = {store.block_path(block.identity) for model in models for block in model.blocks}
-        needed |= {asset for model in models if (asset := _asset(store, model)) is not None}
+        needed |= {store.assets / digest for model in models for digest in model.assets}
         unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
+        used = {"layouts", *(model.content for model in models)}
+        unused += [path for path in store.feature_files() if path.parent.name not in used]
         unused += [path for path in _files(store, *FOLDERS) if _is_temporary(path)]
         # Some temporary files are not a batch's: they may become whole at any time.
         status_of = {}
@@ -129,9 +130,8 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
             with contextlib.suppress(FileNotFoundError):
                 status_of[path] = path.stat()
         old = {path: status for path, status in status_of.items() if time.time() - status.st_mtime >= grace_s}
-        if not dry_run:
-            for path in old:
-                path.unlink(missing_ok=True)
+        for path in () if dry_run else old:
+            path.unlink(missing_ok=True)
         return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(status_of) - len(old))
 
 
@@ -156,6 +156,7 @@ def stats(store: BlockStore) -> Stats:
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),
+        feature_bytes=sum(store.feature_files().values()),
     )
 
 
@@ -189,10 +190,10 @@ def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
 def _assets(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
     needed: dict[Path, str] = {}
     for model in models:
-        if (path := _asset(store, model)) is not None:
-            needed.setdefault(path, model.id)
+        for digest, kind in model.assets.items():
+            needed.setdefault(store.assets / digest, f"{kind} of model '{model.id}'")
     for path in sorted({*needed, *_asset_files(store)}):
-        what = f"tokenizer of model '{needed[path]}'" if path in needed else "tokenizer that no model needs"
+        what = needed.get(path, "file that no model needs")
         try:
             intact = blake3(path.read_bytes()).hexdigest() == path.name
         except OSError as error:
@@ -205,7 +206,7 @@ def _assets(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
 def _made_again(store: BlockStore) -> Iterator[str]:
     """What is damaged of what only saves time. An architecture is not used before its JSON file is there."""
     found = {path: serialization.intact(path) for path in store.architectures.glob("*.json")}
-    for path in (store.root / "profiles").glob("*.json"):
+    for path in (path for name in ("profiles", "costs") for path in (store.root / name).glob("*.json")):
         try:
             found[path] = broken_seal(json.loads(path.read_bytes())) is None
         except (OSError, ValueError, TypeError, RecursionError):
@@ -214,16 +215,8 @@ def _made_again(store: BlockStore) -> Iterator[str]:
         yield f"{path}: damaged, or what belongs to it; the next run that needs it makes it again, or delete it"
 
 
-def _asset(store: BlockStore, model: Candidate) -> Path | None:
-    """The file that a model needs besides its blocks."""
-    if isinstance(model.preprocessing, TextPreprocessing):
-        return store.assets / model.preprocessing.tokenizer
-    return None
-
-
 def _block_files(store: BlockStore) -> list[Path]:
-    named = (path for path in _files(store, "blocks") if DIGEST.fullmatch(path.stem))
-    return [path for path in named if path == store.block_path(path.stem)]
+    return [p for p in _files(store, "blocks") if DIGEST.fullmatch(p.stem) and p == store.block_path(p.stem)]
 
 
 def _asset_files(store: BlockStore) -> list[Path]:

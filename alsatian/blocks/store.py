@@ -71,8 +71,9 @@ class BlockStore(StoreFiles):
             return None
 
     def holds_all(self, candidate: Candidate) -> bool:
-        """Whether files of all blocks of ``candidate`` are there; none is read."""
-        return all(self.block_path(block.identity).exists() for block in candidate.blocks)
+        """Whether files of all blocks of ``candidate``, and of its classifier, are there; none is read."""
+        head = [self.assets / candidate.head] if candidate.head else []
+        return all(path.exists() for path in (*(self.block_path(b.identity) for b in candidate.blocks), *head))
 
     def model_ids(self) -> list[str]:
         """Ids of all models, sorted, by the names of manifests, which need not be valid."""

@@ -35,13 +35,26 @@ class StoreFiles:
 
     @property
     def assets(self) -> Path:
-        """Where files that models need besides blocks lie, by digest: tokenizers."""
+        """Where files that models need besides blocks lie, by digest: tokenizers and classifiers."""
         return self.root / "assets"
 
     @property
     def architectures(self) -> Path:
         """Where exported architectures are kept; they can be made again at any time."""
         return self.root / "architectures"
+
+    @property
+    def features(self) -> Path:
+        """Where features are kept for later searches, in a folder for each :attr:`Candidate.content`."""
+        return self.root / "features"
+
+    def feature_files(self) -> dict[Path, int]:
+        """Sizes in bytes of all files in :attr:`features`, which any search may remove at any time."""
+        found = {}
+        for path in sorted(self.features.glob("*/*")):
+            with contextlib.suppress(OSError):
+                found[path] = path.stat().st_size
+        return found
 
     @contextlib.contextmanager
     def locked(self, *, alone: bool) -> Iterator[None]:

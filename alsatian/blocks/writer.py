@@ -59,7 +59,7 @@ class StoreWriter:
         root, what = self._store.root, f"model '{candidate.id}'"
         content = manifest.content(candidate)
         if isinstance(candidate.preprocessing, TextPreprocessing) and candidate.preprocessing.is_there:
-            self._add_asset(candidate.preprocessing, what)
+            self.add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.content())
         self.commit()
         for block in candidate.blocks:
             if not (path := self._store.block_path(block.identity)).exists():
@@ -75,11 +75,14 @@ class StoreWriter:
             self._store.wrote(self._new)
         self._new.clear()
 
-    def _add_asset(self, preprocessing: TextPreprocessing, what: str) -> None:
-        """Keep a copy of a model's tokenizer under its digest."""
-        content = preprocessing.content()
-        target = self._store.assets / preprocessing.tokenizer
-        with writing(self._store.root, f"a file of {what}"):
+    def add_asset(self, digest: str, content: bytes) -> None:
+        """Keep ``content``, a file that a model needs besides its blocks, under its digest.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        target = self._store.assets / digest
+        with writing(self._store.root, "a file of a model"):
             if not target.exists() or target.read_bytes() != content:
                 self._batch.write(target, lambda temporary: temporary.write_bytes(content))
 

@@ -49,14 +49,20 @@ class SegmentCost:
 
 @dataclass(frozen=True, config=_CLOSED)
 class ScoreCost:
-    """Time of the proxy on features of ``D`` values: fixed, by training steps, and by items times values.
+    """Time of the proxy on N training items with features of D values: fixed, by training steps, and by how the
+    work grows with N and D. Terms that a proxy does not have are 0.
 
     Attributes:
         fixed_s: seconds for every score.
         step_items: training items of a step (a mini-batch in every epoch); 0 if there are no steps.
         step_s: seconds per step, whatever its size.
-        train_value_s: seconds per value of a training item's features.
+        train_value_s: seconds per value of a training item's features: N·D.
         test_value_s: seconds per value of a test item's features.
+        pair_items: training items that are paired at most; 0 if all are.
+        pair_s: seconds per pair of training items: N².
+        pair_value_s: seconds per value of a pair: N²·D.
+        spectrum_s: seconds per unit of a decomposition of the features: N·D·min(N, D).
+        covariance_s: seconds per unit of a covariance of the features: N·D².
     """
 
     fixed_s: Cost = 0.0
@@ -64,12 +70,23 @@ class ScoreCost:
     step_s: Cost = 0.0
     train_value_s: Cost = 0.0
     test_value_s: Cost = 0.0
+    pair_items: Annotated[int, Field(ge=0)] = 0
+    pair_s: Cost = 0.0
+    pair_value_s: Cost = 0.0
+    spectrum_s: Cost = 0.0
+    covariance_s: Cost = 0.0
 
     def seconds(self, train_items: int, test_items: int, dimension: int) -> float:
         """Seconds to train and test once."""
         steps = ceil(train_items / self.step_items) if self.step_items else 0
-        values = train_items * self.train_value_s + test_items * self.test_value_s
-        return self.fixed_s + steps * self.step_s + dimension * values
+        values = train_items * dimension
+        pairs = min(train_items, self.pair_items or train_items) ** 2
+        by_value = (
+            self.train_value_s + self.spectrum_s * min(train_items, dimension) + self.covariance_s * dimension
+        )
+        by_pair = self.pair_s + self.pair_value_s * dimension
+        tested = dimension * test_items * self.test_value_s
+        return self.fixed_s + steps * self.step_s + values * by_value + pairs * by_pair + tested
 
 
 @dataclass(frozen=True, config=_CLOSED)

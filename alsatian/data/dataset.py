@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch.utils.data
-from blake3 import blake3
 
-from alsatian.contents import digests
-from alsatian.data.gate.items import items_and_labels, objects, raw_items
-from alsatian.data.gate.labels import class_codes
-from alsatian.data.gate.pixels import ImagePath
+from alsatian.data.digests import array_digest
+from alsatian.data.gate.items import items_and_labels, raw_items
 from alsatian.data.gate.summary import summary_of
+from alsatian.data.gate.targets import strata, targets_of
 from alsatian.errors import ConfigError, said
 from alsatian.fingerprint import digest_json
 from alsatian.records.data import DataSummary
@@ -57,10 +55,11 @@ class Dataset:
         name: for people.
         train_items: (N, …) raw items the proxy is trained on, in a stratified order: any prefix has the
             classes in about the proportions of the whole.
-        train_labels: (N,) integers from 0 to ``classes - 1``.
+        train_labels: (N,) integers from 0 to ``classes - 1``; float64 where numbers are to be predicted.
         test_items, test_labels: the same for the items the proxy is tested on.
-        classes: number of classes.
+        classes: number of classes; 0 where numbers are to be predicted.
         summary: what is known of the items, for people; None if nothing is.
+        drawn: share of the items that was drawn for testing; None if the source says which are.
     """
 
     name: str
@@ -70,6 +69,7 @@ class Dataset:
     test_labels: np.ndarray
     classes: int
     summary: DataSummary | None = field(default=None, compare=False)
+    drawn: float | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -79,7 +79,7 @@ class Dataset:
             ConfigError: a file cannot be read.
         """
         arrays = (self.train_items, self.train_labels, self.test_items, self.test_labels)
-        return digest_json([_array_digest(array) for array in arrays])
+        return digest_json([array_digest(array) for array in arrays])
 
     def batches(self, batch_size: int) -> tuple[list[Batch], list[Batch]]:
         """Fixed test batches and training batches of ``batch_size`` items; the last of each may be smaller."""
@@ -120,44 +120,20 @@ def _raw_bytes(item: Any) -> int:
     return item.stat().st_size if isinstance(item, Path) else len(str(item).encode())
 
 
-def _array_digest(array: np.ndarray) -> list[object]:
-    if array.dtype == object and len(array) and isinstance(array[0], np.ndarray):
-        return ["images", len(array), digest_json([_array_digest(image) for image in array])]
-    if array.dtype == object and len(array) and isinstance(array[0], ImagePath):
-        return ["composed", list(array[0].background), *_array_digest(objects([Path(path) for path in array]))]
-    if array.dtype == object:
-        contents = iter(digests([i for i in array if isinstance(i, Path)]))
-        items = [[next(contents)] if isinstance(i, Path) else str(i) for i in array]
-        return ["object", len(array), digest_json(items)]
-    content = np.ascontiguousarray(array).tobytes()
-    return [str(array.dtype), list(array.shape), blake3(content).hexdigest()]
-
-
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """A seeded shuffle of ``range(len(labels))`` in which every prefix mixes the classes evenly.
+    """A seeded shuffle of ``range(len(labels))`` in which every prefix mixes the classes, or the range of numbers,
+    evenly.
 
     The items of a class, shuffled, get positions that are spread over [0, 1) with a random offset in each
     step; sorting all items by position interleaves the classes in proportion to their size.
     """
     rng = np.random.default_rng(seed)
     position = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
+    groups = strata(labels)
+    for group in np.unique(groups):
+        members = rng.permutation(np.flatnonzero(groups == group))
         position[members] = (np.arange(len(members)) + rng.random(len(members))) / len(members)
     return np.argsort(position, kind="stable")
-
-
-def rows(source: str, labels: np.ndarray, items: int | None, seed: int) -> Any:
-    """Picks so many ``items`` of ``source``, by their ``labels`` (N,) in the classes' proportions; all for None.
-
-    Raises:
-        ConfigError: there are fewer.
-    """
-    if items is None:
-        return slice(None)
-    if not 0 < items <= len(labels):
-        raise ConfigError(f"dataset.items={items}: '{source}' has {len(labels)} items")
-    return stratified_order(class_codes(f"'{source}'", labels)[0], seed)[:items]
 
 
 def make_dataset(
@@ -169,17 +145,19 @@ def make_dataset(
     seed: int = 0,
     testing: np.ndarray | None = None,
     about: DataSummary | None = None,
+    label_kind: str = "classes",
 ) -> Dataset:
-    """Shuffle and split ``items`` with ``labels``, one class an item, into a :class:`Dataset`.
+    """Shuffle and split ``items`` with ``labels``, one an item, into a :class:`Dataset`.
 
     Args:
         name: for people; stands in every error.
         items: raw items, see :func:`~alsatian.data.gate.items.raw_items`.
-        labels: see :func:`~alsatian.data.gate.labels.class_codes`.
+        labels: see :func:`~alsatian.data.gate.labels.class_codes`, or finite numbers.
         test_share: of the items, at least one, are for testing, in about the classes' proportions.
         seed: of the shuffle.
         testing: whether each item (N,) is for testing, if that is known; then nothing is drawn.
         about: what is known of where the items come from.
+        label_kind: see :func:`~alsatian.data.gate.targets.targets_of`.
 
     Raises:
         ConfigError: items or labels are not what is accepted, their numbers differ, or there are none to train or
@@ -193,12 +171,13 @@ def make_dataset(
         raise ConfigError(f"{where}: {len(raw)} items but {len(labels)} labels")
     if len(raw) < 2:
         raise ConfigError(f"{where}: {len(raw)} items; it takes one to train and one to test with, at least")
-    codes, names = class_codes(where, labels)
-    order = stratified_order(codes, seed)
+    targets = targets_of(where, labels, label_kind)
+    values, order = targets.values, stratified_order(targets.values, seed)
     if testing is None:
         count = min(max(1, round(test_share * len(order))), len(order) - 1)
         train, held_out = order[:-count], order[-count:]  # the end of a stratified order is stratified as well
-        split = f"{test_share:.0%} drawn in the classes' proportions, seed {seed}"
+        evenly = "in the classes' proportions" if targets.names else "over the range of the labels"
+        split = f"{test_share:.0%} drawn {evenly}, seed {seed}"
     else:
         train, held_out = order[~testing[order]], order[testing[order]]
         split = "as the source says"
@@ -206,8 +185,10 @@ def make_dataset(
             raise ConfigError(
                 f"{where}: {len(train)} items to train and {len(held_out)} to test; it takes one of each"
             )
-    summary = summary_of(about or DataSummary(source=name), raw, seen, names, codes[train], codes[held_out], split)
-    return Dataset(name, raw[train], codes[train], raw[held_out], codes[held_out], len(names), summary)
+    labelled = values[train], values[held_out]
+    summary = summary_of(about or DataSummary(source=name), raw, seen, targets, *labelled, split)
+    drawn = test_share if testing is None else None
+    return Dataset(name, raw[train], labelled[0], raw[held_out], labelled[1], len(targets.names), summary, drawn)
 
 
 def dataset_of(data: Any) -> Dataset:

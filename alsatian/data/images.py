@@ -1,19 +1,20 @@
 """Image files: folders with one folder a class, and torchvision's datasets. Decoded when they are needed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alsatian.data.dataset import Dataset, make_dataset, rows
+from alsatian.data.dataset import Dataset
 from alsatian.data.gate.bad_items import BAD_SHARE, BadItems
 from alsatian.data.gate.folders import Found, Skips, class_folders
 from alsatian.data.gate.items import objects
-from alsatian.data.gate.pixels import ImagePath, background_of, images_of, look, suffixes
+from alsatian.data.gate.pixels import suffixes
+from alsatian.data.labelled import ImageFiles, Labelled
 from alsatian.errors import ConfigError, first_line, nearest
-from alsatian.records.data import DataSummary
 
 # torchvision's class, its split for training, and where its samples (path, label) are.
 _TORCHVISION: dict[str, tuple[str, str, str]] = {
@@ -49,58 +50,15 @@ def image_files(
     Raises:
         ConfigError: there are no such images, fewer than ``items``, or bad ones.
     """
+    files = ImageFiles(Skips(Path(source)), BadItems(on_bad_item, bad_share), background)
+    return images_in(source, files, root).dataset(items=items, test_share=test_share, seed=seed)
+
+
+def images_in(source: str, files: ImageFiles, root: str = "data") -> Labelled:
+    """The image files of ``source`` (see :func:`image_files`), which are tried as ``files`` says."""
     found = _found(source, Path(root))
-    paths, classes = objects(found.paths), np.array(found.classes)
-    testing = None if found.testing is None else np.array(found.testing)
-    chosen = rows(source, classes, items, seed)
-    about = DataSummary(source=source, split=found.split, warnings=found.warnings)
-    return checked_images(
-        Path(source).name,
-        paths[chosen],
-        classes[chosen],
-        about,
-        found.skips,
-        BadItems(on_bad_item, bad_share),
-        background,
-        testing=None if testing is None else testing[chosen],
-        test_share=test_share,
-        seed=seed,
-    )
-
-
-def checked_images(
-    name: str,
-    paths: np.ndarray,
-    labels: np.ndarray,
-    about: DataSummary,
-    skips: Skips,
-    bad: BadItems,
-    background: Any,
-    *,
-    testing: np.ndarray | None,
-    test_share: float,
-    seed: int,
-) -> Dataset:
-    """The dataset of the image files ``paths`` (N,) with ``labels`` (N,), all of which are tried.
-
-    Raises:
-        ConfigError: there are ``bad`` ones that are not to be left out, or a class lost all its files.
-    """
-    colour = background_of(background)
-    paths = objects([ImagePath.on(colour, path) for path in paths])
-    checked = bad.check(paths.tolist(), look, skips)
-    left = checked.labels(labels, about.source)
-    images, notes = images_of(checked.results)
-    about = about.model_copy(update={"skipped": skips.all(), "images": images, "notes": (*about.notes, *notes)})
-    return make_dataset(
-        name,
-        paths[checked.good],
-        left,
-        testing=None if testing is None else testing[checked.good],
-        about=about,
-        test_share=test_share,
-        seed=seed,
-    )
+    files = replace(files, skips=found.skips)
+    return Labelled.found(source, found, objects(found.paths), files=files)
 
 
 @cache

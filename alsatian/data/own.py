@@ -1,17 +1,17 @@
 """A user's own images and texts, in a table or in a folder of text files."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alsatian.data.dataset import Dataset, make_dataset, rows
+from alsatian.data.dataset import Dataset
 from alsatian.data.gate.bad_items import BAD_SHARE, BadItemError, BadItems
 from alsatian.data.gate.folders import Skips, class_folders
 from alsatian.data.gate.items import objects
-from alsatian.data.gate.labels import class_codes
 from alsatian.data.gate.tables import SUFFIXES, Table, joined, read_table
-from alsatian.data.images import checked_images
+from alsatian.data.labelled import ImageFiles, Labelled
 from alsatian.errors import ConfigError, first_line
 from alsatian.records.data import DataSummary
 
@@ -44,32 +44,10 @@ def image_table(
     Raises:
         ConfigError: a file or column is not what is expected, or an image is bad.
     """
-    table, testing, split = _rows(source, test_source, split_column, separator)
-    path, label = table.name_of("path", path_column), table.name_of("label", label_column)
-    folder = Path(source).parent
-    paths = objects([folder / str(name) for name in table.present(path)])
-    if test_source is not None and testing is not None:
-        paths[testing] = [
-            Path(test_source).parent / str(name) for name in np.array(table.columns[path], object)[testing]
-        ]
-    labels = objects(table.labels(label))
-    class_codes(f"{source}, column '{label}'", labels)  # says so before files are tried
-    chosen = rows(source, labels, items, seed)
-    about = DataSummary(
-        source=source, split=split, notes=(f"paths are in column '{path}', labels in column '{label}'",)
-    )
-    return checked_images(
-        Path(source).stem,
-        paths[chosen],
-        labels[chosen],
-        about,
-        Skips(folder),
-        BadItems(on_bad_item, bad_share),
-        background,
-        testing=None if testing is None else testing[chosen],
-        test_share=test_share,
-        seed=seed,
-    )
+    rows = rows_of(source, test_source, split_column, separator)
+    path, label = rows.table.name_of("path", path_column), rows.table.name_of("label", label_column)
+    files = ImageFiles(Skips(Path(source).parent), BadItems(on_bad_item, bad_share), background)
+    return rows.images(path, label, files).dataset(items=items, test_share=test_share, seed=seed)
 
 
 def text_files(
@@ -101,25 +79,20 @@ def text_files(
     if Path(source).is_dir():
         if any((test_source, text_column, label_column, split_column, separator)):
             raise ConfigError(f"'{source}' is a folder; only a table has columns, a separator or a test_source")
-        return _text_folder(source, items, test_share, seed, BadItems(on_bad_item, bad_share))
-    table, testing, split = _rows(source, test_source, split_column, separator)
-    text, label = table.name_of("text", text_column), table.name_of("label", label_column)
-    about = DataSummary(
-        source=source, split=split, notes=(f"texts are in column '{text}', labels in column '{label}'",)
-    )
-    texts = objects(table.texts(text))
-    labels = objects(table.labels(label))
-    return labelled_dataset(about, texts, labels, testing, items=items, test_share=test_share, seed=seed)
+        found = texts_in(source, BadItems(on_bad_item, bad_share))
+    else:
+        rows = rows_of(source, test_source, split_column, separator)
+        found = rows.texts(rows.table.name_of("text", text_column), rows.table.name_of("label", label_column))
+    return found.dataset(items=items, test_share=test_share, seed=seed)
 
 
-def _text_folder(source: str, items: int | None, test_share: float, seed: int, bad: BadItems) -> Dataset:
+def texts_in(source: str, bad: BadItems) -> Labelled:
+    """The ``.txt`` files of the folder ``source``, with one folder a class."""
     found = class_folders(Path(source), (".txt",), "text")
     read = bad.check(found.paths, _text, found.skips)
-    labels = read.labels(objects(found.classes), source)
-    testing = None if found.testing is None else np.array(found.testing)[read.good]
-    about = DataSummary(source=source, split=found.split, skipped=found.skips.all(), warnings=found.warnings)
-    texts = objects(read.results)
-    return labelled_dataset(about, texts, labels, testing, items=items, test_share=test_share, seed=seed)
+    labels = read.labels(objects(found.classes), source).tolist()
+    testing = None if found.testing is None else np.array(found.testing)[read.good].tolist()
+    return Labelled.found(source, replace(found, classes=labels, testing=testing), objects(read.results))
 
 
 def _text(path: Path) -> str:
@@ -131,44 +104,61 @@ def _text(path: Path) -> str:
         raise BadItemError(path, "a text", f"no UTF-8 at byte {error.start}") from None
 
 
-def _rows(
-    source: str, test_source: str | None, split_column: str | None, separator: str | None
-) -> tuple[Table, np.ndarray | None, str]:
-    """All rows, whether each is for testing, and how that was told."""
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table.
+
+    Attributes:
+        table: all of them.
+        source: where they come from.
+        testing: whether each row (N,) is for testing; None if nothing says so.
+        split: how that was told.
+        folders: which paths in the training and in the test part are relative to.
+    """
+
+    table: Table
+    source: str
+    testing: np.ndarray | None
+    split: str
+    folders: tuple[Path, Path]
+
+    def images(self, path: str, label: str, files: ImageFiles) -> Labelled:
+        """Image files by the columns of their paths and labels; they are tried as ``files`` says."""
+        testing = np.zeros(self.table.rows, bool) if self.testing is None else self.testing
+        named = zip(self.table.present(path), testing.tolist(), strict=True)
+        paths = objects([self.folders[test] / str(name) for name, test in named])
+        return self.labelled("paths", path, paths, label, files)
+
+    def texts(self, text: str, label: str) -> Labelled:
+        """Texts by the columns of texts and labels."""
+        return self.labelled("texts", text, objects(self.table.texts(text)), label)
+
+    def labelled(
+        self, what: str, item: str, values: np.ndarray, label: str, files: ImageFiles | None = None
+    ) -> Labelled:
+        """Raw ``values`` (N,), which are ``what`` stands in the column ``item``, with the labels of a column."""
+        notes = (f"{what} are in column '{item}', labels in column '{label}'",)
+        about = DataSummary(source=self.source, split=self.split, notes=notes)
+        labels = objects(self.table.labels(label))
+        return Labelled(about, values, labels, self.testing, files, f"{self.source}, column '{label}'")
+
+
+def rows_of(
+    source: str, test_source: str | None = None, split_column: str | None = None, separator: str | None = None
+) -> Rows:
+    """The rows of a file, and of one with the test part.
+
+    Raises:
+        ConfigError: a file is no table, or does not say what is for testing as it should.
+    """
     if not Path(source).is_file():
         raise ConfigError(
             f"dataset.source={source}: there is no such file; use one that ends in {', '.join(SUFFIXES)}"
         )
-    table = read_table(Path(source), separator)
+    table, folder = read_table(Path(source), separator), Path(source).parent
     if test_source is None:
-        return (table, *table.testing(split_column))
+        return Rows(table, source, *table.testing(split_column), (folder, folder))
     if split_column is not None:
         raise ConfigError("test_source and split_column both say what the test part is; give one of them")
-    return (*joined(table, read_table(Path(test_source), separator)), f"{test_source} is the test part")
-
-
-def labelled_dataset(
-    about: DataSummary,
-    values: np.ndarray,
-    labels: np.ndarray,
-    testing: np.ndarray | None,
-    *,
-    items: int | None,
-    test_share: float,
-    seed: int,
-) -> Dataset:
-    """The dataset of so many ``items`` of the raw ``values`` (N,) with ``labels`` (N,), called after its source.
-
-    Raises:
-        ConfigError: see :func:`~alsatian.data.dataset.make_dataset`; or there are fewer items.
-    """
-    chosen, place = rows(about.source, labels, items, seed), Path(about.source)
-    return make_dataset(
-        place.stem if place.is_file() else place.name,
-        values[chosen],
-        labels[chosen],
-        testing=None if testing is None else testing[chosen],
-        about=about,
-        test_share=test_share,
-        seed=seed,
-    )
+    both, testing = joined(table, read_table(Path(test_source), separator))
+    return Rows(both, source, testing, f"{test_source} is the test part", (folder, Path(test_source).parent))

@@ -30,7 +30,7 @@ def module_of(models: ModelSet, model_id: str) -> FeatureExtractor:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = build(spec, preprocessing)
-    load_parameters(module, built, models.store, model_id)
+    load_parameters(module, built, models.store, candidate)
     return module.eval()
 
 
@@ -46,13 +46,13 @@ def candidate_of(models: CandidateSet, model_id: str) -> Candidate:
     return by_id[model_id]
 
 
-def load_parameters(module: torch.nn.Module, built: Architecture, store: BlockStore, model_id: str) -> None:
+def load_parameters(module: torch.nn.Module, built: Architecture, store: BlockStore, candidate: Candidate) -> None:
     """Copy the parameters and buffers of a stored model into ``module``, whose segments are ``built``.
 
     Raises:
         StoreError: a block is missing or damaged, or there are more or fewer than ``built`` has.
     """
-    blocks, tensors = store.model(model_id).blocks, module_tensors(module)
+    model_id, blocks, tensors = candidate.id, candidate.blocks, module_tensors(module)
     if len(blocks) != len(built.segments):
         raise StoreError(
             f"{store.root}: model '{model_id}' has {len(blocks)} blocks; its architecture has {len(built.segments)}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from blake3 import blake3
 
-from alsatian.blocks.candidate import ArchitectureSpec, Candidate, chain_bytes
+from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.evaluation import check_repeatable
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
@@ -18,6 +19,7 @@ from alsatian.fingerprint import set_digest
 from alsatian.models.heads import classifier_of
 from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
+from alsatian.models.reading.features.classifiers import LinearHead
 
 # Models that a note names.
 _NAMED = 3
@@ -196,8 +198,10 @@ def add_module(
     spec: ArchitectureSpec | None,
     preprocessing: Preprocessing,
     metadata: Mapping[str, object] | None = None,
+    head: LinearHead | str | None = None,
 ) -> Candidate:
-    """Store the blocks of ``module``, whose segments are ``built``, and its manifest.
+    """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head`` or why it has none,
+    and its manifest.
 
     Raises:
         SplitError: it is no function of its input. Modules of one ``spec`` run the same code, so one is run.
@@ -205,12 +209,19 @@ def add_module(
     if spec is None or built.fingerprint not in _repeatable:
         check_repeatable(module, preprocessing.example())
         _repeatable.add(built.fingerprint)
+    metadata = {"code": code_version(), **(metadata or {})}
     with store.adding() as adding:
+        if isinstance(head, LinearHead):
+            content = head.content()
+            metadata[HEAD] = {"digest": blake3(content).hexdigest(), "classes": len(head.weight)}
+            adding.add_asset(blake3(content).hexdigest(), content)
+        elif head:
+            metadata[HEAD] = {"none": head}
         blocks = tuple(
             adding.add_block(segment.fingerprint, tensors, segment.output_bytes)
             for segment, tensors in zip(built.segments, built.parameters_of(module), strict=True)
         )
-        candidate = Candidate(model_id, blocks, spec, preprocessing, {"code": code_version(), **(metadata or {})})
+        candidate = Candidate(model_id, blocks, spec, preprocessing, metadata)
         adding.add_model(candidate)
     return candidate
 

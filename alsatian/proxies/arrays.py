@@ -23,6 +23,18 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Run PyTorch's CPU kernels on one thread: steps as small as a proxy's do not gain from a second one, and
+    reading ahead has a use for it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def array(tensor: torch.Tensor) -> np.ndarray:
     """Features (N, D), or labels that are numbers (N,), in float64."""
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float64).numpy())

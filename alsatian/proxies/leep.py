@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from alsatian.errors import ConfigError
-from alsatian.proxies.arrays import array, centred, classes_of, one_thread
+from alsatian.proxies.arrays import array, centred, classes_of, one_thread, one_torch_thread
 from alsatian.proxies.base import Evaluation, Head
 
 _TINY = np.finfo(np.float64).tiny
@@ -25,8 +25,8 @@ def leep(probabilities: np.ndarray, places: np.ndarray) -> float:
 def _probabilities(proxy: str, features: torch.Tensor, head: Head | None) -> np.ndarray:
     if head is None:
         raise ConfigError(f"proxy {proxy}: needs the model's own classifier, which is not given")
-    with torch.no_grad():
-        return array(head(features))
+    with torch.no_grad(), one_torch_thread():
+        return array(head(features.cpu()))
 
 
 @dataclass(frozen=True)

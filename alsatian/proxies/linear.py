@@ -1,8 +1,6 @@
 """The linear layer: how well do the classes separate linearly?"""
 
-import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,20 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from alsatian.errors import ConfigError
-from alsatian.proxies.arrays import hits
+from alsatian.proxies.arrays import hits, one_torch_thread
 from alsatian.proxies.base import Evaluation
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run PyTorch's CPU kernels on one thread: steps this small do not gain from a second one, and reading
-    ahead has a use for it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -77,7 +63,7 @@ class Linear:
         layer = layer.to(train_x.device)
         optimizer = torch.optim.SGD(layer.parameters(), lr=self.learning_rate, fused=True)
         batches = list(zip(train_x.float().split(self.batch_size), train_y.split(self.batch_size), strict=True))
-        with torch.enable_grad(), _one_thread():
+        with torch.enable_grad(), one_torch_thread():
             for _ in range(self.epochs):
                 for x, y in batches:
                     optimizer.zero_grad()

@@ -70,7 +70,8 @@ class Parc:
         present, places = np.unique(labels, return_inverse=True)
         pairs = np.triu_indices(len(features), 1)
         if min(len(features), len(present)) < 2 or len(present) == len(features) or len(pairs[0]) < 2:
-            return Evaluation(0.0, notes=(*notes, "undefined where no two pairs of labels differ, taken as 0"))
+            note = "undefined where pairs of labels are all equal or all different, taken as 0"
+            return Evaluation(0.0, notes=(*notes, note))
         features = centred(features)
         for spread in (np.ptp, np.std):  # by the range first, so that no square underflows
             by = spread(features, axis=0)
@@ -78,7 +79,8 @@ class Parc:
         with one_thread():
             apart = _distances(features)[pairs]
             if np.ptp(apart) == 0:
-                return Evaluation(0.0, notes=(*notes, "undefined for features that are all equal, taken as 0"))
+                note = "undefined where no two items differ in their features, taken as 0"
+                return Evaluation(0.0, notes=(*notes, note))
             one_hot = np.eye(len(present))[places]
             different = (places[:, None] != places)[pairs] if self.exact else _distances(one_hot)[pairs]
             return Evaluation(100 * float(spearmanr(apart, different).statistic), notes=notes)
@@ -86,6 +88,8 @@ class Parc:
 
 def _distances(rows: np.ndarray) -> np.ndarray:
     """1 − Pearson's correlation of each two rows (N, N), 1 where a row is constant."""
+    if rows.shape[1] < 2:
+        return np.ones((len(rows), len(rows)))
     with np.errstate(invalid="ignore", divide="ignore"):
         distances: np.ndarray = 1 - np.corrcoef(rows)
     return np.nan_to_num(distances, nan=1.0)

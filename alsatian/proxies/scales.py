@@ -10,8 +10,8 @@ from alsatian.proxies.base import Proxy
 # Between the largest and the smallest median norm. The learning rate of the linear layer is fixed, so that features
 # of a tenth of the norm learn at a hundredth of the speed; fine-tunes of one base stay well below three.
 FACTOR = 3.0
-# Those whose score changes when all features are multiplied by a number.
-DEPENDENT = ("linear", "transrate", "gbc")
+# Those whose score changes as a whole when all features are multiplied by a number.
+DEPENDENT = ("linear", "transrate")
 
 
 def median_norm(features: torch.Tensor) -> float:

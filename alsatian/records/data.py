@@ -2,7 +2,7 @@
 
 import textwrap
 
-from alsatian.records.base import Count, Record, Text
+from alsatian.records.base import Count, Number, Record, Text
 
 EXAMPLES = 3
 # Classes that are named in one line.
@@ -36,6 +36,21 @@ class ClassItems(Record):
         return self.train_items + self.test_items
 
 
+class Numbers(Record):
+    """Labels that are numbers: how many there are in each part, and the smallest, middle and largest."""
+
+    train_items: Count
+    test_items: Count
+    low: Number
+    median: Number
+    high: Number
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        return f"numbers from {self.low:g} to {self.high:g}, median {self.median:g}"
+
+
 class Images(Record):
     """How many images there are of each mode of Pillow, and the smallest and largest sides in pixels."""
 
@@ -57,7 +72,8 @@ class DataSummary(Record):
     Attributes:
         source: the folder, file or name that the items come from.
         kind: what an item is.
-        classes: every class with its items, in the order of the labels from 0.
+        classes: every class with its items, in the order of the labels from 0; none where labels are numbers.
+        numbers: the range of the labels where they are numbers.
         split: how the test part came about.
         skipped: what was left out.
         images: modes and sizes, if the items are images.
@@ -68,6 +84,7 @@ class DataSummary(Record):
     source: str
     kind: Text = "items"
     classes: tuple[ClassItems, ...] = ()
+    numbers: Numbers | None = None
     split: str = ""
     skipped: tuple[Skipped, ...] = ()
     images: Images | None = None
@@ -77,12 +94,12 @@ class DataSummary(Record):
     @property
     def train_items(self) -> int:
         """Number of training items."""
-        return sum(one.train_items for one in self.classes)
+        return self.numbers.train_items if self.numbers else sum(one.train_items for one in self.classes)
 
     @property
     def test_items(self) -> int:
         """Number of test items."""
-        return sum(one.test_items for one in self.classes)
+        return self.numbers.test_items if self.numbers else sum(one.test_items for one in self.classes)
 
     def rows(self, named: int = _NAMED) -> list[tuple[str, str]]:
         """The summary for people, each row with a word that says what it is about; only the first classes are
@@ -93,7 +110,7 @@ class DataSummary(Record):
         return [
             ("source", self.source),
             ("items", f"{self.train_items + self.test_items:,} {self.kind}: {parts} ({self.split})"),
-            ("classes", f"{len(self.classes):,}: {shown}{more}"),
+            ("labels", self.numbers.text) if self.numbers else ("classes", f"{len(self.classes):,}: {shown}{more}"),
             *([("images", self.images.text)] if self.images else []),
             *([("skipped", "; ".join(one.text for one in self.skipped))] if self.skipped else []),
             *([("assumed", "; ".join(self.notes))] if self.notes else []),
@@ -109,7 +126,8 @@ class DataSummary(Record):
 
 
 class Dataset(Record):
-    """What the models were scored on; ``summary`` is None where nothing more is known."""
+    """What the models were scored on; ``classes`` is 0 where labels are numbers, and ``summary`` None where nothing
+    more is known."""
 
     name: Text
     digest: Text

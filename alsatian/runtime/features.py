@@ -1,6 +1,6 @@
 """The features found so far: what a round adds to, what proxies read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 
@@ -10,6 +10,13 @@ from alsatian.runtime.meter.meter import Meter
 
 Features = dict[str, dict[int, torch.Tensor]]
 """Features (items, D) by model and index of the batch."""
+
+Keep = Callable[[Sequence[str], Mapping[int, torch.Tensor]], None]
+"""Is told of features (items, D) by index of the batch, and of the models that share them, once they are scored."""
+
+
+def unkept(models: Sequence[str], features: Mapping[int, torch.Tensor]) -> None:
+    """Keeps nothing."""
 
 
 class FeatureStore:
@@ -38,10 +45,17 @@ class FeatureStore:
         """Features (items, D) of ``batches``, in order."""
         return torch.cat([self.held[model][batch.index] for batch in batches])
 
+    def view(self, models: Iterable[str], features: Mapping[int, torch.Tensor]) -> "FeatureStore":
+        """Another store, of ``features`` (items, D) by index of the batch alone, which ``models`` share."""
+        other = FeatureStore(self._meter)
+        other.held = {model: dict(features) for model in models}
+        return other
+
     def restore(self, features: Features, device: torch.device) -> None:
-        """Hold ``features`` again, batches by an earlier attempt."""
-        moved = {id(t): t.to(device) for batches in features.values() for t in batches.values()}
-        self.held = {m: {b: moved[id(t)] for b, t in batches.items()} for m, batches in features.items()}
+        """Hold ``features`` of an earlier attempt or search, too."""
+        moved = {id(t): t if t.is_meta else t.to(device) for batches in features.values() for t in batches.values()}
+        for model, batches in features.items():
+            self.held.setdefault(model, {}).update({b: moved[id(t)] for b, t in batches.items()})
 
     def keep_only(self, models: Iterable[str]) -> None:
         """Note the peak, then drop the features of all other models."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import isfinite
 from typing import Protocol
 
 import torch
@@ -10,8 +10,9 @@ import torch
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import BadModelError
 from alsatian.fingerprint import features_fingerprint
-from alsatian.proxies.base import Evaluation, Head, Proxy, name_of
-from alsatian.runtime.features import FeatureStore
+from alsatian.proxies.base import Evaluation, Head, Proxy, name_of, needs_head
+from alsatian.proxies.scales import median_norm
+from alsatian.runtime.features import FeatureStore, Keep, unkept
 from alsatian.runtime.meter.meter import Meter
 
 
@@ -56,6 +57,7 @@ class ProxyScorer:
     Attributes:
         verify: whether features are digested as well.
         heads: the models' own classifiers, for proxies that need them.
+        keep: is told of all features that a model has, when it is scored.
     """
 
     proxies: Sequence[Proxy]
@@ -63,6 +65,7 @@ class ProxyScorer:
     meter: Meter
     verify: bool
     heads: Mapping[str, Head] = field(default_factory=dict)
+    keep: Keep = unkept
 
     def score(
         self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
@@ -77,7 +80,7 @@ class ProxyScorer:
             for proxy in self.proxies:
                 name, once = name_of(proxy), None
                 for model in models:
-                    if getattr(proxy, "needs_head", False):
+                    if needs_head(proxy):
                         value = proxy.score(*given, head=self.heads[model])  # type: ignore[call-arg]
                         found[model][name] = Evaluation.of(value)
                     else:
@@ -88,6 +91,7 @@ class ProxyScorer:
                     what = "its score is" if len(self.proxies) == 1 else f"its score by {odd[0]} is"
                     raise BadModelError(f"model '{model}': {what} not finite (NaN or infinite)", models)
         with self.meter.part("other"):
+            self.keep(models, features.held[models[0]])
             digest = features_fingerprint([train_x, test_x]) if self.verify else None
-            norm = float(train_x.float().norm(dim=1).median()) if len(train_x) else nan
+            norm = median_norm(train_x)
         return {model: Scored(evaluations, digest, norm) for model, evaluations in found.items()}

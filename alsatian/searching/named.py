@@ -1,4 +1,4 @@
-"""Strategies by the names that they have in papers, tables and on the command line."""
+"""Strategies and schedules by the names that they have in papers, tables and on the command line."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +7,8 @@ from alsatian.planning.orders.given import Given
 from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.searching.auto import Auto
-from alsatian.searching.schedules import Exhaustive
+from alsatian.searching.confident import Confident
+from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving, Schedule
 from alsatian.searching.strategy import Strategy
 
 # As in conf/strategy, where every setting of them can be replaced.
@@ -18,6 +19,22 @@ STRATEGIES: Mapping[str, Callable[[], Strategy]] = {
     "alsatian": Strategy,
     "auto": Auto,
 }
+
+
+SCHEDULES: Mapping[str, Callable[[], Schedule]] = {
+    kind.name: kind for kind in (Exhaustive, Halving, Confident, PaperHalving, Adaptive)
+}
+
+
+def schedule_named(name: str) -> Schedule:
+    """The schedule called ``name``.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in SCHEDULES:
+        raise ConfigError(f"schedule={name}: there is no such schedule; {nearest(name, SCHEDULES)}")
+    return SCHEDULES[name]()
 
 
 def named(name: str) -> Strategy:

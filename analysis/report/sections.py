@@ -87,7 +87,7 @@ def facts(runs: Sequence[Run]) -> list[Table]:
             ("model set digest", models.digest),
             ("train items", f"{data.train_items:,}"),
             ("test items", f"{data.test_items:,}"),
-            ("classes", f"{data.classes:,}"),
+            ("classes", f"{data.classes:,}" if data.classes else "none: labels are numbers"),
             ("dataset digest", data.digest),
             *([(about, printable(what)) for about, what in data.summary.rows(CLASSES)] if data.summary else []),
         ]

@@ -80,12 +80,20 @@ def _rest(hardware: "Hardware", config: Mapping[str, Any]) -> list[str]:
 
     prepare = ", ".join(f"{1e3 * seconds:.4f}" for seconds in hardware.prepare_s.values())
     score = hardware.score
+    growing = {
+        f"for every {score.step_items:g} training items": score.step_s,
+        "per million of their values": 1e6 * score.train_value_s,
+        "per million pairs of them": 1e6 * score.pair_s,
+        "per million values of pairs": 1e6 * score.pair_value_s,
+        "per million units of a decomposition": 1e6 * score.spectrum_s,
+        "per million units of a covariance": 1e6 * score.covariance_s,
+    }
+    proxy = [f"{1e3 * score.fixed_s:.1f} ms", *(f"{1e3 * s:.3g} ms {unit}" for unit, s in growing.items() if s)]
     return [
         f"store: {rate(hardware.store_bytes_per_s)} and {1e3 * hardware.store_fixed_s:.3f} ms a block",
         f"to the device: {rate(hardware.load_bytes_per_s)} and {1e3 * hardware.load_fixed_s:.3f} ms a block",
         f"data: {prepare} ms an item, in batches of {config['batch_size']}",
-        f"proxy: {1e3 * score.fixed_s:.1f} ms and {1e3 * score.step_s:.1f} ms for every {score.step_items:g} "
-        f"training items; {1e9 * score.train_value_s:.3f} ns a value of theirs",
+        f"proxy: {', '.join(proxy)}",
         *(
             f"{tier} tier: {rate(write)} written, {rate(read)} read"
             for tier, (write, read) in hardware.tier_bytes_per_s.items()

@@ -10,14 +10,10 @@ import torch
 import alsatian
 from alsatian.costs.profiling.machine import cores, cpu, version
 from alsatian.records import Code, Environment
+from alsatian.runtime.reuse.bits import determinism
 
 LIBRARIES = (
     "torch", "torchvision", "transformers", "numpy", "safetensors", "blake3", "scikit-learn", "hydra-core", "wandb"
-)  # fmt: skip
-# Variables that choose kernels or their number of threads, and so may decide about bits.
-VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA",
-    "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 
 
@@ -38,22 +34,6 @@ def environment() -> Environment:
         driver=_driver() if gpu else None,
         determinism=determinism(),
     )
-
-
-def determinism() -> dict[str, str | bool | int | float | None]:
-    """Settings that decide whether the same work gives the same bits. Variables that are not set are None."""
-    return {
-        "interop_threads": torch.get_num_interop_threads(),
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
-        "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
-        "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "cudnn_deterministic": torch.backends.cudnn.deterministic,
-        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
-        "mkldnn": torch.backends.mkldnn.is_available(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        **{name: os.environ.get(name) for name in VARIABLES},
-    }
 
 
 def code() -> Code:

@@ -288,3 +288,19 @@ def test_models_and_sets_of_early_versions_are_a_line_each(store: BlockStore) ->
         (line,) = (problem for problem in problems if problem.startswith(f"{path}: "))
         assert "no digest" in line
         assert "again, or delete the file" in line
+
+
+def test_features_of_models_that_are_gone_are_counted_and_collected(store: BlockStore) -> None:
+    """What they hold is of no interest here: any search checks and makes them again."""
+    kept, gone = (store.features / store.model(model_id).content / "x.safetensors" for model_id in ("b", "org/a"))
+    layout, half = store.features / "layouts" / "y.json", kept.with_name(".x.safetensors.z.tmp")
+    for path in (kept, gone, layout, half):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"123")
+    assert stats(store).feature_bytes == 12
+    store.manifest_path("org/a").unlink()
+    assert set(gc(store, grace_s=0).files) >= {gone, half}
+    assert kept.exists()
+    assert layout.exists()
+    assert stats(store).feature_bytes == 6
+    assert not [line for line in verify(store) if str(store.features) in line]

@@ -88,11 +88,17 @@ ONE = {"one": extractor()}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "models: a list": (
         {"models": [extractor()]},
-        r"models: a value of type list is given; accepted are modules by id",
+        r"models: a value of type list is given; accepted are paths of checkpoints, modules by id",
     ),
-    "models: a tuple": ({"models": (extractor(),)}, r"type tuple is given; accepted are modules by id"),
-    "models: a module": ({"models": extractor()}, r"type Sequential is given; accepted are modules by id"),
-    "models: a path": ({"models": Path("models")}, r"models: 'models' is given; accepted are modules by id"),
+    "models: a tuple": (
+        {"models": (extractor(),)},
+        r"type tuple is given; accepted are paths of checkpoints, modules by id",
+    ),
+    "models: a module": (
+        {"models": extractor()},
+        r"type Sequential is given; accepted are paths of checkpoints, modules by id",
+    ),
+    "models: a path": ({"models": Path("models"), "preprocessing": None}, r"models: there is no such path"),
     "models: a class": ({"models": nn.Linear}, r"the class Linear is given"),
     "models: a generator": ({"models": (m for m in "a")}, r"type generator is given"),
     "ids: integers": ({"models": {0: extractor()}}, r"the id 0 is no text"),
@@ -165,7 +171,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "checkpoint: true": ({"checkpoint": True}, r"checkpoint=True: the path of a folder is expected"),
     "meter level": ({"meter_level": None}, r"meter\.level=None"),
     "progress: a bar": ({"progress": "bar"}, r"progress: 'bar' is given; a function is expected"),
-    "data: None": ({"data": None}, r"data: a value of type NoneType is given; accepted are a Dataset"),
+    "data: None": ({"data": None}, r"data: a value of type NoneType is given; accepted are a folder"),
     "data: items": ({"data": np.zeros((20, 8, 8), np.uint8)}, r"data: .*the pair \(items, labels\)"),
     "data: three": ({"data": (1, 2, 3)}, r"data: .*the pair \(items, labels\)"),
     "output: a tuple": (
@@ -256,7 +262,7 @@ def test_a_strategy_by_name_finds_the_same_features(name: str) -> None:
 
 
 def test_a_proxy_by_name_is_the_usual_one() -> None:
-    by_name, usual = (search(proxies=proxy).rounds[-1].scores for proxy in ("linear", None))
+    by_name, usual = (search(proxies=proxy).rounds[-1].scores for proxy in ("logistic", None))
     assert by_name == usual
 
 
@@ -305,7 +311,7 @@ def test_each_model_has_a_preprocessing_of_its_own() -> None:
 
 def test_a_model_set_has_its_own_preprocessing(tmp_path: Path) -> None:
     models = ModelSet.from_modules(BlockStore(tmp_path), {"one": extractor()}, ImagePreprocessing(8))
-    with pytest.raises(AlsatianError, match="preprocessing: the models of a model set have their own"):
+    with pytest.raises(AlsatianError, match="preprocessing: the models of a set or in files have their own"):
         search(models)
     assert features_of(search(models, preprocessing=None)) == eager(extractor())
 

@@ -22,7 +22,7 @@ FULL = Hardware(
     page_cache_bytes=3e9,
     prepare_s={"": 1e-5, "fingerprint": 2e-5},
     prepare_start=StartCost(0.2, 0.004, 128),
-    score=ScoreCost(0.01, 128, 0.03, 1e-9, 2e-9),
+    score=ScoreCost(0.01, 128, 0.03, 1e-9, 2e-9, 500, 1e-10, 2e-10, 3e-10, 4e-10),
     tier_bytes_per_s={"ssd": (3e8, 1e9)},
     step_s=1e-4,
     read_ahead_loss=((2e8, 0.1), (1e9, 0.3)),
@@ -108,6 +108,30 @@ def test_a_score_costs_steps_and_values() -> None:
     cost = ScoreCost(fixed_s=1.0, step_items=128, step_s=0.5, train_value_s=0.01, test_value_s=0.1)
     assert cost.seconds(129, 3, 10) == pytest.approx(1.0 + 2 * 0.5 + 10 * (129 * 0.01 + 3 * 0.1))
     assert ScoreCost(fixed_s=2.0).seconds(1000, 10, 10) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("cost", "seconds"),
+    [
+        (ScoreCost(pair_s=0.01), 0.01 * 30**2),
+        (ScoreCost(pair_value_s=0.01), 0.01 * 30**2 * 20),
+        (ScoreCost(pair_s=0.01, pair_value_s=0.1, pair_items=12), 12**2 * (0.01 + 0.1 * 20)),
+        (ScoreCost(pair_s=0.01, pair_items=31), 0.01 * 30**2),
+        (ScoreCost(spectrum_s=0.01), 0.01 * 30 * 20 * 20),
+        (ScoreCost(covariance_s=0.01), 0.01 * 30 * 20 * 20),
+    ],
+)
+def test_a_score_may_grow_faster_than_the_items(cost: ScoreCost, seconds: float) -> None:
+    assert cost.seconds(30, 5, 20) == pytest.approx(seconds)
+
+
+def test_a_spectrum_has_no_more_values_than_items() -> None:
+    assert ScoreCost(spectrum_s=0.01).seconds(10, 5, 20) == pytest.approx(0.01 * 10 * 20 * 10)
+
+
+def test_profiles_of_before_are_read() -> None:
+    before = FULL.as_dict() | {"score": {"fixed_s": 0.01, "step_items": 128, "step_s": 0.03, "train_value_s": 1e-9}}
+    assert Hardware.from_dict(before).score == ScoreCost(0.01, 128, 0.03, 1e-9)
 
 
 def test_only_the_first_batch_of_a_reader_is_waited_for() -> None:

@@ -38,3 +38,16 @@ def test_the_peak_counts_shared_features_once() -> None:
     store.keep_only(["m"])
     store.keep_only([])
     assert meter.peaks["feature_bytes"] == 2 * 3 * 4 + 2 * 5 * 4
+
+
+def test_what_is_restored_counts_beside_what_is_held() -> None:
+    """Features of an earlier search, and those of finished rounds of this one."""
+    store = FeatureStore(Meter(torch.device("cpu")))
+    first, second, other = torch.ones(2, 3), torch.ones(1, 3) * 2, torch.ones(2, 3) * 3
+    store.restore({"m": {1: first, 2: second}, "twin": {1: first}}, torch.device("cpu"))
+    store.restore({"m": {0: other}, "n": {0: other}}, torch.device("cpu"))
+    assert store.missing("m", BATCHES) == ()
+    assert store.missing("twin", BATCHES) == (BATCHES[0], BATCHES[2])
+    assert torch.equal(store.get("m", BATCHES), torch.cat([other, first, second]))
+    assert store.held["m"][1] is store.held["twin"][1]
+    assert store.held["m"][0] is store.held["n"][0]

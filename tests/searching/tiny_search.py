@@ -17,6 +17,7 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.fingerprint import features_fingerprint
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
+from alsatian.proxies.base import Evaluation
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.cache.policies.belady import Belady
@@ -90,7 +91,7 @@ def eager(modules: Modules, data: Dataset, batch_size: int = BATCH) -> Known:
         for count in range(1, len(train) + 1):
             train_x = features(module, data, train[:count])
             train_y, test_y = (torch.from_numpy(data.labels(part)) for part in (train[:count], test))
-            score = PROXY.score(train_x, train_y, test_x, test_y, data.classes)
+            score = Evaluation.of(PROXY.score(train_x, train_y, test_x, test_y, data.classes)).score
             known[len(train_x), model] = (score, features_fingerprint([train_x, test_x]))
     return known
 

@@ -14,8 +14,9 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
 from alsatian.costs.profiling.machine import machine
+from alsatian.costs.profiling.scoring import score_cost
 from alsatian.costs.profiling.tiers import tier_speeds
-from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, score_cost, segment_times
+from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, segment_times
 from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
 from alsatian.fingerprint import broken_seal, digest_json, sealed
@@ -75,9 +76,11 @@ def profile(
     if not known["tiers"]:
         known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
     dimension = max([c.blocks[-1].output_bytes // VALUE_BYTES for c in models.candidates if c.blocks], default=1)
-    scored = f"{proxy!r} {dimension} {dataset.classes} {len(dataset.test_items)}"
+    train, test = len(dataset.train_items), len(dataset.test_items)
+    # A proxy of steps costs a time for each, however many there are in all.
+    scored = f"{proxy!r} {dimension} {dataset.classes} {test}{'' if hasattr(proxy, 'batch_size') else f' {train}'}"
     if scored not in known["score"]:
-        cost_of_score = score_cost(proxy, dimension, dataset.classes, len(dataset.test_items), device)
+        cost_of_score = score_cost(proxy, dimension, dataset.classes, train, test, device)
         known["score"][scored] = asdict(cost_of_score)
     facts = machine(device)
     known["machine"] = facts

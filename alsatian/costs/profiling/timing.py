@@ -13,11 +13,10 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.costs.hardware import ScoreCost, SegmentCost
+from alsatian.costs.hardware import SegmentCost
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.models.model_set import ModelSet
-from alsatian.proxies.base import Proxy
 from alsatian.runtime.loading.transfer import transfer_to
 from alsatian.runtime.storage.page_cache import drop
 from alsatian.runtime.storage.regime import Reader
@@ -25,9 +24,8 @@ from alsatian.runtime.storage.throttle import Throttle
 
 REPEATS = 5
 TURNS = 9
-# Blocks that loading is measured with, and training items of the proxy in steps.
+# Blocks that loading is measured with.
 _BLOCKS = 24
-_STEPS = (1, 2, 4)
 # Seconds to measure the pace of inference for, and bytes per second of a slow store (the paper's).
 _PACE_S = 1.0
 _SLOW_STORE = 200_000_000
@@ -202,30 +200,13 @@ def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, devi
     return timed(lambda: [t.to(device) for t in preprocessing(items)], device) / len(items)
 
 
-def score_cost(proxy: Proxy, dimension: int, classes: int, test_items: int, device: torch.device) -> ScoreCost:
-    """Time of ``proxy`` on random features (items, D), fitted over numbers of steps and two values of D."""
-    step = int(getattr(proxy, "batch_size", 128))
-    generator = torch.Generator().manual_seed(0)
-    rows, seconds = [], []
-    for wide in (dimension, max(1, dimension // 2)):
-        for steps in _STEPS:
-            train, test = steps * step, max(test_items, classes)
-            x = torch.randn(train + test, wide, generator=generator).to(device)
-            y = (torch.arange(train + test) % classes).to(device)
-            parts = (x[:train], y[:train], x[train:], y[train:])
-            seconds.append(timed(lambda p=parts: proxy.score(*p, classes), device, 3))  # type: ignore
-            rows.append([1.0, steps, train * wide])
-    fixed, per_step, per_value = _fit(np.array(rows), seconds)
-    return ScoreCost(fixed_s=fixed, step_items=step, step_s=per_step, train_value_s=per_value)
-
-
 def _line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
     """Fixed seconds, and bytes per second, of the line through these times."""
-    fixed, per_byte = _fit(np.stack([np.ones(len(sizes)), np.array(sizes)], axis=1), seconds)
+    fixed, per_byte = fit(np.stack([np.ones(len(sizes)), np.array(sizes)], axis=1), seconds)
     return fixed, 1 / max(per_byte, 1e-15)
 
 
-def _fit(rows: np.ndarray, seconds: Sequence[float]) -> list[float]:
+def fit(rows: np.ndarray, seconds: Sequence[float]) -> list[float]:
     """What a unit of each column of ``rows`` (N, C) takes, none below 0, so that relative errors are least."""
     from scipy.optimize import nnls  # slow to import, and every start would pay for it
 

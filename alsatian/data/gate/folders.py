@@ -1,6 +1,7 @@
 """Folders with one folder a class: what is an item, what is left out, and which folders are parts of the data."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,23 @@ def class_folders(root: Path, suffixes: Collection[str], what: str) -> Found:
     )
 
 
+def endings_below(root: Path) -> Counter[str]:
+    """How many files in the folders of ``root`` there are of each ending, in lower case; what lies beside these
+    folders does not count.
+
+    Raises:
+        ConfigError: a folder cannot be read.
+    """
+    found: Counter[str] = Counter()
+    try:
+        for folder in (path for path in _visible(root) if path.is_dir()):
+            seen = {_identity(root), _identity(folder)}
+            found.update(path.suffix.lower() for path in _files(folder, None, seen, Skips(root), ""))
+    except OSError as error:
+        raise ConfigError(f"'{error.filename or root}' cannot be read ({error.strerror})") from None
+    return found
+
+
 def _parts(root: Path, skips: Skips) -> tuple[list[tuple[Path, bool]], str, list[str]]:
     """Folders that hold class folders and whether they are for testing, in words too, and warnings."""
     folders = [path for path in _visible(root) if path.is_dir()]
@@ -151,9 +169,10 @@ def _folders(part: Path, skips: Skips, reason: str) -> Iterator[Path]:
 
 
 def _files(
-    folder: Path, suffixes: Collection[str], seen: set[tuple[int, int]], skips: Skips, reason: str
+    folder: Path, suffixes: Collection[str] | None, seen: set[tuple[int, int]], skips: Skips, reason: str
 ) -> Iterator[Path]:
-    """The files in ``folder`` and below, by name; folders that were ``seen`` are links that lead back."""
+    """The files in ``folder`` and below that end in ``suffixes``, by name; folders that were ``seen`` are links
+    that lead back."""
     for path in sorted(folder.iterdir()):
         if _hidden(path):
             skips.add("hidden", path)
@@ -165,7 +184,7 @@ def _files(
             yield from _files(path, suffixes, seen, skips, reason)
         elif not path.exists():
             skips.add("a link that leads nowhere", path)
-        elif path.suffix.lower() not in suffixes:
+        elif suffixes is not None and path.suffix.lower() not in suffixes:
             skips.add(reason, path)
         else:
             yield path

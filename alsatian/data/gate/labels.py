@@ -20,7 +20,7 @@ def class_codes(where: str, labels: Any) -> tuple[np.ndarray, tuple[str, ...]]:
         ConfigError: labels are missing, continuous, one-hot, of several classes an item, of kinds that do not go
             together, or of no or one class, or each of a class of its own.
     """
-    found, codes = np.unique(_values(where, labels), return_inverse=True)
+    found, codes = np.unique(_sortable(where, label_values(where, labels)), return_inverse=True)
     names = tuple(str(name) for name in found.tolist())
     if len(names) == 1:
         _refuse(where, f"all {len(codes):,} items are of the class '{names[0]}'; there is nothing to tell apart")
@@ -29,8 +29,12 @@ def class_codes(where: str, labels: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     return codes.astype(np.int64), names
 
 
-def _values(where: str, labels: Any) -> np.ndarray:
-    """Labels (N,) that can be sorted."""
+def label_values(where: str, labels: Any) -> np.ndarray | list[Any]:
+    """Labels (N,), one an item and none missing, of whatever kind; an array if they are integers or booleans.
+
+    Raises:
+        ConfigError: some are missing, or items have several.
+    """
     values = plain(labels)
     if isinstance(values, np.ndarray):
         if values.ndim == 2 and values.shape[1] == 1:
@@ -48,10 +52,13 @@ def _values(where: str, labels: Any) -> np.ndarray:
             _refuse(where, f"{count:,} of {len(items):,} labels are missing, the first is item {place}: {value!r}")
         if isinstance(value, list | tuple | set | frozenset | np.ndarray):
             _refuse(where, f"item {place} has several labels: {str(value)[:40]}")
-    return _of_one_kind(where, items)
+    return items
 
 
-def _of_one_kind(where: str, items: list[Any]) -> np.ndarray:
+def _sortable(where: str, items: np.ndarray | list[Any]) -> np.ndarray:
+    """Labels (N,) of one kind."""
+    if isinstance(items, np.ndarray):
+        return items
     kinds = {type(value): place for place, value in reversed(list(enumerate(items)))}
     if all(issubclass(kind, str) for kind in kinds):
         return objects([str(value) for value in items])

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from alsatian.data.gate.pixels import Seen, images_of
-from alsatian.records.data import ClassItems, DataSummary, Images
+from alsatian.data.gate.targets import Targets
+from alsatian.records.data import ClassItems, DataSummary, Images, Numbers
 from alsatian.units import printable
 
 _NAMED = 6
@@ -16,28 +17,52 @@ def summary_of(
     about: DataSummary,
     items: np.ndarray,
     seen: Sequence[Seen],
-    names: Sequence[str],
+    targets: Targets,
     train: np.ndarray,
     test: np.ndarray,
     split: str,
 ) -> DataSummary:
-    """What is known ``about`` the source, with what raw ``items`` and the codes of both parts add to it."""
-    counts = [np.bincount(codes, minlength=len(names)).tolist() for codes in (train, test)]
-    classes = tuple(
-        ClassItems(name=printable(name), train_items=trained, test_items=tested)
-        for name, trained, tested in zip(names, *counts, strict=True)
-    )
+    """What is known ``about`` the source, with what raw ``items``, the ``targets`` and those of both parts add."""
+    classes = classes_of(targets.names, train, test)
     images, notes = images_of(seen) if seen else (about.images or _images(items), ())
     return about.model_copy(
         update={
             "kind": _kind(items),
             "classes": classes,
+            "numbers": None if targets.names else numbers_of(train, test),
             "split": about.split or split,
             "images": images,
-            "notes": (*about.notes, *notes),
+            "notes": (*about.notes, *targets.notes, *notes),
             "warnings": (*about.warnings, *_warnings(items, classes)),
         }
     )
+
+
+def classes_of(names: Sequence[str], train: np.ndarray, test: np.ndarray) -> tuple[ClassItems, ...]:
+    """How many items of each class, called ``names`` by its code, there are in both parts."""
+    if not names:
+        return ()
+    counts = [np.bincount(codes, minlength=len(names)).tolist() for codes in (train, test)]
+    return tuple(
+        ClassItems(name=printable(name), train_items=trained, test_items=tested)
+        for name, trained, tested in zip(names, *counts, strict=True)
+    )
+
+
+def summary_of_parts(summary: DataSummary, train: np.ndarray, test: np.ndarray) -> DataSummary:
+    """The ``summary`` of a dataset whose parts have these labels now."""
+    if summary.numbers is not None:
+        return summary.model_copy(update={"numbers": numbers_of(train, test)})
+    classes, before = classes_of([one.name for one in summary.classes], train, test), _uneven(summary.classes)
+    others = [warning for warning in summary.warnings if warning not in before]
+    return summary.model_copy(update={"classes": classes, "warnings": (*others, *_uneven(classes))})
+
+
+def numbers_of(train: np.ndarray, test: np.ndarray) -> Numbers:
+    """The range of the labels of both parts, which are numbers."""
+    both = np.concatenate([train, test])
+    low, median, high = (float(value) for value in (both.min(), np.median(both), both.max()))
+    return Numbers(train_items=len(train), test_items=len(test), low=low, median=median, high=high)
 
 
 def _kind(items: np.ndarray) -> str:
@@ -63,13 +88,18 @@ def _images(items: np.ndarray) -> Images | None:
     return Images(modes=modes, width=(min(widths), max(widths)), height=(min(heights), max(heights)))
 
 
-def _warnings(items: np.ndarray, classes: Sequence[ClassItems]) -> list[str]:
+def _uneven(classes: Sequence[ClassItems]) -> list[str]:
+    """Warnings about classes that a part has no item of."""
     found = [
         ("with a single item, which cannot be both learnt and tested", [c.name for c in classes if c.items == 1]),
         ("without an item to train with", [c.name for c in classes if c.items > 1 and not c.train_items]),
         ("without an item to test with", [c.name for c in classes if c.items > 1 and not c.test_items]),
     ]
-    lines = [f"{_count(names)} {what}: {_some(names)}" for what, names in found if names]
+    return [f"{_count(names)} {what}: {_some(names)}" for what, names in found if names]
+
+
+def _warnings(items: np.ndarray, classes: Sequence[ClassItems]) -> list[str]:
+    lines = _uneven(classes)
     if items.dtype == object and isinstance(items[0], str) and (empty := sum(not text.strip() for text in items)):
         lines.append(f"{empty:,} of {len(items):,} texts are empty")
     return lines

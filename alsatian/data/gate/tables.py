@@ -64,7 +64,9 @@ class Table:
             ConfigError: some are.
         """
         values = self.columns[name]
-        if missing := [place for place, value in enumerate(values) if value is None or value != value]:
+        if missing := [
+            place for place, value in enumerate(values) if is_missing(value) and not isinstance(value, str)
+        ]:
             raise ConfigError(
                 f"{self.where}: column '{name}' is missing in {len(missing):,} of {self.rows:,} rows, the first is "
                 f"row {missing[0] + 1}"

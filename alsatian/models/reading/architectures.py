@@ -174,11 +174,13 @@ def architecture(
     preprocessing: Preprocessing,
     device: torch.device | str = "cpu",
     folder: Path | None = None,
+    extractor: FeatureExtractor | None = None,
 ) -> Architecture:
     """The segments of ``spec`` for inputs of ``preprocessing``.
 
     They are exported on first use and kept in this process and, if given, in ``folder``, by everything
-    that decides how they look.
+    that decides how they look. An ``extractor`` of ``spec`` that is at hand, whatever its parameters are, saves
+    building one.
     """
     key = digest_json(
         [
@@ -198,7 +200,8 @@ def architecture(
         if built is None:
             # The parameters drawn here are thrown away; the caller's random state is left alone.
             with torch.random.fork_rng(devices=[]):
-                built = split(build(spec, preprocessing), preprocessing.example(), device)
+                module = build(spec, preprocessing) if extractor is None else extractor
+                built = split(module, preprocessing.example(), device)
             if folder:
                 with writing(folder.parent, "an architecture"):
                     serialization.write(folder / key, built)

@@ -109,6 +109,9 @@ def _walk(
         found.left_out[place] = f"{folder}: left out, it is a link to {seen[real]}, which is read"
         return
     seen[real] = folder
+    if is_store(folder):
+        found.left_out[place] = f"{folder}: left out, it is a store; store:ID names a model of it"
+        return
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
@@ -134,6 +137,11 @@ def _walk(
     # What a link leads to is read at its own place, if it has one here.
     for below in sorted(folders, key=lambda path: (path.is_symlink(), path.name)):
         _walk(below, root, include, found, seen, whole or owner)
+
+
+def is_store(folder: Path) -> bool:
+    """Whether ``folder`` is a store, whose blocks are files of weights but no models."""
+    return (folder / "blocks").is_dir() and any((folder / "models").glob("*.json"))
 
 
 def _models_in(folder: Path, files: Sequence[str], root: Path, found: Found) -> list[ModelFiles]:

@@ -17,6 +17,7 @@ from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.reading.architectures import all_keys, architecture, configuration, image_classifier
+from alsatian.models.reading.features.classifiers import classifier_in
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.features.text_checks import check_text, word_embedding
 from alsatian.models.reading.inputs.images import image_of
@@ -29,6 +30,7 @@ from alsatian.models.reading.parameters.loading import (
     Loaded,
     check_counts,
     check_size,
+    head_of,
     load,
     merge_rest,
     mismatched,
@@ -111,6 +113,7 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
         names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
         layers = sentences.layers if sentences else ()
         own = pooling if modality == TEXT or "pooling" in stated else of_head
+        classifier = classifier_in(module, own)
         extractor = feature_extractor(module.eval(), preprocessing.example(), own, layers)
     if modality == TEXT and pooling is None and "+" not in extractor.pooling:
         notes.append(f"pooling: {extractor.pooling}; its files say none (pooling=… states another)")
@@ -131,7 +134,8 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
     if isinstance(preprocessing, TextPreprocessing):
         with quiet():
             check_text(extractor, preprocessing, folder, notes)
-    return Loaded(extractor, built, spec, preprocessing, tuple(notes), towers)
+    head = head_of(classifier, state, rest, extractor, built)
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes), towers, head)
 
 
 def _modality(model_class: Any, folder: Path, reading: Reading, notes: list[str]) -> tuple[str, bool]:

@@ -1,6 +1,8 @@
 """Models of torchvision and timm: files of weights with what is stated or found of them, and folders of timm's."""
 
+import copy
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.library_images import TransformedImages, plain
 from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
 from alsatian.models.reading.architectures import architecture, library_module
-from alsatian.models.reading.features.extractor import HEADS, feature_extractor
+from alsatian.models.reading.features.classifiers import Classifier, classifier_in
+from alsatian.models.reading.features.extractor import HEADS, FeatureExtractor, feature_extractor
 from alsatian.models.reading.inputs.images import stated_image
 from alsatian.models.reading.inputs.settings import STATED, Reading, stated_in
 from alsatian.models.reading.parameters.checkpoints import read_checkpoint
@@ -20,6 +24,7 @@ from alsatian.models.reading.parameters.loading import (
     Loaded,
     check_counts,
     check_size,
+    head_of,
     load,
     merge_rest,
     note_unused,
@@ -133,25 +138,66 @@ def timm_images(
     return images
 
 
+@dataclass(frozen=True)
+class _Pattern:
+    """A model without the values of its parameters, of which further ones of its architecture are made.
+
+    To build one draws all parameters, and to choose its pooling runs it; a copy takes a tenth of that.
+
+    Attributes:
+        module: without its head; its parameters are on the meta device, buffers have their values.
+        extractor: its features; holds ``module`` or a part of it.
+        names: of all its parameters and buffers, those of the head as well.
+        classifier: where its head was.
+    """
+
+    module: torch.nn.Module
+    extractor: FeatureExtractor
+    names: frozenset[str]
+    classifier: Classifier
+
+    def filled(self, device: str = "cpu") -> tuple[torch.nn.Module, FeatureExtractor]:
+        """A copy of module and extractor in which all parameters are zero, and memory of its own."""
+        new = {
+            id(p): torch.nn.Parameter(torch.zeros(p.shape, dtype=p.dtype, device=device), p.requires_grad)
+            for p in self.module.parameters()
+        }
+        return copy.deepcopy((self.module, self.extractor), new)  # in which these stand for the old ones
+
+
+_patterns: dict[str, _Pattern] = {}
+
+
+def _pattern(spec: ArchitectureSpec, preprocessing: Preprocessing) -> _Pattern:
+    """That of ``spec``, which is built and run once."""
+    with torch.random.fork_rng(devices=[]):
+        module = library_module(spec).eval()
+    names, classifier = frozenset(module.state_dict()), classifier_in(module)
+    extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
+    return _Pattern(*_Pattern(module, extractor, names, classifier).filled("meta"), names, classifier)
+
+
 def _loaded(
     spec: ArchitectureSpec, preprocessing: Preprocessing, state: dict[str, torch.Tensor], file: Path, where: Path,
     architectures: Path, reading: Reading, notes: list[str], prefix: str | None, adapter: Adapter | None,
 ) -> Loaded:  # fmt: skip
     check_counts(spec.options, len(state), where)
+    key = digest_json([asdict(spec), preprocessing.fingerprint])
     with one_line(f"{where}: {spec.source} cannot build {spec.name}"):
-        check_size(without_values(lambda: library_module(spec)), state, where)
-        with torch.random.fork_rng(devices=[]):
-            module = library_module(spec).eval()
+        if key not in _patterns:
+            check_size(without_values(lambda: library_module(spec)), state, where)
+            _patterns[key] = _pattern(spec, preprocessing)
+        check_size(_patterns[key].module, state, where)
+        module, extractor = _patterns[key].filled()
         names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
-        whole = set(module.state_dict())  # with the head
-        extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
     with one_line(f"{file}: cannot be split"):
-        built = architecture(spec, preprocessing, folder=architectures)
+        built = architecture(spec, preprocessing, folder=architectures, extractor=extractor)
     needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
     state = fitted(state, needed, reading.weights, file, notes, prefix)
     rest = merge(adapter, state) if adapter else None
-    unused = set(load(module, state, needed, file)) - whole
+    unused = set(load(module, state, needed, file)) - _patterns[key].names
     note_unused((name for name in unused if name.partition(".")[0] not in HEADS), notes)
     if rest:
         merge_rest(rest, dict(module.named_parameters()), needed)
-    return Loaded(extractor, built, spec, preprocessing, tuple(notes))
+    head = head_of(_patterns[key].classifier, state, rest, extractor, built)
+    return Loaded(extractor, built, spec, preprocessing, tuple(notes), head=head)

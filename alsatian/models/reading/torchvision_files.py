@@ -43,7 +43,10 @@ def guessed(state: Mapping[str, torch.Tensor], file: Path, notes: list[str]) -> 
     for prefix in ("", *_prefixes(state)):
         below = {n.removeprefix(prefix): t.shape for n, t in state.items() if n.startswith(prefix)}
         shapes, positions = _shapes(below), below.get(_POSITIONS)
-        names = [name for name in _builders() if _signature(name) == shapes]
+        likely = _likely(shapes)
+        names = [name for name in likely if _signature(name) == shapes]
+        if not names:  # those of other families take seconds to look at
+            names = [name for name in _builders() if name not in likely and _signature(name) == shapes]
         if len(names) > 1:
             raise ConfigError(f"{file}: may be any of {', '.join(names)} of torchvision; state its name")
         if names:
@@ -125,6 +128,25 @@ def without_values(build: Any) -> torch.nn.Module:
         with _OnMeta():
             module = build()
     return module
+
+
+def _likely(shapes: Shapes) -> list[str]:
+    """Builders of the families whose first member has half of its kinds of names, or more, among ``shapes``."""
+    from torchvision import models
+
+    families: dict[str, list[str]] = {}
+    for name in _builders():
+        families.setdefault(getattr(models, name).__module__, []).append(name)
+    kinds = _kinds(shapes)
+    return [n for names in families.values() if _near(_kinds(_signature(names[0])), kinds) for n in names]
+
+
+def _near(ones: set[str], others: set[str]) -> bool:
+    return 2 * len(ones & others) >= min(len(ones), len(others))
+
+
+def _kinds(shapes: Shapes) -> set[str]:
+    return {re.sub(r"\d+", "0", name) for name, _ in shapes}
 
 
 @cache

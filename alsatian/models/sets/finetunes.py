@@ -106,7 +106,7 @@ class TrainedSet:
                 torch.manual_seed(seed)
                 module = build(spec, preprocessing)
                 if parent is not None:
-                    load_parameters(module, built, store, parent)
+                    load_parameters(module, built, store, store.model(parent))
                 if epochs:
                     items = self.pool.items(task, self.items, seed)
                     fit(module, built, blocks - changed, preprocessing, items, epochs, self.recipe, self.device)

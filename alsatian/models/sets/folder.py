@@ -1,7 +1,7 @@
 """A model set from a folder of checkpoints: found, read, split into blocks, and kept in the store.
 
-A model is a folder of ``save_pretrained``, a folder with a LoRA adapter, or a file of weights whose
-architecture a JSON file states. Its id is its path below the folder, without suffix.
+A model is a folder of ``save_pretrained``, one with an adapter, or a file of weights; its id is its path below the
+folder, without suffix.
 """
 
 import fnmatch
@@ -13,7 +13,7 @@ from typing import Any
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.contents import keep_in
-from alsatian.errors import AlsatianError, ConfigError, StoreError
+from alsatian.errors import AlsatianError, ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading import saved_models, state_models
@@ -21,6 +21,7 @@ from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.discovery import ModelFiles, find
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
+from alsatian.models.reading.origins import ORIGIN, Origins, origin_of
 from alsatian.models.reading.parameters import lora
 from alsatian.models.reading.parameters.checkpoints import SUFFIXES
 from alsatian.models.reading.parameters.state_dicts import EMA
@@ -28,8 +29,8 @@ from alsatian.models.sets.adapter_bases import base_of
 from alsatian.progress import Progress, unheard
 
 ADVICE = "on_bad_model=exclude leaves out what cannot be used"
-# Of a model with two towers: the modality that was asked for.
-_TOWER = "modality"
+_TOWER = "modality"  # of a model with two: what was asked for
+Refused = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +75,20 @@ class FolderSet:
         """
         root, bad, left_out = Path(self.path or ""), dict[str, str](), dict[str, str]()
         refused = bad.__setitem__ if self.on_bad_model == "exclude" else None
-        ids = add_path(
-            store, root, reading=self.reading, exclude=self.exclude, include=self.include, refused=refused,
-            left_out=left_out.__setitem__, advice=ADVICE, progress=progress,
-        )  # fmt: skip
-        if not ids:
+        added = _add_folder(
+            store, root, self.reading, self.exclude, self.include, refused, left_out.__setitem__, ADVICE, progress
+        )
+        if not added:
             raise ConfigError("\n".join([f"{root}: no model can be used:", *bad.values()]))
         # Two folders of one name are two sets.
         key = f"{self.name}-{digest_json([str(root.resolve()), *self.exclude, *self.include])[:6]}"
+        ids = list(added.values())
         if store.known_set(key) != ids:
             store.add_set(key, ids, {**self.reading.plain(), "exclude": list(self.exclude), "left_out": left_out})
-        return replace(ModelSet.open(store, ids, device), refused=bad, left_out=tuple(left_out.values()))
+        opened = ModelSet.open(store, ids, device)
+        # What a model is called does not depend on what else the store holds.
+        called = tuple(replace(c, id=m.id) for m, c in zip(added, opened.candidates, strict=True))
+        return replace(opened, candidates=called, refused=bad, left_out=tuple(left_out.values()))
 
 
 def add_path(
@@ -94,8 +98,8 @@ def add_path(
     reading: Reading | None = None,
     exclude: Sequence[str] = (),
     include: Sequence[str] = (),
-    refused: Callable[[str, str], None] | None = None,
-    left_out: Callable[[str, str], None] | None = None,
+    refused: Refused | None = None,
+    left_out: Refused | None = None,
     advice: str = "",
     progress: Progress = unheard,
 ) -> list[str]:
@@ -116,7 +120,18 @@ def add_path(
     Raises:
         ConfigError: there is no model, or (without ``refused``) one that cannot be used.
     """
-    root = Path(path)
+    return list(
+        _add_folder(
+            store, Path(path), reading or Reading(), exclude, include, refused, left_out, advice, progress
+        ).values()
+    )
+
+
+def _add_folder(
+    store: BlockStore, root: Path, reading: Reading, exclude: Sequence[str], include: Sequence[str],
+    refused: Refused | None, left_out: Refused | None, advice: str, progress: Progress,
+) -> dict[ModelFiles, str]:  # fmt: skip
+    """As :func:`add_path`, with what each model was read from."""
     found = find(root, include)
     lines = found.refused
     if left_out is not None:
@@ -126,19 +141,8 @@ def add_path(
     models = [m for m in models if not any(fnmatch.fnmatchcase(m.id, p) for p in exclude)]
     if not models and not lines:
         raise ConfigError(f"{root}: holds no model: no folder with {saved_models.CONFIG}, no {', '.join(SUFFIXES)}")
-    stored = set(store.model_ids())
-    keep_in(store.root)
-    added = []
-    for i, model in enumerate(models):
-        progress(f"reading {root.name}", i, len(models))
-        try:
-            _add(store, model, models, reading or Reading(), stored)
-            added.append(model.id)
-        except AlsatianError as error:
-            lines[model.id] = str(error)
-        except OSError as error:  # a file that has just gone, or that is not for this user
-            lines[model.id] = f"{model.path}: cannot be read ({error.strerror})"
-    progress(f"reading {root.name}", len(models), len(models))
+    added, bad = add_models(store, models, reading, f"reading {root.name}", progress)
+    lines |= {model.id: line for model, line in bad.items()}
     if lines and refused is None:
         count = f"{len(lines)} of {len(lines) + len(added)}"
         more = f"; {advice}" if advice and added else ""
@@ -149,6 +153,28 @@ def add_path(
         assert refused is not None
         refused(model_id, line)
     return added
+
+
+def add_models(
+    store: BlockStore, models: Sequence[ModelFiles], reading: Reading, what: str, progress: Progress
+) -> tuple[dict[ModelFiles, str], dict[ModelFiles, str]]:
+    """Add ``models`` to ``store`` unless they are there; adapters may be of any of them.
+
+    Returns:
+        Ids in the store, and one line for each model that cannot be used.
+    """
+    keep_in(store.root)
+    stored, added, bad = Origins(store), dict[ModelFiles, str](), dict[ModelFiles, str]()
+    for i, model in enumerate(models):
+        progress(what, i, len(models))
+        try:
+            added[model] = _add(store, model, models, reading, stored)
+        except AlsatianError as error:
+            bad[model] = str(error)
+        except OSError as error:  # a file that has just gone, or that is not for this user
+            bad[model] = f"{model.path}: cannot be read ({error.strerror})"
+    progress(what, len(models), len(models))
+    return added, bad
 
 
 def add_one(
@@ -165,32 +191,37 @@ def add_one(
         default = f"{path}: holds {len(models)} models where one is expected"
         raise ConfigError(next(iter(found.refused.values()), default))
     (model,) = models
-    base = base_of(store, model, models, set(store.model_ids())) if model.kind == "adapter" else None
+    base = base_of(model, models, Origins(store)) if model.kind == "adapter" else None
     return _read(store, model, base, reading or Reading(), model_id, metadata)
 
 
 def _add(
-    store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], reading: Reading, stored: set[str]
-) -> None:
-    """Add ``model`` to ``store`` unless it is there."""
-    base = base_of(store, model, models, stored) if model.kind == "adapter" else None
-    place = str(model.path.resolve())
+    store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], reading: Reading, stored: Origins
+) -> str:
+    """Add ``model`` to ``store`` unless it is there; its id."""
+    base = base_of(model, models, stored) if model.kind == "adapter" else None
     settings = replace(reading, modality=None).plain()  # which concerns few models, see below
     stamps = [m.stamp() for m in (model, base) if m]
     key = digest_json([*stamps, settings, code_version(), READING_VERSION])
-    known = store.known(model.id) if model.id in stored else None
-    if known is not None:
-        origin: Any = known.metadata.get("folder")
-        if origin and origin["key"] == key and of_tower(known, reading) and store.holds_all(known):
-            return
-        if not origin or origin["path"] != place:
-            raise StoreError(
-                f"{model.path}: the store has another model '{model.id}'"
-                f"{', from ' + origin['path'] if origin else ''}; rename one, or use another store"
-            )
+    model_id, known = stored.find(model, key)
+    if known is not None and _is_usable(store, known, key, reading):
+        return model_id
     statement = str(model.statement.resolve()) if model.statement else None
-    origin = {"path": place, "kind": model.kind, "key": key, "statement": statement}
-    _read(store, model, base, reading, model.id, {"folder": origin})
+    origin = {
+        "path": str(model.path.resolve()), "id": model.id, "kind": model.kind, "key": key, "statement": statement,
+    }  # fmt: skip
+    copy = stored.copy_of(key)
+    if copy is not None and _is_usable(store, copy, key, reading):
+        with store.adding() as adding:
+            adding.add_model(replace(copy, id=model_id, metadata={**copy.metadata, ORIGIN: origin}))
+        return model_id
+    _read(store, model, base, reading, model_id, {ORIGIN: origin})
+    return model_id
+
+
+def _is_usable(store: BlockStore, known: Candidate, key: str, reading: Reading) -> bool:
+    """Whether the stored model ``known`` is what reading the files with this ``key`` would give."""
+    return origin_of(known).get("key") == key and of_tower(known, reading) and store.holds_all(known)
 
 
 def of_tower(known: Candidate, reading: Reading) -> bool:
@@ -199,13 +230,9 @@ def of_tower(known: Candidate, reading: Reading) -> bool:
 
 
 def _read(
-    store: BlockStore,
-    model: ModelFiles,
-    base: ModelFiles | None,
-    reading: Reading,
-    model_id: str,
+    store: BlockStore, model: ModelFiles, base: ModelFiles | None, reading: Reading, model_id: str,
     metadata: Mapping[str, Any],
-) -> Candidate:
+) -> Candidate:  # fmt: skip
     """Read ``model``, an adapter of ``base`` if that is given, and store it as ``model_id``."""
     adapter = lora.read_adapter(model.path) if base else None
     source = base or model
@@ -219,4 +246,5 @@ def _read(
         metadata = {**metadata, "notes": list(loaded.notes)}
     if base and adapter:
         metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
-    return add_module(store, model_id, loaded.module, loaded.built, loaded.spec, loaded.preprocessing, metadata)
+    parts = (loaded.module, loaded.built, loaded.spec, loaded.preprocessing)
+    return add_module(store, model_id, *parts, metadata, loaded.head)

@@ -21,7 +21,7 @@ from alsatian.models.reading.inputs.sentences import MODULES
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
 from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.models.sets.folder import add_one, add_path, of_tower
-from alsatian.models.sets.hub_lock import Entry, Filters, Lock, read_lock, resolve
+from alsatian.models.sets.hub_lock import Entry, Filters, Lock, cached, read_lock, resolve
 from alsatian.progress import Progress, unheard
 
 # Of a repository's top folder: what describes a model, and its weights.
@@ -46,6 +46,7 @@ class HubSet:
     Attributes:
         name: for people; part of the lock file's name and of the set's name in the store.
         base: the base model's id on the hub.
+        revision: a branch or commit of the base; None for its newest commit when it is looked up.
         task, licence, min_downloads, limit: see :class:`alsatian.models.sets.hub_lock.Filters`.
         lock: the lock file; None for ``locks/<name>.lock.json`` in the store. Made if it is not there.
         folder: a folder of models to use instead of the hub.
@@ -55,6 +56,7 @@ class HubSet:
 
     name: str = "hub"
     base: str | None = None
+    revision: str | None = None
     task: str | None = None
     licence: str | None = None
     min_downloads: int = 0
@@ -94,7 +96,8 @@ class HubSet:
 
     def lock_path(self, store: BlockStore) -> Path:
         """Where the lock file is, or will be."""
-        return Path(self.lock) if self.lock else store.root / "locks" / f"{self.name}.lock.json"
+        name = f"{self.name}@{self.revision.replace('/', '--')}" if self.revision else self.name
+        return Path(self.lock) if self.lock else store.root / "locks" / f"{name}.lock.json"
 
     def _of_hub(self, store: BlockStore, progress: Progress) -> list[str]:
         lock = self._locked(store, progress)
@@ -131,13 +134,16 @@ class HubSet:
                     f"{self.filters!r}; delete it, or give model_set.lock another path"
                 )
             return lock
-        if self._is_offline():
+        if not self._is_offline():
+            progress(f"looking up {self.base}", 0, 1)
+            lock = resolve(self.base, self.filters, revision=self.revision)
+        elif self.limit == 0:
+            lock = cached(self.base, self.filters, self.revision)
+        else:
             raise ConfigError(
                 f"{path}: there is no lock file, and it cannot be made offline; run once with network access, "
                 "set model_set.lock to a lock file, or model_set.folder to a folder of models"
             )
-        progress(f"looking up fine-tunes of {self.base}", 0, 1)
-        lock = resolve(self.base, self.filters)
         lock.write(path)
         return lock
 

@@ -27,7 +27,7 @@ class Filters(Record):
         task: the hub's pipeline tag, e.g. ``"image-classification"``; None for any.
         licence: e.g. ``"apache-2.0"``; None for any.
         min_downloads: over the hub's last 30 days.
-        limit: most fine-tunes, the most downloaded first; None for all.
+        limit: most fine-tunes, the most downloaded first; 0 for the base alone, None for all.
     """
 
     task: str | None = None
@@ -39,8 +39,8 @@ class Filters(Record):
         """Refuse what no set has, naming the setting."""
         if self.min_downloads < 0:
             raise ConfigError(f"model_set.min_downloads={self.min_downloads}: must be at least 0")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"model_set.limit={self.limit}: must be at least 1, or null for all fine-tunes")
+        if self.limit is not None and self.limit < 0:
+            raise ConfigError(f"model_set.limit={self.limit}: must be at least 0, or null for all fine-tunes")
 
 
 class Entry(Record):
@@ -85,10 +85,11 @@ def read_lock(path: Path) -> Lock:
         raise ConfigError(f"{path}: is not a lock file of models ({error}); delete it to make it again") from None
 
 
-def resolve(base: str, filters: Filters, api: Any = None) -> Lock:
+def resolve(base: str, filters: Filters, api: Any = None, revision: str | None = None) -> Lock:
     """Look up ``base`` and its fine-tunes on the hub. The base belongs to the set whatever the filters say.
 
-    ``api`` stands for a ``huggingface_hub.HfApi``, of which ``list_models`` and ``model_info`` are used.
+    ``revision`` is a branch or commit of the base; None for its newest commit. ``api`` stands for a
+    ``huggingface_hub.HfApi``, of which ``list_models`` and ``model_info`` are used.
 
     Raises:
         ConfigError: the hub cannot be asked, or has no such base.
@@ -101,8 +102,10 @@ def resolve(base: str, filters: Filters, api: Any = None) -> Lock:
             from huggingface_hub import HfApi
 
             api = HfApi()
-        origin = api.model_info(base)
-        listed = list(api.list_models(filter=tags, pipeline_tag=filters.task, expand=_EXPAND))
+        origin = api.model_info(base, revision=revision) if revision else api.model_info(base)
+        listed = []
+        if filters.limit != 0:
+            listed = list(api.list_models(filter=tags, pipeline_tag=filters.task, expand=_EXPAND))
         listed = [m for m in listed if m.id != base and (m.downloads or 0) >= filters.min_downloads]
         # The hub's own order leaves ties open, so all are sorted here before the limit is applied.
         listed = sorted(listed, key=lambda m: (-(m.downloads or 0), m.id))[: filters.limit]
@@ -116,3 +119,24 @@ def resolve(base: str, filters: Filters, api: Any = None) -> Lock:
             "name and the network, or set model_set.lock to a lock file or model_set.folder to a folder of models"
         ) from error
     return Lock(base=base, filters=filters, models=tuple(entries))
+
+
+def cached(base: str, filters: Filters, revision: str | None = None) -> Lock:
+    """``base`` alone, at the ``revision`` that lies in the library's local cache.
+
+    Raises:
+        ConfigError: none does.
+    """
+    import huggingface_hub
+
+    try:
+        folder = huggingface_hub.snapshot_download(
+            base, revision=revision, allow_patterns=["config.json"], local_files_only=True
+        )
+        entry = Entry(id=base, revision=Path(folder).name, downloads=0)
+    except (OSError, ValueError) as error:  # the library's own errors are of these types
+        raise ConfigError(
+            f"{base}: is not in the local cache of the Hugging Face Hub, and without network (HF_HUB_OFFLINE) it "
+            "cannot be downloaded"
+        ) from error
+    return Lock(base=base, filters=filters, models=(entry,))

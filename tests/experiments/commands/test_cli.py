@@ -240,13 +240,13 @@ def test_a_command_is_a_file_in_their_folder(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")  # each with its line
-    files = {path.stem for path in (ROOT / "experiments" / "commands").glob("*.py")} - {"__init__"}
+    files = {path.stem for path in (ROOT / "experiments" / "commands").rglob("*.py")} - {"__init__"}
     assert set(cli.COMMANDS) == files >= {"run", "list", "figures"}
     with pytest.raises(SystemExit, match=r"^0$"):
         cli.main(["--help"])
     text = capsys.readouterr().out
     for name in files:
-        assert import_module(f"experiments.commands.{name}").HELP in text
+        assert import_module(cli.COMMANDS[name]).HELP in text
 
 
 def test_list_names_every_choice(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:

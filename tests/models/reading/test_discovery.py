@@ -108,3 +108,18 @@ def test_a_folder_that_is_not_for_this_user_is_named(root: Path, monkeypatch: py
     found = find(root)
     assert list(found.models) == ["m"]
     assert found.refused == {"closed": f"{root}/closed: cannot be read (Permission denied)"}
+
+
+def test_a_store_among_models_is_left_out(tmp_path: Path) -> None:
+    """Its blocks are files of weights, but no models."""
+    torch.save({}, tmp_path / "a.pt")
+    for name in ("blocks/ab", "models"):
+        (tmp_path / "store" / name).mkdir(parents=True)
+    (tmp_path / "store" / "blocks" / "ab" / "ab12.safetensors").touch()
+    assert set(find(tmp_path).models) == {"a", "store/blocks/ab/ab12"}  # a folder of such names may be anything
+    (tmp_path / "store" / "models" / "a.json").touch()
+    found = find(tmp_path)
+    assert set(found.models) == {"a"}
+    assert found.left_out == {
+        "store": f"{tmp_path / 'store'}: left out, it is a store; store:ID names a model of it"
+    }

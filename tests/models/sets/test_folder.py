@@ -13,7 +13,11 @@ import alsatian
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, build
-from alsatian.models.sets.folder import FolderSet, add_path
+from alsatian.models.reading.discovery import ModelFiles
+from alsatian.models.reading.inputs.settings import Reading
+from alsatian.models.sets import folder
+from alsatian.models.sets.folder import FolderSet, add_models, add_path
+from alsatian.progress import unheard
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.setup import strategy_named
 from tests.models.reading.checkpoint_files import (
@@ -156,14 +160,83 @@ def test_a_manifest_that_was_damaged_is_made_again(root, store):
     assert store.model("a") == before
 
 
-def test_a_moved_folder_is_known_and_another_model_of_one_id_is_refused(root, store, tmp_path):
+def test_a_moved_folder_is_known(root, store, tmp_path):
     save_vit(vit(), root / "a")
     add_path(store, root)
-    shutil.copytree(root, tmp_path / "moved")
+    shutil.move(root, tmp_path / "moved")
     assert add_path(store, tmp_path / "moved") == ["a"]
-    save_vit(vit(seed=1), tmp_path / "moved" / "a")
-    with pytest.raises(ConfigError, match="the store has another model 'a', from"):
-        add_path(store, tmp_path / "moved")
+
+
+@pytest.mark.parametrize("kind", ["folders", "files", "adapters"])
+def test_models_of_one_id_in_different_folders_are_different_models(kind, root, store, tmp_path):
+    """Over several calls, in any order, and again when one of them has changed."""
+    places, base = [root / name for name in ("one", "two", "three")], vit()
+    save_vit(base, tmp_path / "bases" / "base")
+    add_path(store, tmp_path / "bases")
+
+    def save(place, seed):
+        if kind == "folders":
+            save_vit(vit(seed=seed), place / "m")
+        elif kind == "files":
+            place.mkdir(parents=True, exist_ok=True)
+            torch.save(resnet(seed=seed).state_dict(), place / "m.pt")
+            (place / "m.json").write_text(json.dumps({**RESNET, "options": {"num_classes": 5}}))
+        else:
+            shutil.rmtree(place / "m", ignore_errors=True)
+            write_lora(place / "m", "base", [f"vit.layers.{seed % 2}.attention.{'qkv'[seed % 3]}_proj"])
+
+    for seed, place in enumerate(places):
+        save(place, seed)
+    ids = [add_path(store, place) for place in places]
+    assert ids[0] == ["m"]
+    assert len({model_id for (model_id,) in ids}) == 3
+    assert all(model_id.startswith("m~") for (model_id,) in ids[1:])
+    assert [add_path(store, place) for place in reversed(places)] == ids[::-1]
+    alone = BlockStore(tmp_path / "alone")
+    add_path(alone, tmp_path / "bases")
+    add_path(alone, places[1])
+    assert identities(store, ids[1][0]) == identities(alone, "m")
+    before = [identities(store, model_id) for (model_id,) in ids]
+    save(places[1], 5)
+    assert add_path(store, places[1]) == ids[1]
+    after = [identities(store, model_id) for (model_id,) in ids]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_a_model_has_its_name_in_a_set_whatever_the_store_calls_it(root, store, tmp_path):
+    for seed, name in enumerate(("x", "y")):
+        save_vit(vit(seed=seed), root / name / "m")
+    x, y = (FolderSet(path=root / name).open(store) for name in ("x", "y"))
+    assert [c.id for c in (*x.candidates, *y.candidates)] == ["m", "m"]
+    assert x.digest != y.digest == FolderSet(path=root / "y").open(BlockStore(tmp_path / "other")).digest
+
+
+def test_a_copy_is_not_read_again(root, store, monkeypatch):
+    """Nor one whose folder has another name; each is a model of its own."""
+    save_vit(vit(), root / "a")
+    add_path(store, root)
+    monkeypatch.setattr(folder, "_read", lambda *_: pytest.fail("read again"))
+    shutil.copytree(root / "a", root / "b")
+    assert add_path(store, root) == ["a", "b"]
+    assert identities(store, "a") == identities(store, "b")
+    (root / "a").rename(root / "c")
+    assert add_path(store, root) == ["b", "c"]
+
+
+def test_what_took_the_place_of_a_moved_model_is_another_one(root, store):
+    """Even where both are added at once, and the moved one is still stored under the place of the other."""
+    save_vit(vit(), root / "z" / "m")
+    add_path(store, root / "z")
+    (root / "z").rename(root / "a")
+    save_vit(vit(seed=1), root / "z" / "m")
+    files = [ModelFiles("m", "saved", root / place / "m") for place in ("a", "z")]
+    added, bad = add_models(store, files, Reading(), "", unheard)
+    assert not bad
+    ours, theirs = (identities(store, added[file]) for file in files)
+    assert ours != theirs
+    fresh = BlockStore(root / "fresh")
+    assert add_path(fresh, root / "a") == ["m"]
+    assert identities(fresh, "m") == ours
 
 
 def test_an_adapter_shares_all_blocks_of_its_base_but_the_adapted(root, store):

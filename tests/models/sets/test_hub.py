@@ -387,7 +387,7 @@ def test_a_folder_of_models_needs_no_hub(
     ("settings", "message"),
     [
         ({}, "model_set.base"),
-        ({"base": BASE, "limit": 0}, "limit=0"),
+        ({"base": BASE, "limit": -1}, "limit=-1"),
         ({"base": BASE, "min_downloads": -1}, "min_downloads=-1"),
         ({"base": "lab/bose"}, "lab/bose: cannot be looked up"),
         ({"folder": "nowhere"}, "there is no such folder"),

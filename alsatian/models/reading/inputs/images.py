@@ -9,8 +9,9 @@ from alsatian.errors import ConfigError
 from alsatian.models.reading.inputs.processors import FILES, processed_images, processor_file
 from alsatian.models.reading.inputs.settings import STATED
 
-READING_VERSION = 4
-"""Of what a model's files are taken to say: it changes whenever the same files give another preprocessing.
+READING_VERSION = 5
+"""Of what a model's files are taken to say: it changes whenever the same files give another preprocessing or
+another classifier.
 
 Models that were stored with another one are read again."""
 

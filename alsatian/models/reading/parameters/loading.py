@@ -13,6 +13,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture, module_tensors
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, StoreError, first_line
+from alsatian.models.reading.features.classifiers import Classifier, LinearHead
 from alsatian.models.reading.features.extractor import FeatureExtractor
 from alsatian.models.reading.parameters.lora import Adapter, merge
 
@@ -36,6 +37,7 @@ class Loaded:
         preprocessing: what its input needs.
         notes: what was taken of several possibilities, and what was assumed, for people.
         towers: whether the model has one part for images and one for texts, of which one was read.
+        head: the classifier that it was saved with, or why there is none that is linear on the features.
     """
 
     module: FeatureExtractor
@@ -44,6 +46,7 @@ class Loaded:
     preprocessing: Preprocessing
     notes: tuple[str, ...] = ()
     towers: bool = False
+    head: LinearHead | str = "none was looked for"
 
 
 def used(extractor: FeatureExtractor, built: Architecture) -> dict[str, torch.Tensor]:
@@ -75,6 +78,17 @@ def load(
         if name in found.missing_keys:
             raise ConfigError(missing(file, name, needed[name].shape))
     return list(found.unexpected_keys)
+
+
+def head_of(
+    classifier: Classifier, state: Mapping[str, torch.Tensor], rest: Adapter | None, extractor: FeatureExtractor,
+    built: Architecture,
+) -> LinearHead | str:  # fmt: skip
+    """The values of ``classifier`` from the parameters ``state`` of the model's files, or from what an adapter
+    brings that has no place there; or why there are none."""
+    dimension = built.segments[-1].output_bytes // torch.float32.itemsize
+    pooling = extractor.pooling if not len(extractor.behind) else "followed by layers"
+    return classifier.values({**state, **(rest.replaced if rest else {})}, pooling, dimension)
 
 
 def note_unused(names: Iterable[str], notes: list[str]) -> None:

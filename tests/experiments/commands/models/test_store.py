@@ -13,7 +13,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.sets import folder
-from experiments.commands import store as command
+from experiments.commands.models import store as command
 from experiments.configuration.console import plain
 
 Call = Callable[..., int]

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = action("add", "add models from folders or checkpoint files", _add)
     add.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a saved model, or a folder of them")
     action("verify", "read everything and check it against its identity; exits 1 if something is wrong", _verify)
-    gc = action("gc", "remove blocks that no model needs and what killed writers left", _gc)
+    gc = action("gc", "remove blocks and features that no model needs and what killed writers left", _gc)
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     gc.add_argument("--grace", type=float, metavar="SECONDS", help="keep younger files; default: 3600")
     stats = action("stats", "print distinct and total bytes", _stats)
@@ -150,6 +150,7 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
         ("total bytes", found.total_bytes, f"{format_bytes(found.total_bytes)} as separate files"),
         ("sharing factor", f"{found.sharing_factor:.2f}", "total / distinct"),
         ("file bytes", found.file_bytes, format_bytes(found.file_bytes)),
+        ("feature bytes", found.feature_bytes, f"{format_bytes(found.feature_bytes)} kept for later searches"),
         ("unreferenced bytes", found.unreferenced_bytes, f"in {found.unreferenced_blocks} blocks"),
     ]
     table = Table.grid(padding=(0, 2))

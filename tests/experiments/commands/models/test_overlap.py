@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE
-from experiments.commands import overlap as command
+from experiments.commands.models import overlap as command
 from experiments.configuration.console import plain
 
 

@@ -1,0 +1,195 @@
+"""The parts of a search that :mod:`alsatian.api` puts together."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets, Size
+from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.profiling.profile import profile
+from alsatian.costs.profiling.quick import quick_profile
+from alsatian.data.dataset import Dataset
+from alsatian.data.preprocessing import Preprocessing
+from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
+from alsatian.models.inner.candidates import layer_candidates, of_one_size
+from alsatian.models.model_set import ModelSet
+from alsatian.models.sets.listed import ListedSet
+from alsatian.models.source_heads import source_heads
+from alsatian.progress import Progress
+from alsatian.proxies.base import Head, Proxy, needs_head
+from alsatian.proxies.several import as_one
+from alsatian.runtime.features import Features, Keep, unkept
+from alsatian.runtime.layers import LAST, MEAN, WHOLE, Layers
+from alsatian.runtime.memory import empty_device_cache, free_bytes
+from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
+from alsatian.searching.checkpoint import Checkpoint
+from alsatian.units import parse_bytes
+
+STORE = "store"
+"""The folder that keeps models named by words, if no other is given."""
+AUTO = "auto"
+# Of the memory that is free, for blocks and intermediates; the rest is for features, items and the libraries.
+_SHARE = 0.5
+# Of that, at most, for blocks; the rest is for intermediates.
+_BLOCKS_SHARE = 0.5
+
+
+@dataclass
+class Opened:
+    """Candidates that can be searched.
+
+    Attributes:
+        modules: those that they were given as, if they were.
+        folder: of the store, if it is a temporary one, which goes with this.
+    """
+
+    models: ModelSet
+    modules: Mapping[str, torch.nn.Module] = field(default_factory=dict)
+    folder: "tempfile.TemporaryDirectory[str] | None" = None
+
+
+def opened(
+    given: ModelSet | Mapping[str, torch.nn.Module] | Sequence[str | Path],
+    prepares: Mapping[str, Preprocessing],
+    store: Path | None,
+    device: torch.device,
+    on_bad_model: str,
+    modality: str | None,
+    progress: Progress,
+) -> Opened:
+    """The candidates that are ``given`` as a set, as modules by id, or by words.
+
+    Raises:
+        AlsatianError: one cannot be read or split.
+    """
+    if isinstance(given, ModelSet):
+        return Opened(given)
+    if isinstance(given, Mapping):
+        folder = tempfile.TemporaryDirectory(prefix="alsatian-") if store is None else None
+        blocks = BlockStore(folder.name if folder else store or "")
+        return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), given, folder)
+    words = ListedSet(models=list(given), on_bad_model=on_bad_model, modality=modality)
+    return Opened(words.open(BlockStore(store or STORE), device.type, progress))
+
+
+class Scope(NamedTuple):
+    """What is extracted and scored of models.
+
+    Attributes:
+        models: that can be scored so; the others are refused.
+        candidates: whose features are extracted: the models, or all of their layers.
+        layers: which of them belong to one model.
+    """
+
+    models: ModelSet
+    candidates: ModelSet
+    layers: Layers
+
+    def costs_on(self, hardware: Hardware) -> Hardware:
+        """``hardware``, which knows the models, with blocks that pool layers; these are taken to cost nothing."""
+        own = {segment.fingerprint for segment in self.models.segments.values()}
+        all_code = {segment.fingerprint for segment in self.candidates.segments.values()}
+        free = dict.fromkeys(all_code - own, SegmentCost(((1, 0.0),)))
+        return replace(hardware, segments={**hardware.segments, **free})
+
+
+def scope_of(choice: str, models: ModelSet, on_bad_model: str, device: torch.device) -> Scope:
+    """``models`` as they are, or with all of their layers, as ``choice`` says.
+
+    Raises:
+        BadModelError: layers differ in size, so that they have no mean, and such models are not to be excluded.
+        StoreError: the blocks that pool cannot be written.
+    """
+    if choice == LAST:
+        return Scope(models, models, WHOLE)
+    candidates, ids = layer_candidates(models, device)
+    if choice == MEAN:
+        models = of_one_size(models, candidates, ids, on_bad_model)
+        ids = {candidate.id: ids[candidate.id] for candidate in models.candidates}
+        wanted = {layer for own in ids.values() for layer in own}
+        candidates = replace(candidates, candidates=tuple(c for c in candidates.candidates if c.id in wanted))
+    return Scope(models, candidates, Layers(choice, ids))
+
+
+class Earlier(NamedTuple):
+    """The items of a search, in the order in which most features of earlier searches can be reused.
+
+    Attributes:
+        dataset: the items.
+        features: that are reused, on the CPU.
+        keep: is told of features that are new.
+        reused: how much that is; None where nobody asked.
+    """
+
+    dataset: Dataset
+    features: Features
+    keep: Keep
+    reused: Reused | None
+
+
+def earlier_features(
+    reuse: bool, models: ModelSet, dataset: Dataset, batch_size: int, device: torch.device
+) -> Earlier:
+    """What earlier searches leave to a search of ``models``; nothing without ``reuse``."""
+    if not reuse:
+        return Earlier(dataset, {}, unkept, None)
+    session = FeatureCache(models.store.features).session(models.candidates, dataset, batch_size, device)
+    return Earlier(session.dataset, session.features, session.keep, session.reused)
+
+
+def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
+    """Where a search that depends on ``facts``, plain data, keeps finished rounds; None without a folder."""
+    return None if folder is None else Checkpoint(folder, digest_json(list(facts)))
+
+
+def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
+    """The candidates' own classifiers, if one of ``proxies`` needs them.
+
+    Raises:
+        ConfigError: a candidate has none that is known.
+    """
+    needed = any(map(needs_head, proxies))
+    return source_heads(models.store, models.candidates) if needed else {}
+
+
+def budgets_of(budget: Budgets | Size, memory: Size, models: ModelSet, device: torch.device) -> Budgets:
+    """All budgets; of ``memory``, a size for blocks and intermediates together or ``"auto"``, a division of it.
+
+    Raises:
+        ConfigError: a size is none, or both are given.
+    """
+    if memory is None:
+        return Budgets.of(budget)
+    if budget is not None:
+        raise ConfigError("memory and budget are both given; memory is for blocks and intermediates together")
+    whole = int(_SHARE * free_bytes(device)) if memory == AUTO else parse_bytes(memory, "memory") or 0
+    blocks = max(1, min(models.distinct_bytes, int(_BLOCKS_SHARE * whole)))
+    return Budgets(budget=max(1, whole - blocks), block_budget=blocks)
+
+
+def measured(
+    models: ModelSet, dataset: Dataset, proxies: Sequence[Proxy], batch_size: int, meter: Meter, quick: bool
+) -> Hardware | None:
+    """What this machine needs, measured or kept from before; None if it cannot be measured.
+
+    A bad model or a full memory, which may be why, is for the search to meet and to deal with.
+    """
+    folder = models.store.root / "profiles"
+    measure: Callable[[], Hardware]
+    if quick:
+        measure = lambda: quick_profile(models, dataset, proxies, meter.device, folder)  # noqa: E731
+    else:
+        measure = lambda: profile(models, dataset, as_one(proxies), batch_size, meter.device, folder)  # noqa: E731
+    try:
+        return measure()
+    except Exception as error:
+        empty_device_cache(meter.device)
+        meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
+        return None

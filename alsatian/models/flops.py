@@ -1,0 +1,134 @@
+"""What a model costs: parameters, and floating-point operations of one item, which shapes alone tell."""
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.segment import Segment, State
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import StoreError
+from alsatian.files import make_folder, write_json
+from alsatian.fingerprint import broken_seal, digest_json, sealed
+from alsatian.models.model_set import ModelSet
+
+# Operators that compute much and that PyTorch's counter has no formula for.
+_UNCOUNTED = re.compile(r"fft|deform|lstm|gru|rnn|grid_sampler|roi_|cdist|linalg|cumsum|sort|scatter")
+_known: dict[str, "Costs"] = {}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of the blocks of a model, in their order.
+
+    Attributes:
+        parameters: numbers that can be trained, in each block; those of an earlier block count there.
+        flops: operations of each block in a forward pass of one item, by ``torch.utils.flop_counter``: those of
+            matrix products, convolutions and attention, a multiplication and an addition as two.
+        uncounted: operators that compute much and are not among them.
+    """
+
+    parameters: tuple[int, ...]
+    flops: tuple[int, ...]
+    uncounted: tuple[str, ...] = ()
+
+    @property
+    def total_parameters(self) -> int:
+        """Of all blocks."""
+        return sum(self.parameters)
+
+    @property
+    def total_flops(self) -> int:
+        """Of all blocks, for one item. Training takes about three times as many."""
+        return sum(self.flops)
+
+
+def costs_of_models(models: ModelSet) -> dict[str, Costs]:
+    """The costs of every candidate by id; models of one architecture have the same, which are found once."""
+    return {c.id: costs_of(c, models.segments, models.store) for c in models.candidates}
+
+
+def costs_of(candidate: Candidate, segments: Mapping[str, Segment], store: BlockStore) -> Costs:
+    """The costs of ``candidate``, of which ``segments`` have the code by block identity.
+
+    They are kept in this process and in ``store`` by the code and the model's input.
+
+    Raises:
+        StoreError: a block is missing or damaged.
+    """
+    chain = [segments[block.identity] for block in candidate.blocks]
+    shapes = [list(t.shape) for t in candidate.preprocessing.example()]
+    key = digest_json([[s.fingerprint for s in chain], shapes, torch.__version__])
+    if key not in _known:
+        path = store.root / "costs" / f"{key}.json"
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            value = json.loads(path.read_bytes())
+            if broken_seal(value) is None:
+                lists = (value["parameters"], value["flops"], value["uncounted"])
+                _known[key] = Costs(*map(tuple, lists))
+        if key not in _known:
+            _known[key] = _found(candidate, chain, store)
+            with contextlib.suppress(OSError):  # it only saves time
+                make_folder(path.parent)
+                write_json(path, sealed(json.loads(json.dumps(asdict(_known[key])))))
+    return _known[key]
+
+
+def _found(candidate: Candidate, chain: Sequence[Segment], store: BlockStore) -> Costs:
+    tensors = [_mapped(store, block.identity, candidate.id) for block in candidate.blocks]
+    seen: set[str] = set()
+    parameters = []
+    for segment, own in zip(chain, tensors, strict=True):
+        named = zip(segment.parameter_names, segment.trainable, own, strict=True)
+        new = {name: t.numel() for name, trainable, t in named if trainable and name not in seen}
+        seen |= new.keys()
+        parameters.append(sum(new.values()))
+    example, device = candidate.preprocessing.example(), _device(chain)
+
+    def empty(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+
+    try:
+        with FakeTensorMode():
+            flops = _counted(chain, [[empty(t) for t in own] for own in tensors], tuple(map(empty, example)))
+    except Exception:  # whatever operators raise that need numbers; these are read then
+        moved = [[t.to(device) for t in own] for own in tensors]
+        flops = _counted(chain, moved, tuple(t.to(device) for t in example))
+    names = {str(node.target) for s in chain for node in s.code.graph.nodes if node.op == "call_function"}
+    uncounted = sorted({name.split(".")[1] for name in names if "." in name and _UNCOUNTED.search(name)})
+    return Costs(tuple(parameters), flops, tuple(uncounted))
+
+
+def _device(chain: Sequence[Segment]) -> torch.device:
+    """Where ``chain`` runs, as far as its code says; the CPU if it does not matter."""
+    found = (node.kwargs.get("device") for segment in chain for node in segment.code.graph.nodes)
+    return torch.device(next((device for device in found if isinstance(device, str | torch.device)), "cpu"))
+
+
+@torch.no_grad()
+def _counted(chain: Sequence[Segment], tensors: Sequence[list[torch.Tensor]], state: State) -> tuple[int, ...]:
+    """Operations of each segment for one item of ``state``."""
+    items, flops = state[0].shape[0], []
+    for segment, own in zip(chain, tensors, strict=True):
+        with FlopCounterMode(display=False) as counter:
+            state = segment(state, segment.prepare(own))
+        flops.append(counter.get_total_flops() // items)
+    return tuple(flops)
+
+
+def _mapped(store: BlockStore, identity: str, model: str) -> list[torch.Tensor]:
+    """The tensors of a block as views of its file, of which nothing but the head is read."""
+    path = store.block_path(identity)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return [file.get_tensor(str(i)) for i in range(len(file.keys()))]
+    except (SafetensorError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{path}: damaged block of model '{model}' ({reason}); add the model again") from None

@@ -1,0 +1,82 @@
+"""Where stored models were read from: which one is that of given files, and under what id new ones are kept.
+
+Files of one name in different folders are different models. An id in the store is a model's path below the folder
+that was added; where another folder's model has it, a digest of the model's own place follows behind a ``~``.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.store import BlockStore
+from alsatian.errors import StoreError
+from alsatian.fingerprint import digest_json
+from alsatian.models.reading.discovery import ModelFiles
+
+ORIGIN = "folder"
+"""The entry of a manifest's metadata: ``path``, ``id`` below the folder, ``kind``, ``statement`` and ``key``, the
+digest of what all files hold and the settings with which they were read."""
+_MARK, _DIGITS = "~", 12
+
+
+class Origins:
+    """The models of ``store`` by the files that they were read from. Serves while models are being added."""
+
+    def __init__(self, store: BlockStore) -> None:
+        self._store = store
+        self._keys: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+
+    def find(self, model: ModelFiles, key: str) -> tuple[str, Candidate | None]:
+        """The id of ``model`` in the store, and what is there under it: read from the same files, or from others
+        with the same contents that had the same id. Two models are never given one id.
+        """
+        place = str(model.path.resolve())
+        ids = (model.id, f"{model.id}{_MARK}{digest_json(place)[:_DIGITS]}")
+        free = [model_id for model_id in ids if self._keys.get(model_id, key) == key]
+        known = {model_id: self._store.known(model_id) for model_id in free}
+        for name, value in (("path", place), ("key", key)):
+            for model_id, candidate in known.items():
+                if candidate is not None and origin_of(candidate).get(name) == value:
+                    return self._give(model_id, key), candidate
+        # A manifest that cannot be read is made again.
+        return self._give(next((i for i in free if known[i] is None), ids[-1]), key), None
+
+    def _give(self, model_id: str, key: str) -> str:
+        self._keys[model_id] = key
+        self._ids.setdefault(key, model_id)
+        return model_id
+
+    def copy_of(self, key: str) -> Candidate | None:
+        """A model, whatever its id, that may have been read from files of the same contents; None if none has."""
+        known = self._store.known(self._ids[key]) if key in self._ids else None
+        return known if known and origin_of(known).get("key") == key else self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> dict[str, Candidate]:
+        return {str(origin["key"]): candidate for candidate, origin in self._readable()}
+
+    def files(self) -> list[ModelFiles]:
+        """The files of stored models, adapters left out, as far as they are still there."""
+        return [
+            ModelFiles(origin.get("id", candidate.id), origin["kind"], Path(origin["path"]), statement)
+            for candidate, origin in self._readable()
+            if origin["kind"] != "adapter" and Path(origin["path"]).exists()
+            for statement in [Path(origin["statement"]) if origin["statement"] else None]
+        ]
+
+    def _readable(self) -> Iterator[tuple[Candidate, dict[str, Any]]]:
+        for model_id in self._store.model_ids():
+            try:
+                candidate = self._store.model(model_id)
+            except StoreError:
+                continue  # whoever needs this one will be told
+            if origin := origin_of(candidate):
+                yield candidate, origin
+
+
+def origin_of(candidate: Candidate) -> dict[str, Any]:
+    """What the manifest says of the files that ``candidate`` was read from; empty if it is from elsewhere."""
+    return candidate.metadata.get(ORIGIN) or {}

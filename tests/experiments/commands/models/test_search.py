@@ -1,0 +1,239 @@
+"""``alsatian search``, as a person calls it: folders in, a ranking out, and again on more data or models."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from transformers import ViTForImageClassification
+
+from alsatian.proxies.logistic import Logistic
+from alsatian.ranking import report
+from alsatian.records import ranking as records
+from experiments.cli import main
+from tests.contracts.mixed_checkpoints import VIT, vit, write
+
+# One worker reads the shared models, once.
+pytestmark = pytest.mark.xdist_group("search")
+
+# What errors about data ask people to state.
+READ_DATA = ("kind", "labels", "item_column", "label_column", "split_column", "separator", "test", "limit", "seed")
+NAMES = ("base", "one", "two", "three")
+Search = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base and three fine-tunes of its last layer as transformers saves them, images, and a store to be."""
+    root = tmp_path_factory.mktemp("search")
+    base = vit(0)
+    for seed, name in enumerate(NAMES):
+        module = vit(seed, base) if seed else base
+        module.save_pretrained(root / "models" / name)
+        write(root / "models" / name / "preprocessor_config.json", VIT)
+    images(root / "images", range(14))
+    return root
+
+
+def images(root: Path, numbers: range) -> None:
+    """Images of three classes, files by number."""
+    for label, kind in enumerate(("dark", "middle", "light")):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        for i in numbers:
+            rng = np.random.default_rng([label, i])
+            pixels = rng.integers(30 * label, 190 + 30 * label, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(root / kind / f"{i}.png")
+
+
+@pytest.fixture
+def search(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+    """In a folder of its own, with models that are read and features that no other test has left."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("models", "images"):
+        shutil.copytree(folder / name, tmp_path / name)
+
+    def call(*words: str) -> int:
+        usual = ["models", "--data", "images", "--store", str(folder / "store"), "--batch-size", "8"]
+        return main(["search", *(words[:-1] if words and words[-1] == "alone" else [*usual, *words])])
+
+    shutil.rmtree(folder / "store" / "features", ignore_errors=True)
+    return call
+
+
+def document(path: Path = Path("results/search/ranking.json")) -> dict[str, object]:
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def scores(document: dict[str, object]) -> list[tuple[str, float]]:
+    rows = document["ranked"]
+    assert isinstance(rows, list)
+    return [(row["model"], row["score"]) for row in rows]
+
+
+def test_a_ranking_in_eighty_columns(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--top", "3", "--proxy", "logistic,logme") == 0
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert all(len(line) <= 80 for line in lines if not line.startswith(("model =", "extractor =")))
+    order = [
+        printed.index(word) for word in ("Data ", "Models ", "Plan ", "Round 1/", "Round 2/", "logme", "Report:")
+    ]
+    assert order == sorted(order)
+    found = records.Ranking.of(document())
+    assert {row.model for row in found.ranked} == set(NAMES)
+    assert sum(line.startswith("Round ") for line in lines) == len(found.rounds)
+    table = pd.read_csv("results/search/ranking.csv")
+    assert [tuple(row) for row in table[["model", "score"]].to_numpy()] == scores(document())
+    assert found.predicted_s is not None
+    assert "… and 1 more in" in printed
+
+
+def test_the_three_lines_load_the_winner(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search() == 0
+    found = records.Ranking.of(document())
+    lines = report.snippet(found)
+    assert len(lines) == 3
+    assert "\n".join(lines) in capsys.readouterr().out
+    names: dict[str, torch.nn.Module] = {}
+    exec("\n".join(lines), {}, names)  # what the command says to type
+    pixels = np.asarray(Image.open("images/dark/0.png"))[None]
+    extractor, model = names["extractor"], names["model"]
+    prepared = extractor.preprocessing(pixels)  # type: ignore[operator]
+    with torch.no_grad():
+        whole = ViTForImageClassification.from_pretrained(f"models/{found.ranked[0].model}").eval()
+        assert torch.equal(extractor(*prepared), whole.vit(*prepared).last_hidden_state[:, 0])
+    assert model.training
+    assert model(*prepared).shape == (1, 3)
+
+
+def test_json_is_all_that_is_printed(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--json") == 0
+    out, err = capsys.readouterr()
+    printed = json.loads(out)
+    jsonschema.validate(printed, records.Ranking.model_json_schema(by_alias=True, mode="serialization"))
+    assert printed == document()
+    assert "Round 1/" in err
+
+
+def test_again_on_the_same_nothing_is_extracted(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search() == 0
+    first = document()
+    capsys.readouterr()
+    assert search() == 0
+    second = document()
+    assert scores(second) == scores(first)
+    assert second["work"]["block_items"] == 0  # type: ignore[index]
+    assert "Reused     features of 4 of 4 models" in capsys.readouterr().out
+
+
+def test_more_data_and_models_reuse_what_is_still_valid(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.move("models/three", "three")
+    assert search("--schedule", "exhaustive") == 0
+    shutil.move("three", "models/three")
+    images(Path("images"), range(14, 18))
+    capsys.readouterr()
+    assert search("--schedule", "exhaustive") == 0
+    reused = document()
+    assert "Reused     features of 3 of 4 models" in capsys.readouterr().out
+    assert reused["work"]["reused_items"] > 0  # type: ignore[index]
+
+
+def test_a_search_that_is_broken_off_goes_on(
+    search: Search, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search("--no-reuse", "--schedule", "exhaustive") == 0
+    whole = document()
+    scored, score = [], Logistic.score
+
+    def interrupted(own: Logistic, *given: torch.Tensor) -> object:
+        scored.append(1)
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        return score(own, *given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Logistic, "score", interrupted)
+        assert search("--schedule", "exhaustive") == 130
+    assert "interrupted; the same command continues" in capsys.readouterr().err
+    assert search("--schedule", "exhaustive") == 0
+    rest = document()
+    assert scores(rest) == scores(whole)
+    assert 0 < rest["work"]["block_items"] < whole["work"]["block_items"]  # type: ignore[index]
+    assert "Reused     features of 2 of 4 models" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["models", "--data", "nowhere", "alone"], "data: there is no file or folder 'nowhere'"),
+        (["nothing", "--data", "images", "alone"], "nothing"),
+        (["--proxy", "logist"], "proxies=logist: there is no such proxy; did you mean 'logistic'"),
+        (["--strategy", "autp"], "strategy=autp: there is no such strategy; did you mean 'auto'"),
+        (["--schedule", "halfing"], "schedule=halfing: there is no such schedule; did you mean 'halving'"),
+        (["--memory", "much"], "memory=much: not a size"),
+        (["--top", "0"], "--top 0: must be at least 1"),
+        (["--limit", "1"], "limit=1: must be a number of items, at least 2"),
+        (["--device", "tpu"], "device=tpu"),
+        (["--batch-size", "0"], "batch_size=0: must be at least 1"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_left(
+    search: Search, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert search(*words) == 1
+    assert message in capsys.readouterr().err
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "separator", "missing", "words"),
+    [
+        (("file", "image", "label"), ",", "state item_column", ("--item-column", "image")),
+        (("path", "price"), ",", "state label_column", ("--label-column", "price")),
+        (("path", "label"), ";", "state separator", ("--separator", ";")),
+        (("path", "label", "part"), ",", "", ("--split-column", "part")),
+    ],
+)
+def test_what_an_error_asks_for_is_an_option(
+    search: Search, folder: Path, capsys: pytest.CaptureFixture[str],
+    columns: tuple[str, ...], separator: str, missing: str, words: tuple[str, str],
+) -> None:  # fmt: skip
+    paths = sorted(Path("images").rglob("*.png"))
+    table = pd.DataFrame({"path": map(str, paths), "label": [path.parent.name for path in paths]})
+    named = {"file": "path", "image": "path", "price": "label"}
+    table["part"] = ["test" if i % 3 == 0 else "train" for i in range(len(table))]
+    frame = pd.DataFrame({name: table[named.get(name, name)] for name in columns})
+    frame.to_csv("table.csv", sep=separator, index=False)
+    asked = ["models/base", "--data", "table.csv", "--limit", "30", "--store", str(folder / "store")]
+    if missing:
+        assert search(*asked, "alone") == 1
+        assert missing in capsys.readouterr().err
+    assert search(*asked, *words, "alone") == 0
+    assert f"column '{words[1]}'" in capsys.readouterr().out or separator == ";"
+
+
+def test_the_help_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main(["search", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    options = {line.split()[0] for line in lines if line.startswith("  --")}
+    assert {f"--{name.replace('_', '-')}" for name in READ_DATA} <= options
+
+
+def test_a_bad_checkpoint_can_be_left_out(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("models/bad.pt").write_bytes(b"no weights")
+    assert search() == 1
+    assert "bad.pt" in capsys.readouterr().err
+    assert search("--skip-bad") == 0
+    last = records.Ranking.of(document()).ranked[-1]
+    assert last.model.startswith("bad")
+    assert last.failed
