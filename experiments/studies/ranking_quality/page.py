@@ -96,7 +96,8 @@ def _proxies(rankings: pd.DataFrame) -> str:
     means = rankings.groupby(["order", "target"], sort=False)[
         ["tau", "pearson", "regret_1", f"regret_{TOP}"]
     ].mean()
-    rows = means.groupby("order", sort=False).mean().reset_index()
+    # Where a target has no number (candidates of one size are in no order), there is none for all of them.
+    rows = means.groupby("order", sort=False).agg(lambda column: column.mean(skipna=False)).reset_index()
     titles = ["order", "weighted τ", "Pearson", "regret of the winner", f"regret of the top {TOP}"]
     rows.columns = pd.Index(titles)
     rows["order"] = rows["order"].map(_name)
