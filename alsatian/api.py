@@ -42,6 +42,7 @@ from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.proxies.named import check_labels
 from alsatian.ranking.result import Ranking
+from alsatian.records.ranking import LayerChoice
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
@@ -63,7 +64,7 @@ def search(
     proxies: Proxy | str | Sequence[Proxy | str] | None = None,
     strategy: Strategy | str | None = None,
     schedule: Schedule | str | None = None,
-    layers: str = "last",
+    layers: LayerChoice = "last",
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     limit: int | None = None,
     batch_size: int = 128,
@@ -137,7 +138,7 @@ def search(
     plan = strategy_of(strategy) or Strategy()
     if schedule is not None:
         plan = replace(plan, schedule=schedule_of(schedule))
-    layers, batch_size, place = layers_of(layers, scorers), batch_size_of(batch_size), resolve_device(device)
+    choice, batch_size, place = layers_of(layers, scorers), batch_size_of(batch_size), resolve_device(device)
     prepares: Mapping[str, Preprocessing] = {}
     if isinstance(given, dict):
         prepares = preprocessing_of(preprocessing, given)
@@ -158,7 +159,7 @@ def search(
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.taking(dataset.modality, on_bad_model)
-    models, candidates, groups = scope = scope_of(layers, fitting, on_bad_model, place)
+    models, candidates, groups = scope = scope_of(choice, fitting, on_bad_model, place)
     earlier = earlier_features(flag_of("reuse", reuse), candidates, dataset, batch_size, place)
     dataset = earlier.dataset
     budgets = budgets_of(budget, memory, models, place)
@@ -177,7 +178,7 @@ def search(
     ) as machine:  # fmt: skip
         machine.restore(earlier.features)
         rule = repr(planned.strategy.schedule)
-        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, layers]
+        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, choice]
         kept = checkpoint_in(folder, *facts)
         found = planned.run(machine, on_bad_model, kept, watcher).without(models.refused)
     return Ranking(

@@ -14,7 +14,7 @@ from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
 from alsatian.proxies.base import Proxy, name_of
 from alsatian.proxies.logistic import Logistic
-from alsatian.runtime.layers import CHOICES, LAST
+from alsatian.records.ranking import LAST, LAYERS, LayerChoice
 from alsatian.searching.named import named, schedule_named
 from alsatian.searching.schedules import Schedule
 from alsatian.searching.strategy import Strategy
@@ -116,18 +116,19 @@ def proxies_of(value: Any) -> tuple[Proxy, ...]:
     return chosen
 
 
-def layers_of(value: Any, scorers: Sequence[Proxy]) -> str:
+def layers_of(value: Any, scorers: Sequence[Proxy]) -> LayerChoice:
     """Which layers' features ``scorers`` score.
 
     Raises:
         ConfigError: there is no such choice, or a proxy needs what only a model's own features have.
     """
-    if value not in CHOICES:
-        raise ConfigError(f"layers={value}: {nearest(str(value), CHOICES)}")
+    if value not in LAYERS:
+        raise ConfigError(f"layers={value}: {nearest(str(value), LAYERS)}")
     needy = [name_of(proxy) for proxy in scorers if getattr(proxy, "needs_head", False)]
     if value != LAST and needy:
         raise ConfigError(f"layers={value}: proxy {needy[0]} scores a model's own classifier; choose layers={LAST}")
-    return str(value)
+    chosen: LayerChoice = value
+    return chosen
 
 
 def instance(name: str, value: Any, kind: type[_Part], example: str) -> _Part | None:

@@ -24,8 +24,9 @@ from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
 from alsatian.proxies.base import Head, Proxy, needs_head
 from alsatian.proxies.several import as_one
+from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
-from alsatian.runtime.layers import LAST, MEAN, WHOLE, Layers
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import empty_device_cache, free_bytes
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
@@ -100,7 +101,7 @@ class Scope(NamedTuple):
         return replace(hardware, segments={**hardware.segments, **free})
 
 
-def scope_of(choice: str, models: ModelSet, on_bad_model: str, device: torch.device) -> Scope:
+def scope_of(choice: LayerChoice, models: ModelSet, on_bad_model: str, device: torch.device) -> Scope:
     """``models`` as they are, or with all of their layers, as ``choice`` says.
 
     Raises:

@@ -14,7 +14,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
-from alsatian.runtime.layers import BEST, LAST, MEAN
+from alsatian.records.ranking import BEST, LAST, MEAN
 from alsatian.searching.schedules import Exhaustive
 
 if TYPE_CHECKING:

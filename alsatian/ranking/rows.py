@@ -26,7 +26,7 @@ def record_of(result: "Result") -> Ranking:
         proxies=result.proxy_names,
         strategy=result.strategy.name,
         schedule=result.strategy.schedule.name,
-        layers=result.layers.choice,  # type: ignore[arg-type]
+        layers=result.layers.choice,
         data=result.data,
         train_items=len(result.dataset.train_items),
         test_items=len(result.dataset.test_items),

@@ -1,11 +1,16 @@
 """The ranking of a search as a file (``ranking.json``), for programs; reports and tables are made from it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from alsatian.records.base import Count, Number, Record, Seconds, Text
 from alsatian.records.data import DataSummary
+
+LayerChoice = Literal["last", "mean", "best"]
+"""Whose features are scored: a model's own, the mean over its layers, or its best layer's."""
+LAYERS: tuple[LayerChoice, ...] = get_args(LayerChoice)
+LAST, MEAN, BEST = LAYERS
 
 
 class RankedModel(Record):
@@ -101,7 +106,7 @@ class Ranking(Record):
         store: the folder that keeps the models, where they were named.
         proxies: the first one decides.
         strategy, schedule: their names.
-        layers: whose features are scored: a model's own, the mean over its layers, or its best layer's.
+        layers: whose features are scored.
         data: what was read, skipped and assumed.
         train_items, test_items: of the data.
         wall_s: seconds of the search itself; ``parts_s`` are exclusive and add up to it.
@@ -120,7 +125,7 @@ class Ranking(Record):
     proxies: tuple[Text, ...]
     strategy: Text
     schedule: Text
-    layers: Literal["last", "mean", "best"] = "last"
+    layers: LayerChoice = "last"
     data: DataSummary | None = None
     train_items: Count
     test_items: Count

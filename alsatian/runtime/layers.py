@@ -7,11 +7,9 @@ from functools import cached_property
 import torch
 
 from alsatian.data.dataset import Batch
+from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import FeatureStore, Keep, unkept
 from alsatian.runtime.scorer import Scored, Scorer
-
-LAST, MEAN, BEST = "last", "mean", "best"
-CHOICES = (LAST, MEAN, BEST)
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Layers:
             is missing is its only layer.
     """
 
-    choice: str = LAST
+    choice: LayerChoice = LAST
     of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def model_of(self, candidate: str) -> str:

@@ -10,7 +10,8 @@ from alsatian.errors import AlsatianError, BadModelError, BudgetError, ConfigErr
 from alsatian.machines.base import Machine
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan, Release
-from alsatian.runtime.layers import BEST, WHOLE, Layers
+from alsatian.records.ranking import BEST
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.scorer import Scored
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.schedules import Rounds

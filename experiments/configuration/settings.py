@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError, nearest
-from alsatian.runtime.layers import CHOICES, LAST
+from alsatian.records.ranking import LAST, LAYERS
 
 # The file that a run of each kind leaves.
 FILES = {"search": "run.json", "layers": "blocks.json", "overlap": "overlap.json"}
@@ -79,8 +79,8 @@ def check_run(config: Mapping[str, Any]) -> None:
     if last is not None and (not _number(last, int) or last < 1):
         raise ConfigError(f"last_layers={last}: must be a whole number of at least 1, or null for whole models")
     chosen = config["layers"]
-    if chosen not in CHOICES:
-        raise ConfigError(f"layers={chosen}: {nearest(str(chosen), CHOICES)}")
+    if chosen not in LAYERS:
+        raise ConfigError(f"layers={chosen}: {nearest(str(chosen), LAYERS)}")
     if chosen != LAST and (last is not None or config["measure"] != "search"):
         other = f"measure={config['measure']}" if last is None else f"last_layers={last}"
         raise ConfigError(

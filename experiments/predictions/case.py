@@ -9,7 +9,7 @@ from alsatian.api import Prediction, SearchResult, cost_model, predict, search
 from alsatian.costs.model import CostModel
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import CandidateSet, ModelSet
-from alsatian.runtime.layers import LAST
+from alsatian.records.ranking import LAST
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.search import recorded_scores
 from experiments.configuration.setup import Parts, Setup, use_threads
