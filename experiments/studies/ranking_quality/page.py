@@ -97,7 +97,8 @@ def _proxies(rankings: pd.DataFrame) -> str:
         ["tau", "pearson", "regret_1", f"regret_{TOP}"]
     ].mean()
     # Where a target has no number (candidates of one size are in no order), there is none for all of them.
-    rows = means.groupby("order", sort=False).agg(lambda column: column.mean(skipna=False)).reset_index()
+    known = means.notna().groupby("order", sort=False).all()
+    rows = means.groupby("order", sort=False).mean().where(known).reset_index()
     titles = ["order", "weighted τ", "Pearson", "regret of the winner", f"regret of the top {TOP}"]
     rows.columns = pd.Index(titles)
     rows["order"] = rows["order"].map(_name)
