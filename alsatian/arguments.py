@@ -12,8 +12,9 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Proxy, name_of
 from alsatian.proxies.logistic import Logistic
+from alsatian.records.ranking import LAST, LAYERS, LayerChoice
 from alsatian.searching.named import named, schedule_named
 from alsatian.searching.schedules import Schedule
 from alsatian.searching.strategy import Strategy
@@ -112,6 +113,21 @@ def proxies_of(value: Any) -> tuple[Proxy, ...]:
         raise ConfigError("proxies: none is given; accepted are names, e.g. 'logistic,knn', or objects")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"proxies: {', '.join(twice)} is given more than once; each name stands for one column")
+    return chosen
+
+
+def layers_of(value: Any, scorers: Sequence[Proxy]) -> LayerChoice:
+    """Which layers' features ``scorers`` score.
+
+    Raises:
+        ConfigError: there is no such choice, or a proxy needs what only a model's own features have.
+    """
+    if value not in LAYERS:
+        raise ConfigError(f"layers={value}: {nearest(str(value), LAYERS)}")
+    needy = [name_of(proxy) for proxy in scorers if getattr(proxy, "needs_head", False)]
+    if value != LAST and needy:
+        raise ConfigError(f"layers={value}: proxy {needy[0]} scores a model's own classifier; choose layers={LAST}")
+    chosen: LayerChoice = value
     return chosen
 
 

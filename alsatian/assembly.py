@@ -2,29 +2,35 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
-from alsatian.costs.hardware import Hardware
+from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.profiling.profile import profile
 from alsatian.costs.profiling.quick import quick_profile
 from alsatian.data.dataset import Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
+from alsatian.models.inner.candidates import layer_candidates, of_one_size
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
-from alsatian.proxies.base import Head, Proxy
+from alsatian.proxies.base import Head, Proxy, needs_head
+from alsatian.proxies.several import as_one
+from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import empty_device_cache, free_bytes
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
+from alsatian.searching.checkpoint import Checkpoint
 from alsatian.units import parse_bytes
 
 STORE = "store"
@@ -74,6 +80,45 @@ def opened(
     return Opened(words.open(BlockStore(store or STORE), device.type, progress))
 
 
+class Scope(NamedTuple):
+    """What is extracted and scored of models.
+
+    Attributes:
+        models: that can be scored so; the others are refused.
+        candidates: whose features are extracted: the models, or all of their layers.
+        layers: which of them belong to one model.
+    """
+
+    models: ModelSet
+    candidates: ModelSet
+    layers: Layers
+
+    def costs_on(self, hardware: Hardware) -> Hardware:
+        """``hardware``, which knows the models, with blocks that pool layers; these are taken to cost nothing."""
+        own = {segment.fingerprint for segment in self.models.segments.values()}
+        all_code = {segment.fingerprint for segment in self.candidates.segments.values()}
+        free = dict.fromkeys(all_code - own, SegmentCost(((1, 0.0),)))
+        return replace(hardware, segments={**hardware.segments, **free})
+
+
+def scope_of(choice: LayerChoice, models: ModelSet, on_bad_model: str, device: torch.device) -> Scope:
+    """``models`` as they are, or with all of their layers, as ``choice`` says.
+
+    Raises:
+        BadModelError: layers differ in size, so that they have no mean, and such models are not to be excluded.
+        StoreError: the blocks that pool cannot be written.
+    """
+    if choice == LAST:
+        return Scope(models, models, WHOLE)
+    candidates, ids = layer_candidates(models, device)
+    if choice == MEAN:
+        models = of_one_size(models, candidates, ids, on_bad_model)
+        ids = {candidate.id: ids[candidate.id] for candidate in models.candidates}
+        wanted = {layer for own in ids.values() for layer in own}
+        candidates = replace(candidates, candidates=tuple(c for c in candidates.candidates if c.id in wanted))
+    return Scope(models, candidates, Layers(choice, ids))
+
+
 class Earlier(NamedTuple):
     """The items of a search, in the order in which most features of earlier searches can be reused.
 
@@ -100,13 +145,18 @@ def earlier_features(
     return Earlier(session.dataset, session.features, session.keep, session.reused)
 
 
+def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
+    """Where a search that depends on ``facts``, plain data, keeps finished rounds; None without a folder."""
+    return None if folder is None else Checkpoint(folder, digest_json(list(facts)))
+
+
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
     """The candidates' own classifiers, if one of ``proxies`` needs them.
 
     Raises:
         ConfigError: a candidate has none that is known.
     """
-    needed = any(getattr(proxy, "needs_head", False) for proxy in proxies)
+    needed = any(map(needs_head, proxies))
     return source_heads(models.store, models.candidates) if needed else {}
 
 
@@ -137,7 +187,7 @@ def measured(
     if quick:
         measure = lambda: quick_profile(models, dataset, proxies, meter.device, folder)  # noqa: E731
     else:
-        measure = lambda: profile(models, dataset, proxies[0], batch_size, meter.device, folder)  # noqa: E731
+        measure = lambda: profile(models, dataset, as_one(proxies), batch_size, meter.device, folder)  # noqa: E731
     try:
         return measure()
     except Exception as error:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alsatian.models.flops import Costs, costs_of_models
-from alsatian.proxies.scales import scale_warning
 from alsatian.records.ranking import Agreement, RankedModel, RankedRound, Ranking, Work
 from alsatian.searching.confident import p_value
 
@@ -27,6 +26,7 @@ def record_of(result: "Result") -> Ranking:
         proxies=result.proxy_names,
         strategy=result.strategy.name,
         schedule=result.strategy.schedule.name,
+        layers=result.layers.choice,
         data=result.data,
         train_items=len(result.dataset.train_items),
         test_items=len(result.dataset.test_items),
@@ -37,7 +37,7 @@ def record_of(result: "Result") -> Ranking:
         rounds=tuple(_round(found.scores, found.train_items) for found in result.rounds if found.scores),
         work=_work(result),
         agreement=_agreement(result),
-        warnings=_warnings(result),
+        warnings=result.warnings,
         notes=result.models.notes,
         versions=_versions(),
     )
@@ -71,6 +71,8 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
                 flops=_flops(cost),
                 relative_cost=_ratio(_flops(cost), _flops(best)),
                 further={name: scores[model] for name, scores in found.further.items()} if found else {},
+                layer=found.layers.get(model) if found else None,
+                layers=len(result.layers.of[model]) if model in result.layers.of else None,
                 notes=(*(str(note) for note in read if isinstance(read, list | tuple)),
                        *(found.notes.get(model, ()) if found else ())),
                 failed=result.excluded.get(model),
@@ -164,13 +166,6 @@ def _values(result: "Result", ids: Sequence[str], proxy: str) -> list[float]:
         )
     order = sorted(set(keys.values()))
     return [float(order.index(keys[model])) for model in ids]
-
-
-def _warnings(result: "Result") -> tuple[str, ...]:
-    """What may be wrong with the comparison of the first proxy's scores."""
-    norms = {model: norm for found in result.rounds for model, norm in found.norms.items()}
-    warning = scale_warning(result.proxies[:1], norms)
-    return (warning,) if warning else ()
 
 
 def _versions() -> dict[str, str]:

@@ -123,6 +123,7 @@ class Round(Record):
 
     ``failed`` says why models have no score, ``standard_errors`` is about scores that are means over test items,
     ``further`` has scores by further proxies, by proxy and model, and ``notes`` what is said beside a model's.
+    ``layers`` has the number of the layer, from 1, that a score is that of, where one was chosen.
     """
 
     train_items: Annotated[Count, Field(ge=1)]
@@ -133,6 +134,7 @@ class Round(Record):
     standard_errors: dict[str, Number] = {}
     further: dict[str, dict[str, Number]] = {}
     notes: dict[str, tuple[Text, ...]] = {}
+    layers: dict[str, Count] = {}
 
 
 class Prediction(Record):
@@ -156,6 +158,7 @@ class Findings(Record):
         resolved: budgets by name.
         excluded: models that were ranked last as failed, and why.
         rounds: all of them, with scores.
+        warnings: what may be wrong with comparing their scores.
         ranking: model ids, best first.
         winner: the first of the ranking.
     """
@@ -163,6 +166,7 @@ class Findings(Record):
     resolved: dict[str, Budget] = {}
     excluded: dict[str, Text] = {}
     rounds: tuple[Round, ...] = ()
+    warnings: tuple[Text, ...] = ()
     ranking: tuple[str, ...] = ()
     winner: str | None = None
 

@@ -76,6 +76,10 @@ def _search(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="which models see how much data: halving (default), confident or exhaustive",
     )
+    group.add_argument(
+        "--layers", default="last", metavar="NAME",
+        help="whose features are scored: last (default), mean over a model's layers, or best of them",
+    )  # fmt: skip
     group.add_argument("--strategy", default="auto", metavar="NAME", help="how to search; default: auto")
     group.add_argument(
         "--memory", default="auto", metavar="SIZE", help="of blocks and intermediates, e.g. 8GiB; default: half of "
@@ -108,6 +112,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.api import search  # slow
     from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
     from alsatian.blocks.store import BlockStore
+    from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
     from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
@@ -120,6 +125,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     words_of(options.models, BlockStore(options.store).model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
+    keep_in(options.store)
     with Live(heard) as live:
         data = read_data(
             options.data, test=options.test, limit=options.limit, seed=options.seed, labels=options.labels,
@@ -132,7 +138,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=proxies, strategy=strategy, schedule=schedule,
+            proxies=proxies, strategy=strategy, schedule=schedule, layers=options.layers,
             batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
