@@ -79,6 +79,22 @@ def test_every_mark_beside_a_place_is_explained(found: Ranking, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.0, "0.0000"),
+        (1.0, "1.0000"),
+        (0.00123, "0.0012"),
+        (-0.00012, "-0.00012"),
+        (-7.25e-12, "-7.25e-12"),
+        (99.5, "99.5000"),
+        (-1234.567, "-1235"),
+    ],
+)
+def test_no_score_is_only_zeros(score: float, text: str) -> None:
+    assert tables.score_text(score) == text
+
+
+@pytest.mark.parametrize(
     ("work", "text"),
     [
         ({"block_items": 50, "alone": 200}, "sharing saved 75% of 200 runs of a block on an item"),
