@@ -13,6 +13,8 @@ from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.keys import keys_for
+from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
 from alsatian.costs.profiling.quick import quick_profile
 from alsatian.data.dataset import Dataset, raw_bytes
