@@ -17,6 +17,7 @@ from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
 from alsatian.costs.profiling.quick import quick_profile
+from alsatian.costs.profiling.several import as_one
 from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
@@ -27,8 +28,7 @@ from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
 from alsatian.proxies.base import Head, Proxy, import_libraries, needs_head
-from alsatian.proxies.named import check_labels
-from alsatian.proxies.several import as_one
+from alsatian.proxies.named import check_labels, usual
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers
@@ -156,15 +156,17 @@ def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
     return None if folder is None else Checkpoint(folder, digest_json(list(facts)))
 
 
-def prepare_proxies(proxies: Sequence[Proxy], classes: int) -> None:
-    """Check that ``proxies`` take the labels, classes or (0 of them) numbers, and import what they need.
+def ready(proxies: Sequence[Proxy], classes: int) -> tuple[Proxy, ...]:
+    """``proxies``, or the usual one, for labels that are classes or (0 of them) numbers, with what they import.
 
     Raises:
-        ConfigError: one does not.
+        ConfigError: one does not take such labels.
     """
-    for proxy in proxies:
+    chosen = tuple(proxies) or (usual(classes),)
+    for proxy in chosen:
         check_labels(proxy, classes)
-    import_libraries(proxies)
+    import_libraries(chosen)
+    return chosen
 
 
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
