@@ -22,7 +22,8 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
-from alsatian.proxies.base import Head, Proxy
+from alsatian.proxies.base import Head, Proxy, needs_head
+from alsatian.proxies.several import as_one
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers
@@ -155,7 +156,7 @@ def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
     Raises:
         ConfigError: a candidate has none that is known.
     """
-    needed = any(getattr(proxy, "needs_head", False) for proxy in proxies)
+    needed = any(map(needs_head, proxies))
     return source_heads(models.store, models.candidates) if needed else {}
 
 
@@ -186,7 +187,7 @@ def measured(
     if quick:
         measure = lambda: quick_profile(models, dataset, proxies, meter.device, folder)  # noqa: E731
     else:
-        measure = lambda: profile(models, dataset, proxies[0], batch_size, meter.device, folder)  # noqa: E731
+        measure = lambda: profile(models, dataset, as_one(proxies), batch_size, meter.device, folder)  # noqa: E731
     try:
         return measure()
     except Exception as error:

@@ -1,6 +1,6 @@
-"""Digests of files by what they hold. They are kept, so that only new and changed files are read.
+"""What files hold: digests, and other facts. They are kept, so that only new and changed files are read.
 
-A digest is kept under a file's absolute path, with its size, inode and times of change. Whoever replaces a file's
+A fact is kept under a file's absolute path, with its size, inode and times of change. Whoever replaces a file's
 content may set its size and the time of its last change as they were, but not the time of the last change of its
 inode (``ctime``), so that is noticed as well.
 """
@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,8 +40,8 @@ def settled(known: Stamp) -> bool:
     return time.time_ns() - max(known[-2:]) > _SAME_STAMP_NS
 
 
-class Contents:
-    """Digests of files, kept in memory and, if given, in the file ``place``.
+class Facts(ABC):
+    """What is known of files, kept in memory and, if given, in the file ``place``.
 
     ``place`` only saves time: it is made anew when it is missing, damaged or of another process at the same time,
     and not written where that is impossible.
@@ -49,17 +50,74 @@ class Contents:
     def __init__(self, place: Path | None = None) -> None:
         self._place: Path | None = None
         self._kept: _Kept = {}
+        self._new: _Kept = {}
         if place is not None:
             self.keep_in(place)
 
     def keep_in(self, place: Path) -> None:
-        """From now on keep digests in ``place``, too, and use what is there."""
+        """From now on keep what is found in ``place``, too, and use what is there."""
         if place != self._place:
             self._place = place
             self._kept = {**_read(place), **self._kept}
 
+    @abstractmethod
+    def find(self, name: str) -> str:
+        """Read the file ``name`` and say what is to be known of it.
+
+        Raises:
+            Exception: it cannot be read; nothing is kept then.
+        """
+
+    def of(self, name: str) -> str:
+        """What is known of the file with this absolute path; it is read if it is new or has changed."""
+        known = self._find(name)
+        return self._found(name) if known is None else known
+
+    def save(self) -> None:
+        """Write down what is new."""
+        if not self._new:
+            return
+        new, self._new = self._new, {}
+        self._kept |= new
+        if self._place is not None:
+            # Another process may have kept others meanwhile; what is lost in a race is read again.
+            self._kept = {**_read(self._place), **self._kept}
+            with contextlib.suppress(OSError):
+                _write(self._place, self._kept)
+
+    def _find(self, name: str) -> str | None:
+        """What is kept of a file that has not changed."""
+        try:
+            known, fact = self._kept[name]
+            return fact if known == stamp(os.stat(name)) else None
+        except (KeyError, OSError):
+            return None
+
+    def _found(self, name: str) -> str:
+        """What reading a file says; it is new unless its stamp would not tell a later change."""
+        before = _stamp_of(name)
+        lasting = before is not None and settled(before)
+        fact = self.find(name)
+        if lasting and before is not None and before == _stamp_of(name):
+            self._new[name] = before, fact
+        return fact
+
+
+class Contents(Facts):
+    """Digests of files, BLAKE3 in hexadecimal."""
+
+    def find(self, name: str) -> str:
+        try:
+            with open(name, "rb", buffering=0) as file:
+                hasher = blake3()
+                while content := file.read(_READ):
+                    hasher.update(content)
+        except OSError as error:
+            raise ConfigError(f"{name}: cannot be read ({error.strerror})") from None
+        return hasher.hexdigest()
+
     def digests(self, paths: Sequence[Path]) -> list[str]:
-        """BLAKE3 digests (hexadecimal) of the files' contents, in order. Only new and changed files are read.
+        """Digests of the files' contents, in order. Only new and changed files are read.
 
         Raises:
             ConfigError: a file cannot be read.
@@ -68,52 +126,25 @@ class Contents:
         found = {name: self._find(name) for name in dict.fromkeys(names)}
         unknown = [name for name, digest in found.items() if digest is None]
         pieces = [unknown[i : i + _PIECE] for i in range(0, len(unknown), _PIECE)]
+
+        def read(piece: Sequence[str]) -> dict[str, str]:
+            return {name: self._found(name) for name in piece}
+
         if len(pieces) > 1:
             with ThreadPoolExecutor(_THREADS, thread_name_prefix="digest") as pool:
-                done = list(pool.map(self._digest, pieces))
+                done = list(pool.map(read, pieces))
         else:
-            done = [self._digest(piece) for piece in pieces]
-        new = {name: entry for part in done for name, entry in part.items()}
-        kept = {name: (known, digest) for name, (known, digest) in new.items() if known is not None}
-        self._keep(kept)
-        digests = {**found, **{name: digest for name, (_, digest) in new.items()}}
+            done = [read(piece) for piece in pieces]
+        self.save()
+        digests = {**found, **{name: digest for part in done for name, digest in part.items()}}
         return [str(digests[name]) for name in names]
 
-    def _find(self, name: str) -> str | None:
-        """What is kept of a file that has not changed."""
-        try:
-            known, digest = self._kept[name]
-            return digest if known == stamp(os.stat(name)) else None
-        except (KeyError, OSError):
-            return None
 
-    @staticmethod
-    def _digest(names: Sequence[str]) -> dict[str, tuple[Stamp | None, str]]:
-        """Read files; stamp and digest by name. The stamp is None if it would not tell a later change."""
-        read: dict[str, tuple[Stamp | None, str]] = {}
-        for name in names:
-            try:
-                with open(name, "rb", buffering=0) as file:
-                    before = stamp(os.fstat(file.fileno()))
-                    lasting = settled(before)
-                    hasher = blake3()
-                    while content := file.read(_READ):
-                        hasher.update(content)
-                    after = stamp(os.fstat(file.fileno()))
-            except OSError as error:
-                raise ConfigError(f"{name}: cannot be read ({error.strerror})") from None
-            read[name] = before if lasting and before == after else None, hasher.hexdigest()
-        return read
-
-    def _keep(self, new: _Kept) -> None:
-        if not new:
-            return
-        self._kept |= new
-        if self._place is not None:
-            # Another process may have kept others meanwhile; what is lost in a race is read again.
-            self._kept = {**_read(self._place), **self._kept}
-            with contextlib.suppress(OSError):
-                _write(self._place, self._kept)
+def _stamp_of(name: str) -> Stamp | None:
+    try:
+        return stamp(os.stat(name))
+    except OSError:
+        return None
 
 
 def _write(place: Path, kept: _Kept) -> None:
@@ -134,6 +165,7 @@ def _read(place: Path) -> _Kept:
 
 
 _shared = Contents()
+_kept: dict[str, Facts] = {"digests": _shared}
 
 
 def digests(paths: Sequence[Path]) -> list[str]:
@@ -141,6 +173,13 @@ def digests(paths: Sequence[Path]) -> list[str]:
     return _shared.digests(paths)
 
 
+def shared(name: str, facts: Facts) -> None:
+    """Have :func:`keep_in` keep ``facts`` as well, under this name."""
+    _kept[name] = facts
+
+
 def keep_in(folder: Path) -> None:
-    """Have :func:`digests` keep what it reads below ``folder``, too, for later processes."""
-    _shared.keep_in(folder / "contents" / "digests")
+    """Have :func:`digests`, and what else is shared, keep what it reads below ``folder``, too, for later
+    processes."""
+    for name, facts in _kept.items():
+        facts.keep_in(folder / "contents" / name)

@@ -5,7 +5,6 @@ the task to search for, so that no candidate has seen the target's items.
 """
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from alsatian.data.dataset import Dataset, make_dataset, stratified_order
 from alsatian.errors import ConfigError
@@ -16,6 +15,8 @@ _POOL_SEED = 7
 
 def digit_images() -> tuple[np.ndarray, np.ndarray]:
     """All images (1797, 8, 8) uint8 in 0…255 and labels (1797,)."""
+    from sklearn.datasets import load_digits  # takes a second to import
+
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)
     return images, digits.target.astype(np.int64)

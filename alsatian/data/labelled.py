@@ -10,7 +10,8 @@ from alsatian.data.dataset import Dataset, make_dataset, stratified_order
 from alsatian.data.gate.bad_items import BadItems, Checked
 from alsatian.data.gate.folders import Found, Skips
 from alsatian.data.gate.items import objects
-from alsatian.data.gate.pixels import ImagePath, Seen, background_of, images_of, look
+from alsatian.data.gate.looks import keep_looks, looked
+from alsatian.data.gate.pixels import ImagePath, Seen, background_of, images_of
 from alsatian.data.gate.targets import targets_of
 from alsatian.errors import ConfigError, said
 from alsatian.records.data import DataSummary
@@ -176,7 +177,8 @@ def _tried(
     """What trying image files showed: the summary with it, the paths of good ones, and which these are."""
     colour = background_of(files.background)
     paths = objects([ImagePath.on(colour, path) for path in paths])
-    checked = files.bad.check(paths.tolist(), look, files.skips)
+    checked = files.bad.check(paths.tolist(), looked, files.skips)
+    keep_looks()
     images, notes = images_of(checked.results)
     about = about.model_copy(
         update={"skipped": files.skips.all(), "images": images, "notes": (*about.notes, *notes)}

@@ -90,16 +90,26 @@ def _found(candidate: Candidate, chain: Sequence[Segment], store: BlockStore) ->
         new = {name: t.numel() for name, trainable, t in named if trainable and name not in seen}
         seen |= new.keys()
         parameters.append(sum(new.values()))
-    example = candidate.preprocessing.example()
+    example, device = candidate.preprocessing.example(), _device(chain)
+
+    def empty(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+
     try:
-        with FakeTensorMode() as mode:
-            fake: list[list[torch.Tensor]] = [[mode.from_tensor(t) for t in own] for own in tensors]
-            flops = _counted(chain, fake, tuple(map(mode.from_tensor, example)))
+        with FakeTensorMode():
+            flops = _counted(chain, [[empty(t) for t in own] for own in tensors], tuple(map(empty, example)))
     except Exception:  # whatever operators raise that need numbers; these are read then
-        flops = _counted(chain, tensors, example)
+        moved = [[t.to(device) for t in own] for own in tensors]
+        flops = _counted(chain, moved, tuple(t.to(device) for t in example))
     names = {str(node.target) for s in chain for node in s.code.graph.nodes if node.op == "call_function"}
     uncounted = sorted({name.split(".")[1] for name in names if "." in name and _UNCOUNTED.search(name)})
     return Costs(tuple(parameters), flops, tuple(uncounted))
+
+
+def _device(chain: Sequence[Segment]) -> torch.device:
+    """Where ``chain`` runs, as far as its code says; the CPU if it does not matter."""
+    found = (node.kwargs.get("device") for segment in chain for node in segment.code.graph.nodes)
+    return torch.device(next((device for device in found if isinstance(device, str | torch.device)), "cpu"))
 
 
 @torch.no_grad()

@@ -212,13 +212,13 @@ def _said(given: Mapping[str, Any]) -> str:
     words = []
     for key, word in _SETTINGS.items():
         value = given.get(key)
+        if value is None or (key == "rescale_factor" and value == 1 / 255):
+            continue  # the usual one
         if isinstance(value, bool):
             words += [] if value else [f"no {word}"]
-        elif key == "rescale_factor" and value == 1 / 255:
-            continue  # the usual one
-        elif key == "resample" and value is not None:
+        elif key == "resample":
             words.append(f"{word} {Resampling(int(value)).name.lower()}")
-        elif value is not None:
+        else:
             words.append(f"{word} {_numbers(value)}")
     return ", ".join(words)
 

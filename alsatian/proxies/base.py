@@ -44,6 +44,11 @@ def name_of(proxy: "Proxy") -> str:
     return str(getattr(proxy, "name", type(proxy).__name__))
 
 
+def needs_head(proxy: "Proxy") -> bool:
+    """Whether it looks at a model's own classifier."""
+    return bool(getattr(proxy, "needs_head", False))
+
+
 class Proxy(Protocol):
     """Scores features. The same input must give the same score, bit for bit.
 

@@ -33,6 +33,7 @@ def page(record: Ranking) -> str:
         legend=legend(record),
         snippet="\n".join(snippet(record)),
         facts=facts(record),
+        tau_text=tables.tau_text,
         notes=[*filter(None, [tables.about_layers(record)]), *record.notes, *_proxy_notes(record)],
         further=[*record.proxies[1:], *(["Layer"] if record.layers == "best" else [])],
     )
@@ -65,13 +66,12 @@ def facts(record: Ranking) -> list[tuple[str, str]]:
     expected = f", {duration(record.predicted_s)} expected" if record.predicted_s is not None else ""
     parts = sorted(record.parts_s.items(), key=lambda part: -part[1])
     took = ", ".join(f"{name.replace('_', ' ')} {seconds_text(s)}" for name, s in parts if s >= 0.005)
-    reused = f"; features of {work.reused_items:,} items were known" if work.reused_items else ""
     return [
         *([("command", record.command)] if record.command else []),
         ("strategy", f"{record.strategy}, schedule {record.schedule}"),
         ("time", f"{seconds_text(record.wall_s)}{expected}: {took}"),
         ("parameters", f"{format_bytes(work.distinct_bytes)} distinct of {format_bytes(work.total_bytes)}"),
-        ("sharing", f"{work.saved:.0%} of {work.alone:,} runs of a block on an item were not needed{reused}"),
+        ("work", tables.work_text(work)),
         ("versions", ", ".join(f"{name} {number}" for name, number in record.versions.items())),
     ]
 

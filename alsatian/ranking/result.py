@@ -13,6 +13,7 @@ from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy, name_of
+from alsatian.proxies.scales import scale_warning
 from alsatian.records import ranking as records
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.searching.outlook import Outlook
@@ -68,6 +69,13 @@ class Ranking(SearchResult):
         from alsatian.ranking.tables import frame
 
         return frame(self.record)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with comparing the first proxy's scores."""
+        norms = {model: norm for found in self.rounds for model, norm in found.norms.items()}
+        warning = scale_warning(self.proxies[:1], norms)
+        return (warning,) if warning else ()
 
     @property
     def best(self) -> str:

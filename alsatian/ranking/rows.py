@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alsatian.models.flops import Costs, costs_of_models
-from alsatian.proxies.scales import scale_warning
 from alsatian.records.ranking import Agreement, RankedModel, RankedRound, Ranking, Work
 from alsatian.searching.confident import p_value
 
@@ -38,7 +37,7 @@ def record_of(result: "Result") -> Ranking:
         rounds=tuple(_round(found.scores, found.train_items) for found in result.rounds if found.scores),
         work=_work(result),
         agreement=_agreement(result),
-        warnings=_warnings(result),
+        warnings=result.warnings,
         notes=result.models.notes,
         versions=_versions(),
     )
@@ -149,7 +148,7 @@ def _agreement(result: "Result") -> tuple[Agreement, ...]:
         return ()
     rankings = {name: _values(result, ids, name) for name in result.proxy_names}
     return tuple(
-        Agreement(proxies=(a, b), tau=0.0 if np.isnan(tau) else tau)
+        Agreement(proxies=(a, b), tau=None if np.isnan(tau) else tau)
         for a, b in combinations(result.proxy_names, 2)
         for tau in [float(weightedtau(rankings[a], rankings[b]).statistic)]
     )
@@ -167,13 +166,6 @@ def _values(result: "Result", ids: Sequence[str], proxy: str) -> list[float]:
         )
     order = sorted(set(keys.values()))
     return [float(order.index(keys[model])) for model in ids]
-
-
-def _warnings(result: "Result") -> tuple[str, ...]:
-    """What may be wrong with the comparison of the first proxy's scores."""
-    norms = {model: norm for found in result.rounds for model, norm in found.norms.items()}
-    warning = scale_warning(result.proxies[:1], norms)
-    return (warning,) if warning else ()
 
 
 def _versions() -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from alsatian.records.ranking import RankedModel, Ranking
-from alsatian.units import factor_text, format_bytes, printable
+from alsatian.records.ranking import Agreement, RankedModel, Ranking, Work
+from alsatian.units import count_text, factor_text, format_bytes, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def html(record: Ranking) -> str:
 
 def cells(row: RankedModel, record: Ranking, error: bool = True) -> list[str]:
     """A row for people: place, model, score, further scores, round, size, cost."""
-    mark = EQUAL if row.equal else TIED if row.tied else ""
+    mark = (TIED if row.tied else "") + (EQUAL if row.equal else "")
     score = "–" if row.score is None else f"{row.score:.4g}" if abs(row.score) >= 100 else f"{row.score:.4f}"
     if error and row.standard_error is not None:
         score = f"{score} ±{row.standard_error:.4f}"
@@ -59,6 +59,21 @@ def cells(row: RankedModel, record: Ranking, error: bool = True) -> list[str]:
 def titles(record: Ranking) -> list[str]:
     """Of :func:`cells`."""
     return ["", "model", *record.proxies, *(["layer"] if record.layers == "best" else []), "round", "size", "cost"]
+
+
+def tau_text(pair: Agreement) -> str:
+    """Weighted Kendall's tau of two rankings."""
+    return "undefined: one gives all models the same score" if pair.tau is None else f"{pair.tau:.2f}"
+
+
+def work_text(work: Work) -> str:
+    """What sharing and earlier searches saved."""
+    parts = []
+    if work.alone:
+        parts.append(f"sharing saved {work.saved:.0%} of {work.alone:,} runs of a block on an item")
+    if work.reused_items:
+        parts.append(f"{count_text(work.reused_items, 'feature')} taken from earlier searches")
+    return "; ".join(parts) or "nothing was computed"
 
 
 def about_layers(record: Ranking) -> str | None:

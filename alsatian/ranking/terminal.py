@@ -1,5 +1,6 @@
 """A ranking in a terminal."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from rich.table import Table
 
 from alsatian.ranking import report, tables
 from alsatian.records.ranking import Ranking
-from alsatian.units import format_bytes, printable, seconds_text
+from alsatian.units import printable, seconds_text
+
+_WIDTH = 80
 
 
 def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console) -> None:
@@ -16,8 +19,9 @@ def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console)
     console.print()
     console.print(_table(record, top), soft_wrap=False)
     for line in _lines(record, top, paths):
-        console.print(line, soft_wrap=False)
-    console.print()
+        console.print(textwrap.fill(line, min(console.width, _WIDTH), break_on_hyphens=False))
+    first = record.ranked[0]
+    console.print(f"\nBest: {printable(first.source or first.model)}\n")
     for line in report.snippet(record):  # which can be copied only as it is
         console.print(line)
     console.print(f"\nReport: {paths['report.html']}")
@@ -31,21 +35,18 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
     if any(row.tied for row in record.ranked):
         tied = sum(row.tied for row in record.ranked)
         yield f"{tables.TIED} {tied} cannot be told from the first by these {record.test_items:,} test items."
+    if any(row.equal for row in record.ranked[:top]):
+        yield f"{tables.EQUAL} round and score are those of the model before."
     if len(record.ranked) > 1:
         yield from (
-            f"{pair.proxies[0]} and {pair.proxies[1]}: weighted Kendall's tau {pair.tau:.2f}"
+            f"{pair.proxies[0]} and {pair.proxies[1]}: weighted Kendall's tau {tables.tau_text(pair)}"
             for pair in record.agreement
         )
     if (about := tables.about_layers(record)) is not None:
         yield about
     for warning in record.warnings:
         yield f"warning: {printable(warning)}"
-    work = record.work
-    reused = f"; features of {work.reused_items:,} items were known" if work.reused_items else ""
-    yield (
-        f"Searched in {seconds_text(record.wall_s)}; sharing saved {work.saved:.0%} of the runs of blocks, "
-        f"{format_bytes(work.total_bytes - work.distinct_bytes)} of parameters{reused}."
-    )
+    yield f"Searched in {seconds_text(record.wall_s)}; {tables.work_text(record.work)}."
 
 
 def _table(record: Ranking, top: int) -> Table:

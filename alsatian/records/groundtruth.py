@@ -56,7 +56,7 @@ class FineTune(Record):
         digest: of its preprocessing and blocks: what it is.
         parameters: how many numbers its parameters are, without the new layer.
         seed: of the new layer and of the order of the items; the same for all candidates.
-        tried: every learning rate.
+        tried: every learning rate; none if there is only one.
         learning_rate: the chosen one, with which the candidate was then fine-tuned on all training items.
         accuracy: on the test items, at the end.
         seconds: wall time of everything.

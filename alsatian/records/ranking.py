@@ -91,10 +91,10 @@ class Work(Record):
 
 
 class Agreement(Record):
-    """Weighted Kendall's tau between the rankings of two proxies."""
+    """Weighted Kendall's tau between the rankings of two proxies; None where one of them ties all models."""
 
     proxies: tuple[Text, Text]
-    tau: Number
+    tau: Number | None = None
 
 
 class Ranking(Record):

@@ -158,6 +158,7 @@ class Findings(Record):
         resolved: budgets by name.
         excluded: models that were ranked last as failed, and why.
         rounds: all of them, with scores.
+        warnings: what may be wrong with comparing their scores.
         ranking: model ids, best first.
         winner: the first of the ranking.
     """
@@ -165,6 +166,7 @@ class Findings(Record):
     resolved: dict[str, Budget] = {}
     excluded: dict[str, Text] = {}
     rounds: tuple[Round, ...] = ()
+    warnings: tuple[Text, ...] = ()
     ranking: tuple[str, ...] = ()
     winner: str | None = None
 

@@ -10,7 +10,7 @@ import torch
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.errors import BadModelError
 from alsatian.fingerprint import features_fingerprint
-from alsatian.proxies.base import Evaluation, Head, Proxy, name_of
+from alsatian.proxies.base import Evaluation, Head, Proxy, name_of, needs_head
 from alsatian.proxies.scales import median_norm
 from alsatian.runtime.features import FeatureStore, Keep, unkept
 from alsatian.runtime.meter.meter import Meter
@@ -80,7 +80,7 @@ class ProxyScorer:
             for proxy in self.proxies:
                 name, once = name_of(proxy), None
                 for model in models:
-                    if getattr(proxy, "needs_head", False):
+                    if needs_head(proxy):
                         value = proxy.score(*given, head=self.heads[model])  # type: ignore[call-arg]
                         found[model][name] = Evaluation.of(value)
                     else:

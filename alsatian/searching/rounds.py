@@ -107,7 +107,8 @@ class RoundRunner:
                 self._planned = True
                 self.first_plan = plans[0] if len(plans[0].tree) <= MOST_DESCRIBED else None
             if self.watcher is not None:
-                self.watcher.planned(sum(not isinstance(s, Release) for plan in plans for s in plan.steps))
+                steps = sum(not isinstance(step, Release) for plan in plans for step in plan.steps)
+                self.watcher.planned(steps, scored)
             try:
                 for plan in plans:
                     if plan.note:

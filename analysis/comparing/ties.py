@@ -7,7 +7,8 @@ from alsatian.records import Run
 from alsatian.units import count_text, printable
 from analysis.comparing.labels import grouped, in_order, some
 
-# Proxies whose score is the share of test items that are classified correctly, by the name of their class.
+# Proxies whose score is the share of test items that are classified correctly, by the name of their class: for
+# records that do not say standard errors themselves.
 ACCURACIES = frozenset({"Linear"})
 EQUAL = "equal to the one before"
 CLOSE = "within the best one's standard error"
@@ -50,12 +51,12 @@ def lines(runs: Sequence[Run]) -> list[str]:
 def _lines(run: Run) -> list[str]:
     scores = run.rounds[-1].scores if run.rounds else {}
     if run.winner not in scores:  # it has none in a prediction
-        return []
+        return list(run.warnings)
     best, count = scores[run.winner], run.dataset.test_items
     others = [model for model in run.ranking if model in scores and model != run.winner]
     equal = [model for model in others if scores[model] == best]
     close = [model for model in others if model in _close(run, scores)]
-    found = []
+    found = list(run.warnings)
     if equal:
         found.append(f"{_some(equal)} {_have(equal)} the same score as the best, {run.winner}: {best:.4f}")
     if close:
@@ -73,11 +74,14 @@ def _close(run: Run, scores: Mapping[str, float]) -> set[str]:
     best = scores.get(run.winner or "")
     if best is None or not _is_accuracy(run) or not run.dataset.test_items:
         return set()
-    error = standard_error(best, run.dataset.test_items)
+    known = run.rounds[-1].standard_errors.get(run.winner or "") if run.rounds else None
+    error = standard_error(best, run.dataset.test_items) if known is None else known
     return {model for model, score in scores.items() if model != run.winner and 0 < best - score <= error}
 
 
 def _is_accuracy(run: Run) -> bool:
+    if run.rounds and run.rounds[-1].standard_errors:
+        return True
     proxy = run.config.get("proxy")
     name = str(proxy.get("_target_", "")) if isinstance(proxy, dict) else ""
     return name.rpartition(".")[2] in ACCURACIES

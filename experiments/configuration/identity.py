@@ -17,9 +17,13 @@ from alsatian.records.settings import PROFILE, decisive, measured
 PACKAGE = "alsatian"
 
 
-def run_id(config: Mapping[str, Any], model_set: CandidateSet, dataset: Dataset) -> str:
-    """Identity of a run: digest over settings, what they take from outside the package, model set and data."""
-    return digest_json([measured(config), sources(config), model_set.digest, dataset.digest])[:16]
+def run_id(config: Mapping[str, Any], model_set: CandidateSet, dataset: Dataset, needs_head: bool = False) -> str:
+    """Identity of a run: digest over settings, what they take from outside the package, model set and data.
+
+    ``needs_head`` says that the proxy looks at the models' own classifiers, which belong to it then.
+    """
+    heads = [[candidate.head for candidate in model_set.candidates]] if needs_head else []
+    return digest_json([measured(config), sources(config), model_set.digest, dataset.digest, *heads])[:16]
 
 
 def sources(config: Mapping[str, Any]) -> dict[str, str]:

@@ -52,8 +52,9 @@ def fine_tune(models: ModelSet, model_id: str, dataset: Dataset, tuning: Tuning,
     kept, held = _part(dataset, slice(None, -count)), _part(dataset, slice(-count, None))
     whole, test = _part(dataset, slice(None)), (dataset.test_items, dataset.test_labels)
     with using_threads(tuning.threads):
-        tried = {r: _accuracy(models, model_id, (kept, held), tuning, r, seed)[0] for r in tuning.learning_rates}
-        best = max(tried, key=lambda rate: tried[rate])
+        rates = tuning.learning_rates if len(tuning.learning_rates) > 1 else ()  # of one there is nothing to choose
+        tried = {rate: _accuracy(models, model_id, (kept, held), tuning, rate, seed)[0] for rate in rates}
+        best = max(tuning.learning_rates, key=lambda rate: tried.get(rate, 0.0))
         accuracy, parameters = _accuracy(models, model_id, (whole, test), tuning, best, seed)
     return FineTune(
         model=model_id,

@@ -9,6 +9,7 @@ from typing import Any
 
 from alsatian.costs.hardware import Hardware
 from alsatian.models.model_set import ModelSet
+from alsatian.proxies.base import needs_head
 from alsatian.records import PREDICTED, Run
 from alsatian.searching.round_result import RoundResult
 from experiments.configuration.composition import Cell
@@ -69,7 +70,7 @@ def simulate(
 def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path | None) -> PredictedRun:
     setup, hardware = case.setup, case.costs.hardware
     config = hide.config(setup.config)
-    identity = run_id(config, case.models, setup.dataset)
+    identity = run_id(config, case.models, setup.dataset, needs_head(setup.proxy))
     results = Path(config["results_dir"]) / config["name"]
     measured = _measured(case, record.path_of(results, identity))
     unknown = dict.fromkeys(("cores", "threads", "memory_bytes", "gpu", "cuda", "driver"))

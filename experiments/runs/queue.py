@@ -8,6 +8,7 @@ from typing import Any
 
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Progress
+from alsatian.proxies.base import needs_head
 from alsatian.records import Run
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
@@ -107,4 +108,5 @@ def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progre
         models = parts.model_set(setup.config, steps)
     except Exception as error:
         return Refused(label, overrides, setup, shown, error)
-    return Ready(label, overrides, setup, shown, models, run_id(shown, models, setup.dataset))
+    identity = run_id(shown, models, setup.dataset, needs_head(setup.proxy))
+    return Ready(label, overrides, setup, shown, models, identity)

@@ -85,6 +85,7 @@ def kept(result: SearchResult | Prediction) -> Measured:
     """
     measurement, names = result.measurement, ("resolved", "excluded", "rounds", "winner")
     findings = {"ranking": result.ranked, **{name: getattr(result, name) for name in names}}
+    findings["warnings"] = getattr(result, "warnings", ())  # which predictions have none of
     return Measured.of(
         {"repeat": measurement, "findings": findings, "timeline": measurement.timeline, "tree": result.tree}
     )

@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"models": extractor()},
         r"type Sequential is given; accepted are paths of checkpoints, modules by id",
     ),
-    "models: a path": ({"models": Path("models"), "preprocessing": None}, r"'models'"),
+    "models: a path": ({"models": Path("models"), "preprocessing": None}, r"models: there is no such path"),
     "models: a class": ({"models": nn.Linear}, r"the class Linear is given"),
     "models: a generator": ({"models": (m for m in "a")}, r"type generator is given"),
     "ids: integers": ({"models": {0: extractor()}}, r"the id 0 is no text"),

@@ -15,6 +15,8 @@ from PIL import Image
 from alsatian import contents
 from alsatian.contents import Contents
 from alsatian.data.dataset import make_dataset
+from alsatian.data.gate import looks, pixels
+from alsatian.data.gate.bad_items import BadItemError
 from alsatian.data.images import image_files
 from alsatian.errors import ConfigError
 
@@ -83,13 +85,13 @@ def place(tmp_path: Path) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read from now on."""
     names: list[str] = []
-    digest = Contents._digest
+    find = Contents.find
 
-    def counted(wanted: list[str]) -> dict[str, tuple[contents.Stamp | None, str]]:
-        names.extend(Path(name).name for name in wanted)
-        return digest(wanted)
+    def counted(own: Contents, name: str) -> str:
+        names.append(Path(name).name)
+        return find(own, name)
 
-    monkeypatch.setattr(Contents, "_digest", staticmethod(counted))
+    monkeypatch.setattr(Contents, "find", counted)
     return names
 
 
@@ -266,3 +268,49 @@ def test_data_whose_file_has_gone_are_refused_in_a_line(images: Path) -> None:
     (images / "dog" / "03.bmp").unlink()
     with pytest.raises(ConfigError, match=r"03\.bmp: cannot be read"):
         assert data.digest
+
+
+def picture(path: Path, level: int) -> Path:
+    Image.fromarray(np.full((6, 9, 3), level, np.uint8)).save(path)
+    return path
+
+
+def test_images_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [picture(tmp_path / f"{i}.png", i) for i in range(3)]
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    let_settle()
+    looked: list[str] = []
+
+    def counted(path: Path) -> pixels.Seen:
+        looked.append(path.name)
+        return pixels.look(path)
+
+    monkeypatch.setattr(looks, "look", counted)
+    place = tmp_path / "kept" / "images"
+
+    def again() -> list[pixels.Seen]:
+        monkeypatch.setattr(looks, "_looks", looks._Looks(place))  # as another process has it
+        looked.clear()
+        seen = [looks.looked(path) for path in files]
+        with pytest.raises(BadItemError):
+            looks.looked(tmp_path / "bad.png")
+        looks.keep_looks()
+        return seen
+
+    first = again()
+    assert looked == ["0.png", "1.png", "2.png", "bad.png"]
+    assert again() == first == [pixels.look(path) for path in files]
+    assert looked == ["bad.png"]
+    Image.fromarray(np.full((5, 5), 7, np.uint8)).save(files[1])
+    assert [seen.mode for seen in again()] == ["RGB", "L", "RGB"]
+    assert looked == ["1.png", "bad.png"]
+    place.write_bytes(place.read_bytes()[:-9])
+    assert [seen.mode for seen in again()] == ["RGB", "L", "RGB"]
+    assert looked[0] == "0.png"
+
+
+def test_another_background_is_looked_at_anew(tmp_path: Path) -> None:
+    path = tmp_path / "clear.png"
+    Image.fromarray(np.zeros((4, 4, 4), np.uint8)).save(path)
+    white, grey = (looks.looked(pixels.ImagePath.on(colour, path)) for colour in ((255,) * 3, (9, 9, 9)))
+    assert white.notes != grey.notes == pixels.look(pixels.ImagePath.on((9, 9, 9), path)).notes

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models import flops
@@ -44,6 +45,14 @@ class Chosen(torch.nn.Module):
         return torch.fft.rfft(self.layer(pixels.mean((1, 2)))).real
 
 
+class Placed(Chosen):
+    """It makes a tensor where it runs."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, 8, 8) -> (N, 4)."""
+        return self.layer(pixels.mean((1, 2))) + torch.arange(4, device=pixels.device)
+
+
 def test_by_definition(tmp_path: Path, tiny: Any) -> None:
     models = ModelSet.from_modules(BlockStore(tmp_path), {"a": tiny("abcd"), "tied": Tied()}, SIZE)
     costs = costs_of_models(models)
@@ -71,6 +80,17 @@ def test_as_the_library_counts_the_whole_model(tmp_path: Path, make: Any, save: 
         body(**dict(zip(names, example, strict=True)))
     assert costs.total_flops == counter.get_total_flops() / 2 > 0
     assert costs.total_parameters == sum(p.numel() for p in body.parameters())
+
+
+def test_code_for_another_device_costs_the_same(tmp_path: Path) -> None:
+    module = Placed()
+    models = ModelSet.from_modules(BlockStore(tmp_path), {"a": module}, SIZE)
+    (candidate,) = models.candidates
+    chains = [split(module, SIZE.example(), device).segments for device in ("cpu", "meta")]
+    assert [flops._device(chain).type for chain in chains] == ["cpu", "meta"]
+    cpu, meta = (flops._found(candidate, chain, models.store) for chain in chains)
+    assert cpu == meta
+    assert meta.total_flops == 2 * 8 * 4
 
 
 def test_operators_without_a_formula_are_said(tmp_path: Path) -> None:

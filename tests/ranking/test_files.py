@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from alsatian.ranking import files, report, terminal
+from alsatian.ranking import files, report, tables, terminal
 from alsatian.ranking.result import Ranking
 from alsatian.records import ranking as records
 
@@ -55,3 +55,45 @@ def test_only_the_best_are_shown_and_the_rest_is_counted(found: Ranking, tmp_pat
     assert shown[:2] == list(found.ranked[:2])
     assert "… and 4 more in" in text
     assert "weighted Kendall's tau" in text
+
+
+def test_every_mark_beside_a_place_is_explained(found: Ranking, tmp_path: Path) -> None:
+    first, *others = found.record.ranked
+    marks = [{"tied": True, "equal": True}, {"tied": True}, {"equal": True}, {}]
+    plain = [
+        row.model_copy(update={"tied": False, "equal": False} | m) for row, m in zip(others, marks, strict=False)
+    ]
+    record = found.record.model_copy(update={"ranked": (first, *plain)})
+    assert [tables.cells(row, record)[0] for row in record.ranked] == ["1", "2≈=", "3≈", "4=", "5"]
+    text = printed(record, files.write(record, tmp_path))
+    assert "≈ 2 cannot be told from the first by these" in text
+    assert "= round and score are those of the model before" in text
+    unmarked = record.model_copy(update={"ranked": (first,)})
+    assert not any(
+        line.startswith(("≈", "=")) for line in printed(unmarked, {"report.html": tmp_path}).splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("work", "text"),
+    [
+        ({"block_items": 50, "alone": 200}, "sharing saved 75% of 200 runs of a block on an item"),
+        ({"block_items": 0, "alone": 0, "reused_items": 9}, "9 features taken from earlier searches"),
+        ({"block_items": 0, "alone": 0}, "nothing was computed"),
+        (
+            {"block_items": 8, "alone": 8, "reused_items": 1},
+            "sharing saved 0% of 8 runs of a block on an item; 1 feature taken from earlier searches",
+        ),
+    ],
+)
+def test_what_was_saved(work: dict[str, int], text: str) -> None:
+    assert tables.work_text(records.Work(bytes_read=0, distinct_bytes=1, total_bytes=2, **work)) == text
+
+
+def test_rankings_that_cannot_be_compared_have_no_tau(found: Ranking, tmp_path: Path) -> None:
+    pair = records.Agreement(proxies=("logistic", "ridge"), tau=None)
+    record = found.record.model_copy(update={"agreement": (pair,)})
+    text = "undefined: one gives all models the same score"
+    shown = " ".join(printed(record, files.write(record, tmp_path)).split())
+    assert f"logistic and ridge: weighted Kendall's tau {text}" in shown
+    assert text in (tmp_path / "report.html").read_text()

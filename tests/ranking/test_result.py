@@ -1,6 +1,8 @@
 """What ``alsatian.search`` returns: a table, the best model, its features, and models to go on with."""
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,8 @@ import alsatian
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import features_fingerprint
+from alsatian.proxies.base import Evaluation
+from alsatian.proxies.logistic import Logistic
 from alsatian.ranking.result import Ranking
 from alsatian.records import ranking as records
 from tests.ranking.conftest import IDS, pictures
@@ -75,6 +79,22 @@ def test_agreement_is_weighted_kendalls_tau_of_places(found: Ranking) -> None:
         ranks = [series.rank(method="dense").reindex(table["model"]) for series in map(_numbered, places)]
         assert pair.tau == pytest.approx(weightedtau(*ranks).statistic)
     assert len(found.record.agreement) == 3
+
+
+def test_one_score_for_all_agrees_with_nothing(tiny: Callable[[str], torch.nn.Module]) -> None:
+    """Kendall's tau divides by the number of pairs that a ranking tells apart."""
+
+    class Same(Logistic):
+        name: ClassVar[str] = "same"
+
+        def score(self, *given: object, **named: object) -> Evaluation:
+            return Evaluation(1.0)
+
+    result = alsatian.search(
+        {name: tiny(name) for name in ("aaaa", "bbbb")}, pictures(), preprocessing={"size": 8},
+        proxies=["logme", Same()], batch_size=16, schedule="exhaustive",
+    )  # fmt: skip
+    assert [pair.tau for pair in result.record.agreement] == [None]
 
 
 def _numbered(keys: "pd.Series[tuple[int, float]]") -> "pd.Series[int]":

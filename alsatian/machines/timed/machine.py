@@ -94,7 +94,7 @@ class _TimedScorer:
     ) -> Mapping[str, Scored]:
         train_items, test_items = (sum(batch.items for batch in part) for part in (train, test))
         with self.meter.part("proxy_scoring"):
-            dimension = features.get(models[0], test[:1]).shape[1] // VALUE_BYTES
+            dimension = features.held[models[0]][test[0].index].shape[1] // VALUE_BYTES
             self.clock.advance(self.costs.score_s(train_items, test_items, dimension))
         evaluation = Evaluation(self.scores(models[0], train_items))
         return dict.fromkeys(models, Scored({_PREDICTED: evaluation}))

@@ -139,7 +139,8 @@ class ListedSet:
             if not found.models and not found.refused:
                 raise ConfigError(f"{root}: holds no model")
         except ConfigError as error:
-            yield _Entry([word.text], os.path.realpath(root), word.text, refused=str(error))
+            names = [word.text, os.path.abspath(root)]
+            yield _Entry(names, os.path.realpath(root), word.text, refused=str(error))
             return
         left_out += found.left_out.values()
         for files in (found.models[key] for key in sorted(found.models)):
@@ -159,10 +160,10 @@ def _hub_entry(word: Word, candidate: Candidate) -> _Entry:
     """A model of the Hub, which its set has stored."""
     origin = candidate.metadata["hub"]
     source = f"hub:{origin['id']}@{origin['revision']}" if word.text.startswith("hub:") else word.text
-    return _Entry([origin["id"], candidate.id], candidate.id, source, stored=candidate.id)
+    return _Entry([origin["id"], candidate.id, f"hub:{candidate.id}"], candidate.id, source, stored=candidate.id)
 
 
 def _stored_entry(word: Word, known: Candidate | None) -> _Entry:
     """A model of the store, which is that of the path that it was read from."""
     key = origin_of(known).get("path") if known else None
-    return _Entry([word.value], key or word.value, f"store:{word.value}", stored=word.value)
+    return _Entry([word.value, f"store:{word.value}"], key or word.value, f"store:{word.value}", stored=word.value)

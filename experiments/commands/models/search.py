@@ -14,7 +14,7 @@ from experiments.configuration.console import plain
 HELP = "rank models of your own on data of your own"
 EXAMPLES = """examples:
   alsatian search checkpoints/ --data photographs/
-  alsatian search resnet.pth vit/ hub:google/vit-base-patch16-224 --data labels.csv
+  alsatian search resnet.pth vit/ hub:google/vit-base-patch16-224 --data a.csv
   alsatian search models.txt --data reviews.csv --proxy logistic,logme --top 10
 """
 BATCH = 32
@@ -24,52 +24,85 @@ BATCH = 32
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = "%(prog)s MODELS [MODELS ...] --data DATA [options]"
     parser.epilog = EXAMPLES
     parser.add_argument(
         "models",
         nargs="+",
         metavar="MODELS",
-        help="checkpoints, folders of them, ids in the store, hub:OWNER/NAME, timm:NAME, or a file that lists such",
+        help="folders, files of weights, store:ID, hub:OWNER/NAME, timm:NAME, torchvision:NAME, or a .txt file "
+        "with one of these a line",
     )
-    parser.add_argument("--data", required=True, metavar="DATA", help="a folder by class, a table, a saved dataset")
-    parser.add_argument("--test", metavar="DATA", help="the test part, if DATA is to train with alone")
-    parser.add_argument("--label", metavar="COLUMN", help="of a table: the column with the labels")
-    parser.add_argument(
-        "--labels", choices=("auto", "classes", "numbers"), default="auto", help="what labels are; default: auto"
+    _data(parser.add_argument_group("data"))
+    _search(parser.add_argument_group("search"))
+    _result(parser.add_argument_group("result"))
+
+
+def _data(group: argparse._ArgumentGroup) -> None:
+    """What is read, as :func:`alsatian.data.reading.read_data` calls it."""
+    group.add_argument(
+        "--data", required=True, metavar="DATA",
+        help="a folder with one folder a class, a table (.csv, .tsv, .jsonl, .parquet), what save_to_disk of "
+        "datasets wrote, or digits or docstrings",
+    )  # fmt: skip
+    group.add_argument(
+        "--test", metavar="DATA", help="such data with the test part; default: as DATA says, or drawn"
     )
-    parser.add_argument("--limit", type=int, metavar="ITEMS", help="so many items of the data; default: all")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="models to show; default: 5")
-    parser.add_argument(
-        "--proxy", default="logistic", metavar="NAME,…", help="what scores; the first decides; default: logistic"
+    group.add_argument("--limit", type=int, metavar="ITEMS", help="take so many items; default: all")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the shuffle and the draw; default: 0")
+    group.add_argument(
+        "--kind",
+        choices=("auto", "images", "texts"),
+        default="auto",
+        metavar="KIND",
+        help="images or texts, where it may be either",
     )
-    parser.add_argument("--memory", default="auto", metavar="SIZE", help="of blocks and intermediates, e.g. 8GiB")
-    parser.add_argument("--strategy", default="auto", metavar="NAME", help="how to search; default: auto")
-    parser.add_argument(
+    group.add_argument(
+        "--labels", choices=("auto", "classes", "numbers"), default="auto", metavar="KIND",
+        help="classes, or numbers to predict; default: what they look like",
+    )  # fmt: skip
+    group.add_argument("--item-column", metavar="NAME", help="of a table: texts, or paths of images")
+    group.add_argument("--label-column", metavar="NAME", help="of a table: the labels")
+    group.add_argument("--split-column", metavar="NAME", help="of a table: which part a row belongs to")
+    group.add_argument("--separator", metavar="TEXT", help="of a table's columns; default: a comma, a tab in .tsv")
+
+
+def _search(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--proxy", default="logistic", metavar="NAME,...", help="what scores; the first decides; default: logistic"
+    )
+    group.add_argument(
         "--schedule",
         metavar="NAME",
-        help="which models see how much data: halving (default), exhaustive, confident",
+        help="which models see how much data: halving (default), confident or exhaustive",
     )
-    parser.add_argument(
+    group.add_argument(
         "--layers", default="last", metavar="NAME",
         help="whose features are scored: last (default), mean over a model's layers, or best of them",
     )  # fmt: skip
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
-    parser.add_argument(
+    group.add_argument("--strategy", default="auto", metavar="NAME", help="how to search; default: auto")
+    group.add_argument(
+        "--memory", default="auto", metavar="SIZE", help="of blocks and intermediates, e.g. 8GiB; default: half of "
+        "what is free",
+    )  # fmt: skip
+    group.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+    group.add_argument(
         "--batch-size", type=int, default=BATCH, metavar="N", help=f"items of a batch; default: {BATCH}"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the data's shuffle; default: 0")
-    parser.add_argument(
-        "--store", type=Path, default=Path("store"), metavar="DIR", help="keeps models; default: store"
+    group.add_argument(
+        "--store", type=Path, default=Path("store"), metavar="DIR", help="keeps models and features; default: store"
     )
-    parser.add_argument(
+    group.add_argument("--no-reuse", action="store_true", help="neither take nor keep features of other searches")
+    group.add_argument("--skip-bad", action="store_true", help="go on without models and items that cannot be used")
+
+
+def _result(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--top", type=int, default=5, metavar="N", help="models to show; default: 5")
+    group.add_argument(
         "--out", type=Path, default=Path("results/search"), metavar="DIR",
         help="for ranking.csv, ranking.json and report.html; default: results/search",
     )  # fmt: skip
-    parser.add_argument("--no-reuse", action="store_true", help="neither take nor keep features of other searches")
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="go on without models and items that cannot be used"
-    )
-    parser.add_argument("--json", action="store_true", help="print ranking.json and nothing else")
+    group.add_argument("--json", action="store_true", help="print ranking.json and nothing else")
 
 
 def handle(options: argparse.Namespace, console: Console) -> int:
@@ -77,16 +110,20 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if options.top < 1:
         raise ConfigError(f"--top {options.top}: must be at least 1")
     from alsatian.api import search  # slow
+    from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
     from alsatian.ranking import files, terminal
     from experiments.search.live import Live
 
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
+    keep_in(options.store)
     with Live(heard) as live:
         data = read_data(
             options.data, test=options.test, limit=options.limit, seed=options.seed, labels=options.labels,
-            label_column=options.label, on_bad_item="skip" if options.skip_bad else "raise",
+            kind=options.kind, item_column=options.item_column, label_column=options.label_column,
+            split_column=options.split_column, separator=options.separator,
+            on_bad_item="skip" if options.skip_bad else "raise",
         )  # fmt: skip
         if data.summary is not None:
             for line in data.summary.text(data.name, min(heard.width, 80)).splitlines():

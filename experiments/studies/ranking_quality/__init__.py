@@ -34,7 +34,7 @@ class Target:
     Attributes:
         words: overrides as on the command line.
         sizes: settings with their values, usually and with ``--ci``.
-        rates: learning rates to choose from.
+        rates: learning rates to choose from, or the one to take.
         batch_size: items of a step.
         epochs: of a fine-tune.
     """
@@ -71,7 +71,7 @@ TARGETS: Mapping[str, Target] = {
             "dataset.test_share=0.7",
         ),
         {"dataset.items": (480, 120), "model_set.count": (8, 3)},
-        rates=(2e-5, 1e-4),
+        rates=(1e-4,),
         batch_size=16,
     ),
     "photographs": Target(

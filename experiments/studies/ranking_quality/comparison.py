@@ -12,7 +12,7 @@ from alsatian.records import FineTune
 from alsatian.searching.confident import Confident
 from alsatian.searching.schedules import Exhaustive, Halving, Schedule
 from experiments.studies.ranking_quality.measures import drawn_orders, order, pearson, regret, weighted_tau
-from experiments.studies.ranking_quality.page import CEILING, RANDOM, SIZE, TOP
+from experiments.studies.ranking_quality.page import RANDOM, REPEATED, SIZE, TOP
 from experiments.studies.ranking_quality.scoring import Bench, Split, features, play, train_batches
 
 SCHEDULES: tuple[Schedule, ...] = (Exhaustive(), Halving(), Confident())
@@ -72,7 +72,7 @@ def controls(by_seed: np.ndarray, sizes: np.ndarray) -> Rows:
     seeds = by_seed.shape[1]
     for seed in range(seeds) if seeds > 1 else ():
         others = np.delete(by_seed, seed, axis=1).mean(axis=1)
-        rows.append({"order": CEILING, "split": seed, **quality(others, by_seed[:, seed])})
+        rows.append({"order": REPEATED, "split": seed, **quality(others, by_seed[:, seed])})
     for name, scores in ((SIZE, sizes), (RANDOM, np.zeros(len(truth)))):
         drawn = drawn_orders(scores, seed=0)
         # Candidates of one size are tied; a random order has no ties.

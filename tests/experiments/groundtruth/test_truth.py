@@ -104,6 +104,13 @@ def test_of_equal_rates_the_first_is_taken(models: ModelSet, dataset: Dataset) -
     assert found.learning_rate == 1e-10
 
 
+def test_a_single_rate_is_taken_untried(models: ModelSet, dataset: Dataset) -> None:
+    several = fine_tune(models, "m1", dataset, TUNING, 0)
+    alone = fine_tune(models, "m1", dataset, TUNING.model_copy(update={"learning_rates": (3e-2,)}), 0)
+    assert (alone.tried, alone.learning_rate) == ((), several.learning_rate)
+    assert alone.accuracy == several.accuracy
+
+
 def test_test_items_decide_nothing_but_the_accuracy(models: ModelSet, dataset: Dataset) -> None:
     swapped = dataclasses.replace(dataset, test_labels=1 - dataset.test_labels)
     ours, theirs = (fine_tune(models, "m0", one, TUNING, 0) for one in (dataset, swapped))

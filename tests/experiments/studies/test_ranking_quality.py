@@ -29,7 +29,7 @@ from experiments.groundtruth import truth as groundtruth
 from experiments.studies.ranking_quality import TARGETS, Target
 from experiments.studies.ranking_quality.comparison import SCHEDULES, compare, controls, quality
 from experiments.studies.ranking_quality.measures import drawn_orders, order, pearson, regret, weighted_tau
-from experiments.studies.ranking_quality.page import CEILING, RANDOM, SIZE, page
+from experiments.studies.ranking_quality.page import RANDOM, REPEATED, SIZE, page
 from experiments.studies.ranking_quality.scoring import Bench, Split, features, play, train_batches
 from tests.experiments.studies.conftest import Study, Written
 
@@ -104,9 +104,9 @@ def test_drawn_orders_keep_to_the_scores_and_draw_the_rest() -> None:
 def test_controls_are_what_can_be_expected() -> None:
     by_seed = np.stack([TRUTH, TRUTH, TRUTH], axis=1)
     rows = controls(by_seed, np.array([1, 9, 7, 7]))
-    named_rows = {name: [row for row in rows if row["order"] == name] for name in (CEILING, SIZE, RANDOM)}
-    assert [row["tau"] for row in named_rows[CEILING]] == pytest.approx([1, 1, 1])
-    assert {row["regret_1"] for row in named_rows[CEILING]} == {0}
+    named_rows = {name: [row for row in rows if row["order"] == name] for name in (REPEATED, SIZE, RANDOM)}
+    assert [row["tau"] for row in named_rows[REPEATED]] == pytest.approx([1, 1, 1])
+    assert {row["regret_1"] for row in named_rows[REPEATED]} == {0}
     (size,), (anything,) = named_rows[SIZE], named_rows[RANDOM]
     assert (size["regret_1"], size["regret_3"]) == (0, 0)
     assert size["tau"] == weighted_tau(TRUTH, np.array([1, 9, 7, 7]))
@@ -115,7 +115,7 @@ def test_controls_are_what_can_be_expected() -> None:
     triples = [regret(TRUTH, three, 3) for three in itertools.permutations(range(4), 3)]
     assert anything["regret_3"] == pytest.approx(np.mean(triples), rel=0.15)
     assert anything["tau"] == pytest.approx(0, abs=0.1)
-    assert not [row for row in controls(by_seed[:, :1], np.arange(4)) if row["order"] == CEILING]
+    assert not [row for row in controls(by_seed[:, :1], np.arange(4)) if row["order"] == REPEATED]
 
 
 def test_candidates_of_one_size_are_in_no_order() -> None:
@@ -198,7 +198,7 @@ def test_rows_of_a_target(models: ModelSet, dataset: Dataset) -> None:
     rows = compare(models, dataset, found, [named("knn"), named("nearest_centroid")], splits=2)
     assert [row["accuracy"] for row in rows["candidates"]] == pytest.approx([i / 10 + 0.05 for i in range(6)])
     orders = [row["order"] for row in rows["rankings"]]
-    assert orders == [CEILING, CEILING, SIZE, RANDOM, "knn", "knn", "nearest_centroid", "nearest_centroid"]
+    assert orders == [REPEATED, REPEATED, SIZE, RANDOM, "knn", "knn", "nearest_centroid", "nearest_centroid"]
     assert len(rows["schedules"]) == 2 * 2 * 3
     for row in rows["schedules"]:
         assert 0 <= row["regret"] <= 50
@@ -263,7 +263,7 @@ def test_a_truth_that_seeds_disagree_on_is_doubted(taus: tuple[float, ...], doub
     rankings = [
         {
             "target": "digits",
-            "order": CEILING,
+            "order": REPEATED,
             "split": i,
             "tau": t,
             "pearson": 0.5,

@@ -106,6 +106,18 @@ def test_one_model_named_twice_is_one(here: Path, store: BlockStore) -> None:
     assert ids(ListedSet(models="runs").open(store)) == ["a", "b"]
 
 
+def test_no_name_is_taken_twice(here: Path, store: BlockStore) -> None:
+    """Whatever the store and the folders call their models."""
+    save_vit(vit(), here / "elsewhere" / "a")
+    add_path(store, here / "elsewhere")
+    save_vit(vit(seed=1), here / "runs" / "a")
+    assert ids(ListedSet(models=["runs/a", "store:a"]).open(store)) == ["runs/a", "store:a"]
+    (here / "a").mkdir()
+    models = ListedSet(models=["a", "store:a", "runs"], on_bad_model="exclude").open(store)
+    assert ids(models) == ["store:a", "runs/a"]
+    assert list(models.refused) == [str(here / "a")]
+
+
 def test_copies_are_models_of_their_own_but_are_read_once(
     here: Path, store: BlockStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

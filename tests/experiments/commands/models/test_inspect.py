@@ -12,7 +12,7 @@ from alsatian.errors import SplitError
 from alsatian.models.inspection import BlockFacts
 from alsatian.models.sets.folder import add_path
 from experiments import cli
-from experiments.commands.inspect import runs
+from experiments.commands.models.inspect import runs
 from tests.models.reading.checkpoint_files import bert, save_bert, save_vit, vit, write_lora
 
 
