@@ -14,7 +14,7 @@ from torch import nn
 import alsatian
 from alsatian.blocks.store import BlockStore
 from alsatian.data.digits import digits
-from alsatian.errors import AlsatianError, BadModelError, ConfigError
+from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import features_fingerprint
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Evaluation
@@ -250,6 +250,18 @@ def test_a_model_with_a_broken_layer_is_excluded(
     assert ours == {key: truth[choice][key] for key in ours}
 
 
+@pytest.mark.parametrize("choice", ["best", "mean"])
+def test_a_model_with_a_damaged_block_is_excluded(tmp_path: Path, choice: str) -> None:
+    store = BlockStore(tmp_path)
+    models = ModelSet.from_modules(store, {model: stack(model) for model in ("bbbb", "aaaa")}, PREPROCESSING)
+    store.block_path(models.candidates[0].blocks[1].identity).write_bytes(b"damaged")
+    with pytest.raises(StoreError, match="damaged block of model 'bbbb"):
+        search(models, choice)
+    found = search(models, choice, on_bad_model="exclude")
+    assert found.ranked == ("aaaa", "bbbb")
+    assert list(found.excluded) == ["bbbb"]
+
+
 def test_layers_of_several_sizes_have_no_mean(family: ModelSet) -> None:
     models = only(family, "aaaa", "odd")
     with pytest.raises(BadModelError) as error:
@@ -277,8 +289,13 @@ def test_what_cannot_be_is_refused_in_one_line(models: ModelSet, changes: Mappin
     assert "\n" not in str(error.value)
 
 
-def test_a_prediction_counts_models_and_not_layers(models: ModelSet) -> None:
-    found = search(models, "best", hardware="quick")
+@pytest.mark.parametrize(("schedule", "rounds"), [("halving", [5, 3, 2]), ("exhaustive", [5]), ("adaptive", None)])
+def test_a_prediction_counts_models_and_not_layers(
+    models: ModelSet, truth: Mapping[str, Truth], schedule: str, rounds: list[int] | None
+) -> None:
+    found = search(models, "best", hardware="quick", schedule=schedule)
+    check(found, truth["best"])
     assert found.expected is not None
-    assert [count for count, _, _ in found.expected.rounds] == [5, 3, 2]
+    counts = [count for count, _, _ in found.expected.rounds]
+    assert counts == (rounds or [len(one.scores) for one in found.rounds])
     assert 0 <= found.expected.saving < 1
