@@ -23,14 +23,21 @@ from alsatian.arguments import (
     strategy_of,
     whole_number_of,
 )
-from alsatian.assembly import budgets_of, checkpoint_in, earlier_features, heads_for, measured, opened, scope_of
+from alsatian.assembly import (
+    budgets_of,
+    checkpoint_in,
+    cost_model,
+    earlier_features,
+    heads_for,
+    measured,
+    opened,
+    prepare_proxies,
+    scope_of,
+)
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.segment import Segment
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
-from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
-from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.reading import read_data
 from alsatian.errors import ConfigError
@@ -40,7 +47,6 @@ from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.modules import preprocessing_of
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
-from alsatian.proxies.named import check_labels
 from alsatian.ranking.result import Ranking
 from alsatian.records.ranking import LayerChoice
 from alsatian.runtime.loading.settings import LoaderSettings
@@ -154,8 +160,7 @@ def search(
     folder, root = folder_of("checkpoint", checkpoint), folder_of("store", store)
     Budgets.of(budget).check_device(place.type)
     dataset = read_data(data, limit=limit)
-    for scorer in scorers:
-        check_labels(scorer, dataset.classes)
+    prepare_proxies(scorers, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.taking(dataset.modality, on_bad_model)
@@ -229,22 +234,3 @@ def predict(
     draws = drawn_scores(whole_number_of("seed", seed)) if scores is None else function_of("scores", scores)
     planned = Search.of(candidates, batches, strategy_of(strategy), loader, budget).with_costs(costs)
     return planned.predict(costs, draws, instance("file_bytes", file_bytes, dict, "None"))
-
-
-def cost_model(
-    hardware: Hardware,
-    candidates: Sequence[Candidate],
-    dataset: Dataset,
-    storage: Storage,
-    segments: Mapping[str, Segment] | None = None,
-    like: str | None = None,
-) -> CostModel:
-    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
-
-    For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
-
-    Raises:
-        ConfigError: the hardware does not know an architecture.
-    """
-    item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)

@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 
 import torch
 
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.keys import keys_for
+from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
 from alsatian.costs.profiling.quick import quick_profile
-from alsatian.data.dataset import Dataset
+from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
@@ -22,7 +26,8 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
-from alsatian.proxies.base import Head, Proxy, needs_head
+from alsatian.proxies.base import Head, Proxy, import_libraries, needs_head
+from alsatian.proxies.named import check_labels
 from alsatian.proxies.several import as_one
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
@@ -30,6 +35,7 @@ from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import empty_device_cache, free_bytes
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
+from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.units import parse_bytes
 
@@ -149,6 +155,17 @@ def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
     return None if folder is None else Checkpoint(folder, digest_json(list(facts)))
 
 
+def prepare_proxies(proxies: Sequence[Proxy], classes: int) -> None:
+    """Check that ``proxies`` take the labels, classes or (0 of them) numbers, and import what they need.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    for proxy in proxies:
+        check_labels(proxy, classes)
+    import_libraries(proxies)
+
+
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
     """The candidates' own classifiers, if one of ``proxies`` needs them.
 
@@ -193,3 +210,22 @@ def measured(
         empty_device_cache(meter.device)
         meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
         return None
+
+
+def cost_model(
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    dataset: Dataset,
+    storage: Storage,
+    segments: Mapping[str, Segment] | None = None,
+    like: str | None = None,
+) -> CostModel:
+    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
+
+    For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
+
+    Raises:
+        ConfigError: the hardware does not know an architecture.
+    """
+    item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
+    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)

@@ -39,7 +39,7 @@ def html(record: Ranking) -> str:
 def cells(row: RankedModel, record: Ranking, error: bool = True) -> list[str]:
     """A row for people: place, model, score, further scores, round, size, cost."""
     mark = (TIED if row.tied else "") + (EQUAL if row.equal else "")
-    score = "–" if row.score is None else f"{row.score:.4g}" if abs(row.score) >= 100 else f"{row.score:.4f}"
+    score = "–" if row.score is None else score_text(row.score)
     if error and row.standard_error is not None:
         score = f"{score} ±{row.standard_error:.4f}"
     further = [f"{row.further[name]:.4g}" if name in row.further else "–" for name in record.proxies[1:]]
@@ -54,6 +54,11 @@ def cells(row: RankedModel, record: Ranking, error: bool = True) -> list[str]:
         format_bytes(row.bytes) if row.bytes else "–",
         cost,
     ]
+
+
+def score_text(score: float) -> str:
+    """With four digits behind the point; with four digits in all where these would be too many or only zeros."""
+    return f"{score:.4f}" if score == 0 or 0.001 <= abs(score) < 100 else f"{score:.4g}"
 
 
 def titles(record: Ranking) -> list[str]:

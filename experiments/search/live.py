@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
+from alsatian.ranking.tables import score_text
 from alsatian.runtime.reuse.feature_cache import Reused
 from alsatian.runtime.scorer import Scored
 from alsatian.searching.outlook import Outlook
@@ -110,17 +111,17 @@ class Live(Watcher):
         leader = max(self._scored, key=lambda model: self._scored[model].score)
         name = printable(leader)
         short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
-        return f"{self._what}, best {short} {self._scored[leader].score:.4f}"
+        return f"{self._what}, best {short} {score_text(self._scored[leader].score)}"
 
     def round_ends(self, number: int, result: RoundResult, left: Sequence[str]) -> None:
         of = f"/{len(self._expected.rounds)}" if self._expected else ""
         leader = max(result.scores, key=lambda model: result.scores[model], default=None)
-        best = "no model has a score" if leader is None else f"best {leader} {result.scores[leader]:.4f}"
+        best = "no model has a score" if leader is None else f"best {leader} {score_text(result.scores[leader])}"
         stay = f", {len(left)} {'stays' if len(left) == 1 else 'stay'}" if left else ""
         items = f"{result.train_items:,}+{self._test_items:,} items"
         self.say(
             f"{f'Round {number}{of}'.ljust(_COLUMN - 1)} {count_text(len(result.scores), 'model')}, {items}{stay}; "
-            f"{best}; {duration(self._clock() - self._begin)}"
+            f"{best}; after {duration(self._clock() - self._begin)}"
         )
 
     def _left(self) -> str:

@@ -110,11 +110,19 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if options.top < 1:
         raise ConfigError(f"--top {options.top}: must be at least 1")
     from alsatian.api import search  # slow
+    from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
+    from alsatian.blocks.store import BlockStore
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
+    from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
     from experiments.search.live import Live
 
+    # What is misspelt is said before any data are read, which may take long.
+    proxies, strategy = proxies_of(options.proxy), strategy_of(options.strategy)
+    schedule = None if options.schedule is None else schedule_of(options.schedule)
+    batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
+    words_of(options.models, BlockStore(options.store).model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
     keep_in(options.store)
@@ -130,8 +138,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=options.proxy, strategy=options.strategy, schedule=options.schedule, layers=options.layers,
-            batch_size=options.batch_size, memory=options.memory, hardware="quick", device=options.device,
+            proxies=proxies, strategy=strategy, schedule=schedule, layers=options.layers,
+            batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
     record = result.record.model_copy(

@@ -22,8 +22,6 @@ from tests.contracts.mixed_checkpoints import VIT, vit, write
 # One worker reads the shared models, once.
 pytestmark = pytest.mark.xdist_group("search")
 
-# What errors about data ask people to state.
-READ_DATA = ("kind", "labels", "item_column", "label_column", "split_column", "separator", "test", "limit", "seed")
 NAMES = ("base", "one", "two", "three")
 Search = Callable[..., int]
 
@@ -190,43 +188,6 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
     assert search(*words) == 1
     assert message in capsys.readouterr().err
     assert not Path("results").exists()
-
-
-@pytest.mark.parametrize(
-    ("columns", "separator", "missing", "words"),
-    [
-        (("file", "image", "label"), ",", "state item_column", ("--item-column", "image")),
-        (("path", "price"), ",", "state label_column", ("--label-column", "price")),
-        (("path", "label"), ";", "state separator", ("--separator", ";")),
-        (("path", "label", "part"), ",", "", ("--split-column", "part")),
-    ],
-)
-def test_what_an_error_asks_for_is_an_option(
-    search: Search, folder: Path, capsys: pytest.CaptureFixture[str],
-    columns: tuple[str, ...], separator: str, missing: str, words: tuple[str, str],
-) -> None:  # fmt: skip
-    paths = sorted(Path("images").rglob("*.png"))
-    table = pd.DataFrame({"path": map(str, paths), "label": [path.parent.name for path in paths]})
-    named = {"file": "path", "image": "path", "price": "label"}
-    table["part"] = ["test" if i % 3 == 0 else "train" for i in range(len(table))]
-    frame = pd.DataFrame({name: table[named.get(name, name)] for name in columns})
-    frame.to_csv("table.csv", sep=separator, index=False)
-    asked = ["models/base", "--data", "table.csv", "--limit", "30", "--store", str(folder / "store")]
-    if missing:
-        assert search(*asked, "alone") == 1
-        assert missing in capsys.readouterr().err
-    assert search(*asked, *words, "alone") == 0
-    assert f"column '{words[1]}'" in capsys.readouterr().out or separator == ";"
-
-
-def test_the_help_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit, match="0"):
-        main(["search", "--help"])
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
-    options = {line.split()[0] for line in lines if line.startswith("  --")}
-    assert {f"--{name.replace('_', '-')}" for name in READ_DATA} <= options
 
 
 def test_a_bad_checkpoint_can_be_left_out(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
