@@ -166,7 +166,7 @@ def search(
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.taking(dataset.modality, on_bad_model)
     models, candidates, groups = scope = scope_of(choice, fitting, on_bad_model, place)
-    earlier = earlier_features(flag_of("reuse", reuse), candidates, dataset, batch_size, place)
+    earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place)
     dataset = earlier.dataset
     budgets = budgets_of(budget, memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)

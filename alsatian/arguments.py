@@ -12,7 +12,7 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
-from alsatian.proxies.base import Proxy, name_of
+from alsatian.proxies.base import Proxy, name_of, needs_head
 from alsatian.records.ranking import LAST, LAYERS, LayerChoice
 from alsatian.searching.named import named, schedule_named
 from alsatian.searching.schedules import Schedule
@@ -123,7 +123,7 @@ def layers_of(value: Any, scorers: Sequence[Proxy]) -> LayerChoice:
     """
     if value not in LAYERS:
         raise ConfigError(f"layers={value}: {nearest(str(value), LAYERS)}")
-    needy = [name_of(proxy) for proxy in scorers if getattr(proxy, "needs_head", False)]
+    needy = [name_of(proxy) for proxy in filter(needs_head, scorers)]
     if value != LAST and needy:
         raise ConfigError(f"layers={value}: proxy {needy[0]} scores a model's own classifier; choose layers={LAST}")
     chosen: LayerChoice = value

@@ -141,14 +141,13 @@ class Earlier(NamedTuple):
     reused: Reused | None
 
 
-def earlier_features(
-    reuse: bool, models: ModelSet, dataset: Dataset, batch_size: int, device: torch.device
-) -> Earlier:
-    """What earlier searches leave to a search of ``models``; nothing without ``reuse``."""
+def earlier_features(reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device) -> Earlier:
+    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``."""
     if not reuse:
         return Earlier(dataset, {}, unkept, None)
-    session = FeatureCache(models.store.features).session(models.candidates, dataset, batch_size, device)
-    return Earlier(session.dataset, session.features, session.keep, session.reused)
+    candidates, what = scope.candidates, "layer" if scope.layers.of else "model"
+    session = FeatureCache(candidates.store.features).session(candidates.candidates, dataset, batch_size, device)
+    return Earlier(session.dataset, session.features, session.keep, replace(session.reused, what=what))
 
 
 def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:

@@ -123,7 +123,8 @@ class Round(Record):
 
     ``failed`` says why models have no score, ``standard_errors`` is about scores that are means over test items,
     ``further`` has scores by further proxies, by proxy and model, and ``notes`` what is said beside a model's.
-    ``layers`` has the number of the layer, from 1, that a score is that of, where one was chosen.
+    ``layers`` has the number of the layer, from 1, that a score is that of, where one was chosen, and ``norms`` the
+    median length of each model's features.
     """
 
     train_items: Annotated[Count, Field(ge=1)]
@@ -135,6 +136,7 @@ class Round(Record):
     further: dict[str, dict[str, Number]] = {}
     notes: dict[str, tuple[Text, ...]] = {}
     layers: dict[str, Count] = {}
+    norms: dict[str, Number] = {}
 
 
 class Prediction(Record):

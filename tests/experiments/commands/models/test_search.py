@@ -209,3 +209,27 @@ def test_numbers_are_scored_by_ridge_regression(search: Search, capsys: pytest.C
     assert found.proxies == ("ridge",)
     assert "ridge" in capsys.readouterr().out
     assert "classes=1)" in report.snippet(found)[-1]
+
+
+@pytest.mark.parametrize("choice", ["best", "mean"])
+def test_inner_layers(search: Search, choice: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--layers", choice) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    found = records.Ranking.of(document())
+    layers = vit(0).config.num_hidden_layers
+    assert {row.layers for row in found.ranked} == {layers}
+    table = pd.read_csv("results/search/ranking.csv")
+    page = Path("results/search/report.html").read_text()
+    if choice == "best":
+        assert all(1 <= (row.layer or 0) <= layers for row in found.ranked)
+        assert f"A score is the best of a model's {layers} layers" in printed
+        assert f"{found.ranked[0].layer}/{layers}" in printed
+        assert ">Layer</th>" in page
+        assert list(table["layer"]) == [row.layer for row in found.ranked]
+    else:
+        assert f"Features are the mean over a model's {layers} layers" in printed
+        assert {row.layer for row in found.ranked} == {None}
+        assert "layer" not in table
+        assert ">Layer</th>" not in page
+    assert search("--layers", "middle") == 1
+    assert "layers=middle: valid are: best, last, mean" in " ".join(capsys.readouterr().err.split())
