@@ -122,7 +122,7 @@ class Round(Record):
     """Scores on the first ``train_items`` training items; digests of the features where asked for (``verify``).
 
     ``failed`` says why models have no score. By model also: ``standard_errors`` of scores that are means over test
-    items, ``notes`` on scores, ``layers`` (the number of the chosen one, from 1) and ``norms`` (the median length of
+    items, ``notes`` on scores, ``layers`` (the number of the chosen one, from 1), ``norms`` (median length of the
     features). ``further`` has scores by further proxies, by proxy and model.
     """
 
