@@ -15,6 +15,7 @@ from alsatian.arguments import (
     folder_of,
     function_of,
     instance,
+    layers_of,
     models_of,
     proxies_of,
     resolve_device,
@@ -22,30 +23,35 @@ from alsatian.arguments import (
     strategy_of,
     whole_number_of,
 )
-from alsatian.assembly import budgets_of, earlier_features, heads_for, measured, opened
+from alsatian.assembly import (
+    budgets_of,
+    checkpoint_in,
+    cost_model,
+    earlier_features,
+    heads_for,
+    measured,
+    opened,
+    ready,
+    scope_of,
+)
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.segment import Segment
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
-from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
-from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.reading import read_data
 from alsatian.errors import ConfigError
-from alsatian.fingerprint import digest_json
 from alsatian.machines.real import real_machine
 from alsatian.machines.timed.machine import Scores
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.modules import preprocessing_of
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy
-from alsatian.proxies.named import check_labels
 from alsatian.ranking.result import Ranking
+from alsatian.records.ranking import LayerChoice
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
-from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.outlook import Outlook, outlook
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.schedules import Adaptive, Schedule
@@ -64,6 +70,7 @@ def search(
     proxies: Proxy | str | Sequence[Proxy | str] | None = None,
     strategy: Strategy | str | None = None,
     schedule: Schedule | str | None = None,
+    layers: LayerChoice = "last",
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     limit: int | None = None,
     batch_size: int = 128,
@@ -93,10 +100,13 @@ def search(
             dataset, or raw items and labels, of which a fifth will be test items. Items are images
             (N, H, W[, 3]) uint8, or a list of such images, PIL images, texts or paths of image files; labels one
             class an item, or numbers. A dataset of PyTorch that gives pairs of these will do, too.
-        proxies: what scores features, or names; the first decides which models stay. ``"logistic"`` by default.
+        proxies: what scores features, or names; the first decides which models stay. By default ``"logistic"``, for
+            numbers ``"ridge"``.
         strategy: schedule, sharing, order and cache policy, or a name: base, shift, shared_prefix, alsatian (the
             default) or auto.
         schedule: another one than the strategy's, or its name: exhaustive, halving, confident, ….
+        layers: ``"last"`` scores a model's own features. ``"mean"`` scores the mean over its layers' features,
+            ``"best"`` the layer with the highest score, which is optimistic, as a maximum of many.
         preprocessing: what prepares the input of ``models`` given as modules: one for all, or one for each by id;
             each is a preprocessing, or settings of images such as ``{"size": 224}``.
         limit: so many items of the data, in the classes' proportions; all by default.
@@ -131,11 +141,11 @@ def search(
     Raises:
         AlsatianError: a setting, model or file is not usable; the message says which and why.
     """
-    given, scorers = models_of(models), proxies_of(proxies)
+    given, chosen = models_of(models), proxies_of(proxies)
     plan = strategy_of(strategy) or Strategy()
     if schedule is not None:
         plan = replace(plan, schedule=schedule_of(schedule))
-    batch_size, place = batch_size_of(batch_size), resolve_device(device)
+    choice, batch_size, place = layers_of(layers, chosen), batch_size_of(batch_size), resolve_device(device)
     prepares: Mapping[str, Preprocessing] = {}
     if isinstance(given, dict):
         prepares = preprocessing_of(preprocessing, given)
@@ -151,33 +161,31 @@ def search(
     folder, root = folder_of("checkpoint", checkpoint), folder_of("store", store)
     Budgets.of(budget).check_device(place.type)
     dataset = read_data(data, limit=limit)
-    for scorer in scorers:
-        check_labels(scorer, dataset.classes)
+    scorers = ready(chosen, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
-    models = whole.models.taking(dataset.modality, on_bad_model)
-    earlier = earlier_features(flag_of("reuse", reuse), models, dataset, batch_size, place)
+    fitting = whole.models.taking(dataset.modality, on_bad_model)
+    models, candidates, groups = scope = scope_of(choice, fitting, on_bad_model, place)
+    earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place)
     dataset = earlier.dataset
     budgets = budgets_of(budget, memory, models, place)
-    planned = Search.of(models.candidates, dataset.batches(batch_size), plan, loader, budgets)
+    planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)
     expected: Outlook | None = None
     if quick or planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
         known = known or measured(models, dataset, scorers, batch_size, meter, quick)
         if known is not None:
-            costs = cost_model(known, models.candidates, dataset, regime, models.segments)
+            costs = cost_model(scope.costs_on(known), candidates.candidates, dataset, regime, candidates.segments)
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs, earlier.features) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
     with real_machine(
-        models, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
+        candidates, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
         heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
     ) as machine:  # fmt: skip
         machine.restore(earlier.features)
-        kept = None
-        if folder is not None:
-            schedule = repr(planned.strategy.schedule)
-            key = [models.digest, dataset.digest, batch_size, repr(scorers), schedule, place.type, verify]
-            kept = Checkpoint(folder, digest_json(key))
+        rule = repr(planned.strategy.schedule)
+        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, choice]
+        kept = checkpoint_in(folder, *facts)
         found = planned.run(machine, on_bad_model, kept, watcher).without(models.refused)
     return Ranking(
         **vars(replace(found, data=dataset.summary)),
@@ -186,6 +194,7 @@ def search(
         proxies=scorers,
         batch_size=batch_size,
         strategy=planned.strategy,
+        layers=groups,
         expected=expected,
         device=place,
         known={model: set(batches) for model, batches in earlier.features.items()},
@@ -226,22 +235,3 @@ def predict(
     draws = drawn_scores(whole_number_of("seed", seed)) if scores is None else function_of("scores", scores)
     planned = Search.of(candidates, batches, strategy_of(strategy), loader, budget).with_costs(costs)
     return planned.predict(costs, draws, instance("file_bytes", file_bytes, dict, "None"))
-
-
-def cost_model(
-    hardware: Hardware,
-    candidates: Sequence[Candidate],
-    dataset: Dataset,
-    storage: Storage,
-    segments: Mapping[str, Segment] | None = None,
-    like: str | None = None,
-) -> CostModel:
-    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
-
-    For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
-
-    Raises:
-        ConfigError: the hardware does not know an architecture.
-    """
-    item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)

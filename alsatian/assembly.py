@@ -2,30 +2,41 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
+from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
-from alsatian.costs.hardware import Hardware
+from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.keys import keys_for
+from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
 from alsatian.costs.profiling.quick import quick_profile
-from alsatian.data.dataset import Dataset
+from alsatian.costs.profiling.several import as_one
+from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
+from alsatian.fingerprint import digest_json
+from alsatian.models.inner.candidates import layer_candidates, of_one_size
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
-from alsatian.proxies.base import Head, Proxy, needs_head
-from alsatian.proxies.several import as_one
+from alsatian.proxies.base import Head, Proxy, import_libraries, needs_head
+from alsatian.proxies.named import check_labels, usual
+from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import empty_device_cache, free_bytes
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
+from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.checkpoint import Checkpoint
 from alsatian.units import parse_bytes
 
 STORE = "store"
@@ -75,6 +86,45 @@ def opened(
     return Opened(words.open(BlockStore(store or STORE), device.type, progress))
 
 
+class Scope(NamedTuple):
+    """What is extracted and scored of models.
+
+    Attributes:
+        models: that can be scored so; the others are refused.
+        candidates: whose features are extracted: the models, or all of their layers.
+        layers: which of them belong to one model.
+    """
+
+    models: ModelSet
+    candidates: ModelSet
+    layers: Layers
+
+    def costs_on(self, hardware: Hardware) -> Hardware:
+        """``hardware``, which knows the models, with blocks that pool layers; these are taken to cost nothing."""
+        own = {segment.fingerprint for segment in self.models.segments.values()}
+        all_code = {segment.fingerprint for segment in self.candidates.segments.values()}
+        free = dict.fromkeys(all_code - own, SegmentCost(((1, 0.0),)))
+        return replace(hardware, segments={**hardware.segments, **free})
+
+
+def scope_of(choice: LayerChoice, models: ModelSet, on_bad_model: str, device: torch.device) -> Scope:
+    """``models`` as they are, or with all of their layers, as ``choice`` says.
+
+    Raises:
+        BadModelError: layers differ in size, so that they have no mean, and such models are not to be excluded.
+        StoreError: the blocks that pool cannot be written.
+    """
+    if choice == LAST:
+        return Scope(models, models, WHOLE)
+    candidates, ids = layer_candidates(models, device)
+    if choice == MEAN:
+        models = of_one_size(models, candidates, ids, on_bad_model)
+        ids = {candidate.id: ids[candidate.id] for candidate in models.candidates}
+        wanted = {layer for own in ids.values() for layer in own}
+        candidates = replace(candidates, candidates=tuple(c for c in candidates.candidates if c.id in wanted))
+    return Scope(models, candidates, Layers(choice, ids))
+
+
 class Earlier(NamedTuple):
     """The items of a search, in the order in which most features of earlier searches can be reused.
 
@@ -91,14 +141,31 @@ class Earlier(NamedTuple):
     reused: Reused | None
 
 
-def earlier_features(
-    reuse: bool, models: ModelSet, dataset: Dataset, batch_size: int, device: torch.device
-) -> Earlier:
-    """What earlier searches leave to a search of ``models``; nothing without ``reuse``."""
+def earlier_features(reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device) -> Earlier:
+    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``."""
     if not reuse:
         return Earlier(dataset, {}, unkept, None)
-    session = FeatureCache(models.store.features).session(models.candidates, dataset, batch_size, device)
-    return Earlier(session.dataset, session.features, session.keep, session.reused)
+    candidates, what = scope.candidates, "layer" if scope.layers.of else "model"
+    session = FeatureCache(candidates.store.features).session(candidates.candidates, dataset, batch_size, device)
+    return Earlier(session.dataset, session.features, session.keep, replace(session.reused, what=what))
+
+
+def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
+    """Where a search that depends on ``facts``, plain data, keeps finished rounds; None without a folder."""
+    return None if folder is None else Checkpoint(folder, digest_json(list(facts)))
+
+
+def ready(proxies: Sequence[Proxy], classes: int) -> tuple[Proxy, ...]:
+    """``proxies``, or the usual one, for labels that are classes or (0 of them) numbers, with what they import.
+
+    Raises:
+        ConfigError: one does not take such labels.
+    """
+    chosen = tuple(proxies) or (usual(classes),)
+    for proxy in chosen:
+        check_labels(proxy, classes)
+    import_libraries(chosen)
+    return chosen
 
 
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
@@ -145,3 +212,22 @@ def measured(
         empty_device_cache(meter.device)
         meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
         return None
+
+
+def cost_model(
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    dataset: Dataset,
+    storage: Storage,
+    segments: Mapping[str, Segment] | None = None,
+    like: str | None = None,
+) -> CostModel:
+    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
+
+    For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
+
+    Raises:
+        ConfigError: the hardware does not know an architecture.
+    """
+    item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
+    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)

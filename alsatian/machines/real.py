@@ -15,6 +15,7 @@ from alsatian.runtime.cache.tiers import DiskTier, HostTier, Tier
 from alsatian.runtime.data_source import StoredData
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Keep, unkept
+from alsatian.runtime.layers import WHOLE, Layers, scoring
 from alsatian.runtime.loading.block_source import BlockSource
 from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.local_copies import BlockCache
@@ -51,12 +52,14 @@ def real_machine(
     progress: Tick,
     heads: Mapping[str, Head] | None = None,
     keep: Keep = unkept,
+    layers: Layers = WHOLE,
 ) -> Iterator[Engine]:
     """The machine of one search of ``models`` over ``dataset``. What it wrote is removed at the end.
 
     With a cold ``storage`` the blocks' files are not in memory when it is ready. The further settings are those of
     :func:`alsatian.search` and of its strategy; ``heads`` are the models' own classifiers, for
-    proxies that need them, and ``keep`` is told of a model's features when it is scored.
+    proxies that need them, and ``keep`` is told of a model's features when it is scored. ``layers`` says which of
+    ``models`` are layers of one.
 
     Raises:
         LocalDiskError: there is no usable folder for local copies or intermediates.
@@ -88,7 +91,7 @@ def real_machine(
         yield Engine(
             models.segments,
             StoredData(dataset, storage, meter),
-            ProxyScorer(proxies, dataset, meter, verify, heads or {}, keep),
+            scoring(layers, lambda told: ProxyScorer(proxies, dataset, meter, verify, heads or {}, told), keep),
             blocks,
             Cache(policy.fresh(), budgets.budget, meter, lower),
             meter,

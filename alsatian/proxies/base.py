@@ -1,8 +1,9 @@
 """What a proxy is: a cheap stand-in for fine-tuning."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -49,6 +50,13 @@ def needs_head(proxy: "Proxy") -> bool:
     return bool(getattr(proxy, "needs_head", False))
 
 
+def import_libraries(proxies: "Iterable[Proxy]") -> None:
+    """Import what ``proxies`` will, so that no score pays for it."""
+    for proxy in proxies:
+        for name in getattr(proxy, "libraries", ()):
+            import_module(name)
+
+
 class Proxy(Protocol):
     """Scores features. The same input must give the same score, bit for bit.
 
@@ -58,7 +66,9 @@ class Proxy(Protocol):
     A proxy may also have, as class variables:
 
     - ``needs_head``: true if ``score`` takes the keyword ``head``, a :data:`Head` of the model that is scored;
-    - ``regression``: true if labels may be numbers; ``classes`` is 0 and labels are float64 then.
+    - ``regression``: true if labels may be numbers; ``classes`` is 0 and labels are float64 then;
+    - ``libraries``: modules that are slow to import and that it imports when it scores; a search has them imported
+      before its clock starts.
     """
 
     name: ClassVar[str]

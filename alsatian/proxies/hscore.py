@@ -36,6 +36,7 @@ class HScore:
 
     shrinkage: bool = True
     name: ClassVar[str] = "hscore"
+    libraries: ClassVar[tuple[str, ...]] = ("sklearn.covariance",)
 
     def score(
         self,

@@ -139,6 +139,7 @@ class Nleep:
     variance: float = 0.8
     seed: int = 0
     name: ClassVar[str] = "nleep"
+    libraries: ClassVar[tuple[str, ...]] = ("sklearn.mixture",)
 
     def __post_init__(self) -> None:
         if self.components < 1 or self.seed < 0:

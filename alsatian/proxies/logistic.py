@@ -37,6 +37,7 @@ class Logistic:
     C: float = 1.0
     iterations: int = 1000
     name: ClassVar[str] = "logistic"
+    libraries: ClassVar[tuple[str, ...]] = ("sklearn.linear_model",)
 
     def __post_init__(self) -> None:
         if not 0 < self.C < math.inf or self.iterations < 1:

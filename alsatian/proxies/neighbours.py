@@ -45,6 +45,7 @@ class Knn:
     metric: str = "l2"
     leave_one_out: bool = False
     name: ClassVar[str] = "knn"
+    libraries: ClassVar[tuple[str, ...]] = ("sklearn.neighbors",)
 
     def __post_init__(self) -> None:
         _check(self.name, self.metric)
@@ -97,6 +98,7 @@ class NearestCentroid:
 
     metric: str = "l2"
     name: ClassVar[str] = "nearest_centroid"
+    libraries: ClassVar[tuple[str, ...]] = ("sklearn.metrics",)
 
     def __post_init__(self) -> None:
         _check(self.name, self.metric)

@@ -45,6 +45,7 @@ class Parc:
     seed: int = 0
     exact: bool = False
     name: ClassVar[str] = "parc"
+    libraries: ClassVar[tuple[str, ...]] = ("scipy.stats",)
 
     def __post_init__(self) -> None:
         if self.probe < 3 or self.seed < 0:

@@ -36,6 +36,7 @@ class Ridge:
 
     alpha: float = 1.0
     name: ClassVar[str] = "ridge"
+    libraries: ClassVar[tuple[str, ...]] = ("sklearn.linear_model",)
     regression: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from alsatian.assembly import STORE
+from alsatian.assembly import STORE, scope_of
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
+from alsatian.records.ranking import BEST, LAST, MEAN
 from alsatian.searching.schedules import Exhaustive
 
 if TYPE_CHECKING:
@@ -89,12 +90,18 @@ class _Kept:
 def features_of(result: "Ranking", model: str) -> dict[str, torch.Tensor]:
     """See :meth:`alsatian.ranking.result.Ranking.features`: that search again, of this model over all items."""
     candidates = tuple(c for c in result.models.candidates if c.id == model)
+    models, choice = replace(result.models, candidates=candidates, refused={}), result.layers.choice
+    layer = {model: number for found in result.rounds for model, number in found.layers.items()}.get(model)
+    if choice == BEST and layer is not None:
+        models = scope_of(BEST, models, "raise", result.device).candidates
+        models = replace(models, candidates=(models.candidates[layer - 1],))
     kept = _Kept()
     result.again(
-        replace(result.models, candidates=candidates, refused={}),
+        models,
         result.dataset,
         proxies=kept,
         strategy=replace(result.strategy, schedule=Exhaustive()),
+        layers=MEAN if choice == MEAN else LAST,
         batch_size=result.batch_size,
         device=result.device,
     )

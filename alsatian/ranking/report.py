@@ -34,7 +34,9 @@ def page(record: Ranking) -> str:
         snippet="\n".join(snippet(record)),
         facts=facts(record),
         tau_text=tables.tau_text,
-        notes=[*record.notes, *_proxy_notes(record)],
+        score_text=tables.score_text,
+        notes=[*filter(None, [tables.about_layers(record)]), *record.notes, *_proxy_notes(record)],
+        further=[*record.proxies[1:], *(["Layer"] if record.layers == "best" else [])],
     )
 
 
@@ -45,7 +47,7 @@ def best_text(record: Ranking) -> str:
         return f"{first.model} has no score: {first.failed or 'no round scored it'}"
     error = "" if first.standard_error is None else f" ± {first.standard_error:.4f}"
     more = f"; {', '.join(tied[:3])}{' and others' if len(tied) > 3 else ''} cannot be told from it" if tied else ""
-    return f"{first.model} is best, with {record.proxies[0]} {first.score:.4f}{error}{more}"
+    return f"{first.model} is best, with {record.proxies[0]} {tables.score_text(first.score)}{error}{more}"
 
 
 def legend(record: Ranking) -> str:

@@ -15,6 +15,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy, name_of
 from alsatian.proxies.scales import scale_warning
 from alsatian.records import ranking as records
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.searching.outlook import Outlook
 from alsatian.searching.search import SearchResult
 from alsatian.searching.strategy import Strategy
@@ -32,6 +33,7 @@ class Ranking(SearchResult):
         dataset: what they were scored on.
         proxies: the first one decides.
         batch_size, strategy, device: of the search.
+        layers: of the models, and which of them were scored.
         again: searches as :func:`alsatian.search` does.
         known: indices of batches whose features were known before, by model.
         expected: what it was expected to take, if that was asked for.
@@ -44,6 +46,7 @@ class Ranking(SearchResult):
     strategy: Strategy
     device: torch.device
     again: "Callable[..., Ranking]" = field(repr=False, compare=False)
+    layers: Layers = WHOLE
     known: Mapping[str, Collection[int]] = field(default_factory=dict)
     expected: Outlook | None = None
     opened: Opened | None = field(default=None, compare=False)
@@ -101,6 +104,9 @@ class Ranking(SearchResult):
 
     def features(self, model: str | None = None) -> dict[str, torch.Tensor]:
         """Features and labels of all items, of the best model or of the one with id ``model``.
+
+        With ``layers="best"`` they are those of the layer that was chosen in the model's last round, with
+        ``"mean"`` the mean over its layers.
 
         Returns:
             ``train_x`` and ``test_x`` (N, D), the same bits as in the search, with ``train_y`` and ``test_y`` (N,).

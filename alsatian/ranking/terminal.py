@@ -20,7 +20,8 @@ def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console)
     console.print(_table(record, top), soft_wrap=False)
     for line in _lines(record, top, paths):
         console.print(textwrap.fill(line, min(console.width, _WIDTH), break_on_hyphens=False))
-    console.print()
+    first = record.ranked[0]
+    console.print(f"\nBest: {printable(first.source or first.model)}\n")
     for line in report.snippet(record):  # which can be copied only as it is
         console.print(line)
     console.print(f"\nReport: {paths['report.html']}")
@@ -41,6 +42,8 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
             f"{pair.proxies[0]} and {pair.proxies[1]}: weighted Kendall's tau {tables.tau_text(pair)}"
             for pair in record.agreement
         )
+    if (about := tables.about_layers(record)) is not None:
+        yield about
     for warning in record.warnings:
         yield f"warning: {printable(warning)}"
     yield f"Searched in {seconds_text(record.wall_s)}; {tables.work_text(record.work)}."

@@ -1,11 +1,16 @@
 """The ranking of a search as a file (``ranking.json``), for programs; reports and tables are made from it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from alsatian.records.base import Count, Number, Record, Seconds, Text
 from alsatian.records.data import DataSummary
+
+LayerChoice = Literal["last", "mean", "best"]
+"""Whose features are scored: a model's own, the mean over its layers, or its best layer's."""
+LAYERS: tuple[LayerChoice, ...] = get_args(LayerChoice)
+LAST, MEAN, BEST = LAYERS
 
 
 class RankedModel(Record):
@@ -26,6 +31,8 @@ class RankedModel(Record):
         flops: of one item, forward; None if not all of its operators are counted.
         relative_cost: floating point operations of one training step, relative to the first one's.
         further: scores by further proxies.
+        layer: number of the layer that the score is that of, from 1, where the best one was chosen.
+        layers: how many layers there are to choose from or to average; None where a model's own features count.
         notes: what was assumed when it was read, and what proxies say beside its scores.
         failed: why it cannot be used.
     """
@@ -44,6 +51,8 @@ class RankedModel(Record):
     flops: Count | None = None
     relative_cost: Number | None = None
     further: dict[str, Number] = {}
+    layer: Count | None = None
+    layers: Count | None = None
     notes: tuple[Text, ...] = ()
     failed: str | None = None
 
@@ -97,6 +106,7 @@ class Ranking(Record):
         store: the folder that keeps the models, where they were named.
         proxies: the first one decides.
         strategy, schedule: their names.
+        layers: whose features are scored.
         data: what was read, skipped and assumed.
         train_items, test_items: of the data.
         wall_s: seconds of the search itself; ``parts_s`` are exclusive and add up to it.
@@ -115,6 +125,7 @@ class Ranking(Record):
     proxies: tuple[Text, ...]
     strategy: Text
     schedule: Text
+    layers: LayerChoice = "last"
     data: DataSummary | None = None
     train_items: Count
     test_items: Count

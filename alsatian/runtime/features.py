@@ -45,6 +45,12 @@ class FeatureStore:
         """Features (items, D) of ``batches``, in order."""
         return torch.cat([self.held[model][batch.index] for batch in batches])
 
+    def view(self, models: Iterable[str], features: Mapping[int, torch.Tensor]) -> "FeatureStore":
+        """Another store, of ``features`` (items, D) by index of the batch alone, which ``models`` share."""
+        other = FeatureStore(self._meter)
+        other.held = {model: dict(features) for model in models}
+        return other
+
     def restore(self, features: Features, device: torch.device) -> None:
         """Hold ``features`` of an earlier attempt or search, too."""
         moved = {id(t): t if t.is_meta else t.to(device) for batches in features.values() for t in batches.values()}

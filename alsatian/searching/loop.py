@@ -64,7 +64,7 @@ def run_rounds(
             if upcoming is not None and runner.failed.keys() >= set(upcoming.models):
                 upcoming = None  # there is nothing left to decide
             watcher.round_ends(len(rounds), result, upcoming.models if upcoming else ())
-            machine.keep_only(upcoming.models if upcoming else ())
+            machine.keep_only(runner.layers.candidates(upcoming.models if upcoming else ()))
             if checkpoint and not done:
                 found = Progress(rounds, runner.failed, machine.held(), measured(meter.so_far()))
                 checkpoint.save(found)

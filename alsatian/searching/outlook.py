@@ -7,6 +7,7 @@ from alsatian.costs.model import CostModel
 from alsatian.planning.orders.given import Given
 from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.runtime.features import Features
+from alsatian.runtime.layers import WHOLE
 from alsatian.searching.schedules import Adaptive
 from alsatian.searching.search import Search, drawn_scores
 from alsatian.searching.strategy import Strategy
@@ -44,8 +45,10 @@ def outlook(search: Search, costs: CostModel, known: Features) -> Outlook | None
     assert not isinstance(strategy.schedule, Adaptive), "with_costs decides"
     whole = search.predict(costs, drawn_scores(0), known=known).measurement
     alone = Strategy(name="alone", schedule=strategy.schedule, sharing="none", order=Given(), cache=NoCache())
-    without = replace(search, strategy=alone).predict(costs, drawn_scores(0)).measurement
-    return Outlook(tuple(_rounds(whole.events)), whole.wall_s, without.wall_s)
+    models = [c for c in search.candidates if search.layers.model_of(c.id) == c.id]
+    without = replace(search, strategy=alone, candidates=models, layers=WHOLE)
+    without_s = without.predict(costs, drawn_scores(0)).measurement.wall_s
+    return Outlook(tuple(_rounds(whole.events)), whole.wall_s, without_s)
 
 
 def _rounds(events: Sequence[dict[str, object]]) -> list[tuple[int, int, float]]:

@@ -23,6 +23,7 @@ class RoundResult:
         further: scores by further proxies, by proxy and model.
         notes: what proxies say beside a model's scores.
         norms: the median length of each model's features.
+        layers: number of the layer, from 1, that a model's score is that of, where one was chosen.
     """
 
     train_items: int
@@ -34,6 +35,7 @@ class RoundResult:
     further: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     norms: dict[str, float] = field(default_factory=dict)
+    layers: dict[str, int] = field(default_factory=dict)
 
     @property
     def standard_errors(self) -> dict[str, float]:
@@ -43,9 +45,14 @@ class RoundResult:
 
     @classmethod
     def of(
-        cls, train_items: int, scored: Mapping[str, Scored], chunks: int, failed: dict[str, str]
+        cls,
+        train_items: int,
+        scored: Mapping[str, Scored],
+        chunks: int,
+        failed: dict[str, str],
+        layers: dict[str, int] | None = None,
     ) -> "RoundResult":
-        """From what every model was ``scored``."""
+        """From what every model was ``scored``, by its best one of ``layers`` if that is given."""
         first = {model: next(iter(found.evaluations.values())) for model, found in scored.items()}
         further: dict[str, dict[str, float]] = {}
         for model, found in scored.items():
@@ -65,4 +72,5 @@ class RoundResult:
             further,
             {model: said for model, said in notes.items() if said},
             {model: found.norm for model, found in scored.items() if found.norm is not None},
+            layers or {},
         )

@@ -10,6 +10,8 @@ from alsatian.errors import AlsatianError, BadModelError, BudgetError, ConfigErr
 from alsatian.machines.base import Machine
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan, Release
+from alsatian.records.ranking import BEST
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.scorer import Scored
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.schedules import Rounds
@@ -38,6 +40,7 @@ class RoundRunner:
 
     Attributes:
         failed: excluded models with the reason.
+        layers: which candidates are layers of which model; rounds are about models.
         watcher: is told how many steps there are, if there is one.
         limits: what plans have to keep to; smaller after the memory was full.
         first_plan: the first of the plans that were made, None before that and if its tree is very large.
@@ -50,6 +53,7 @@ class RoundRunner:
     limits: Limits
     on_bad_model: str
     watcher: Watcher | None = None
+    layers: Layers = WHOLE
     failed: dict[str, str] = field(default_factory=dict, init=False)
     first_plan: Plan | None = field(default=None, init=False)
     first_seconds: dict[int, float] | None = field(default=None, init=False)
@@ -65,7 +69,12 @@ class RoundRunner:
         """Build the task tree of all candidates and begin the schedule over so many training batches."""
         self._tree = TaskTree.of(self.candidates, self.strategy.shares)
         self._branches = self._tree.compress()
-        return self.strategy.rounds([candidate.id for candidate in self.candidates], train_batches)
+        return self.strategy.rounds(self.models, train_batches)
+
+    @property
+    def models(self) -> list[str]:
+        """Ids of all models."""
+        return self.layers.models([candidate.id for candidate in self.candidates])
 
     def run(self, number: int, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]) -> RoundResult:
         """Extract what features ``models`` lack for the batches, and score them: round ``number``, from 1.
@@ -80,7 +89,11 @@ class RoundRunner:
         failed_before = set(self.failed)
         chunks = 0
         before: Mapping[tuple[Batch, ...], list[str]] | None = None
-        while pending := [m for m in models if m not in scored and m not in self.failed]:
+        while pending := [
+            candidate
+            for candidate in self.layers.candidates([model for model in models if model not in self.failed])
+            if candidate not in scored
+        ]:
             full: int | None = None  # batches of the largest chunk when the memory was full; 0 while scoring
             with self._meter.part("planning"):
                 lacking = self._by_missing(pending, (*test, *train))
@@ -94,11 +107,14 @@ class RoundRunner:
                 self._planned = True
                 self.first_plan = plans[0] if len(plans[0].tree) <= MOST_DESCRIBED else None
             if self.watcher is not None:
-                self.watcher.planned(sum(not isinstance(s, Release) for plan in plans for s in plan.steps))
+                steps = sum(not isinstance(step, Release) for plan in plans for step in plan.steps)
+                self.watcher.planned(steps, scored)
             try:
                 for plan in plans:
                     if plan.note:
-                        self._meter.event("plan", models=len(plan.tree.all_models()), note=plan.note)
+                        self._meter.event(
+                            "plan", models=len(self.layers.models(plan.tree.all_models())), note=plan.note
+                        )
                     chunks = max(chunks, len(plan.chunks))
                     self.machine.execute(plan, test, train, scored)
                     if plan is self.first_plan:
@@ -110,11 +126,13 @@ class RoundRunner:
             before = lacking if full is None else None  # with more room the same plan may do
             if full is not None:  # outside of the handler, whose traceback keeps tensors alive
                 self._make_room(full)
+        decides = {m: self.layers.best(m, scored) for m in models if m not in self.failed}
         return RoundResult.of(
             sum(batch.items for batch in train),
-            {model: scored[model] for model in models if model in scored},
+            {model: scored[self.layers.candidates([model])[number - 1]] for model, number in decides.items()},
             chunks,
             {m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
+            decides if self.layers.choice == BEST else None,
         )
 
     def _plan(self, models: Sequence[str], batches: Sequence[Batch]) -> Plan:
@@ -139,10 +157,10 @@ class RoundRunner:
     def _exclude(self, error: BadModelError) -> None:
         if self.on_bad_model != "exclude":
             raise error.__cause__ or error
-        for model in error.models:
+        for model in self.layers.models(error.models):
             self.failed[model] = str(error)
             self._meter.event("bad_model", model=model, reason=str(error))
-        if len(self.failed) == len(self.candidates):
+        if len(self.failed) == len(self.models):
             raise BadModelError(f"no candidate model can be used; the last one: {error}", error.models)
 
     def _make_room(self, chunk: int) -> None:

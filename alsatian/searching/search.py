@@ -14,6 +14,7 @@ from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, tim
 from alsatian.planning.vertices import vertex_rows
 from alsatian.records.data import DataSummary
 from alsatian.runtime.features import Features
+from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.checkpoint import Checkpoint
@@ -81,7 +82,8 @@ class Prediction(SearchResult):
 class Search:
     """What a search is, whatever the machine: candidates, data, strategy and budgets.
 
-    ``decision`` says how an adaptive schedule was decided, if it is one.
+    ``decision`` says how an adaptive schedule was decided, if it is one, and ``layers`` which candidates are layers
+    of which model.
     """
 
     candidates: Sequence[Candidate]
@@ -90,6 +92,7 @@ class Search:
     loader: LoaderSettings
     budgets: Resolved
     decision: Mapping[str, Any] | None = None
+    layers: Layers = WHOLE
 
     @classmethod
     def of(
@@ -99,18 +102,19 @@ class Search:
         strategy: Strategy | None,
         loader: LoaderSettings | None,
         budget: Budgets | Size,
+        layers: Layers = WHOLE,
     ) -> "Search":
         """With the usual settings in place of None, and every budget in bytes."""
         strategy = strategy or Strategy()
 
         def usable() -> int:
             test, train = batches
-            first = next(strategy.rounds([candidate.id for candidate in candidates], len(train)))
+            first = next(strategy.rounds(layers.models([c.id for c in candidates]), len(train)))
             items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
-            return working_set(candidates, first.models, items)
+            return working_set(candidates, layers.candidates(first.models), items)
 
         resolved = Budgets.of(budget).resolve(usable, chain_bytes(model.blocks for model in candidates)[1])
-        return cls(candidates, batches, strategy, loader or LoaderSettings(), resolved)
+        return cls(candidates, batches, strategy, loader or LoaderSettings(), resolved, layers=layers)
 
     def with_costs(self, costs: CostModel) -> "Search":
         """By a strategy that knows the costs, an adaptive schedule decided.
@@ -139,7 +143,11 @@ class Search:
         known: Features | None = None,
     ) -> Prediction:
         """Search on a virtual clock, where features are ``known`` from before."""
-        machine = timed_machine(self.candidates, costs, scores, file_bytes=file_bytes, **self.for_machine())
+
+        def of_model(candidate: str, train_items: int) -> float:
+            return scores(self.layers.model_of(candidate), train_items)
+
+        machine = timed_machine(self.candidates, costs, of_model, file_bytes=file_bytes, **self.for_machine())
         with machine as (engine, log):
             engine.restore(stand_ins(known or {}))
             return Prediction(**vars(self.run(engine)), plans=tuple(log.rounds))
@@ -147,7 +155,8 @@ class Search:
     def for_machine(self) -> dict[str, Any]:
         """Arguments that every machine takes."""
         cache, shares = self.strategy.cache, self.strategy.shares
-        return {"policy": cache, "shares": shares, "budgets": self.budgets, "loader": self.loader}
+        budgets, layers = self.budgets, self.layers
+        return {"policy": cache, "shares": shares, "budgets": budgets, "loader": self.loader, "layers": layers}
 
     def run(
         self,
@@ -160,9 +169,9 @@ class Search:
         if self.decision is not None:
             machine.meter.event("schedule", **self.decision)
         limits = self.budgets.limits(self.strategy.shares and self.loader.keep)
-        runner = RoundRunner(self.candidates, self.strategy, machine, limits, on_bad_model, watcher)
+        runner = RoundRunner(self.candidates, self.strategy, machine, limits, on_bad_model, watcher, self.layers)
         rounds, measurement = run_rounds(runner, self.batches, machine, checkpoint, watcher)
-        ranked = ranked_models([candidate.id for candidate in self.candidates], rounds, runner.failed)
+        ranked = ranked_models(runner.models, rounds, runner.failed)
         resolved = self.budgets.as_dict()
         if self.strategy.divides_memory and limits.memory is not None:
             resolved["cache.memory"] = Budget(None, limits.memory)

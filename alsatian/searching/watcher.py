@@ -1,8 +1,9 @@
 """Who is told how a search goes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from alsatian.runtime.scorer import Scored
 from alsatian.searching.round_result import RoundResult
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Watcher:
     def round_begins(self, number: int, models: Sequence[str], items: int) -> None:
         """Round ``number``, from 1, is about to score ``models`` on so many training ``items``."""
 
-    def planned(self, steps: int) -> None:
-        """So many steps that infer or score are left of the round; said again if the round is planned anew."""
+    def planned(self, steps: int, scored: Mapping[str, Scored]) -> None:
+        """So many steps that infer or score are left of the round; said again if the round is planned anew.
+        ``scored`` fills with the round's models while they are taken."""
 
     def step_ended(self) -> None:
         """One of them is done."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.errors import ConfigError, nearest
+from alsatian.records.ranking import LAST, LAYERS
 
 # The file that a run of each kind leaves.
 FILES = {"search": "run.json", "layers": "blocks.json", "overlap": "overlap.json"}
@@ -77,6 +78,12 @@ def check_run(config: Mapping[str, Any]) -> None:
     last = config["last_layers"]
     if last is not None and (not _number(last, int) or last < 1):
         raise ConfigError(f"last_layers={last}: must be a whole number of at least 1, or null for whole models")
+    chosen = config["layers"]
+    if chosen not in LAYERS:
+        raise ConfigError(f"layers={chosen}: {nearest(str(chosen), LAYERS)}")
+    if chosen != LAST and (last is not None or config["measure"] != "search"):
+        other = f"measure={config['measure']}" if last is None else f"last_layers={last}"
+        raise ConfigError(f"layers={chosen}: only for searches of whole models, so not with {other}")
     limit = config["timeout_s"]
     if limit is not None and (not _number(limit, int | float) or not limit > 0):
         raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")

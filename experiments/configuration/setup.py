@@ -57,6 +57,7 @@ class Setup:
         return {
             "strategy": self.strategy,
             "proxies": self.proxy,
+            "layers": config["layers"],
             "batch_size": config["batch_size"],
             "budget": self.budgets,
             "loader": self.loader,

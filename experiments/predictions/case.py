@@ -9,6 +9,7 @@ from alsatian.api import Prediction, SearchResult, cost_model, predict, search
 from alsatian.costs.model import CostModel
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import CandidateSet, ModelSet
+from alsatian.records.ranking import LAST
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.search import recorded_scores
 from experiments.configuration.setup import Parts, Setup, use_threads
@@ -82,6 +83,8 @@ class Predictor:
             AlsatianError: its model set cannot be had, or the hardware does not know it.
         """
         setup = self._parts.setup(config)
+        if setup.config["layers"] != LAST:
+            raise ConfigError(f"layers={setup.config['layers']}: predicted is what layers={LAST} takes")
         hardware, data, storage = setup.hardware, setup.dataset, setup.storage
         outline = parameter_free_set(setup.config, hardware)
         if hardware is not None and outline is not None:

@@ -2,7 +2,7 @@
 
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from rich.console import Console
@@ -10,7 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
+from alsatian.ranking.tables import score_text
 from alsatian.runtime.reuse.feature_cache import Reused
+from alsatian.runtime.scorer import Scored
 from alsatian.searching.outlook import Outlook
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.search import Search
@@ -20,6 +22,8 @@ from alsatian.units import count_text, duration, format_bytes, printable
 # Of the search, before what it took so far says more than the prediction does.
 _TRUSTED = 0.1
 _WIDTH, _COLUMN = 80, 11
+# Of a model's name beside the bar.
+_NAME = 20
 
 
 class Live(Watcher):
@@ -29,7 +33,7 @@ class Live(Watcher):
         self._console, self._clock = console, clock
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=8),
             TextColumn("{task.fields[left]}"),
             console=console,
             disable=not console.is_terminal,
@@ -39,6 +43,8 @@ class Live(Watcher):
         self._expected: Outlook | None = None
         self._begin = clock()
         self._number, self._steps, self._done = 1, 0, 0
+        self._what = ""
+        self._scored: Mapping[str, Scored] = {}
         self._test_items = 0
 
     def __enter__(self) -> Self:
@@ -85,27 +91,37 @@ class Live(Watcher):
         self._begin = self._clock()
 
     def round_begins(self, number: int, models: Sequence[str], items: int) -> None:
-        self._number, self._done, self._steps = number, 0, 0
-        of = f" of {len(self._expected.rounds)}" if self._expected else ""
-        what = f"round {number}{of}: {count_text(len(models), 'model')}, {items:,} items"
-        self._bar.update(self._task, description=what, total=1, completed=0, left=self._left())
+        self._number, self._done, self._steps, self._scored = number, 0, 0, {}
+        of = f"/{len(self._expected.rounds)}" if self._expected else ""
+        self._what = f"round {number}{of}: {count_text(len(models), 'model')}, {items + self._test_items:,} items"
+        self._bar.update(self._task, description=self._what, total=1, completed=0, left=self._left())
 
-    def planned(self, steps: int) -> None:
-        self._steps, self._done = steps, 0
+    def planned(self, steps: int, scored: Mapping[str, Scored]) -> None:
+        self._steps, self._done, self._scored = steps, 0, scored
 
     def step_ended(self) -> None:
         self._done += 1
-        self._bar.update(self._task, completed=min(1.0, self._done / max(self._steps, 1)), left=self._left())
+        share = min(1.0, self._done / max(self._steps, 1))
+        self._bar.update(self._task, description=self._now(), completed=share, left=self._left())
+
+    def _now(self) -> str:
+        """The round, and the best of the models that are scored already."""
+        if not self._scored:
+            return self._what
+        leader = max(self._scored, key=lambda model: self._scored[model].score)
+        name = printable(leader)
+        short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
+        return f"{self._what}, best {short} {score_text(self._scored[leader].score)}"
 
     def round_ends(self, number: int, result: RoundResult, left: Sequence[str]) -> None:
         of = f"/{len(self._expected.rounds)}" if self._expected else ""
         leader = max(result.scores, key=lambda model: result.scores[model], default=None)
-        best = "no model has a score" if leader is None else f"best {leader} {result.scores[leader]:.4f}"
-        stay = f", {len(left)} stay" if left else ""
+        best = "no model has a score" if leader is None else f"best {leader} {score_text(result.scores[leader])}"
+        stay = f", {len(left)} {'stays' if len(left) == 1 else 'stay'}" if left else ""
         items = f"{result.train_items:,}+{self._test_items:,} items"
         self.say(
             f"{f'Round {number}{of}'.ljust(_COLUMN - 1)} {count_text(len(result.scores), 'model')}, {items}{stay}; "
-            f"{best}; {duration(self._clock() - self._begin)}"
+            f"{best}; after {duration(self._clock() - self._begin)}"
         )
 
     def _left(self) -> str:

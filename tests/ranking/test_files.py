@@ -44,7 +44,11 @@ def test_the_table_fits_the_terminal(found: Ranking, tmp_path: Path, width: int)
     record = found.record.model_copy(update={"ranked": tuple(long)})
     text = printed(record, files.write(record, tmp_path / "out"), width=width)
     snippet = set(report.snippet(record))
-    assert all(len(line) <= width for line in text.splitlines() if line not in snippet and "Report:" not in line)
+    assert all(
+        len(line) <= width
+        for line in text.splitlines()
+        if line not in snippet and not line.startswith(("Report:", "Best:"))
+    )
     joined = "".join(text.split())
     assert all(row.model in joined for row in long[:1])
 
@@ -72,6 +76,22 @@ def test_every_mark_beside_a_place_is_explained(found: Ranking, tmp_path: Path) 
     assert not any(
         line.startswith(("≈", "=")) for line in printed(unmarked, {"report.html": tmp_path}).splitlines()
     )
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.0, "0.0000"),
+        (1.0, "1.0000"),
+        (0.00123, "0.0012"),
+        (-0.00012, "-0.00012"),
+        (-7.25e-12, "-7.25e-12"),
+        (99.5, "99.5000"),
+        (-1234.567, "-1235"),
+    ],
+)
+def test_no_score_is_only_zeros(score: float, text: str) -> None:
+    assert tables.score_text(score) == text
 
 
 @pytest.mark.parametrize(

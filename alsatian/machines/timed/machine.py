@@ -22,6 +22,7 @@ from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Features, FeatureStore
+from alsatian.runtime.layers import WHOLE, Layers, scoring
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
@@ -140,6 +141,7 @@ def timed_machine(
     budgets: Resolved,
     loader: LoaderSettings,
     file_bytes: Mapping[str, int] | None = None,
+    layers: Layers = WHOLE,
 ) -> Iterator[tuple[Engine, PlanLog]]:
     """The machine of one search of ``candidates`` that is predicted, and the log of its plans.
 
@@ -147,7 +149,7 @@ def timed_machine(
         candidates: chains of blocks; neither parameters nor code are needed.
         costs: what everything takes.
         scores: of the models.
-        policy, shares, budgets, loader: as for :func:`~alsatian.machines.real.real_machine`.
+        policy, shares, budgets, loader, layers: as for :func:`~alsatian.machines.real.real_machine`.
         file_bytes: sizes of block files by identity, where they differ from those of the parameters.
     """
     clock = VirtualClock()
@@ -168,7 +170,7 @@ def timed_machine(
         engine = Engine(
             timed_segments(candidates, costs, clock),
             _TimedData(costs, clock, meter),
-            _TimedScorer(costs, clock, meter, scores),
+            scoring(layers, lambda _: _TimedScorer(costs, clock, meter, scores)),
             blocks,
             Cache(policy.fresh(), budgets.budget, meter, lower),
             meter,

@@ -69,13 +69,17 @@ def _data(group: argparse._ArgumentGroup) -> None:
 
 def _search(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--proxy", default="logistic", metavar="NAME,...", help="what scores; the first decides; default: logistic"
+        "--proxy", metavar="NAME,...", help="what scores; the first decides; default: logistic, ridge for numbers"
     )
     group.add_argument(
         "--schedule",
         metavar="NAME",
         help="which models see how much data: halving (default), confident or exhaustive",
     )
+    group.add_argument(
+        "--layers", default="last", metavar="NAME",
+        help="whose features are scored: last (default), mean over a model's layers, or best of them",
+    )  # fmt: skip
     group.add_argument("--strategy", default="auto", metavar="NAME", help="how to search; default: auto")
     group.add_argument(
         "--memory", default="auto", metavar="SIZE", help="of blocks and intermediates, e.g. 8GiB; default: half of "
@@ -106,11 +110,19 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if options.top < 1:
         raise ConfigError(f"--top {options.top}: must be at least 1")
     from alsatian.api import search  # slow
+    from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
+    from alsatian.blocks.store import BlockStore
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
+    from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
     from experiments.search.live import Live
 
+    # What is misspelt is said before any data are read, which may take long.
+    proxies, strategy = proxies_of(options.proxy), strategy_of(options.strategy)
+    schedule = None if options.schedule is None else schedule_of(options.schedule)
+    batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
+    words_of(options.models, BlockStore(options.store).model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
     keep_in(options.store)
@@ -126,8 +138,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=options.proxy, strategy=options.strategy, schedule=options.schedule,
-            batch_size=options.batch_size, memory=options.memory, hardware="quick", device=options.device,
+            proxies=proxies or None, strategy=strategy, schedule=schedule, layers=options.layers,
+            batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
     record = result.record.model_copy(

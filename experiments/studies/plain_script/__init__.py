@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     """Time all, and yield the page after every turn."""
-    if options.repeats < 1 or options.models < 2 or options.items < 20:
-        raise ConfigError("--repeats must be at least 1, --models at least 2, --items at least 20")
+    if options.repeats < 1 or options.models < 2 or options.items < 50:
+        raise ConfigError("--repeats must be at least 1, --models at least 2, --items at least 50")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="alsatian-") as place:
         root = Path(place)

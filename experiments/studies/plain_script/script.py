@@ -19,7 +19,7 @@ loader = torch.utils.data.DataLoader(data, batch_size=32)
 
 def features_of(path: Path) -> torch.Tensor:
     """Features (N, 512) of all images by one checkpoint."""
-    model = torchvision.models.resnet18()
+    model = torchvision.models.resnet18(num_classes=len(data.classes))
     model.load_state_dict(torch.load(path, weights_only=True))
     model.fc = torch.nn.Identity()
     model.eval()

@@ -96,12 +96,17 @@ def _proxies(rankings: pd.DataFrame) -> str:
     means = rankings.groupby(["order", "target"], sort=False)[
         ["tau", "pearson", "regret_1", f"regret_{TOP}"]
     ].mean()
-    rows = means.groupby("order", sort=False).mean().reset_index()
+    rows = means.groupby("order", sort=False).agg(_mean_of_all).reset_index()
     titles = ["order", "weighted τ", "Pearson", "regret of the winner", f"regret of the top {TOP}"]
     rows.columns = pd.Index(titles)
     rows["order"] = rows["order"].map(_name)
     rows = rows.sort_values(titles[3], kind="stable")
     return "Orders by the mean over all targets.\n\n" + table(rows, **dict.fromkeys(titles[1:], "{:.2f}"))
+
+
+def _mean_of_all(targets: "pd.Series[float]") -> float:
+    """None where a target has no number, as where candidates of one size are in no order by size."""
+    return float(targets.mean(skipna=False))
 
 
 def _name(order: str) -> str:

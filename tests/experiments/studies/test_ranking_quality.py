@@ -257,6 +257,16 @@ def test_the_page_shows_medians_with_their_range() -> None:
     assert list(made.data["kind"].value_counts().sort_index()) == [2, 3, 6]
 
 
+def test_a_mean_over_targets_needs_all_of_them() -> None:
+    rankings = [
+        {"target": target, "order": "knn", "split": 0, "tau": tau, "pearson": 0.5, "regret_1": 1.0, "regret_3": 0.0}
+        for target, tau in (("digits", 0.75), ("docstrings", math.nan))
+    ]
+    text = " ".join("\n".join(page(frames(rankings), {"digits": TUNING}, []).blocks).split())
+    assert "| `knn` | | 0.50 | 1.00 | 0.00 |" in text
+    assert "| `knn` | 0.75 | 0.50 | 1.00 | 0.00 |" in text  # of digits
+
+
 @pytest.mark.parametrize(("taus", "doubted"), [((0.6, 0.4, 0.9), False), ((0.2, 0.4, 0.9), True)])
 def test_a_truth_that_seeds_disagree_on_is_doubted(taus: tuple[float, ...], doubted: bool) -> None:
     """By the median."""
