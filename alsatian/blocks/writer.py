@@ -89,8 +89,8 @@ class StoreWriter:
 
 @contextlib.contextmanager
 def writing(root: Path, what: str) -> Iterator[None]:
-    """Turn what goes wrong while writing ``what`` to the store in ``root`` into a :class:`StoreError`: where no model
-    is to blame, a :class:`StoreWriteError`."""
+    """Turn what goes wrong while writing ``what`` to the store in ``root`` into a :class:`StoreError`; where no
+    model is to blame, a :class:`StoreWriteError`."""
     try:
         yield
     except (OSError, SafetensorError) as error:
