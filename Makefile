@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 # Tests read files cold, which a /tmp in memory does not allow; the checkout lies on a disk.
 test: $(READY)
 	@mkdir -p .tmp
-	PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.tmp $(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.tmp $(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/python -m ruff check .

@@ -31,7 +31,7 @@ from alsatian.assembly import (
     heads_for,
     measured,
     opened,
-    prepare_proxies,
+    ready,
     scope_of,
 )
 from alsatian.blocks.candidate import Candidate
@@ -100,7 +100,8 @@ def search(
             dataset, or raw items and labels, of which a fifth will be test items. Items are images
             (N, H, W[, 3]) uint8, or a list of such images, PIL images, texts or paths of image files; labels one
             class an item, or numbers. A dataset of PyTorch that gives pairs of these will do, too.
-        proxies: what scores features, or names; the first decides which models stay. ``"logistic"`` by default.
+        proxies: what scores features, or names; the first decides which models stay. By default ``"logistic"``, for
+            numbers ``"ridge"``.
         strategy: schedule, sharing, order and cache policy, or a name: base, shift, shared_prefix, alsatian (the
             default) or auto.
         schedule: another one than the strategy's, or its name: exhaustive, halving, confident, ….
@@ -140,11 +141,11 @@ def search(
     Raises:
         AlsatianError: a setting, model or file is not usable; the message says which and why.
     """
-    given, scorers = models_of(models), proxies_of(proxies)
+    given, chosen = models_of(models), proxies_of(proxies)
     plan = strategy_of(strategy) or Strategy()
     if schedule is not None:
         plan = replace(plan, schedule=schedule_of(schedule))
-    choice, batch_size, place = layers_of(layers, scorers), batch_size_of(batch_size), resolve_device(device)
+    choice, batch_size, place = layers_of(layers, chosen), batch_size_of(batch_size), resolve_device(device)
     prepares: Mapping[str, Preprocessing] = {}
     if isinstance(given, dict):
         prepares = preprocessing_of(preprocessing, given)
@@ -160,12 +161,12 @@ def search(
     folder, root = folder_of("checkpoint", checkpoint), folder_of("store", store)
     Budgets.of(budget).check_device(place.type)
     dataset = read_data(data, limit=limit)
-    prepare_proxies(scorers, dataset.classes)
+    scorers = ready(chosen, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.taking(dataset.modality, on_bad_model)
     models, candidates, groups = scope = scope_of(choice, fitting, on_bad_model, place)
-    earlier = earlier_features(flag_of("reuse", reuse), candidates, dataset, batch_size, place)
+    earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place)
     dataset = earlier.dataset
     budgets = budgets_of(budget, memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)

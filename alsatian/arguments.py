@@ -12,8 +12,7 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
-from alsatian.proxies.base import Proxy, name_of
-from alsatian.proxies.logistic import Logistic
+from alsatian.proxies.base import Proxy, name_of, needs_head
 from alsatian.records.ranking import LAST, LAYERS, LayerChoice
 from alsatian.searching.named import named, schedule_named
 from alsatian.searching.schedules import Schedule
@@ -91,20 +90,20 @@ def proxy_of(proxy: Any) -> Proxy:
         return proxies.named(proxy)
     if isinstance(proxy, type) or not callable(getattr(proxy, "score", None)):
         raise ConfigError(
-            f"proxies: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
+            f"proxy: {said(proxy)} is given; accepted are an object with the method score, or 'linear'"
         )
     chosen: Proxy = proxy
     return chosen
 
 
 def proxies_of(value: Any) -> tuple[Proxy, ...]:
-    """One proxy or several: objects or names, or names in one text with commas; logistic regression for None.
+    """One proxy or several: objects or names, or names in one text with commas; none yet for None.
 
     Raises:
         ConfigError: one of them is neither, there is none, or two have the same name.
     """
     if value is None:
-        return (Logistic(),)
+        return ()
     if isinstance(value, str):
         value = [name.strip() for name in value.split(",")]
     chosen = tuple(map(proxy_of, value if isinstance(value, list | tuple) else [value]))
@@ -124,7 +123,7 @@ def layers_of(value: Any, scorers: Sequence[Proxy]) -> LayerChoice:
     """
     if value not in LAYERS:
         raise ConfigError(f"layers={value}: {nearest(str(value), LAYERS)}")
-    needy = [name_of(proxy) for proxy in scorers if getattr(proxy, "needs_head", False)]
+    needy = [name_of(proxy) for proxy in filter(needs_head, scorers)]
     if value != LAST and needy:
         raise ConfigError(f"layers={value}: proxy {needy[0]} scores a model's own classifier; choose layers={LAST}")
     chosen: LayerChoice = value

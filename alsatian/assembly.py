@@ -17,6 +17,7 @@ from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import profile
 from alsatian.costs.profiling.quick import quick_profile
+from alsatian.costs.profiling.several import as_one
 from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
@@ -27,8 +28,7 @@ from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
 from alsatian.proxies.base import Head, Proxy, import_libraries, needs_head
-from alsatian.proxies.named import check_labels
-from alsatian.proxies.several import as_one
+from alsatian.proxies.named import check_labels, usual
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers
@@ -147,14 +147,13 @@ class Earlier(NamedTuple):
     reused: Reused | None
 
 
-def earlier_features(
-    reuse: bool, models: ModelSet, dataset: Dataset, batch_size: int, device: torch.device
-) -> Earlier:
-    """What earlier searches leave to a search of ``models``; nothing without ``reuse``."""
+def earlier_features(reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device) -> Earlier:
+    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``."""
     if not reuse:
         return Earlier(dataset, {}, unkept, None)
-    session = FeatureCache(models.store.features).session(models.candidates, dataset, batch_size, device)
-    return Earlier(session.dataset, session.features, session.keep, session.reused)
+    candidates, what = scope.candidates, "layer" if scope.layers.of else "model"
+    session = FeatureCache(candidates.store.features).session(candidates.candidates, dataset, batch_size, device)
+    return Earlier(session.dataset, session.features, session.keep, replace(session.reused, what=what))
 
 
 def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
@@ -162,15 +161,17 @@ def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
     return None if folder is None else Checkpoint(folder, digest_json(list(facts)))
 
 
-def prepare_proxies(proxies: Sequence[Proxy], classes: int) -> None:
-    """Check that ``proxies`` take the labels, classes or (0 of them) numbers, and import what they need.
+def ready(proxies: Sequence[Proxy], classes: int) -> tuple[Proxy, ...]:
+    """``proxies``, or the usual one, for labels that are classes or (0 of them) numbers, with what they import.
 
     Raises:
-        ConfigError: one does not.
+        ConfigError: one does not take such labels.
     """
-    for proxy in proxies:
+    chosen = tuple(proxies) or (usual(classes),)
+    for proxy in chosen:
         check_labels(proxy, classes)
-    import_libraries(proxies)
+    import_libraries(chosen)
+    return chosen
 
 
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:

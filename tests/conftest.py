@@ -1,5 +1,7 @@
 """What the tests of several folders share: hypothesis settings and a family of tiny models."""
 
+import atexit
+import gc
 import re
 import shlex
 from collections.abc import Callable
@@ -22,6 +24,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--words", default="", help="what such a test is to measure for its page, as its module says")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file run on one worker, so that what they share is made once; groups, which take longest, come
+    first."""
+    grouped = {item: item.get_closest_marker("xdist_group") is not None for item in items}
+    for item, is_grouped in grouped.items():
+        if not is_grouped:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not grouped[item])
+
+
+def pytest_collection_finish() -> None:
+    """What is alive by now is code of libraries: never garbage, and a fifth of the time of every export to look
+    through."""
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)
+
+
 STAGES = ((3, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1))
 """Input channels, output channels and stride of the stages of a tiny model."""
 
@@ -42,6 +63,13 @@ def tiny_model(letters: str) -> torch.nn.Module:
         scramble(stage, generator)
         stages.append(stage)
     return torch.nn.Sequential(*stages).eval()
+
+
+def quick_body() -> torch.nn.Module:
+    """A feature extractor that is exported in half the time of a tiny model: (N, 3, 8, 8) -> (N, 8, 4, 4)."""
+    module = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+    scramble(module, torch.Generator().manual_seed(0))
+    return module.eval()
 
 
 def scramble(module: torch.nn.Module, generator: torch.Generator) -> None:

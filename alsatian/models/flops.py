@@ -82,7 +82,7 @@ def costs_of(candidate: Candidate, segments: Mapping[str, Segment], store: Block
 
 
 def _found(candidate: Candidate, chain: Sequence[Segment], store: BlockStore) -> Costs:
-    tensors = [_mapped(store, block.identity, candidate.id) for block in candidate.blocks]
+    tensors = [mapped(store, block.identity, candidate.id) for block in candidate.blocks]
     seen: set[str] = set()
     parameters = []
     for segment, own in zip(chain, tensors, strict=True):
@@ -123,7 +123,7 @@ def _counted(chain: Sequence[Segment], tensors: Sequence[list[torch.Tensor]], st
     return tuple(flops)
 
 
-def _mapped(store: BlockStore, identity: str, model: str) -> list[torch.Tensor]:
+def mapped(store: BlockStore, identity: str, model: str) -> list[torch.Tensor]:
     """The tensors of a block as views of its file, of which nothing but the head is read."""
     path = store.block_path(identity)
     try:

@@ -32,8 +32,13 @@ def named(name: str) -> Proxy:
         ConfigError: there is none.
     """
     if name not in PROXIES:
-        raise ConfigError(f"proxies={name}: there is no such proxy; {nearest(name, PROXIES)}")
+        raise ConfigError(f"proxy={name}: there is no such proxy; {nearest(name, PROXIES)}")
     return PROXIES[name]()
+
+
+def usual(classes: int) -> Proxy:
+    """What scores where nothing is chosen: logistic regression for classes, ridge regression for numbers."""
+    return Logistic() if classes else Ridge()
 
 
 def check_labels(proxy: Proxy, classes: int) -> None:
@@ -44,4 +49,4 @@ def check_labels(proxy: Proxy, classes: int) -> None:
     """
     if not classes and not getattr(proxy, "regression", False):
         able = ", ".join(sorted(name for name, kind in PROXIES.items() if getattr(kind, "regression", False)))
-        raise ConfigError(f"proxies={proxy.name}: the labels are numbers, and it takes classes; use one of {able}")
+        raise ConfigError(f"proxy={proxy.name}: the labels are numbers, and it takes classes; use one of {able}")

@@ -121,9 +121,9 @@ class Repeat(Record):
 class Round(Record):
     """Scores on the first ``train_items`` training items; digests of the features where asked for (``verify``).
 
-    ``failed`` says why models have no score, ``standard_errors`` is about scores that are means over test items,
-    ``further`` has scores by further proxies, by proxy and model, and ``notes`` what is said beside a model's.
-    ``layers`` has the number of the layer, from 1, that a score is that of, where one was chosen.
+    ``failed`` says why models have no score. By model also: ``standard_errors`` of scores that are means over test
+    items, ``notes`` on scores, ``layers`` (the number of the chosen one, from 1), ``norms`` (median length of the
+    features). ``further`` has scores by further proxies, by proxy and model.
     """
 
     train_items: Annotated[Count, Field(ge=1)]
@@ -135,6 +135,7 @@ class Round(Record):
     further: dict[str, dict[str, Number]] = {}
     notes: dict[str, tuple[Text, ...]] = {}
     layers: dict[str, Count] = {}
+    norms: dict[str, Number] = {}
 
 
 class Prediction(Record):

@@ -83,9 +83,7 @@ def check_run(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"layers={chosen}: {nearest(str(chosen), LAYERS)}")
     if chosen != LAST and (last is not None or config["measure"] != "search"):
         other = f"measure={config['measure']}" if last is None else f"last_layers={last}"
-        raise ConfigError(
-            f"layers={chosen}: inner layers are those of whole models in a search, so not with {other}"
-        )
+        raise ConfigError(f"layers={chosen}: only for searches of whole models, so not with {other}")
     limit = config["timeout_s"]
     if limit is not None and (not _number(limit, int | float) or not limit > 0):
         raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")

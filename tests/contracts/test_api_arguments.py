@@ -25,20 +25,36 @@ from alsatian.searching.named import STRATEGIES, named
 from alsatian.searching.search import SearchResult
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.setup import strategy_named
-from tests.conftest import tiny_model
+from tests.conftest import quick_body, scramble
 
 SIZE = {"size": 8}
 DATA = digits(41)
 
 
 def extractor() -> nn.Module:
-    return tiny_model("aaaa")
+    """(N, 3, 8, 8) -> (N, 8, 4, 4) in as few layers as show what differs: every module here is exported anew."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4, 8, 3, stride=2, padding=1),
+        nn.ReLU(inplace=True),
+    )
+    scramble(module, torch.Generator().manual_seed(0))
+    return module.eval()
 
 
 def search(models: Any = None, **changes: Any) -> SearchResult:
     settings: dict[str, Any] = {"preprocessing": SIZE, "proxies": Linear(epochs=5), "batch_size": 8, "verify": True}
     models = {"one": extractor()} if models is None else models
     return alsatian.search(models, changes.pop("data", DATA), **{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    """The module exported once, for what has nothing to do with how modules become models."""
+    store = BlockStore(tmp_path_factory.mktemp("known"))
+    return ModelSet.from_modules(store, {"one": extractor()}, ImagePreprocessing(8))
 
 
 def features_of(result: SearchResult, model: str = "one") -> str:
@@ -62,7 +78,7 @@ class Wraps(nn.Module):
 
     def __init__(self, then: Callable[[torch.Tensor], Any], inner: nn.Module | None = None) -> None:
         super().__init__()
-        self.inner = inner or extractor()
+        self.inner = inner or quick_body()
         self.then = then
 
     def forward(self, x: torch.Tensor) -> Any:
@@ -123,9 +139,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "strategy: a class": ({"strategy": Strategy}, r"strategy: the class Strategy is given"),
     "strategy: a number": ({"strategy": 3}, r"strategy: a value of type int is given"),
-    "proxy: unknown": ({"proxies": "liner"}, r"proxies=liner: there is no such proxy; did you mean 'linear'"),
-    "proxy: a class": ({"proxies": Linear}, r"proxies: the class Linear is given"),
-    "proxy: a number": ({"proxies": 1}, r"proxies: a value of type int is given"),
+    "proxy: unknown": ({"proxies": "liner"}, r"proxy=liner: there is no such proxy; did you mean 'linear'"),
+    "proxy: a class": ({"proxies": Linear}, r"proxy: the class Linear is given"),
+    "proxy: a number": ({"proxies": 1}, r"proxy: a value of type int is given"),
     "preprocessing: none": ({"preprocessing": None}, r"need a preprocessing, e\.g\."),
     "preprocessing: a number": ({"preprocessing": 8}, r"preprocessing: a value of type int is given"),
     "preprocessing: a function": ({"preprocessing": lambda x: x}, r"preprocessing: a value of type function"),
@@ -257,30 +273,33 @@ def test_a_strategy_by_name_is_that_of_the_command_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "auto"])
-def test_a_strategy_by_name_finds_the_same_features(name: str) -> None:
-    assert features_of(search(strategy=name)) == eager(extractor())
+def test_a_strategy_by_name_finds_the_same_features(known: ModelSet, name: str) -> None:
+    assert features_of(search(known, preprocessing=None, strategy=name)) == eager(extractor())
 
 
-def test_a_proxy_by_name_is_the_usual_one() -> None:
-    by_name, usual = (search(proxies=proxy).rounds[-1].scores for proxy in ("logistic", None))
+def test_a_proxy_by_name_is_the_usual_one(known: ModelSet) -> None:
+    by_name, usual = (
+        search(known, preprocessing=None, proxies=proxy).rounds[-1].scores for proxy in ("logistic", None)
+    )
     assert by_name == usual
 
 
 @pytest.mark.parametrize(
     "batch_size", [8, np.int64(8), np.uint8(8), torch.tensor(8)], ids=lambda n: type(n).__name__
 )
-def test_whole_numbers_of_other_libraries_are_batch_sizes(batch_size: Any) -> None:
-    assert features_of(search(batch_size=batch_size)) == eager(extractor())
+def test_whole_numbers_of_other_libraries_are_batch_sizes(known: ModelSet, batch_size: Any) -> None:
+    assert features_of(search(known, preprocessing=None, batch_size=batch_size)) == eager(extractor())
 
 
 @pytest.mark.parametrize("device", ["cpu", "cpu:0", torch.device("cpu"), torch.device("cpu", 0)], ids=repr)
-def test_a_device_of_pytorch_is_a_device(device: Any) -> None:
-    assert features_of(search(device=device)) == eager(extractor())
+def test_a_device_of_pytorch_is_a_device(known: ModelSet, device: Any) -> None:
+    assert features_of(search(known, preprocessing=None, device=device)) == eager(extractor())
 
 
-def test_a_checkpoint_is_a_path_or_a_text(tmp_path: Path) -> None:
-    search(checkpoint=str(tmp_path / "kept"))
-    assert features_of(search(checkpoint=tmp_path / "kept")) == eager(extractor())
+def test_a_checkpoint_is_a_path_or_a_text(known: ModelSet, tmp_path: Path) -> None:
+    search(known, preprocessing=None, checkpoint=str(tmp_path / "kept"))
+    found = search(known, preprocessing=None, checkpoint=tmp_path / "kept")
+    assert features_of(found) == eager(extractor())
 
 
 OTHER = ImagePreprocessing(8, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -309,11 +328,10 @@ def test_each_model_has_a_preprocessing_of_its_own() -> None:
     assert features_of(result, "size") == eager(extractor(), ImagePreprocessing(16))
 
 
-def test_a_model_set_has_its_own_preprocessing(tmp_path: Path) -> None:
-    models = ModelSet.from_modules(BlockStore(tmp_path), {"one": extractor()}, ImagePreprocessing(8))
+def test_a_model_set_has_its_own_preprocessing(known: ModelSet) -> None:
     with pytest.raises(AlsatianError, match="preprocessing: the models of a set or in files have their own"):
-        search(models)
-    assert features_of(search(models, preprocessing=None)) == eager(extractor())
+        search(known)
+    assert features_of(search(known, preprocessing=None)) == eager(extractor())
 
 
 def compiled_in_place(module: nn.Module) -> nn.Module:
@@ -453,21 +471,16 @@ def test_hooks_that_change_what_passes_are_part_of_the_module() -> None:
     assert features_of(search({"one": module})) == eager(module)
 
 
-def family(tmp_path: Path) -> ModelSet:
-    return ModelSet.from_modules(BlockStore(tmp_path), {"one": extractor()}, ImagePreprocessing(8))
-
-
 def costs_of(models: ModelSet) -> CostModel:
     from tests.searching.tiny_search import slow_reads
 
     return alsatian.api.cost_model(slow_reads(models), models.candidates, DATA, Storage(), models.segments)
 
 
-def test_a_prediction_takes_sets_and_names(tmp_path: Path) -> None:
-    models = family(tmp_path)
-    costs = costs_of(models)
-    one = predict(models, DATA.batches(8), costs, strategy="shift")
-    two = predict(models.candidates, DATA.batches(8), costs, strategy=named("shift"))
+def test_a_prediction_takes_sets_and_names(known: ModelSet) -> None:
+    costs = costs_of(known)
+    one = predict(known, DATA.batches(8), costs, strategy="shift")
+    two = predict(known.candidates, DATA.batches(8), costs, strategy=named("shift"))
     assert one.measurement.parts_s == two.measurement.parts_s
     assert one.measurement.counters == two.measurement.counters
 
@@ -491,9 +504,8 @@ def test_a_prediction_takes_sets_and_names(tmp_path: Path) -> None:
         ({"file_bytes": 3}, "file_bytes: a value of type int is given"),
     ],
 )
-def test_arguments_of_a_prediction(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    models = family(tmp_path)
-    given: dict[str, Any] = {"candidates": models, "batches": DATA.batches(8), "costs": costs_of(models), **changes}
+def test_arguments_of_a_prediction(known: ModelSet, changes: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {"candidates": known, "batches": DATA.batches(8), "costs": costs_of(known), **changes}
     with pytest.raises(AlsatianError, match=message) as error:
         predict(given.pop("candidates"), given.pop("batches"), given.pop("costs"), **given)
     assert "\n" not in str(error.value)

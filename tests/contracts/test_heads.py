@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.mobilenetv3 import InvertedResidualConfig
 
 import alsatian
 from alsatian.blocks.store import BlockStore
@@ -16,20 +17,20 @@ from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.features.extractor import without_head
-from tests.conftest import tiny_model
+from tests.conftest import quick_body
 from tests.models.reading.checkpoint_files import vit
 
 DATA = digits(41)
 
 
 class Body(nn.Module):
-    """A tiny model (N, 128), then a part called ``name``."""
+    """A body (N, 128), then a part called ``name``."""
 
     def __init__(
         self, name: str, part: nn.Module, then: Callable[[torch.Tensor], torch.Tensor] | None = None
     ) -> None:
         super().__init__()
-        self.body = tiny_model("aaaa")
+        self.body = quick_body()
         self.name = name
         self.add_module(name, part)
         self.then = then
@@ -68,17 +69,26 @@ def warned(module: nn.Module, tmp_path: Path, size: int = 8) -> list[str]:
     return [str(one.message) for one in caught if "classifier" in str(one.message)]
 
 
-# torchvision's builders, with the name of their last layer.
-BUILDERS = {
-    "resnet18": "fc", "squeezenet1_1": "classifier.1", "mobilenet_v3_small": "classifier.3",
-}  # fmt: skip
+def short_mobilenet() -> nn.Module:
+    """MobileNetV3 with one block: its classifier is the usual one, and it is exported in a quarter of the time."""
+    block = InvertedResidualConfig(16, 3, 16, 16, use_se=True, activation="RE", stride=2, dilation=1, width_mult=1)
+    return torchvision.models.MobileNetV3([block], 64, num_classes=10)
+
+
+# torchvision's classifiers, with the name of their last layer.
+BUILDERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "resnet18": (lambda: torchvision.models.resnet18(num_classes=10), "fc"),
+    "squeezenet1_1": (lambda: torchvision.models.squeezenet1_1(num_classes=10), "classifier.1"),
+    "mobilenet_v3": (short_mobilenet, "classifier.3"),
+}
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_torchvision_s_classifiers_and_their_bodies(name: str, tmp_path: Path) -> None:
-    module = getattr(torchvision.models, name)(num_classes=10)
+    build, layer = BUILDERS[name]
+    module = build()
     (line,) = warned(module, tmp_path / "whole", 32)
-    assert f"model 'one': its last layer '{BUILDERS[name]}' is a classifier" in line
+    assert f"model 'one': its last layer '{layer}' is a classifier" in line
     assert "without_head(module)" in line
     assert "\n" not in line
     assert warned(without_head(module), tmp_path / "body", 32) == []
@@ -104,7 +114,7 @@ def test_a_classifier_is_noticed(kind: str, tmp_path: Path) -> None:
 
 
 EXTRACTORS: dict[str, Callable[[], nn.Module]] = {
-    "no head": lambda: tiny_model("aaaa"),
+    "no head": quick_body,
     "a projection": lambda: Body("projection", nn.Linear(128, 50)),
     "an embedding called fc": lambda: Body("fc", nn.Linear(128, 64)),
     "a head of contrastive learning": lambda: Body(
@@ -116,7 +126,7 @@ EXTRACTORS: dict[str, Callable[[], nn.Module]] = {
     "an activation behind it": lambda: Body("fc", nn.Linear(128, 10), torch.tanh),
     "a pooler": lambda: Body("pooler", nn.Linear(128, 10), torch.tanh),
     "a residual": lambda: Skips("fc", nn.Linear(128, 10)),
-    "no name": lambda: nn.Sequential(tiny_model("aaaa"), nn.Flatten(), nn.Linear(128, 10)),
+    "no name": lambda: nn.Sequential(quick_body(), nn.Flatten(), nn.Linear(128, 10)),
     "normalised": lambda: Body("fc", nn.Linear(128, 10), lambda x: nn.functional.normalize(x)),
 }
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from alsatian.data.images import image_files
 from alsatian.fingerprint import features_fingerprint
+from alsatian.proxies.base import Evaluation
 from alsatian.proxies.linear import Linear
 from alsatian.records import read_run
 from tests.contracts.mixed_checkpoints import Extract, saved
@@ -91,7 +92,8 @@ def test_one_command_ranks_twelve_kinds_as_plain_scripts_do(
     for model, extract in scripts.items():
         train, test = (extracted(extract, items) for items in (data.train_items, data.test_items))
         assert only.fingerprints[model] == features_fingerprint([train, test]), model
-        assert only.scores[model] == Linear().score(train, labels[0], test, labels[1], 2)
+        scored = Evaluation.of(Linear().score(train, labels[0], test, labels[1], 2))
+        assert only.scores[model] == scored.score
     best = max(only.scores.values())
     assert only.scores[run.ranking[0]] == best
     assert result["dataset"]["summary"]["skipped"]

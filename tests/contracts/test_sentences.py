@@ -14,13 +14,13 @@ from sentence_transformers.sentence_transformer.modules import Dense, LayerNorm,
 from alsatian.errors import ConfigError
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.saved_models import open_folder
-from tests.contracts.text_models import TEXTS, edit, features, language_model, opened, vocab_txt
+from tests.contracts.text_models import ONE_LAYER, TEXTS, edit, features, language_model, opened, vocab_txt
 
 POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", ("cls", "mean")]
 
 
 def sentence_model(folder: Path, pooling: Any = "mean", layers: list[Any] | None = None, **settings: Any) -> Path:
-    language_model(folder / "bert", "BertModel", vocab_txt)
+    language_model(folder / "bert", "BertModel", vocab_txt, **ONE_LAYER)
     own = {key: settings.pop(key) for key in ("max_seq_length", "do_lower_case") if key in settings}
     first = Transformer(str(folder / "bert"), **own)
     parts = [first, Pooling(32, pooling), *(layers or [])]

@@ -41,6 +41,8 @@ SMALL = {
     "embedding_size": 32,
 }  # fmt: skip
 
+# Half the time to export, where how many layers there are is not what is tested.
+ONE_LAYER = {"num_hidden_layers": 1, "n_layers": 1, "n_layer": 1, "num_layers": 1}
 
 VISION = {**SMALL, "image_size": 32, "patch_size": 8}
 PROCESSOR = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}

@@ -49,10 +49,18 @@ def blank(kind: str) -> bytes:
     return content.getvalue()
 
 
+def drawn_once(own: picture.Picture, title: str, caption: str) -> Figure:
+    """Without texts, which take as long as all else; for its file and for its page."""
+    if "drawn" not in vars(own):
+        vars(own)["drawn"] = own.draw("", "")
+    figure: Figure = vars(own)["drawn"]
+    return figure
+
+
 @pytest.fixture(autouse=True)
 def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are drawn, but neither laid out nor rendered, which takes longer than the runs of a test: their files
     are blank. What they look like is tested in ``tests/analysis``; tests marked ``pictures`` render theirs."""
     if request.node.get_closest_marker("pictures") is None:
-        monkeypatch.setattr(picture.Picture, "_settled", lambda own, title, caption: own.draw(title, caption))
+        monkeypatch.setattr(picture.Picture, "_settled", drawn_once)
         monkeypatch.setattr(picture, "_bytes", lambda figure, kind: blank(kind))

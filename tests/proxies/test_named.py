@@ -14,7 +14,7 @@ from alsatian.arguments import proxies_of, proxy_of
 from alsatian.errors import ConfigError
 from alsatian.proxies.linear import Linear
 from alsatian.proxies.logistic import Logistic
-from alsatian.proxies.named import PROXIES, check_labels, named
+from alsatian.proxies.named import PROXIES, check_labels, named, usual
 from alsatian.proxies.neighbours import Knn
 
 CONF = Path(__file__).parents[2] / "conf" / "proxy"
@@ -74,7 +74,7 @@ def test_numbers_are_refused_where_classes_are_needed(name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "names"),
     [
-        (None, ["logistic"]),
+        (None, []),
         ("knn", ["knn"]),
         ("logistic,knn", ["logistic", "knn"]),
         (" logme , gbc ", ["logme", "gbc"]),
@@ -90,7 +90,7 @@ def test_several_proxies_are_given_as_people_write_them(value: Any, names: list[
 def test_objects_are_taken_as_they_are() -> None:
     assert proxies_of([Knn(k=3), "logistic"]) == (Knn(k=3), Logistic())
     assert proxy_of("logistic") == Logistic()
-    assert proxy_of(None) == Linear()
+    assert [usual(classes).name for classes in (3, 0)] == ["logistic", "ridge"]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import alsatian
+from alsatian.costs.profiling.several import as_one
 from alsatian.proxies.linear import Linear
 from alsatian.proxies.named import named
-from alsatian.proxies.several import as_one
 from tests.ranking.conftest import pictures
 
 

@@ -8,7 +8,8 @@ import torch
 from alsatian.blocks.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.models.model_set import ModelSet
-from tests.searching.tiny_search import FEW, MODELS, PREPROCESSING, Known, Modules, eager
+from tests.searching.tiny_search import FEW, MODELS, Known, Modules, eager
+from tests.stores import tiny_set
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +18,8 @@ def modules(tiny: Callable[[str], torch.nn.Module]) -> Modules:
 
 
 @pytest.fixture(scope="module")
-def family(modules: Modules, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
-    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, PREPROCESSING)
+def family(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return tiny_set(BlockStore(tmp_path_factory.mktemp("store")), MODELS)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """Every cache policy at budgets below and above what it needs: the bits stay those of base."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
@@ -15,7 +13,8 @@ from alsatian.planning.orders.random import Random
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from tests.searching.tiny_search import BASE, POLICIES, PREPROCESSING, Known, outcomes, search
+from tests.searching.tiny_search import BASE, POLICIES, Known, outcomes, search
+from tests.stores import tiny_set
 
 # Two prefixes take turns, so that there is something to evict and something to come back to.
 MODELS = ("aaaa", "bbbb", "aaab", "bbba", "aacc", "bacc", "aacb")
@@ -25,9 +24,8 @@ PLANNED_SHARES = ("50%", "75%", "100%")
 
 
 @pytest.fixture(scope="module")
-def rivals(tiny: Callable[[str], torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
-    modules = {letters: tiny(letters) for letters in MODELS}
-    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, PREPROCESSING)
+def rivals(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return tiny_set(BlockStore(tmp_path_factory.mktemp("store")), {letters: letters for letters in MODELS})
 
 
 @pytest.fixture(scope="module")

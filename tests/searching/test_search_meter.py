@@ -1,30 +1,27 @@
 """What a search measures of itself changes nothing about what it finds."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import alsatian
 from alsatian.blocks.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
-from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.linear import Linear
+from tests.stores import tiny_set
 
 MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "alone": "dddd"}
 
 
 @pytest.fixture(scope="module")
-def family(tiny: Callable[[str], torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
-    modules = {model: tiny(letters) for model, letters in MODELS.items()}
-    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, ImagePreprocessing(8))
+def family(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return tiny_set(BlockStore(tmp_path_factory.mktemp("store")), MODELS)
 
 
 def search(models: ModelSet, level: str = "parts", timeline: bool = False) -> alsatian.SearchResult:

@@ -15,7 +15,9 @@ from torch.fx import Node
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
 from alsatian.blocks.store import BlockStore
+from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
+from alsatian.models.flops import mapped
 from alsatian.models.layers import layers
 from alsatian.models.reading.features.extractor import CLASS_TOKENS
 
@@ -84,6 +86,8 @@ def hidden_states(
             states = _states(candidate, chain, store, example, device)
         except _UNKNOWN:
             states = []
+        except StoreError:
+            return ()  # a search meets the same block, and deals with it
         _known[key] = _found(chain, states, own, candidate.preprocessing.modality == "text")
     return _known[key]
 
@@ -93,7 +97,7 @@ def _states(
     candidate: Candidate, chain: Sequence[Segment], store: BlockStore, example: State, device: torch.device
 ) -> list[State]:
     """The state behind every block, of tensors without content. Of parameters only the shapes are read."""
-    parameters = [store.load_block(block.identity, candidate.id) for block in candidate.blocks]
+    parameters = [mapped(store, block.identity, candidate.id) for block in candidate.blocks]
     states = []
     with fake_tensor.FakeTensorMode() as mode:
         state = tuple(mode.from_tensor(tensor).to(device) for tensor in example)

@@ -30,6 +30,7 @@ class Reused:
         items: items of these batches, counted likewise.
         earlier_order: whether items stand in the order of an earlier search, and items of its test part in the test
             part.
+        what: ``"model"``, or ``"layer"`` where these are layers of models.
     """
 
     models: int
@@ -38,6 +39,7 @@ class Reused:
     of_batches: int
     items: int
     earlier_order: bool
+    what: str = "model"
 
     @property
     def text(self) -> str:
@@ -46,7 +48,7 @@ class Reused:
             return ""
         order = "; items stand in the order and the parts of an earlier search" if self.earlier_order else ""
         return (
-            f"features of {self.models:,} of {count_text(self.of_models, 'model')} from earlier searches, "
+            f"features of {self.models:,} of {count_text(self.of_models, self.what)} from earlier searches, "
             f"{self.batches:,} of {self.of_batches:,} batches{order}"
         )
 

@@ -71,7 +71,7 @@ def _data(group: argparse._ArgumentGroup) -> None:
 
 def _search(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--proxy", default="logistic", metavar="NAME,...", help="what scores; the first decides; default: logistic"
+        "--proxy", metavar="NAME,...", help="what scores; the first decides; default: logistic, ridge for numbers"
     )
     group.add_argument(
         "--schedule",
@@ -154,7 +154,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=proxies, strategy=strategy, schedule=schedule, layers=options.layers,
+            proxies=proxies or None, strategy=strategy, schedule=schedule, layers=options.layers,
             batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip

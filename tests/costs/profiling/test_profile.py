@@ -1,7 +1,6 @@
 """Profiles of this machine: everything a search needs, and nothing measured twice."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ from alsatian.costs.profiling.profile import as_table, merged, portable, profile
 from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits
-from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.fingerprint import sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.storage.regime import Storage
+from tests.stores import tiny_set
 
 CPU = torch.device("cpu")
 PROXY = Linear(epochs=2)
@@ -36,9 +35,9 @@ def data() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def models(tiny: Callable[[str], torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
-    modules = {letters: tiny(letters) for letters in ("aaaa", "aaab", "aabb")}
-    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, ImagePreprocessing(8))
+def models(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    store = BlockStore(tmp_path_factory.mktemp("store"))
+    return tiny_set(store, {letters: letters for letters in ("aaaa", "aaab", "aabb")})
 
 
 @pytest.fixture

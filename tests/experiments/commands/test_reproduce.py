@@ -1,16 +1,22 @@
 """``alsatian reproduce`` with two small experiments that stand for figures of the paper."""
 
+import contextlib
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
+from experiments.cli import main
+from experiments.configuration import composition
+from experiments.configuration import words as words_of_menu
 from experiments.configuration.composition import take
 from experiments.runs import reproduction
 from experiments.runs.reproduction import Experiment
@@ -19,7 +25,17 @@ from experiments.runs.time_left import TimeLeft
 pytestmark = pytest.mark.xdist_group("paper")
 
 Alsatian = Callable[..., int]
-Reproduce = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Reproduce = Callable[..., Done]
 ROOT = Path(__file__).parents[3]
 SMALL = """# @package _global_
 # A search that stands for cells of a figure.
@@ -33,29 +49,55 @@ sweep:
 """
 
 
-@pytest.fixture
-def reproduce(tmp_path: Path, store: Path) -> Reproduce:
-    """The command, with two experiments of the paper and no others: fig10 with two runs, fig17 with one."""
-    source = tmp_path / "source"
-    for package in ("alsatian", "analysis", "baselines", "conf", "experiments"):
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    folder = source / "conf" / "experiment"
-    for path in folder.glob("*.yaml"):
+def small_menu(folder: Path) -> Path:
+    """The menu with two experiments of the paper and no others: fig10 with two runs, fig17 with one."""
+    shutil.copytree(ROOT / "conf", folder)
+    for path in (folder / "experiment").glob("*.yaml"):
         if re.search("^figure:", path.read_text(), re.MULTILINE):
             path.unlink()
     for name, strategies in (("fig10", "shift, alsatian"), ("fig17", "alsatian")):
-        (folder / f"{name}.yaml").write_text(
+        (folder / "experiment" / f"{name}.yaml").write_text(
             SMALL.format(name=name, number=name.removeprefix("fig"), strategies=strategies)
         )
+    return folder
+
+
+class InThisProcess:
+    """What :func:`~experiments.runs.process.start` returns, of a command that has run in this process: without the
+    seconds that a process of its own takes to import."""
+
+    def __init__(self, module: str, *words: str, **settings: Any) -> None:
+        assert (module, settings["stderr"]) == ("experiments.cli", subprocess.PIPE)
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            self.status = main(words)
+        self.stderr = io.StringIO(told.getvalue())
+
+    def wait(self) -> int:
+        return self.status
+
+
+@pytest.fixture
+def reproduce(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Reproduce]:
+    """The command with the small menu, and no process besides this one."""
+    menu = small_menu(tmp_path / "conf")
     here = tmp_path / "here"
-    here.mkdir()
+    here.mkdir(exist_ok=True)
+    monkeypatch.chdir(here)
+    for module in (composition, words_of_menu):
+        monkeypatch.setattr(module, "CONF", menu)
+    monkeypatch.setattr(reproduction, "start", InThisProcess)
 
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-P", "-m", "experiments.cli", "reproduce", "scale=ci", f"store_dir={store}"]
-        environment = {**os.environ, "PYTHONPATH": str(source)}
-        return subprocess.run([*command, *words], cwd=here, env=environment, capture_output=True, text=True)
+    def call(*words: str) -> Done:
+        capsys.readouterr()
+        status = main(["reproduce", "scale=ci", f"store_dir={store}", *words])
+        return Done(status, *capsys.readouterr())
 
-    return call
+    composition._all_keys.cache_clear()
+    yield call
+    composition._all_keys.cache_clear()
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -63,6 +105,35 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.slow
+def test_experiments_run_in_processes_of_their_own(tmp_path: Path, store: Path) -> None:
+    source = tmp_path / "source"
+    for package in ("alsatian", "analysis", "baselines", "experiments"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    small_menu(source / "conf")
+    command = [sys.executable, "-P", "-m", "experiments.cli", "reproduce", "scale=ci", f"store_dir={store}"]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    words = ["reproduce.only=[fig17]"]
+    done = subprocess.run([*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "[0/1 experiments done, 0 failed, time left unknown] fig17: Small fig17, 1 run" in done.stdout
+    assert {path.parent.parent.name for path in contents(tmp_path / "results")} == {"fig17"}
+    assert 'id="fig17"' in (tmp_path / "results" / "report.html").read_text()
+
+
+def test_what_a_process_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = "import sys; print('noise', file=sys.stderr); sys.exit('alsatian: failed: a: why')"
+
+    def start(module: str, *words: str, **settings: Any) -> "subprocess.Popen[str]":
+        return subprocess.Popen([sys.executable, "-c", code], **settings)
+
+    monkeypatch.setattr(reproduction, "start", start)
+    experiment = Experiment("fig17", "fig17", "Small", "ci", 1, tmp_path)
+    said: list[str] = []
+    warned: list[str] = []
+    assert reproduction.run(experiment, ["seed=1"], said.append, warned.append) == ["a: why"]
+    assert (said, warned) == (["alsatian run experiment=fig17 seed=1"], ["noise"])
+
+
 def test_it_runs_what_is_missing_and_reports_on_all(reproduce: Reproduce, tmp_path: Path) -> None:
     results = tmp_path / "here" / "results"
     first = reproduce("reproduce.only=[fig17]")
@@ -86,7 +157,6 @@ def test_it_runs_what_is_missing_and_reports_on_all(reproduce: Reproduce, tmp_pa
     assert (results / "report.html").read_text() == page
 
 
-@pytest.mark.slow
 def test_one_that_fails_stops_no_other_and_is_one_line(reproduce: Reproduce, tmp_path: Path) -> None:
     done = reproduce("cache.budget=1000")
     assert done.returncode == 1

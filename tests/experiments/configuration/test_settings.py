@@ -90,6 +90,13 @@ def test_values_of_another_kind_are_refused_by_name(value: Any, usual: Any, mess
         (["name="], "name=: must be the name of a folder"),
         (["name=../elsewhere"], "name=../elsewhere: must be the name of a folder"),
         (["name=.."], "name=..: must be the name of a folder"),
+        (["layers=first"], "layers=first: valid are: best, last, mean"),
+        (["layers=null"], "layers=None: valid are: best, last, mean"),
+        (
+            ["layers=best", "measure=overlap"],
+            "layers=best: only for searches of whole models, so not with measure=overlap",
+        ),
+        (["layers=mean", "last_layers=2"], "not with last_layers=2"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(words: list[str], message: str) -> None:

@@ -77,7 +77,7 @@ def test_results_that_cannot_be_written(
     before = contents(tmp_path)
     with monkeypatch.context() as full:
         refused = fill_disk(full, part, after)
-        assert alsatian("run", "-m", "strategy=shift,shared_prefix") == 1
+        assert alsatian("run", "-m", "strategy=alsatian,shift") == 1
     assert len(refused) == 1  # nothing else was tried
     one_line(capsys, name)
     now = contents(tmp_path)
@@ -86,7 +86,7 @@ def test_results_that_cannot_be_written(
     assert lost == []
     assert all(path in now for path in before)
     assert alsatian("validate", "results") == 0
-    assert alsatian("run", "-m", "strategy=shift,shared_prefix") == 0
+    assert alsatian("run", "-m", "strategy=alsatian,shift") == 0
     assert {json.loads(path.read_bytes())["status"] for path in tmp_path.rglob("run.json")} == {"ok"}
 
 

@@ -94,6 +94,7 @@ def test_the_schema_describes_everything_that_is_measured() -> None:
     fields.remove("timeline")  # a file of its own beside the record
     assert fields == Repeat.model_fields.keys()
     rounds = {field.name for field in dataclasses.fields(RoundResult)}
+    rounds.remove("outcomes")  # a number for every item and model
     assert rounds <= Round.model_fields.keys()
 
 
@@ -203,3 +204,18 @@ def test_every_tier_stays_within_its_budget_and_says_so(alsatian: Alsatian, tmp_
     assert over_budget(Run.of(entry)) == []
     entry["repeats"][0]["peaks"]["cache_ssd_bytes"] = entry["resolved"]["cache.ssd_budget"]["bytes"] + 1
     assert len(over_budget(Run.of(entry))) == 1
+
+
+def test_a_round_says_which_layers_were_best(alsatian: Alsatian, tmp_path: Path) -> None:
+    assert alsatian("run", "strategy=alsatian", "layers=best", "repeats=1") == 0
+    (path,) = tmp_path.rglob("run.json")
+    run = Run.of(json.loads(path.read_bytes()))
+    assert run.config["layers"] == "best"
+    assert all(one.layers.keys() == one.scores.keys() for one in run.rounds)
+    assert set(run.ranking) == set(run.rounds[0].scores)
+
+
+def test_no_prediction_is_made_of_inner_layers(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("explain", "simulate"):
+        assert alsatian(command, "layers=best", "scale=ci") == 1
+        assert "layers=best: predicted is what layers=last takes" in " ".join(capsys.readouterr().err.split())

@@ -2,12 +2,11 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
@@ -37,12 +36,12 @@ from tests.searching.tiny_search import (
     BATCH,
     FEW,
     POLICIES,
-    PREPROCESSING,
     SHIFT,
     by_name,
     first,
     search,
 )
+from tests.stores import tiny_set
 
 SEQUENTIAL = LoaderSettings(read_ahead=False)
 PUBLISHED = LoaderSettings(keep=False, read_ahead=False)
@@ -114,9 +113,8 @@ def compare(models: ModelSet, strategy: Strategy, **settings: Any) -> Prediction
 
 
 @pytest.fixture(scope="module")
-def rivals(tiny: Callable[[str], torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
-    modules = {letters: tiny(letters) for letters in RIVALS}
-    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, PREPROCESSING)
+def rivals(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return tiny_set(BlockStore(tmp_path_factory.mktemp("store")), {letters: letters for letters in RIVALS})
 
 
 @by_name

@@ -21,7 +21,7 @@ MODELS: dict[str, dict[str, Any]] = {
     # With convolutions in its head; with tables that are made when it is built; with batch norm; of timm.
     "squeezenet": {"source": "torchvision", "name": "squeezenet1_1", "size": 32},
     "tables": {"source": "timm", "name": "test_vit_relpos"},
-    "shufflenet": {"source": "torchvision", "name": "shufflenet_v2_x0_5", "size": 32},
+    "resnet": {"source": "torchvision", "name": "resnet18", "size": 32},
 }
 
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
-from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BudgetError, ConfigError, LocalDiskError
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
@@ -36,6 +35,7 @@ from alsatian.runtime.storage.regime import Fetched, Reader, Storage
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from tests.stores import tiny_set
 
 MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "twin": "aaab", "alone": "dddd"}
 BASE = Strategy(name="base", schedule=Exhaustive(), sharing="none", order=Given(), cache=NoCache())
@@ -53,9 +53,8 @@ SEQUENTIAL = {"keep": False, "read_ahead": False}
 
 
 @pytest.fixture(scope="module")
-def family(tiny: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
-    modules = {model: tiny(letters) for model, letters in MODELS.items()}
-    return ModelSet.from_modules(BlockStore(tmp_path_factory.mktemp("store")), modules, ImagePreprocessing(8))
+def family(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    return tiny_set(BlockStore(tmp_path_factory.mktemp("store")), MODELS)
 
 
 @pytest.fixture(autouse=True)

@@ -199,7 +199,7 @@ def test_a_search_that_is_broken_off_goes_on(
     [
         (["models", "--data", "nowhere", "alone"], "data: there is no file or folder 'nowhere'"),
         (["nothing", "--data", "images", "alone"], "nothing"),
-        (["--proxy", "logist"], "proxies=logist: there is no such proxy; did you mean 'logistic'"),
+        (["--proxy", "logist"], "proxy=logist: there is no such proxy; did you mean 'logistic'"),
         (["--strategy", "autp"], "strategy=autp: there is no such strategy; did you mean 'auto'"),
         (["--schedule", "halfing"], "schedule=halfing: there is no such schedule; did you mean 'halving'"),
         (["--memory", "much"], "memory=much: not a size"),
@@ -255,3 +255,38 @@ def test_a_bad_checkpoint_can_be_left_out(search: Search, capsys: pytest.Capture
     last = records.Ranking.of(document()).ranked[-1]
     assert last.model.startswith("bad")
     assert last.failed
+
+
+def test_numbers_are_scored_by_ridge_regression(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = sorted(Path("images").rglob("*.png"))
+    table = pd.DataFrame({"path": [str(path) for path in paths], "label": [0.5 + i / 7 for i in range(len(paths))]})
+    table.to_csv("numbers.csv", index=False)
+    assert search("models", "--data", "numbers.csv", "--store", "store", "--batch-size", "8", "alone") == 0
+    found = records.Ranking.of(document())
+    assert found.proxies == ("ridge",)
+    assert "ridge" in capsys.readouterr().out
+    assert "classes=1)" in report.snippet(found)[-1]
+
+
+@pytest.mark.parametrize("choice", ["best", "mean"])
+def test_inner_layers(search: Search, choice: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--layers", choice) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    found = records.Ranking.of(document())
+    layers = vit(0).config.num_hidden_layers
+    assert {row.layers for row in found.ranked} == {layers}
+    table = pd.read_csv("results/search/ranking.csv")
+    page = Path("results/search/report.html").read_text()
+    if choice == "best":
+        assert all(1 <= (row.layer or 0) <= layers for row in found.ranked)
+        assert f"A score is the best of a model's {layers} layers" in printed
+        assert f"{found.ranked[0].layer}/{layers}" in printed
+        assert ">Layer</th>" in page
+        assert list(table["layer"]) == [row.layer for row in found.ranked]
+    else:
+        assert f"Features are the mean over a model's {layers} layers" in printed
+        assert {row.layer for row in found.ranked} == {None}
+        assert "layer" not in table
+        assert ">Layer</th>" not in page
+    assert search("--layers", "middle") == 1
+    assert "layers=middle: valid are: best, last, mean" in " ".join(capsys.readouterr().err.split())
