@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -60,6 +60,12 @@ class Opened:
     models: ModelSet
     modules: Mapping[str, torch.nn.Module] = field(default_factory=dict)
     folder: "tempfile.TemporaryDirectory[str] | None" = None
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # of which nothing changes, and the folder has to stay for both
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "folder": None}  # which stays with the process that made it
 
 
 def opened(

@@ -20,6 +20,10 @@ class StoreError(AlsatianError):
     """A file of the store is missing, damaged or not what its name says."""
 
 
+class StoreWriteError(StoreError):
+    """The store cannot be written to: a full disk, or a folder of somebody else. No model is to blame."""
+
+
 class LocalDiskError(StoreError):
     """The fast local path for copies cannot be used. No model is to blame."""
 

@@ -132,6 +132,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def written_out(text: str) -> str:
+    """``text`` with what is no UTF-8, as in names of files, as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def last_line(text: str | None) -> str:
     """The last line of an error that says something."""
     lines = [line.strip() for line in (text or "").splitlines() if line.strip()]

@@ -17,7 +17,7 @@ from alsatian.blocks import manifest
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.store_files import StoreFiles
 from alsatian.data.text import TextPreprocessing
-from alsatian.errors import StoreError
+from alsatian.errors import StoreError, StoreWriteError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 
@@ -89,12 +89,13 @@ class StoreWriter:
 
 @contextlib.contextmanager
 def writing(root: Path, what: str) -> Iterator[None]:
-    """Turn what goes wrong while writing ``what`` to the store in ``root`` into a :class:`StoreError`."""
+    """Turn what goes wrong while writing ``what`` to the store in ``root`` into a :class:`StoreError`; where no
+    model is to blame, a :class:`StoreWriteError`."""
     try:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise StoreError(
+        raise StoreWriteError(
             f"{root}: cannot write {what} ({reason}); what was there before is intact: make sure that the "
             "folder is writable and the disk has space, then do it again"
         ) from None

@@ -60,6 +60,7 @@ class Dataset:
         classes: number of classes; 0 where numbers are to be predicted.
         summary: what is known of the items, for people; None if nothing is.
         drawn: share of the items that was drawn for testing; None if the source says which are.
+        seed: of the shuffle; None if that is not known.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Dataset:
     classes: int
     summary: DataSummary | None = field(default=None, compare=False)
     drawn: float | None = field(default=None, compare=False)
+    seed: int | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -188,7 +190,8 @@ def make_dataset(
     labelled = values[train], values[held_out]
     summary = summary_of(about or DataSummary(source=name), raw, seen, targets, *labelled, split)
     drawn = test_share if testing is None else None
-    return Dataset(name, raw[train], labelled[0], raw[held_out], labelled[1], len(targets.names), summary, drawn)
+    parts = (raw[train], labelled[0], raw[held_out], labelled[1])
+    return Dataset(name, *parts, len(targets.names), summary, drawn, seed)
 
 
 def dataset_of(data: Any) -> Dataset:

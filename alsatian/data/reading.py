@@ -103,6 +103,8 @@ def read_data(
         raise ConfigError(f"kind={kind}: {nearest(str(kind), DATA_KINDS)}")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 2):
         raise ConfigError(f"limit={limit}: must be a number of items, at least 2")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"seed={seed}: must be a whole number, at least 0")
     bad = BadItems(on_bad_item, bad_share)
     options = _Options(
         kind, item_column, label_column, split_column, separator, bad, background, alone=test is not None

@@ -36,8 +36,10 @@ class Evaluation:
     @property
     def standard_error(self) -> float | None:
         """Of the mean over test items, which count as independent: the standard deviation (divided by N) over the
-        root of N, for hits sqrt(p (1 - p) / N). None where the score is no such mean."""
-        return None if self.outcomes is None else float(np.std(self.outcomes)) / math.sqrt(len(self.outcomes))
+        root of N, for hits sqrt(p (1 - p) / N). None where the score is no such mean, or that of one item."""
+        if self.outcomes is None or len(self.outcomes) < 2:
+            return None
+        return float(np.std(self.outcomes)) / math.sqrt(len(self.outcomes))
 
 
 def name_of(proxy: "Proxy") -> str:

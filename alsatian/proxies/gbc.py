@@ -11,6 +11,8 @@ from alsatian.errors import ConfigError, nearest
 from alsatian.proxies.arrays import array, classes_of, one_thread
 from alsatian.proxies.base import Evaluation
 
+# Of the variances, above which the floor is what is measured.
+_MOST = 0.5
 COVARIANCES = ("diagonal", "spherical")
 
 
@@ -33,6 +35,7 @@ class Gbc:
     a class without items         is left out; a note
     one class                     no pair: undefined, taken as 0; a note
     constant features             count for nothing
+    small features                their variances are the floor, and their scale counts; a note
     classes far apart (large D)   saturated at 0 where exp(−B) underflows; a note
     ============================  ===========================================================
     """
@@ -63,7 +66,8 @@ class Gbc:
         features, count = array(train_x), len(present)
         groups = [features[places == place] for place in range(count)]
         means = np.stack([group.mean(axis=0) for group in groups])
-        variances = np.maximum(np.stack([group.var(axis=0) for group in groups]), self.floor)
+        measured = np.stack([group.var(axis=0) for group in groups])
+        variances = np.maximum(measured, self.floor)
         if self.covariance == "spherical":
             variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape)
         score = 0.0
@@ -78,6 +82,9 @@ class Gbc:
             notes = (*notes, "undefined for one class, taken as 0")
         elif score == 0:
             notes = (*notes, "saturated: the classes are too far apart to tell by how much")
+        small = measured[:, np.ptp(features, axis=0) > 0] < self.floor
         if count == len(features):
             notes = (*notes, f"every class has one training item: all variances are taken as {self.floor:g}")
+        elif small.size and small.mean() > _MOST:
+            notes = (*notes, f"most variances are below {self.floor:g} and taken as that: the scale counts")
         return Evaluation(score, notes=notes)

@@ -47,8 +47,6 @@ class HScore:
         classes: int,
     ) -> Evaluation:
         """The trace, in [0, C − 1]. See :class:`~alsatian.proxies.base.Proxy`."""
-        from sklearn.covariance import ledoit_wolf_shrinkage
-
         present, places, notes = classes_of(train_y, classes)
         features, items = centred(array(train_x)), len(train_y)
         # The covariance does not depend on the scale, but the squares of very small features would underflow.
@@ -57,7 +55,7 @@ class HScore:
             left, values = spectrum(features)
             if not len(values):
                 return Evaluation(0.0, notes=(*notes, "undefined for features that are all equal, taken as 0"))
-            shrunk = ledoit_wolf_shrinkage(features, assume_centered=True) if self.shrinkage else 0.0
+            shrunk = _shrinkage(left * values, features.shape[1]) if self.shrinkage else 0.0
         # Along the singular vectors all covariances with f are diagonal, and a class mean is the mean of its rows.
         sums = np.stack([left[places == place].sum(axis=0) for place in range(len(present))])
         between = (sums**2 / np.bincount(places)[:, None]).sum(axis=0) * values**2 / max(items - 1, 1)
@@ -70,3 +68,16 @@ class HScore:
         elif not self.shrinkage and len(values) == items - 1:
             notes = (*notes, f"saturated at {len(present) - 1}: N = {items} items, rank N - 1 of the features")
         return Evaluation(float((1 - shrunk) * (between / within).sum()), notes=notes)
+
+
+def _shrinkage(reduced: np.ndarray, dimension: int) -> float:
+    """Ledoit and Wolf's shrinkage of the covariance of centred features of ``dimension`` D, from their coordinates
+    (N, k) along the right singular vectors: scikit-learn's, whose products are (D, D), in the time of the spectrum."""
+    if dimension == 1:
+        return 0.0  # a variance is all that there is
+    items, squares = len(reduced), (reduced**2).sum(axis=1)
+    mean = squares.sum() / items / dimension
+    norm = float(((reduced**2).sum(axis=0) ** 2).sum()) / items**2
+    apart = norm / dimension - mean**2
+    noise = (float((squares**2).sum()) / items - norm) / items / dimension
+    return float(min(noise, apart) / apart) if min(noise, apart) > 0 else 0.0

@@ -10,6 +10,8 @@ from alsatian.proxies.arrays import array, classes_of, one_thread, spectrum
 from alsatian.proxies.base import Evaluation
 
 _ITERATIONS, _TOLERANCE, _FLOOR = 11, 1e-3, 1e-5
+# Nats by item: less than this between features of one scale and of another is no difference.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class LogMe:
     a class without items         has no evidence and is left out; a note
     constant features             count as an intercept
     features all zero             the evidence of noise alone; a note
+    very large or small features  as published: a floor of 1e-5 makes their scale count; a note
     ============================  ===========================================================
     """
 
@@ -53,10 +56,16 @@ class LogMe:
             columns = array(train_y)[None]
         with one_thread():
             left, values = spectrum(array(train_x))
-            evidences = [_evidence(left.T @ column, values**2, column) for column in columns]
+            sigma = values**2
+            evidences = [_evidence(left.T @ column, sigma, column) for column in columns]
+            unit = sigma * (train_x.numel() / sigma.sum()) if len(values) else sigma
+            scaled = float(np.mean([_evidence(left.T @ column, unit, column) for column in columns])) / len(train_y)
+        score = float(np.mean(evidences)) / len(train_y)
         if not len(values):
             notes = (*notes, "all features are zero: the evidence is that of noise alone")
-        return Evaluation(float(np.mean(evidences)) / len(train_y), notes=notes)
+        elif abs(score - scaled) > _SAME:
+            notes = (*notes, f"the scale of the features counts: {scaled:.4f} if their mean square were 1")
+        return Evaluation(score, notes=notes)
 
 
 def _evidence(x: np.ndarray, sigma: np.ndarray, labels: np.ndarray) -> float:

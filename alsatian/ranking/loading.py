@@ -10,7 +10,7 @@ import torch
 from alsatian.assembly import STORE, scope_of
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, StoreError
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
@@ -89,6 +89,10 @@ class _Kept:
 
 def features_of(result: "Ranking", model: str) -> dict[str, torch.Tensor]:
     """See :meth:`alsatian.ranking.result.Ranking.features`: that search again, of this model over all items."""
+    if not result.models.store.root.exists():
+        raise StoreError(
+            f"{result.models.store.root}: the folder of the models is gone; search with store=FOLDER to keep it"
+        )
     candidates = tuple(c for c in result.models.candidates if c.id == model)
     models, choice = replace(result.models, candidates=candidates, refused={}), result.layers.choice
     layer = {model: number for found in result.rounds for model, number in found.layers.items()}.get(model)

@@ -9,7 +9,7 @@ from alsatian.files import write_bytes
 from alsatian.pages import render
 from alsatian.ranking import tables
 from alsatian.records.ranking import RankedModel, Ranking
-from alsatian.units import count_text, duration, format_bytes, seconds_text
+from alsatian.units import count_text, duration, format_bytes, printable, seconds_text
 
 
 def write(record: Ranking, path: Path) -> Path:
@@ -80,10 +80,10 @@ def facts(record: Ranking) -> list[tuple[str, str]]:
 def snippet(record: Ranking) -> list[str]:
     """Lines of Python that load the first model: as a feature extractor, and with a new layer to be trained."""
     first = record.ranked[0]
-    word = json.dumps(first.source or first.model, ensure_ascii=False)
-    place = (
-        f", store={json.dumps(record.store, ensure_ascii=False)}" if record.store and record.store != STORE else ""
-    )
+    word = _quoted(first.source or first.model)
+    place = f", store={_quoted(record.store)}" if record.store and record.store != STORE else ""
+    if first.modality is not None:
+        place += f", modality={_quoted(first.modality)}"
     # One output for numbers.
     classes = max(1, len(record.data.classes)) if record.data else 1
     return [
@@ -91,6 +91,11 @@ def snippet(record: Ranking) -> list[str]:
         f"extractor = alsatian.load({word}{place})",
         f"model = alsatian.load({word}{place}, classes={classes})",
     ]
+
+
+def _quoted(text: str) -> str:
+    """As a string of Python, whose escapes are those of JSON; it neither breaks a line nor steers a terminal."""
+    return printable(json.dumps(text, ensure_ascii=False))
 
 
 def _row(row: RankedModel, record: Ranking) -> dict[str, Any]:

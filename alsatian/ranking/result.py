@@ -121,6 +121,11 @@ class Ranking(SearchResult):
 
         return write(self.record, Path(path))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """With the record, whose making needs the models' blocks: those of modules end with the process."""
+        assert self.record
+        return dict(vars(self))
+
     def __repr__(self) -> str:
         first = self.record.ranked[0]
         score = "no score" if first.score is None else f"{self.proxy_names[0]} {first.score:.4f}"

@@ -60,6 +60,7 @@ def _ranked(result: "Result", last: dict[str, int]) -> tuple[RankedModel, ...]:
                 place=place,
                 model=model,
                 source=_text(candidate.metadata.get("source")) if candidate else None,
+                modality=_text(candidate.metadata.get("modality")) if candidate else None,
                 score=score,
                 standard_error=found.standard_errors.get(model) if found else None,
                 tied=model in tied,

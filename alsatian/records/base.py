@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError, field_validator
+
+from alsatian.units import written_out
 
 # pandas holds whole numbers in 64 bits.
 LARGEST = 2**63 - 1
@@ -31,6 +33,14 @@ class Record(BaseModel):
     """Part of a file of results. Fields that it does not know are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        """Names of files may be no UTF-8, which records are."""
+        if isinstance(value, str):
+            return written_out(value)
+        return tuple(map(cls._texts, value)) if isinstance(value, tuple) else value
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:

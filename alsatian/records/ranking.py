@@ -20,6 +20,7 @@ class RankedModel(Record):
         place: from 1; models that cannot be used come last.
         model: its id.
         source: what it was named by, where it was named.
+        modality: of a model with two towers: which one was searched, ``"image"`` or ``"text"``.
         score: by the first proxy, in its last round; None if it has none.
         standard_error: of the score, where that is a mean over test items.
         tied: whether the score cannot be told from the first one's by the same test items.
@@ -40,6 +41,7 @@ class RankedModel(Record):
     place: Annotated[int, Field(ge=1)]
     model: Text
     source: str | None = None
+    modality: str | None = None
     score: Number | None = None
     standard_error: Number | None = None
     tied: bool = False

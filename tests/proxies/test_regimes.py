@@ -79,6 +79,8 @@ REGIMES = {
     "the largest of float32": changed(USUAL, lambda x: x.sign() * torch.finfo(torch.float32).max),
     "huge offset": changed(USUAL, lambda x: x + 1e6),
     "one huge feature": changed(USUAL, lambda x: x * torch.tensor([1e30, 1, 1, 1, 1, 1])),
+    "large": changed(USUAL, lambda x: x * 1e3),
+    "small": changed(USUAL, lambda x: x * 1e-3),
     "apart": blobs(40, 11, 600, 4, spread=1e-6),
 }
 
@@ -124,6 +126,9 @@ NOTES: list[tuple[Proxy, str, str]] = [
     (Knn(leave_one_out=True), "one item a class", "3 neighbours vote, not 5"),
     (Knn(leave_one_out=True), "one item", "undefined for one training item, taken as 0"),
     (LogMe(), "zeros", "all features are zero"),
+    (LogMe(), "large", "the scale of the features counts: "),
+    (Gbc(), "small", "most variances are below 0.0001 and taken as that: the scale counts"),
+    (Gbc(covariance="spherical"), "small", "most variances are below 0.0001"),
     (HScore(), "equal features", "undefined for features that are all equal, taken as 0"),
     (HScore(), "one item a class", "every class has one training item"),
     (HScore(shrinkage=False), "N < D", "saturated at 3"),
@@ -147,6 +152,15 @@ def test_a_regime_is_said_beside_the_number(proxy: Proxy, regime: str, note: str
     assert any(note in said for said in score(proxy, REGIMES[regime]).notes)
     # Of usual data nothing is said.
     assert not score(proxy, blobs(400, 30, 6, 4, spread=2.0)).notes
+
+
+def test_the_score_of_another_scale_is_what_the_note_says() -> None:
+    """LogME as published has a floor, which squares of large features' weights do not reach."""
+    unit = changed(USUAL, lambda x: x / USUAL.train_x.square().mean().sqrt())
+    large = score(LogMe(), REGIMES["large"])
+    expected = score(LogMe(), unit)
+    assert large.score < expected.score - 0.01
+    assert large.notes == (f"the scale of the features counts: {expected.score:.4f} if their mean square were 1",)
 
 
 def test_equal_test_numbers_are_said() -> None:

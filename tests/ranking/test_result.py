@@ -1,7 +1,11 @@
 """What ``alsatian.search`` returns: a table, the best model, its features, and models to go on with."""
 
+import copy
+import gc
 import math
+import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +16,7 @@ from scipy.stats import binomtest, weightedtau
 
 import alsatian
 from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, StoreError
 from alsatian.fingerprint import features_fingerprint
 from alsatian.proxies.base import Evaluation
 from alsatian.proxies.logistic import Logistic
@@ -186,6 +190,35 @@ def test_a_model_that_cannot_be_used_comes_last_with_the_reason(tiny) -> None:  
     assert "not finite" in str(last.failed)
     with pytest.raises(ConfigError, match=r"model 'bad' could not be used: .*not finite"):
         result.load("bad")
+
+
+@pytest.fixture
+def copied(request: pytest.FixtureRequest, tiny: Callable[[str], torch.nn.Module]) -> Ranking:
+    """A copy of a result that is gone."""
+    models = {name: tiny(name) for name in ("aaaa", "aabb")}
+    return request.param(alsatian.search(models, pictures(18), preprocessing={"size": 8}, batch_size=8))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], indirect=True)
+def test_copies_keep_what_they_need(copied: Ranking) -> None:
+    gc.collect()
+    assert len(copied.features()["train_x"]) == len(copied.dataset.train_items)
+
+
+@pytest.mark.parametrize("copied", [lambda result: pickle.loads(pickle.dumps(result))], indirect=True)
+def test_a_result_from_another_process_has_its_ranking(copied: Ranking, tmp_path: Path) -> None:
+    """Modules travel with it, but not the temporary folder with their blocks."""
+    gc.collect()
+    assert tuple(copied.ranking["model"]) == copied.ranked
+    assert copied.report(tmp_path / "page.html").exists()
+    assert copied.load(classes=2).training
+    with pytest.raises(StoreError, match="the folder of the models is gone; search with store=FOLDER to keep it"):
+        copied.features()
+
+
+@pytest.mark.parametrize(("items", "given"), [(2, True), (1, False)])
+def test_one_test_item_has_no_standard_error(items: int, given: bool) -> None:
+    assert (Evaluation(1.0, np.ones(items)).standard_error is not None) == given
 
 
 def test_the_record_is_what_the_file_holds(found: Ranking) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
 from alsatian.contents import keep_in
-from alsatian.errors import AlsatianError, ConfigError
+from alsatian.errors import AlsatianError, ConfigError, StoreWriteError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading import saved_models, state_models
@@ -120,11 +120,8 @@ def add_path(
     Raises:
         ConfigError: there is no model, or (without ``refused``) one that cannot be used.
     """
-    return list(
-        _add_folder(
-            store, Path(path), reading or Reading(), exclude, include, refused, left_out, advice, progress
-        ).values()
-    )
+    given = (reading or Reading(), exclude, include, refused, left_out, advice, progress)
+    return list(_add_folder(store, Path(path), *given).values())
 
 
 def _add_folder(
@@ -169,10 +166,13 @@ def add_models(
         progress(what, i, len(models))
         try:
             added[model] = _add(store, model, models, reading, stored)
+        except StoreWriteError:
+            raise
         except AlsatianError as error:
             bad[model] = str(error)
-        except OSError as error:  # a file that has just gone, or that is not for this user
-            bad[model] = f"{model.path}: cannot be read ({error.strerror})"
+        except (OSError, UnicodeEncodeError) as error:  # a file that has just gone, or that is not for this user
+            reason = error.strerror if isinstance(error, OSError) else "its name is no UTF-8; rename it"
+            bad[model] = f"{model.path}: cannot be read ({reason})"
     progress(what, len(models), len(models))
     return added, bad
 

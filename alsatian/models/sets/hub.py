@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.store import BlockStore
-from alsatian.errors import AlsatianError, ConfigError, StoreError, first_line
+from alsatian.errors import AlsatianError, ConfigError, StoreWriteError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
@@ -171,9 +171,9 @@ class HubSet:
         origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
             add_one(store, folder, model_id, reading=self.reading, metadata={"hub": origin, **self._reading})
+        except StoreWriteError:
+            raise
         except AlsatianError as error:
-            if isinstance(error, StoreError) and str(error).startswith(f"{store.root}: "):
-                raise  # trouble with the store is no property of the model
             raise _LeftOut(first_line(error).replace(str(folder), entry.id)) from error
 
     def _download(self, entry: Entry) -> Path:

@@ -138,9 +138,7 @@ def _best(
     best, most = (dataset, own), _items(own, worth)
     for name in sorted({file.layout for found in kept.values() for file in found}):
         earlier = files.layout(name)
-        if earlier is None or earlier.batch_size != own.batch_size:
-            continue
-        other = arranged(dataset, own, earlier)
+        other = None if earlier is None else arranged(dataset, own, earlier)
         if other is not None and (gained := _items(other[1], worth)) > most:
             best, most = other, gained
     return best

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,11 +27,14 @@ class Layout:
     Attributes:
         batch_size: items of a batch.
         test, train: digests of the items of both parts.
+        drawn, seed: of the dataset: how it came to its parts and order.
     """
 
     batch_size: int
     test: tuple[str, ...]
     train: tuple[str, ...]
+    drawn: float | None = None
+    seed: int | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, batch_size: int) -> "Layout":
@@ -41,7 +44,8 @@ class Layout:
             ConfigError: a file cannot be read.
         """
         parts = [item_digests(items) for items in (dataset.test_items, dataset.train_items)]
-        return cls(batch_size, *(tuple(digest[:_DIGITS] for digest in part) for part in parts))
+        test, train = (tuple(digest[:_DIGITS] for digest in part) for part in parts)
+        return cls(batch_size, test, train, dataset.drawn, dataset.seed)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Layout":
@@ -50,11 +54,12 @@ class Layout:
         Raises:
             KeyError, TypeError, ValueError: it is no such thing.
         """
-        return cls(int(value["batch_size"]), *(tuple(map(str, value[part])) for part in ("test", "train")))
+        test, train = (tuple(map(str, value[part])) for part in ("test", "train"))
+        return cls(int(value["batch_size"]), test, train, value["drawn"], value["seed"])
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return {"batch_size": self.batch_size, "test": list(self.test), "train": list(self.train)}
+        return asdict(self)
 
     @cached_property
     def name(self) -> str:
@@ -76,8 +81,11 @@ def arranged(dataset: Dataset, own: Layout, kept: Layout) -> tuple[Dataset, Layo
     to its share; where the source says what the test part is, batches count within their part. Nothing is drawn, so
     the same arguments give the same order. The layout of the dataset itself gives its own order.
 
-    None if a part would be left without items.
+    None if a part would be left without items, or if the layouts came about in other ways: another seed or share of
+    test items asks for another order.
     """
+    if (own.batch_size, own.drawn, own.seed) != (kept.batch_size, kept.drawn, kept.seed):
+        return None
     tested = len(own.test)
     digests = (*own.test, *own.train)
     if dataset.drawn is None:
@@ -105,7 +113,7 @@ def arranged(dataset: Dataset, own: Layout, kept: Layout) -> tuple[Dataset, Layo
     if not all(places):
         return None
     test, train = (tuple(digests[place] for place in part) for part in places)
-    return _taken(dataset, places, tested), Layout(own.batch_size, test, train)
+    return _taken(dataset, places, tested), replace(own, test=test, train=train)
 
 
 def _cut(part: Sequence[str], size: int) -> list[list[str]]:

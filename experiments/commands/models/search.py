@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from alsatian.errors import ConfigError
+from alsatian.units import printable, written_out
 from experiments.configuration.console import plain
 
 HELP = "rank models of your own on data of your own"
@@ -105,10 +107,24 @@ def _result(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--json", action="store_true", help="print ranking.json and nothing else")
 
 
+def _check_out(folder: Path) -> None:
+    """That files can be written to ``folder``: said now, not when the search is over.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise ConfigError(f"--out {folder}: '{there}' is a file; name a folder")
+    if not os.access(there, os.W_OK):
+        raise ConfigError(f"--out {folder}: nothing can be written to '{there}'; name another folder")
+
+
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Search, say how it goes, show the ranking and write the files."""
     if options.top < 1:
         raise ConfigError(f"--top {options.top}: must be at least 1")
+    _check_out(options.out)
     from alsatian.api import search  # slow
     from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
     from alsatian.blocks.store import BlockStore
@@ -134,7 +150,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             on_bad_item="skip" if options.skip_bad else "raise",
         )  # fmt: skip
         if data.summary is not None:
-            for line in data.summary.text(data.name, min(heard.width, 80)).splitlines():
+            for line in data.summary.text(printable(data.name), min(heard.width, 80)).splitlines():
                 live.say(line)
         result = search(
             options.models, data,
@@ -143,11 +159,14 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
     record = result.record.model_copy(
-        update={"command": shlex.join(["alsatian", *sys.argv[1:]]), "store": str(options.store)}
+        update={
+            "command": written_out(shlex.join(["alsatian", *sys.argv[1:]])),
+            "store": written_out(str(options.store)),
+        }
     )
     paths = files.write(record, options.out)
     if options.json:
-        sys.stdout.write(json.dumps(record.plain(), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(record.plain(), indent=2) + "\n")
         return 0
     terminal.show(record, options.top, paths, console)
     return 0

@@ -16,7 +16,7 @@ from huggingface_hub import constants, errors
 from alsatian.api import search
 from alsatian.blocks.store import BlockStore
 from alsatian.data.dataset import make_dataset
-from alsatian.errors import ConfigError, StoreError
+from alsatian.errors import ConfigError, StoreWriteError
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.hub_lock import Filters, read_lock, resolve
 from alsatian.searching.schedules import Exhaustive
@@ -303,10 +303,10 @@ def test_trouble_with_the_store_is_not_blamed_on_models(
     hub: Hub, store: BlockStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
-        raise StoreError(f"{store.root}: cannot write a block (No space left on device)")
+        raise StoreWriteError(f"{store.root}: cannot write a block (No space left on device)")
 
     monkeypatch.setattr("alsatian.models.sets.hub.add_one", full)
-    with pytest.raises(StoreError, match="No space left"):
+    with pytest.raises(StoreWriteError, match="No space left"):
         HubSet(base=BASE).open(store)
 
 

@@ -10,8 +10,9 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
+from alsatian.blocks import writer
 from alsatian.blocks.store import BlockStore
-from alsatian.errors import AlsatianError, BadModelError, ConfigError
+from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets import folder
 from alsatian.models.sets.folder import add_path
@@ -171,6 +172,21 @@ def test_bad_models_are_a_line_each_or_ranked_last(here: Path, store: BlockStore
     assert list(models.refused) == ["bad/m", "worse", "old.pkl", "empty"]
     with pytest.raises(BadModelError, match=r"old\.pkl: is refused"):
         ListedSet(models=["old.pkl"], on_bad_model="exclude").open(store)
+
+
+@pytest.mark.parametrize("on_bad_model", ["raise", "exclude"])
+def test_a_full_disk_is_no_models_fault(
+    here: Path, store: BlockStore, monkeypatch: pytest.MonkeyPatch, on_bad_model: str
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    save_vit(vit(), here / "m")
+    save_vit(vit(), here / "n")
+    monkeypatch.setattr(writer, "save_file", full)
+    with pytest.raises(StoreError, match="cannot write a block") as caught:
+        ListedSet(models=["m", "n"], on_bad_model=on_bad_model).open(store)
+    assert "\n" not in str(caught.value)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

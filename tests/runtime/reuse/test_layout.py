@@ -1,11 +1,13 @@
 """The order of items on data that grew, shrank or moved: batches that were full before come first, as they were."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,13 +20,13 @@ from alsatian.runtime.reuse.layout import Layout, arranged
 SIZE = 4
 
 
-def numbered(
-    numbers: Sequence[int], seed: int = 0, testing: Sequence[bool] | None = None, **settings: str
-) -> Dataset:
-    """Items that are numbers, of the class that is the remainder by 3."""
-    items = np.array(numbers)
-    mask = None if testing is None else np.array(testing)
-    return make_dataset("own", items, items % 3, seed=seed, testing=mask, **settings)  # type: ignore[arg-type]
+def numbered(numbers: Sequence[int], order: int = 0, testing: Sequence[bool] | None = None) -> Dataset:
+    """Items that are numbers, of the class that is the remainder by 3; in another ``order`` as if files had other
+    names."""
+    places = np.random.default_rng(order).permutation(len(numbers))
+    items = np.array(numbers)[places]
+    mask = None if testing is None else np.array(testing)[places]
+    return make_dataset("own", items, items % 3, testing=mask)
 
 
 def grown(before: Dataset, after: Dataset) -> Dataset:
@@ -47,18 +49,18 @@ counts = st.integers(7, 40)
 
 
 @given(counts, st.integers(0, 3), st.booleans())
-def test_the_same_data_keep_their_order(count: int, seed: int, drawn: bool) -> None:
+def test_the_same_data_keep_their_order(count: int, order: int, drawn: bool) -> None:
     testing = None if drawn else [i % 4 == 0 for i in range(count)]
-    data = numbered(range(count), seed, testing)
+    data = numbered(range(count), order, testing)
     assert grown(data, data).digest == data.digest
     # Whatever order it has now: files may have other names.
-    other = numbered(range(count), seed + 1, testing)
+    other = numbered(range(count), order + 1, testing)
     assert grown(data, other).digest == data.digest
 
 
 @given(counts, st.integers(0, 30), st.integers(0, 3))
-def test_full_batches_of_data_that_grew_come_first(count: int, more: int, seed: int) -> None:
-    before, after = numbered(range(count)), numbered(range(count + more), seed)
+def test_full_batches_of_data_that_grew_come_first(count: int, more: int, order: int) -> None:
+    before, after = numbered(range(count)), numbered(range(count + more), order)
     data = grown(before, after)
     assert same_items(data, after)
     assert np.array_equal(full(before.train_items), data.train_items[: len(full(before.train_items))])
@@ -68,8 +70,8 @@ def test_full_batches_of_data_that_grew_come_first(count: int, more: int, seed: 
 
 
 @given(counts, st.integers(0, 30), st.integers(0, 3))
-def test_what_was_tested_with_is_never_trained_with(count: int, more: int, seed: int) -> None:
-    before, after = numbered(range(count)), numbered(range(count + more), seed)
+def test_what_was_tested_with_is_never_trained_with(count: int, more: int, order: int) -> None:
+    before, after = numbered(range(count)), numbered(range(count + more), order)
     data = grown(before, after)
     assert set(before.test_items) <= set(data.test_items)
     assert set(before.train_items) <= set(data.train_items)
@@ -90,6 +92,20 @@ def test_batches_that_lost_an_item_are_made_anew(count: int, lost: set[int]) -> 
     whole = [b for b in full(before.train_items).reshape(-1, SIZE) if not set(b) & lost]
     assert np.array_equal(data[0].train_items[: SIZE * len(whole)], np.array(whole, int).reshape(-1))
     assert not set(data[0].train_items) & set(before.test_items)
+
+
+@pytest.mark.parametrize(
+    ("testing", "change"),
+    [(None, {"seed": 1}), (None, {"test_share": 0.5}), (np.arange(24) % 4 == 0, {"seed": 1})],
+    ids=["seed", "share", "seed where the source says what the test part is"],
+)
+def test_another_seed_or_share_asks_for_another_order(testing: Any, change: Mapping[str, Any]) -> None:
+    items = np.arange(24)
+    before, after = (make_dataset("own", items, items % 3, testing=testing, **more) for more in ({}, change))
+    own, kept = Layout.of(after, SIZE), Layout.of(before, SIZE)
+    assert own.train != kept.train
+    assert arranged(after, own, kept) is None
+    assert arranged(after, own, own) is not None
 
 
 def test_an_item_that_stands_several_times_is_taken_as_often_as_it_is_there() -> None:

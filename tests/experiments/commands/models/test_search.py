@@ -1,6 +1,9 @@
 """``alsatian search``, as a person calls it: folders in, a ranking out, and again on more data or models."""
 
+import ast
+import html
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,7 @@ from alsatian.ranking import report
 from alsatian.records import ranking as records
 from experiments.cli import main
 from tests.contracts.mixed_checkpoints import VIT, vit, write
+from tests.contracts.text_models import two_towers
 
 # One worker reads the shared models, once.
 pytestmark = pytest.mark.xdist_group("search")
@@ -111,6 +115,29 @@ def test_the_three_lines_load_the_winner(search: Search, capsys: pytest.CaptureF
     assert model(*prepared).shape == (1, 3)
 
 
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_of_two_towers_the_lines_load_the_one_that_was_searched(search: Search, modality: str) -> None:
+    two_towers(Path("clip"), "CLIPModel")
+    items = [f"{'good' if i % 2 else 'bad'} film {i}" for i in range(12)]
+    pd.DataFrame({"text": items, "label": ["a", "b"] * 6}).to_csv("reviews.csv", index=False)
+    data = "images" if modality == "image" else "reviews.csv"
+    assert search("clip", "--data", data, "--limit", "12", "alone") == 0
+    lines = report.snippet(records.Ranking.of(document()))
+    assert all(f'modality="{modality}"' in line for line in lines[1:])
+    names: dict[str, torch.nn.Module] = {}
+    exec("\n".join(lines), {}, names)
+    assert names["extractor"].preprocessing.modality == modality  # type: ignore[union-attr]
+
+
+def test_another_seed_draws_other_items_whatever_was_kept(search: Search) -> None:
+    assert search() == 0
+    assert search("--seed", "1") == 0
+    kept = document()
+    assert search("--seed", "1", "--no-reuse") == 0
+    assert scores(kept) == scores(document())
+    assert kept["data"]["split"] == document()["data"]["split"]  # type: ignore[index]
+
+
 def test_json_is_all_that_is_printed(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
     assert search("--json") == 0
     out, err = capsys.readouterr()
@@ -180,6 +207,9 @@ def test_a_search_that_is_broken_off_goes_on(
         (["--limit", "1"], "limit=1: must be a number of items, at least 2"),
         (["--device", "tpu"], "device=tpu"),
         (["--batch-size", "0"], "batch_size=0: must be at least 1"),
+        (["--seed", "-1"], "seed=-1: must be a whole number, at least 0"),
+        (["--out", "images/dark/0.png"], "--out images/dark/0.png: 'images/dark/0.png' is a file; name a folder"),
+        (["--out", "images/dark/0.png/a/b"], "0.png' is a file; name a folder"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_left(
@@ -188,6 +218,33 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
     assert search(*words) == 1
     assert message in capsys.readouterr().err
     assert not Path("results").exists()
+
+
+ODD = ["ünï 'code' \"q\" [red]x[/red]", "new\nline\x1b[31m", "x" * 200, "=1,2;3", "store:one", "<b>", " "]
+
+
+def test_names_are_names_whatever_they_hold(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ODD:
+        shutil.copytree("models/one", f"odd/{name}")
+    os.mkdir(b"odd/\xff")
+    shutil.copytree(b"models/one", b"odd/\xff", dirs_exist_ok=True)
+    shutil.move("images", 'images [b] "q"\nü')
+    words = ["odd", "--data", 'images [b] "q"\nü', "--schedule", "exhaustive", "--top", "9", "alone"]
+    assert search(*words) == 1
+    assert "its name is no UTF-8; rename it" in capsys.readouterr().err
+    assert search("--skip-bad", *words) == 0
+    printed = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in printed)
+    found = records.Ranking.of(document())
+    named = [row.model for row in found.ranked]
+    assert sorted(named) == sorted([*ODD, "\\udcff"])
+    assert pd.read_csv("results/search/ranking.csv")["model"].tolist() == named
+    page = Path("results/search/report.html").read_text()
+    assert all(html.escape(name) in page for name in ODD if "'" not in name and '"' not in name)
+    assert "<b>" not in page
+    for row in found.ranked[:-1]:
+        lines = report.snippet(found.model_copy(update={"ranked": (row,)}))
+        assert ast.literal_eval(lines[1].removeprefix("extractor = alsatian.load(").removesuffix(")")) == row.source
 
 
 def test_a_bad_checkpoint_can_be_left_out(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
