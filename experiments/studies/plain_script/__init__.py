@@ -1,4 +1,4 @@
-"""What `alsatian search` saves over a plain script of PyTorch and scikit-learn.
+"""How long `alsatian search` takes, beside a plain script.
 
 Both rank the same fine-tunes of one ResNet-18 on the same JPEG files, each in a process of its own, in turns, the
 page cache emptied before each. The command is timed twice in every turn: with an empty store, and again with what
