@@ -72,7 +72,7 @@ class HScore:
 
 def _shrinkage(reduced: np.ndarray, dimension: int) -> float:
     """Ledoit and Wolf's shrinkage of the covariance of centred features of ``dimension`` D, from their coordinates
-    (N, k) along the right singular vectors: as scikit-learn's, but without its products of size (D, D)."""
+    (N, k) along the right singular vectors: scikit-learn's, whose products are (D, D), as fast as the spectrum."""
     if dimension == 1:
         return 0.0  # a variance is all that there is
     items, squares = len(reduced), (reduced**2).sum(axis=1)

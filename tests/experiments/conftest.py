@@ -32,16 +32,6 @@ def alsatian(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Al
     return call
 
 
-@pytest.fixture(scope="session")
-def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of ``strategy=alsatian``, finished before, to copy: a run and its report take seconds."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(["run", "strategy=alsatian", "scale=ci", f"store_dir={store}"]) == 0
-    return folder / "results"
-
-
 @cache
 def blank(kind: str) -> bytes:
     content = io.BytesIO()
@@ -57,10 +47,36 @@ def drawn_once(own: picture.Picture, title: str, caption: str) -> Figure:
     return figure
 
 
+def render_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, but neither laid out nor rendered, which takes longer than the runs of a test: their files
+    are blank."""
+    patch.setattr(picture.Picture, "_settled", drawn_once)
+    patch.setattr(picture, "_bytes", lambda figure, kind: blank(kind))
+
+
 @pytest.fixture(autouse=True)
 def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are drawn, but neither laid out nor rendered, which takes longer than the runs of a test: their files
-    are blank. What they look like is tested in ``tests/analysis``; tests marked ``pictures`` render theirs."""
+    """What figures look like is tested in ``tests/analysis``; here tests marked ``pictures`` render theirs."""
     if request.node.get_closest_marker("pictures") is None:
-        monkeypatch.setattr(picture.Picture, "_settled", drawn_once)
-        monkeypatch.setattr(picture, "_bytes", lambda figure, kind: blank(kind))
+        render_nothing(monkeypatch)
+
+
+def results_of(folder: Path, store: Path, word: str) -> Path:
+    """The results of a run of ``word`` at the smallest scale."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        render_nothing(patch)
+        assert main(["run", word, "scale=ci", f"store_dir={store}"]) == 0
+    return folder / "results"
+
+
+@pytest.fixture(scope="session")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of ``strategy=alsatian``, finished before, to copy: a run and its report take seconds."""
+    return results_of(tmp_path_factory.mktemp("finished"), store, "strategy=alsatian")
+
+
+@pytest.fixture(scope="session")
+def quickstart(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the quickstart, to copy."""
+    return results_of(tmp_path_factory.mktemp("quickstart"), store, "experiment=quickstart")

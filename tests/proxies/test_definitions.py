@@ -119,7 +119,7 @@ def looped_leep(theta: np.ndarray, y: np.ndarray) -> float:
         (Parc(exact=True), parc),
         (Nleep(), nleep),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) and not hasattr(value, "score") else str(value),
 )
 def test_scores_are_what_definitions_say(proxy: Proxy, definition: Definition, shape: tuple[int, int, int]) -> None:
     items, dimension, classes = shape

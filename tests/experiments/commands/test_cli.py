@@ -1,11 +1,9 @@
 """The command line from end to end, at the smallest scale."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +11,11 @@ from typing import Any
 
 import pytest
 
+import baselines
 from alsatian import api
 from experiments import cli
+from experiments.configuration import composition
+from experiments.configuration import words as words_of_menu
 from experiments.configuration.composition import choices
 from experiments.runs import repeat
 from experiments.runs.environment import code
@@ -39,9 +40,8 @@ def test_the_vision_transformers_can_be_searched_too(alsatian: Alsatian, tmp_pat
     assert record["model_set"]["distinct_blocks"] < record["model_set"]["blocks"]
 
 
-def test_quickstart_preserves_results_and_saves_work(alsatian: Alsatian, tmp_path: Path) -> None:
-    assert alsatian("run", "experiment=quickstart") == 0
-    found = records(tmp_path / "results")
+def test_quickstart_preserves_results_and_saves_work(quickstart: Path) -> None:
+    found = records(quickstart)
     assert set(found) == {"base", "shift", "shared_prefix", "alsatian"}
     shared = 0
     for other in ("base", "shift", "shared_prefix"):
@@ -80,8 +80,10 @@ def test_another_setting_is_another_run(alsatian: Alsatian, tmp_path: Path) -> N
 
 
 @pytest.mark.pictures
-def test_figures_rebuild_everything_from_the_records_alone(alsatian: Alsatian, tmp_path: Path) -> None:
-    assert alsatian("run", "experiment=quickstart") == 0
+def test_figures_rebuild_everything_from_the_records_alone(
+    alsatian: Alsatian, quickstart: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(quickstart, tmp_path / "results")
     folder = tmp_path / "results" / "quickstart"
     table = (folder / "summary.csv").read_bytes()
     for path in folder.iterdir():
@@ -94,9 +96,9 @@ def test_figures_rebuild_everything_from_the_records_alone(alsatian: Alsatian, t
 
 
 def test_scores_that_differ_between_strategies_fail_the_command(
-    alsatian: Alsatian, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    alsatian: Alsatian, quickstart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert alsatian("run", "experiment=quickstart") == 0
+    shutil.copytree(quickstart, tmp_path / "results")
     path = next(p for p in tmp_path.rglob("run.json") if '"name": "shift"' in p.read_text())
     record = json.loads(path.read_text())
     model = next(iter(record["rounds"][0]["scores"]))
@@ -206,10 +208,15 @@ def test_a_record_that_cannot_be_written_is_one_line(
     assert "cannot be written" in line
 
 
-def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(tmp_path: Path, store: Path) -> None:
+def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(
+    alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "source"
-    leave = shutil.ignore_patterns(".*", "build", "store", "results", "tests", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, source, ignore=leave)
+    for package in ("conf", "baselines"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for module in (composition, words_of_menu):
+        monkeypatch.setattr(module, "CONF", source / "conf")
+    monkeypatch.setattr(baselines, "__path__", [str(source / "baselines")])
     section = (ROOT / "README.md").read_text().partition("## Add a baseline")[2].partition("\n## ")[0]
     files = re.findall(r"`((?:conf|baselines)/\S+\.(?:yaml|py))`[^`]*:\n\n```\w+\n(.*?)```", section, re.DOTALL)
     assert [file for file, _ in files] == [
@@ -219,16 +226,7 @@ def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(tmp_path
     ]
     for file, content in files:
         (source / file).write_text(content)
-    program = "import sys; from experiments.cli import main; sys.exit(main(sys.argv[1:]))"
-    words = ["run", "-m", "scale=ci", f"store_dir={store}", "strategy=patient,half"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert alsatian("run", "-m", "strategy=patient,half") == 0
     found = records(tmp_path / "results")
     assert [len(result["scores"]) for result in found["patient"]["rounds"]] == [4]
     (round_,) = found["half"]["rounds"]
