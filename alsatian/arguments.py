@@ -13,7 +13,7 @@ from alsatian.errors import ConfigError, nearest, said, whole
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.proxies import named as proxies
 from alsatian.proxies.base import Proxy, name_of, needs_head
-from alsatian.records.ranking import LAST, LAYERS, LayerChoice
+from alsatian.records.ranking import LAST, LAYERS, LayerChoice, RankedModel
 from alsatian.searching.named import named, schedule_named
 from alsatian.searching.schedules import Schedule
 from alsatian.searching.strategy import Strategy
@@ -107,11 +107,13 @@ def proxies_of(value: Any) -> tuple[Proxy, ...]:
     if isinstance(value, str):
         value = [name.strip() for name in value.split(",")]
     chosen = tuple(map(proxy_of, value if isinstance(value, list | tuple) else [value]))
-    names = [getattr(proxy, "name", type(proxy).__name__) for proxy in chosen]
+    names = list(map(name_of, chosen))
     if not chosen:
         raise ConfigError("proxies: none is given; accepted are names, e.g. 'logistic,knn', or objects")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"proxies: {', '.join(twice)} is given more than once; each name stands for one column")
+    if taken := [name for name in names if name in RankedModel.model_fields]:
+        raise ConfigError(f"proxies: '{taken[0]}' is a column of every ranking; give the proxy another name")
     return chosen
 
 

@@ -9,6 +9,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 import torch
 
+from alsatian.errors import ConfigError, said
+
 Head = Callable[[torch.Tensor], torch.Tensor]
 """A model's own classifier: features (N, D) -> probabilities (N, Z) of the classes that it was trained for."""
 
@@ -30,8 +32,17 @@ class Evaluation:
 
     @classmethod
     def of(cls, value: "float | Evaluation") -> "Evaluation":
-        """What a proxy returned."""
-        return value if isinstance(value, Evaluation) else cls(value)
+        """What a proxy returned.
+
+        Raises:
+            ConfigError: it is no number.
+        """
+        if isinstance(value, Evaluation):
+            return value
+        try:
+            return cls(float(value))
+        except (TypeError, ValueError):
+            raise ConfigError(f"a proxy returned {said(value)}; a number or an Evaluation is expected") from None
 
     @property
     def standard_error(self) -> float | None:

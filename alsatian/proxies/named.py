@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from alsatian.errors import ConfigError, nearest
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Proxy, name_of
 from alsatian.proxies.gbc import Gbc
 from alsatian.proxies.hscore import HScore
 from alsatian.proxies.leep import Leep, Nce, Nleep
@@ -49,4 +49,6 @@ def check_labels(proxy: Proxy, classes: int) -> None:
     """
     if not classes and not getattr(proxy, "regression", False):
         able = ", ".join(sorted(name for name, kind in PROXIES.items() if getattr(kind, "regression", False)))
-        raise ConfigError(f"proxy={proxy.name}: the labels are numbers, and it takes classes; use one of {able}")
+        raise ConfigError(
+            f"proxy={name_of(proxy)}: the labels are numbers, and it takes classes; use one of {able}"
+        )

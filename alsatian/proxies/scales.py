@@ -5,7 +5,7 @@ from math import isfinite
 
 import torch
 
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Proxy, name_of
 
 # Between the largest and the smallest median norm. The learning rate of the linear layer is fixed, so that features
 # of a tenth of the norm learn at a hundredth of the speed; fine-tunes of one base stay well below three.
@@ -22,7 +22,7 @@ def median_norm(features: torch.Tensor) -> float:
 def scale_warning(proxies: Sequence[Proxy], norms: Mapping[str, float]) -> str | None:
     """A line if one of ``proxies`` depends on the scale of features and that of models differs by more than
     :data:`FACTOR`; ``norms`` are the models' :func:`median_norm` by id. Features that are zero do not count."""
-    dependent = [proxy.name for proxy in proxies if proxy.name in DEPENDENT]
+    dependent = [name for name in map(name_of, proxies) if name in DEPENDENT]
     positive = {model: norm for model, norm in norms.items() if norm > 0 and isfinite(norm)}
     if not dependent or not positive:
         return None

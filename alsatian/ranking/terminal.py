@@ -1,9 +1,10 @@
 """A ranking in a terminal."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -12,13 +13,16 @@ from alsatian.records.ranking import Ranking
 from alsatian.units import printable, seconds_text
 
 _WIDTH = 80
+# Of the table: the model's column, characters that it has at least, and those between two columns.
+_MODEL, _LEAST, _GAP = 1, 16, 2
 
 
 def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console) -> None:
     """Print the best ``top`` models and what to do with them."""
     console.print()
-    console.print(_table(record, top), soft_wrap=False)
-    for line in _lines(record, top, paths):
+    table, hidden = _table(record, top, console.width)
+    console.print(table, soft_wrap=False)
+    for line in _lines(record, top, hidden, paths):
         console.print(textwrap.fill(line, min(console.width, _WIDTH), break_on_hyphens=False))
     first = record.ranked[0]
     console.print(f"\nBest: {printable(first.source or first.model)}\n")
@@ -27,10 +31,12 @@ def show(record: Ranking, top: int, paths: Mapping[str, Path], console: Console)
     console.print(f"\nReport: {paths['report.html']}")
 
 
-def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str]:
+def _lines(record: Ranking, top: int, hidden: Sequence[str], paths: Mapping[str, Path]) -> Iterator[str]:
     rest = len(record.ranked) - top
     if rest > 0:
         yield f"… and {rest} more in {paths['ranking.csv']}"
+    if hidden:
+        yield f"… and {', '.join(hidden)} in {paths['ranking.csv']}, for which there is no room"
     yield ""
     if any(row.tied for row in record.ranked):
         tied = sum(row.tied for row in record.ranked)
@@ -41,6 +47,7 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
         yield from (
             f"{pair.proxies[0]} and {pair.proxies[1]}: weighted Kendall's tau {tables.tau_text(pair)}"
             for pair in record.agreement
+            if pair.proxies[0] == record.proxies[0]
         )
     if (about := tables.about_layers(record)) is not None:
         yield about
@@ -49,11 +56,24 @@ def _lines(record: Ranking, top: int, paths: Mapping[str, Path]) -> Iterator[str
     yield f"Searched in {seconds_text(record.wall_s)}; {tables.work_text(record.work)}."
 
 
-def _table(record: Ranking, top: int) -> Table:
+def _table(record: Ranking, top: int, width: int) -> tuple[Table, list[str]]:
+    """The table, and titles of the columns that ``width`` characters do not hold; no number is ever cut."""
+    titles = tables.titles(record)
+    rows = [tables.cells(row, record) for row in record.ranked[:top]]
+    widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
+    widths[_MODEL] = min(widths[_MODEL], _LEAST)
+    shown, last = list(range(len(titles))), _MODEL + len(record.proxies)
+    # Further proxies go first, then what stands behind them; place, model and score stay.
+    for column in (*range(last, _MODEL + 1, -1), *range(len(titles) - 1, last, -1)):
+        if sum(widths[i] + _GAP for i in shown) - _GAP <= width:
+            break
+        shown.remove(column)
     table = Table(box=None, pad_edge=False, header_style="")
-    for i, title in enumerate(tables.titles(record)):
+    for i in shown:
         # A long name goes on in the next line; it is never cut.
-        table.add_column(title, justify="left" if i == 1 else "right", no_wrap=i != 1, overflow="fold")
-    for row in record.ranked[:top]:
-        table.add_row(*tables.cells(row, record))
-    return table
+        table.add_column(
+            titles[i], justify="left" if i == _MODEL else "right", no_wrap=i != _MODEL, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
+    return table, [title for i, title in enumerate(titles) if i not in shown]

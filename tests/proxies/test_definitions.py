@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, spearmanr
+from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
@@ -50,6 +51,12 @@ def logme(f: np.ndarray, y: np.ndarray, classes: int) -> float:
 def h_score(f: np.ndarray, y: np.ndarray, classes: int) -> float:
     means = np.stack([f[y == c].mean(axis=0) for c in range(classes)])[y]
     return float(np.trace(np.linalg.pinv(np.cov(f.T)) @ np.cov(means.T)))
+
+
+def shrunk_h_score(f: np.ndarray, y: np.ndarray, classes: int) -> float:
+    means = np.stack([f[y == c].mean(axis=0) for c in range(classes)])[y]
+    covariance, shrinkage = ledoit_wolf(f - f.mean(axis=0), assume_centered=True)
+    return float((1 - shrinkage) * np.trace(np.linalg.solve(covariance, np.cov(means.T))))
 
 
 def transrate(f: np.ndarray, y: np.ndarray, classes: int) -> float:
@@ -104,6 +111,7 @@ def looped_leep(theta: np.ndarray, y: np.ndarray) -> float:
     ("proxy", "definition"),
     [
         (LogMe(), logme),
+        (HScore(), shrunk_h_score),
         (HScore(shrinkage=False), h_score),
         (TransRate(), transrate),
         (Gbc(), gbc(False)),

@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import combinations
 from pathlib import Path
 
 import jsonschema
@@ -51,6 +52,36 @@ def test_the_table_fits_the_terminal(found: Ranking, tmp_path: Path, width: int)
     )
     joined = "".join(text.split())
     assert all(row.model in joined for row in long[:1])
+
+
+@pytest.mark.parametrize(("width", "shown", "further"), [(30, 3, 0), (40, 4, 0), (80, 6, 3), (200, 6, 11)])
+def test_columns_are_whole_or_not_there(
+    found: Ranking, tmp_path: Path, width: int, shown: int, further: int
+) -> None:
+    """A number that is cut is another number."""
+    names = [f"proxy{i}" for i in range(11)]
+    rows = [
+        row.model_copy(update={"further": dict.fromkeys(names, -0.1234 * row.place)}) for row in found.record.ranked
+    ]
+    pairs = [records.Agreement(proxies=pair, tau=1.0) for pair in combinations(["logistic", *names], 2)]
+    update = {"proxies": ("logistic", *names), "ranked": tuple(rows), "agreement": tuple(pairs)}
+    record = found.record.model_copy(update=update)
+    paths = {name: Path(name) for name in ("ranking.csv", "report.html")}
+    text = printed(record, paths, width=width)
+    title, *lines = text.splitlines()[1 : 2 + 5]
+    assert all(len(line) <= width for line in lines)
+    titles = tables.titles(record)
+    there = title.split()
+    assert there == [name for name in titles[1:] if name in there]
+    assert len(there) == shown - 1 + further
+    assert there[:2] == ["model", "logistic"]
+    for row, line in zip(rows, lines, strict=False):
+        cells = dict(zip(titles, tables.cells(row, record), strict=True))
+        assert line.split() == " ".join(cells[name] for name in ("", *there)).split()
+    said = " ".join(text.split())
+    gone = [name for name in titles[1:] if name not in there]
+    assert not gone or f"… and {', '.join(gone)} in ranking.csv, for which there is no room" in said
+    assert text.count("Kendall") == 11  # one each with what decides; all are in the report
 
 
 def test_only_the_best_are_shown_and_the_rest_is_counted(found: Ranking, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from scipy.stats import binomtest, weightedtau
 
 import alsatian
+from alsatian.data.dataset import make_dataset
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.fingerprint import features_fingerprint
@@ -219,6 +220,46 @@ def test_a_result_from_another_process_has_its_ranking(copied: Ranking, tmp_path
 @pytest.mark.parametrize(("items", "given"), [(2, True), (1, False)])
 def test_one_test_item_has_no_standard_error(items: int, given: bool) -> None:
     assert (Evaluation(1.0, np.ones(items)).standard_error is not None) == given
+
+
+class Named(Logistic):
+    """A proxy of somebody's own."""
+
+    def __init__(self, value: object, name: str = "own") -> None:
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "name", name)
+
+    def score(self, *given: object, **named: object) -> Evaluation:
+        return self.value  # type: ignore[attr-defined,no-any-return]
+
+
+class Unnamed:
+    def score(self, *given: object) -> float:
+        return 0.25
+
+
+@pytest.mark.parametrize(
+    ("proxy", "message"),
+    [
+        (Named("good"), r"a proxy returned 'good'; a number or an Evaluation is expected"),
+        (Named(None), "a proxy returned a value of type NoneType"),
+        (Named(0.5, "score"), "proxies: 'score' is a column of every ranking; give the proxy another name"),
+        (Named(0.5, "model"), "proxies: 'model' is a column of every ranking"),
+    ],
+)
+def test_proxies_that_give_no_column_are_refused(
+    tiny: Callable[[str], torch.nn.Module], proxy: Named, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        alsatian.search({"a": tiny("aaaa")}, pictures(12), preprocessing={"size": 8}, proxies=["logistic", proxy])
+
+
+def test_a_proxy_without_a_name_is_called_by_its_class(tiny: Callable[[str], torch.nn.Module]) -> None:
+    found = alsatian.search({"a": tiny("aaaa")}, pictures(12), preprocessing={"size": 8}, proxies=Unnamed())
+    assert (found.proxy_names, found.record.ranked[0].score, found.warnings) == (("Unnamed",), 0.25, ())
+    data = make_dataset("own", np.zeros((9, 8, 8), np.uint8), np.arange(9) / 2, label_kind="numbers")
+    with pytest.raises(ConfigError, match="Unnamed: the labels are numbers, and it takes classes"):
+        alsatian.search({"a": tiny("aaaa")}, data, preprocessing={"size": 8}, proxies=Unnamed())
 
 
 def test_the_record_is_what_the_file_holds(found: Ranking) -> None:
