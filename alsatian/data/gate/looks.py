@@ -6,6 +6,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from alsatian.contents import Facts, shared
+from alsatian.data.gate.bad_items import BadItemError
 from alsatian.data.gate.pixels import WHITE, Seen, composed_on, look
 
 # Of what is looked at, and how; with another number looks of before do not count.
@@ -31,7 +32,10 @@ def looked(path: Path) -> Seen:
     """
     if composed_on(path) != WHITE:  # part of what is said of it, and not the usual one
         return look(path)
-    form, mode, width, height, notes = json.loads(_looks.of(os.path.abspath(path)))
+    try:
+        form, mode, width, height, notes = json.loads(_looks.of(os.path.abspath(path)))
+    except BadItemError as error:  # which names the path in full
+        raise BadItemError(path, error.kind, error.reason) from None
     return Seen(mode, width, height, tuple(notes)) if form == FORMAT else look(path)
 
 
