@@ -24,9 +24,9 @@ from alsatian.arguments import (
     whole_number_of,
 )
 from alsatian.assembly import (
-    budgets_of,
     checkpoint_in,
     cost_model,
+    divided,
     earlier_features,
     heads_for,
     measured,
@@ -159,7 +159,10 @@ def search(
     check_on_bad_model(on_bad_model)
     watcher = Watcher.of(progress if isinstance(progress, Watcher) else function_of("progress", progress))
     folder, root = folder_of("checkpoint", checkpoint), folder_of("store", store)
-    Budgets.of(budget).check_device(place.type)
+    asked = Budgets.of(budget)
+    asked.check_device(place.type)
+    if memory is not None and budget is not None:
+        raise ConfigError("memory and budget are both given; memory is for blocks and intermediates together")
     dataset = read_data(data, limit=limit)
     scorers = ready(chosen, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
@@ -168,7 +171,7 @@ def search(
     models, candidates, groups = scope = scope_of(choice, fitting, on_bad_model, place)
     earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place)
     dataset = earlier.dataset
-    budgets = budgets_of(budget, memory, models, place)
+    budgets = asked if memory is None else divided(memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)
     expected: Outlook | None = None
     if quick or planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):

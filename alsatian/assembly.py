@@ -20,7 +20,6 @@ from alsatian.costs.profiling.quick import quick_profile
 from alsatian.costs.profiling.several import as_one
 from alsatian.data.dataset import Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
-from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.inner.candidates import layer_candidates, of_one_size
 from alsatian.models.model_set import ModelSet
@@ -184,16 +183,12 @@ def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:
     return source_heads(models.store, models.candidates) if needed else {}
 
 
-def budgets_of(budget: Budgets | Size, memory: Size, models: ModelSet, device: torch.device) -> Budgets:
-    """All budgets; of ``memory``, a size for blocks and intermediates together or ``"auto"``, a division of it.
+def divided(memory: Size, models: ModelSet, device: torch.device) -> Budgets:
+    """``memory``, a size or ``"auto"``, divided between blocks and intermediates.
 
     Raises:
-        ConfigError: a size is none, or both are given.
+        ConfigError: it is no size.
     """
-    if memory is None:
-        return Budgets.of(budget)
-    if budget is not None:
-        raise ConfigError("memory and budget are both given; memory is for blocks and intermediates together")
     whole = int(_SHARE * free_bytes(device)) if memory == AUTO else parse_bytes(memory, "memory") or 0
     blocks = max(1, min(models.distinct_bytes, int(_BLOCKS_SHARE * whole)))
     return Budgets(budget=max(1, whole - blocks), block_budget=blocks)

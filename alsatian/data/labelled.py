@@ -112,12 +112,15 @@ class Labelled:
         """
         # Said before files are tried, and of all items: a part of them may look otherwise.
         where = self.where or f"dataset '{self.name}'"
+        if (
+            hasattr(self.values, "__len__")
+            and hasattr(self.labels, "__len__")
+            and len(self.values) != len(self.labels)
+        ):
+            raise ConfigError(f"{where}: {len(self.values)} items but {len(self.labels)} labels")
         targets = targets_of(where, self.labels, label_kind)
         about = self.about.model_copy(update={"notes": (*self.about.notes, *targets.notes)})
-        values, labels, testing = self.values, self.labels, self.testing
         count = len(targets.values)
-        if hasattr(values, "__len__") and len(values) != count:
-            raise ConfigError(f"{where}: {len(values)} items but {count} labels")
         if items is not None and not 0 < items <= count:
             raise ConfigError(f"dataset.items={items}: '{about.source}' has {count} items")
         if limit is not None and limit < 1:
