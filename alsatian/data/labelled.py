@@ -112,12 +112,9 @@ class Labelled:
         """
         # Said before files are tried, and of all items: a part of them may look otherwise.
         where = self.where or f"dataset '{self.name}'"
-        if (
-            hasattr(self.values, "__len__")
-            and hasattr(self.labels, "__len__")
-            and len(self.values) != len(self.labels)
-        ):
-            raise ConfigError(f"{where}: {len(self.values)} items but {len(self.labels)} labels")
+        values, labels, testing = self.values, self.labels, self.testing
+        if hasattr(values, "__len__") and hasattr(labels, "__len__") and len(values) != len(labels):
+            raise ConfigError(f"{where}: {len(values)} items but {len(labels)} labels")
         targets = targets_of(where, self.labels, label_kind)
         about = self.about.model_copy(update={"notes": (*self.about.notes, *targets.notes)})
         count = len(targets.values)
