@@ -12,6 +12,7 @@ from torchvision import models
 
 from alsatian.data.library_images import TransformedImages
 from alsatian.errors import ConfigError
+from alsatian.models.reading import torchvision_files
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.parameters.state_dicts import renamed
@@ -173,3 +174,24 @@ def test_names_of_older_releases_are_read(name: str) -> None:
     assert old.keys() != today.keys()
     assert [renamed(n) for n in old] == list(today)
     assert guessed({renamed(n): t for n, t in old.items()}, Path("m.pth"), [])[0] == name
+
+
+def test_a_builder_in_the_files_name_spares_a_look_at_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    signature = torchvision_files._signature
+
+    def counted(name: str) -> object:
+        looked.append(name)
+        return signature(name)
+
+    monkeypatch.setattr(torchvision_files, "_signature", counted)
+    state = models.resnet18(num_classes=3).state_dict()
+    found = {}
+    for stem in ("my-ResNet18-3", "resnet50", "anything"):  # right, wrong, and none
+        looked.clear()
+        found[stem] = torchvision_files.guessed(state, tmp_path / f"{stem}.pth", [])[0]
+        if stem.startswith("my"):
+            assert looked == ["resnet18"]
+    assert set(found.values()) == {"resnet18"}

@@ -43,8 +43,10 @@ def guessed(state: Mapping[str, torch.Tensor], file: Path, notes: list[str]) -> 
     for prefix in ("", *_prefixes(state)):
         below = {n.removeprefix(prefix): t.shape for n, t in state.items() if n.startswith(prefix)}
         shapes, positions = _shapes(below), below.get(_POSITIONS)
-        likely = _likely(shapes)
-        names = [name for name in likely if _signature(name) == shapes]
+        # What the file's name and its parameters both say needs no look at other builders.
+        names = [name for name in _named_in(file.stem) if _signature(name) == shapes][:1]
+        likely = [] if names else _likely(shapes)
+        names = names or [name for name in likely if _signature(name) == shapes]
         if not names:  # those of other families take seconds to look at
             names = [name for name in _builders() if name not in likely and _signature(name) == shapes]
         if len(names) > 1:
@@ -128,6 +130,11 @@ def without_values(build: Any) -> torch.nn.Module:
         with _OnMeta():
             module = build()
     return module
+
+
+def _named_in(stem: str) -> list[str]:
+    """Builders whose names are in that of a file, the longest first: of ``resnet18`` and ``resnet`` the former."""
+    return sorted((name for name in _builders() if name in stem.lower()), key=len, reverse=True)[:2]
 
 
 def _likely(shapes: Shapes) -> list[str]:
