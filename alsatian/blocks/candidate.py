@@ -70,6 +70,11 @@ class Candidate:
         return digest_json([self.preprocessing.fingerprint, [block.identity for block in self.blocks]])
 
     @property
+    def dimension(self) -> int:
+        """Values of its features, float32, for an item."""
+        return self.blocks[-1].output_bytes // 4
+
+    @property
     def parameter_bytes(self) -> int:
         """Bytes of all parameters and buffers, as a separate file would hold them."""
         return sum(block.parameter_bytes for block in self.blocks)

@@ -20,8 +20,6 @@ from alsatian.searching.schedules import Exhaustive
 if TYPE_CHECKING:
     from alsatian.ranking.result import Ranking
 
-_VALUE_BYTES = 4
-
 
 def load(
     word: str | Path, classes: int | None = None, *, store: str | Path = STORE, modality: str | None = None
@@ -69,8 +67,7 @@ def with_classes(extractor: torch.nn.Module, candidate: Candidate, classes: int)
     """
     if type(classes) is not int or classes < 1:
         raise ConfigError(f"classes={classes!r}: must be a whole number of at least 1")
-    dimension = candidate.blocks[-1].output_bytes // _VALUE_BYTES
-    model = torch.nn.Sequential(extractor, torch.nn.Flatten(), torch.nn.Linear(dimension, classes))
+    model = torch.nn.Sequential(extractor, torch.nn.Flatten(), torch.nn.Linear(candidate.dimension, classes))
     return model.requires_grad_().train()
 
 

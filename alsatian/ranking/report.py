@@ -8,7 +8,7 @@ from alsatian.assembly import STORE
 from alsatian.files import write_bytes
 from alsatian.pages import render
 from alsatian.ranking import tables
-from alsatian.records.ranking import RankedModel, Ranking
+from alsatian.records.ranking import BEST, RankedModel, Ranking
 from alsatian.units import count_text, duration, format_bytes, printable, seconds_text
 
 
@@ -36,7 +36,7 @@ def page(record: Ranking) -> str:
         tau_text=tables.tau_text,
         score_text=tables.score_text,
         notes=[*filter(None, [tables.about_layers(record)]), *record.notes, *_proxy_notes(record)],
-        further=[*record.proxies[1:], *(["Layer"] if record.layers == "best" else [])],
+        further=[*record.proxies[1:], *(["Layer"] if record.layers == BEST else [])],
     )
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from alsatian.assembly import Opened
+from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Dataset
+from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy, name_of
@@ -98,7 +100,7 @@ class Ranking(SearchResult):
         given = self.opened.modules.get(candidate.id) if self.opened else None
         return instance_of(self.models, candidate.id, classes, given)
 
-    def preprocessing(self, model: str | None = None) -> Any:
+    def preprocessing(self, model: str | None = None) -> Preprocessing:
         """What turns raw items (N, …) into the input of the best model, or of the one with id ``model``."""
         return self._candidate(model).preprocessing
 
@@ -113,7 +115,7 @@ class Ranking(SearchResult):
         """
         from alsatian.ranking.loading import features_of
 
-        return features_of(self, self._id(model))
+        return features_of(self, self._candidate(model).id)
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML file without scripts, to ``path`` and return that."""
@@ -138,10 +140,7 @@ class Ranking(SearchResult):
 
         return html(self.record)
 
-    def _id(self, model: str | None) -> str:
-        return self._candidate(model).id
-
-    def _candidate(self, model: str | None) -> Any:
+    def _candidate(self, model: str | None) -> Candidate:
         wanted = self.best if model is None else model
         known = {candidate.id: candidate for candidate in self.models.candidates}
         if wanted in self.excluded:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from alsatian.records.ranking import Agreement, RankedModel, Ranking, Work
+from alsatian.records.ranking import BEST, LAST, MEAN, Agreement, RankedModel, Ranking, Work
 from alsatian.units import count_text, factor_text, format_bytes, printable
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ def frame(record: Ranking) -> "pd.DataFrame":
         plain = row.plain()
         plain |= {"notes": "; ".join(row.notes), **plain.pop("further")}
         rows.append(plain)
-    left_out = {"last": {"layer", "layers"}, "mean": {"layer"}, "best": set()}[record.layers] | {"further"}
+    left_out = {LAST: {"layer", "layers"}, MEAN: {"layer"}, BEST: set()}[record.layers] | {"further"}
     names = [name for name in RankedModel.model_fields if name not in left_out]
     return pd.DataFrame(rows, columns=[*names, *record.proxies[1:]]).set_index("place")
 
 
 def html(record: Ranking) -> str:
     """The table for notebooks."""
-    layer = ["layer"] if record.layers == "best" else []
+    layer = ["layer"] if record.layers == BEST else []
     shown = frame(record)[
         ["model", "score", "standard_error", "tied", *layer, "round", "bytes", *record.proxies[1:]]
     ]
@@ -36,11 +36,11 @@ def html(record: Ranking) -> str:
     return str(styled.to_html(float_format="%.4f", na_rep="–"))
 
 
-def cells(row: RankedModel, record: Ranking, error: bool = True) -> list[str]:
+def cells(row: RankedModel, record: Ranking) -> list[str]:
     """A row for people: place, model, score, further scores, round, size, cost."""
     mark = (TIED if row.tied else "") + (EQUAL if row.equal else "")
     score = "–" if row.score is None else score_text(row.score)
-    if error and row.standard_error is not None:
+    if row.standard_error is not None:
         score = f"{score} ±{row.standard_error:.4f}"
     further = [f"{row.further[name]:.4g}" if name in row.further else "–" for name in record.proxies[1:]]
     further += _layer(row, record)
@@ -63,7 +63,7 @@ def score_text(score: float) -> str:
 
 def titles(record: Ranking) -> list[str]:
     """Of :func:`cells`."""
-    return ["", "model", *record.proxies, *(["layer"] if record.layers == "best" else []), "round", "size", "cost"]
+    return ["", "model", *record.proxies, *(["layer"] if record.layers == BEST else []), "round", "size", "cost"]
 
 
 def tau_text(pair: Agreement) -> str:
@@ -84,10 +84,10 @@ def work_text(work: Work) -> str:
 def about_layers(record: Ranking) -> str | None:
     """Whose features were scored, where it is not a model's own."""
     counts = sorted({row.layers for row in record.ranked if row.layers is not None})
-    if record.layers == "last" or not counts:
+    if record.layers == LAST or not counts:
         return None
     many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    if record.layers == "mean":
+    if record.layers == MEAN:
         return f"Features are the mean over a model's {many} layers."
     return (
         f"A score is the best of a model's {many} layers: the highest of several is optimistic, and the more so "
@@ -97,6 +97,6 @@ def about_layers(record: Ranking) -> str | None:
 
 def _layer(row: RankedModel, record: Ranking) -> list[str]:
     """The layer that was chosen, of how many, where layers were chosen."""
-    if record.layers != "best":
+    if record.layers != BEST:
         return []
     return ["–" if row.layer is None else f"{row.layer}/{row.layers}"]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
+from alsatian.costs.profiling.timing import loaded_stages
 from alsatian.data.dataset import Batch
 from alsatian.models.layers import layers
 from alsatian.models.model_set import ModelSet
 from alsatian.models.overlap.study import study
 from alsatian.records import FieldError, Layer, Layers, Overlap, document
 from alsatian.records.networks import BLOCKS, OVERLAP
-from alsatian.runtime.loading.transfer import transfer_to
 from experiments.configuration.setup import use_threads
 from experiments.runs import record
 from experiments.runs.environment import environment
@@ -70,13 +70,7 @@ def _layers(run: Ready, models: ModelSet) -> Layers:
     candidate, config = models.candidates[0], run.setup.config
     size = min(config["batch_size"], len(run.setup.dataset.train_items))
     device = torch.device(config["device"]["name"])
-    transfer = transfer_to(device)
-    stages = []
-    for block in candidate.blocks:
-        segment = models.segments[block.identity]
-        loaded = transfer.bring(transfer.stage(models.store.load_block(block.identity, candidate.id)))
-        transfer.hand_over(loaded)
-        stages.append((segment, segment.prepare(loaded.parameters)))
+    stages = loaded_stages(models, candidate, device)
     found = layers([segment for segment, _ in stages])
     times: list[list[float]] = [[] for _ in found]
     items = candidate.preprocessing(run.setup.dataset.items(Batch(0, 0, size, False)))

@@ -26,7 +26,6 @@ from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
 FORMAT = 2
-VALUE_BYTES = 4  # of a feature, float32
 
 
 def profile(
@@ -75,7 +74,7 @@ def profile(
         known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"])
     if not known["tiers"]:
         known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
-    dimension = max([c.blocks[-1].output_bytes // VALUE_BYTES for c in models.candidates if c.blocks], default=1)
+    dimension = max([c.dimension for c in models.candidates if c.blocks], default=1)
     train, test = len(dataset.train_items), len(dataset.test_items)
     # A proxy of steps costs a time for each, however many there are in all.
     scored = f"{proxy!r} {dimension} {dataset.classes} {test}{'' if hasattr(proxy, 'batch_size') else f' {train}'}"

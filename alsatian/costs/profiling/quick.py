@@ -16,16 +16,15 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.scoring import score_work
+from alsatian.costs.profiling.timing import loaded_stages
 from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
 from alsatian.fingerprint import broken_seal, digest_json, sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
-from alsatian.runtime.loading.transfer import transfer_to
 
 FORMAT = 1
 _ITEMS = 8
-_VALUE_BYTES = 4
 
 
 def quick_profile(
@@ -81,14 +80,8 @@ def _run(
 ) -> float:
     """Enter the seconds of every segment of ``candidate`` for one batch, the second of two; the bytes per second at
     which its blocks were loaded."""
-    transfer, stages = transfer_to(device), []
     start = time.perf_counter()
-    for block in candidate.blocks:
-        segment = models.segments[block.identity]
-        staged = transfer.stage(models.store.load_block(block.identity, candidate.id, segment.fingerprint))
-        loaded = transfer.bring(staged)
-        transfer.hand_over(loaded)
-        stages.append((segment, segment.prepare(loaded.parameters)))
+    stages = loaded_stages(models, candidate, device)
     rate = candidate.parameter_bytes / max(time.perf_counter() - start, 1e-9)
     first = tuple(tensor.to(device) for tensor in state)
     for _ in range(2):  # the first one warms up
@@ -125,7 +118,7 @@ def _key(proxy: Proxy, models: ModelSet, dataset: Dataset) -> str:
 
 
 def _dimension(models: ModelSet) -> int:
-    return max(c.blocks[-1].output_bytes // _VALUE_BYTES for c in models.candidates)
+    return max(c.dimension for c in models.candidates)
 
 
 def _read(path: Path | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 
 from alsatian.costs.hardware import ScoreCost
 from alsatian.costs.profiling.timing import fit, timed
-from alsatian.proxies.base import Head, Proxy
+from alsatian.proxies.base import Head, Proxy, needs_head
 
 # Numbers of steps for a proxy that has them; shares of the training items for others, and of the values for all.
 _STEPS = (1, 2, 4)
@@ -63,7 +63,7 @@ def score_work(
     x = (x + torch.randn(train + test, wide, generator=generator)).to(device)
     y = (y if classes else x[:, 0].double()).to(device)
     parts = (x[:train], y[:train], x[train:], y[train:], classes)
-    if not getattr(proxy, "needs_head", False):
+    if not needs_head(proxy):
         return lambda: proxy.score(*parts)
     weight = torch.randn(_SOURCES, wide, generator=generator).to(device)
     head: Head = lambda features: torch.softmax(features @ weight.T, dim=1)  # noqa: E731

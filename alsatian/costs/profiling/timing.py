@@ -50,19 +50,26 @@ def usual(seconds: Sequence[float]) -> float:
     return sum(kept) / len(kept)
 
 
-@torch.no_grad()
-def segment_times(
-    models: ModelSet, candidate: Candidate, dataset: Dataset, sizes: Sequence[int], device: torch.device
-) -> dict[str, SegmentCost]:
-    """Inference time of every segment of ``candidate`` for batches of ``sizes`` items, by fingerprint."""
-    transfer = transfer_to(device)
-    stages = []
+def loaded_stages(
+    models: ModelSet, candidate: Candidate, device: torch.device
+) -> list[tuple[Segment, list[torch.Tensor]]]:
+    """The code of every block of ``candidate`` with its parameters, ready to run on ``device``."""
+    transfer, stages = transfer_to(device), []
     for block in candidate.blocks:
         segment = models.segments[block.identity]
         staged = transfer.stage(models.store.load_block(block.identity, candidate.id, segment.fingerprint))
         loaded = transfer.bring(staged)
         transfer.hand_over(loaded)
         stages.append((segment, segment.prepare(loaded.parameters)))
+    return stages
+
+
+@torch.no_grad()
+def segment_times(
+    models: ModelSet, candidate: Candidate, dataset: Dataset, sizes: Sequence[int], device: torch.device
+) -> dict[str, SegmentCost]:
+    """Inference time of every segment of ``candidate`` for batches of ``sizes`` items, by fingerprint."""
+    stages = loaded_stages(models, candidate, device)
     seconds_of: dict[str, dict[int, list[float]]] = {}
     starts = {size: tuple(t.to(device) for t in candidate.preprocessing(_items(dataset, size))) for size in sizes}
     for turn, size in itertools.product(range(TURNS + 1), sizes):

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from alsatian.errors import AlsatianError, ConfigError, nearest
+from alsatian.proxies.base import needs_head
 from alsatian.proxies.named import PROXIES, named
 from alsatian.records import Tuning
 from experiments.configuration.composition import cells
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     proxies = [named(name) for name in _chosen("--proxies", options.proxies, PROXIES)]
     if options.seeds < 1 or options.splits < 1:
         raise ConfigError("--seeds and --splits must be at least 1")
-    without = [proxy.name for proxy in proxies if getattr(proxy, "needs_head", False)]
+    without = [proxy.name for proxy in proxies if needs_head(proxy)]
     proxies = [proxy for proxy in proxies if proxy.name not in without]
     if not proxies:
         raise ConfigError(
