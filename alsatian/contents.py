@@ -54,6 +54,11 @@ class Facts(ABC):
         if place is not None:
             self.keep_in(place)
 
+    @property
+    def place(self) -> Path | None:
+        """The file."""
+        return self._place
+
     def keep_in(self, place: Path) -> None:
         """From now on keep what is found in ``place``, too, and use what is there."""
         if place != self._place:
@@ -174,8 +179,10 @@ def digests(paths: Sequence[Path]) -> list[str]:
 
 
 def shared(name: str, facts: Facts) -> None:
-    """Have :func:`keep_in` keep ``facts`` as well, under this name."""
+    """Have :func:`keep_in` keep ``facts`` as well, under this name, from the next call or, if there was one, now."""
     _kept[name] = facts
+    if (before := _shared.place) is not None:
+        facts.keep_in(before.with_name(name))
 
 
 def keep_in(folder: Path) -> None:

@@ -314,3 +314,15 @@ def test_another_background_is_looked_at_anew(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 4, 4), np.uint8)).save(path)
     white, grey = (looks.looked(pixels.ImagePath.on(colour, path)) for colour in ((255,) * 3, (9, 9, 9)))
     assert white.notes != grey.notes == pixels.look(pixels.ImagePath.on((9, 9, 9), path)).notes
+
+
+@pytest.mark.parametrize("first", ["keep_in", "shared"])
+def test_what_is_shared_later_is_kept_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    digests, facts = Contents(), Contents()
+    monkeypatch.setattr(contents, "_shared", digests)
+    monkeypatch.setattr(contents, "_kept", {"digests": digests})
+    steps = [lambda: contents.keep_in(tmp_path), lambda: contents.shared("more", facts)]
+    for step in steps if first == "keep_in" else steps[::-1]:
+        step()
+    assert digests.place == tmp_path / "contents" / "digests"
+    assert facts.place == tmp_path / "contents" / "more"
