@@ -179,7 +179,7 @@ def digests(paths: Sequence[Path]) -> list[str]:
 
 
 def shared(name: str, facts: Facts) -> None:
-    """Have :func:`keep_in` keep ``facts`` as well, under this name, from the next call or, if there was one, now."""
+    """Have :func:`keep_in` keep ``facts`` as well, under this name; at once if it was called before."""
     _kept[name] = facts
     if (before := _shared.place) is not None:
         facts.keep_in(before.with_name(name))
