@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch.utils.data
 
 from alsatian.data.digests import array_digest
-from alsatian.data.gate.items import items_and_labels, raw_items
+from alsatian.data.gate.items import raw_items
 from alsatian.data.gate.summary import summary_of
 from alsatian.data.gate.targets import strata, targets_of
-from alsatian.errors import ConfigError, said
+from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.records.data import DataSummary
 
@@ -192,24 +191,6 @@ def make_dataset(
     drawn = test_share if testing is None else None
     parts = (raw[train], labelled[0], raw[held_out], labelled[1])
     return Dataset(name, *parts, len(targets.names), summary, drawn, seed)
-
-
-def dataset_of(data: Any) -> Dataset:
-    """The dataset that ``data`` is or describes: the pair (items, labels), or a dataset of PyTorch with such pairs.
-
-    Raises:
-        ConfigError: it is neither, or see :func:`make_dataset`.
-    """
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, torch.utils.data.Dataset):
-        return make_dataset("data", *items_and_labels("dataset 'data'", data))
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise ConfigError(
-            f"data: {said(data)} is given; accepted are a Dataset, the pair (items, labels), or a dataset of "
-            "PyTorch that gives such pairs"
-        )
-    return make_dataset("data", *data)
 
 
 def counted(items: int, test_share: float = 0.2) -> Dataset:

@@ -31,11 +31,6 @@ class Outlook:
     wall_s: float
     alone_s: float
 
-    @property
-    def saving(self) -> float:
-        """Share of the time that sharing saves, at least 0."""
-        return max(0.0, 1 - self.wall_s / self.alone_s) if self.alone_s else 0.0
-
 
 def outlook(search: Search, costs: CostModel, known: Features) -> Outlook | None:
     """What ``search`` will take by ``costs`` if some features are ``known``; None for very many models."""

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 import alsatian
-from alsatian.data.dataset import Dataset, dataset_of, make_dataset, raw_bytes
+from alsatian.data.dataset import Dataset, make_dataset, raw_bytes
 from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.data.reading import read_data
 from alsatian.errors import ConfigError
 from alsatian.proxies.linear import Linear
 
@@ -201,8 +202,8 @@ SAME: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", SAME)
 def test_items_of_every_kind_are_the_same_data(kind: str) -> None:
-    data = dataset_of(SAME[kind])
-    assert data.digest == dataset_of((ITEMS, CODES)).digest
+    data = read_data(SAME[kind])
+    assert data.digest == read_data((ITEMS, CODES)).digest
     assert by_item(data) == CODES
     assert data.summary is not None
     assert data.summary.kind == "images"
@@ -284,10 +285,10 @@ def test_items_of_no_kind_are_refused_in_one_line(kind: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (ITEMS, "data: a value of type ndarray is given; accepted are a Dataset, the pair"),
+        (ITEMS, "data: a value of type ndarray is given; accepted are .*the pair"),
         ({"items": ITEMS}, "data: a value of type dict is given"),
         ((ITEMS, CODES, CODES), "data: a value of type tuple is given"),
-        ("folder", "data: 'folder' is given"),
+        ("folder", "data: there is no file or folder 'folder'"),
         (Pairs(ITEMS.astype(np.float32), CODES), ""),
         (Pairs(torch.zeros(N, 3, 8, 8), CODES), "element 0 holds an image of floats; leave out transforms"),
         (Pairs(PIL, [(code, code) for code in CODES]), "has several labels"),
@@ -295,8 +296,8 @@ def test_items_of_no_kind_are_refused_in_one_line(kind: str) -> None:
 )
 def test_data_that_is_none_is_refused_in_one_line(data: Any, message: str) -> None:
     if not message:  # arrays of floats are for preprocessing of one's own
-        assert dataset_of(data).train_items.dtype == np.float32
+        assert read_data(data).train_items.dtype == np.float32
         return
     with pytest.raises(ConfigError, match=re.compile(message)) as error:
-        dataset_of(data)
+        read_data(data)
     assert "\n" not in str(error.value)
