@@ -15,6 +15,8 @@ from alsatian.errors import SplitError, first_line
 
 # Runs of a module that draws random numbers of Python or NumPy, which it may use in few of them.
 MORE_RUNS = 32
+# Code, by fingerprint, that was run twice in this process.
+_repeatable: set[str] = set()
 # Arguments that switch an operator's random numbers off when they are zero or false.
 _SWITCHES = ("train", "training", "dropout", "dropout_p")
 
@@ -69,16 +71,18 @@ def _switched_off(node: Node) -> bool:
 
 
 @torch.no_grad()
-def check_repeatable(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> None:
+def check_repeatable(module: torch.nn.Module, example: tuple[torch.Tensor, ...], code: str = "") -> None:
     """Run ``module`` twice, on noise like ``example``, and refuse it if it returns other bits.
 
     That finds what no graph shows: random numbers of Python and NumPy, and state that a module keeps outside of
     its buffers. A module that draws such numbers may seldom use them, so it is run more often. The caller's random
-    state is left alone.
+    state is left alone. Of modules with the same ``code``, a fingerprint, one a process is run.
 
     Raises:
         SplitError: it is no function of its input, or cannot be run.
     """
+    if code in _repeatable:
+        return
     name, place = type(module).__name__, next(module.parameters(), example[0]).device
     generator = torch.Generator().manual_seed(0)
     batch = [t.to(place, copy=True) for t in example]
@@ -97,6 +101,8 @@ def check_repeatable(module: torch.nn.Module, example: tuple[torch.Tensor, ...])
         raise SplitError(
             f"{name} is no function of its input: two runs of one batch in evaluation mode give other features"
         )
+    if code:
+        _repeatable.add(code)
 
 
 def _equal(ones: list[torch.Tensor], others: list[torch.Tensor]) -> bool:

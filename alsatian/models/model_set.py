@@ -23,8 +23,6 @@ from alsatian.models.reading.features.classifiers import LinearHead
 
 # Models that a note names.
 _NAMED = 3
-# Architectures of which a module was run twice in this process.
-_repeatable: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -206,9 +204,7 @@ def add_module(
     Raises:
         SplitError: it is no function of its input. Modules of one ``spec`` run the same code, so one is run.
     """
-    if spec is None or built.fingerprint not in _repeatable:
-        check_repeatable(module, preprocessing.example())
-        _repeatable.add(built.fingerprint)
+    check_repeatable(module, preprocessing.example(), built.fingerprint if spec else "")
     metadata = {"code": code_version(), **(metadata or {})}
     with store.adding() as adding:
         if isinstance(head, LinearHead):

@@ -16,9 +16,8 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.fingerprint import sealed
-from alsatian.models.reading import saved_models
 from alsatian.models.reading.inputs.images import READING_VERSION, image_of
-from alsatian.models.sets import folder as folders
+from alsatian.models.sets import ingest, saved_models
 from alsatian.models.sets.folder import add_path
 from tests.models.reading.checkpoint_files import features, save_vit, vit
 from tests.stores import add_model
@@ -153,7 +152,7 @@ def test_models_that_an_older_version_read_are_read_again(tmp_path: Path, monkey
     save_vit(vit(), tmp_path / "models" / "vit")
     store = BlockStore(tmp_path / "store")
     with monkeypatch.context() as older:
-        older.setattr(folders, "READING_VERSION", READING_VERSION - 1)
+        older.setattr(ingest, "READING_VERSION", READING_VERSION - 1)
         older.setattr(saved_models, "image_of", lambda folder, stated: ImagePreprocessing(32))
         add_path(store, tmp_path / "models")
     assert store.model("vit").preprocessing == ImagePreprocessing(32)

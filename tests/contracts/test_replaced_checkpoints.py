@@ -11,7 +11,7 @@ import torch
 
 from alsatian.blocks.store import BlockStore
 from alsatian.contents import Contents
-from alsatian.models.sets import folder
+from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
 from tests.models.reading.checkpoint_files import RESNET, bert, resnet, save_bert, save_vit, vit, write_lora
 
@@ -131,7 +131,7 @@ def test_nothing_is_read_again_without_a_reason(
     os.utime(models / "vit" / "model.safetensors")
     path = models / "bert" / "tokenizer.json"
     path.write_bytes(path.read_bytes())
-    monkeypatch.setattr(folder, "_read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(ingest, "_read", lambda *_: pytest.fail("read again"))
     assert len(add_path(store, models)) == 5
 
 

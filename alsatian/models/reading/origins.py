@@ -44,6 +44,10 @@ class Origins:
         # A manifest that cannot be read is made again.
         return self._give(next((i for i in free if known[i] is None), ids[-1]), key), None
 
+    def is_given(self, key: str) -> bool:
+        """Whether :meth:`find` was asked for a model of the same contents before."""
+        return key in self._ids
+
     def _give(self, model_id: str, key: str) -> str:
         self._keys[model_id] = key
         self._ids.setdefault(key, model_id)

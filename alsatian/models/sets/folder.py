@@ -5,31 +5,23 @@ folder, without suffix.
 """
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.store import BlockStore
-from alsatian.contents import keep_in
-from alsatian.errors import AlsatianError, ConfigError, StoreWriteError
+from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
-from alsatian.models.model_set import ModelSet, add_module
-from alsatian.models.reading import saved_models, state_models
-from alsatian.models.reading.architectures import code_version
+from alsatian.models.model_set import ModelSet
+from alsatian.models.reading import saved_models
 from alsatian.models.reading.discovery import ModelFiles, find
-from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
-from alsatian.models.reading.origins import ORIGIN, Origins, origin_of
-from alsatian.models.reading.parameters import lora
 from alsatian.models.reading.parameters.checkpoints import SUFFIXES
 from alsatian.models.reading.parameters.state_dicts import EMA
-from alsatian.models.sets.adapter_bases import base_of
+from alsatian.models.sets.ingest import add_models
 from alsatian.progress import Progress, unheard
 
 ADVICE = "on_bad_model=exclude leaves out what cannot be used"
-_TOWER = "modality"  # of a model with two: what was asked for
 Refused = Callable[[str, str], None]
 
 
@@ -150,101 +142,3 @@ def _add_folder(
         assert refused is not None
         refused(model_id, line)
     return added
-
-
-def add_models(
-    store: BlockStore, models: Sequence[ModelFiles], reading: Reading, what: str, progress: Progress
-) -> tuple[dict[ModelFiles, str], dict[ModelFiles, str]]:
-    """Add ``models`` to ``store`` unless they are there; adapters may be of any of them.
-
-    Returns:
-        Ids in the store, and one line for each model that cannot be used.
-    """
-    keep_in(store.root)
-    stored, added, bad = Origins(store), dict[ModelFiles, str](), dict[ModelFiles, str]()
-    for i, model in enumerate(models):
-        progress(what, i, len(models))
-        try:
-            added[model] = _add(store, model, models, reading, stored)
-        except StoreWriteError:
-            raise
-        except AlsatianError as error:
-            bad[model] = str(error)
-        except (OSError, UnicodeEncodeError) as error:  # a file that has just gone, or that is not for this user
-            reason = error.strerror if isinstance(error, OSError) else "its name is no UTF-8; rename it"
-            bad[model] = f"{model.path}: cannot be read ({reason})"
-    progress(what, len(models), len(models))
-    return added, bad
-
-
-def add_one(
-    store: BlockStore, path: Path, model_id: str, *, reading: Reading | None = None, metadata: Mapping[str, Any]
-) -> Candidate:
-    """Read the only model at or below ``path`` and store it as ``model_id``, whatever was stored so before.
-
-    Raises:
-        AlsatianError: there is none or more than one, or it cannot be used.
-    """
-    found = find(path)
-    models = list(found.models.values())
-    if len(models) != 1:
-        default = f"{path}: holds {len(models)} models where one is expected"
-        raise ConfigError(next(iter(found.refused.values()), default))
-    (model,) = models
-    base = base_of(model, models, Origins(store)) if model.kind == "adapter" else None
-    return _read(store, model, base, reading or Reading(), model_id, metadata)
-
-
-def _add(
-    store: BlockStore, model: ModelFiles, models: Sequence[ModelFiles], reading: Reading, stored: Origins
-) -> str:
-    """Add ``model`` to ``store`` unless it is there; its id."""
-    base = base_of(model, models, stored) if model.kind == "adapter" else None
-    settings = replace(reading, modality=None).plain()  # which concerns few models, see below
-    stamps = [m.stamp() for m in (model, base) if m]
-    key = digest_json([*stamps, settings, code_version(), READING_VERSION])
-    model_id, known = stored.find(model, key)
-    if known is not None and _is_usable(store, known, key, reading):
-        return model_id
-    statement = str(model.statement.resolve()) if model.statement else None
-    origin = {
-        "path": str(model.path.resolve()), "id": model.id, "kind": model.kind, "key": key, "statement": statement,
-    }  # fmt: skip
-    copy = stored.copy_of(key)
-    if copy is not None and _is_usable(store, copy, key, reading):
-        with store.adding() as adding:
-            adding.add_model(replace(copy, id=model_id, metadata={**copy.metadata, ORIGIN: origin}))
-        return model_id
-    _read(store, model, base, reading, model_id, {ORIGIN: origin})
-    return model_id
-
-
-def _is_usable(store: BlockStore, known: Candidate, key: str, reading: Reading) -> bool:
-    """Whether the stored model ``known`` is what reading the files with this ``key`` would give."""
-    return origin_of(known).get("key") == key and of_tower(known, reading) and store.holds_all(known)
-
-
-def of_tower(known: Candidate, reading: Reading) -> bool:
-    """Whether a stored model has one tower, or is the one of two that ``reading`` asks for."""
-    return known.metadata.get(_TOWER, reading.modality) == reading.modality
-
-
-def _read(
-    store: BlockStore, model: ModelFiles, base: ModelFiles | None, reading: Reading, model_id: str,
-    metadata: Mapping[str, Any],
-) -> Candidate:  # fmt: skip
-    """Read ``model``, an adapter of ``base`` if that is given, and store it as ``model_id``."""
-    adapter = lora.read_adapter(model.path) if base else None
-    source = base or model
-    if source.kind == "saved":
-        loaded = saved_models.open_folder(source.path, store.architectures, reading, adapter)
-    else:
-        loaded = state_models.open_state(source.path, source.statement, store.architectures, reading, adapter)
-    if loaded.towers:
-        metadata = {**metadata, _TOWER: reading.modality}
-    if loaded.notes:
-        metadata = {**metadata, "notes": list(loaded.notes)}
-    if base and adapter:
-        metadata = {**metadata, "base": base.id, "adapter": {"type": "LORA", "ranks": dict(adapter.ranks)}}
-    parts = (loaded.module, loaded.built, loaded.spec, loaded.preprocessing)
-    return add_module(store, model_id, *parts, metadata, loaded.head)

@@ -20,8 +20,9 @@ from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.sentences import MODULES
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
 from alsatian.models.reading.parameters.state_dicts import EMA
-from alsatian.models.sets.folder import add_one, add_path, of_tower
+from alsatian.models.sets.folder import add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, cached, read_lock, resolve
+from alsatian.models.sets.ingest import add_one, of_tower
 from alsatian.progress import Progress, unheard
 
 # Of a repository's top folder: what describes a model, and its weights.

@@ -16,8 +16,8 @@ from alsatian.models.reading.discovery import ModelFiles, find
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
 from alsatian.models.reading.origins import origin_of
 from alsatian.models.reading.parameters.state_dicts import EMA
-from alsatian.models.sets.folder import add_models
 from alsatian.models.sets.hub import HubSet
+from alsatian.models.sets.ingest import add_models
 from alsatian.models.words import FORMS, HUB, PATH, Word, words_of
 from alsatian.progress import Progress, unheard
 

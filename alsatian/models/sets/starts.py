@@ -84,7 +84,7 @@ class PretrainedStart:
     reading: int = field(default=READING_VERSION, init=False)
 
     def resolve(self, store: BlockStore) -> Resolved:
-        from alsatian.models.sets.folder import add_one
+        from alsatian.models.sets.ingest import add_one
 
         # Not by the folder's name, which other models may have as well.
         name = f"{self.path}@{self.length}"

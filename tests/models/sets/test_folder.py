@@ -15,8 +15,9 @@ from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.reading.discovery import ModelFiles
 from alsatian.models.reading.inputs.settings import Reading
-from alsatian.models.sets import folder
-from alsatian.models.sets.folder import FolderSet, add_models, add_path
+from alsatian.models.sets import ingest
+from alsatian.models.sets.folder import FolderSet, add_path
+from alsatian.models.sets.ingest import add_models
 from alsatian.progress import unheard
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.setup import strategy_named
@@ -215,7 +216,7 @@ def test_a_copy_is_not_read_again(root, store, monkeypatch):
     """Nor one whose folder has another name; each is a model of its own."""
     save_vit(vit(), root / "a")
     add_path(store, root)
-    monkeypatch.setattr(folder, "_read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(ingest, "_read", lambda *_: pytest.fail("read again"))
     shutil.copytree(root / "a", root / "b")
     assert add_path(store, root) == ["a", "b"]
     assert identities(store, "a") == identities(store, "b")

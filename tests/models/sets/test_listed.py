@@ -14,7 +14,7 @@ from alsatian.blocks import writer
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
-from alsatian.models.sets import folder
+from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
 from alsatian.models.sets.listed import ListedSet
 from alsatian.progress import unheard
@@ -125,8 +125,8 @@ def test_copies_are_models_of_their_own_but_are_read_once(
     save_vit(vit(), here / "run1" / "m")
     shutil.copytree(here / "run1", here / "run2")
     shutil.copytree(here / "run1" / "m", here / "n")
-    read, reads = folder._read, []
-    monkeypatch.setattr(folder, "_read", lambda *given: [read(*given), reads.append(given[1])][0])
+    read, reads = ingest._read, []
+    monkeypatch.setattr(ingest, "_read", lambda *given: [read(*given), reads.append(given[1])][0])
     models = ListedSet(models=["run1/m", "run2/m", "n"]).open(store)
     assert ids(models) == ["run1/m", "run2/m", "n"]
     assert len(reads) == 1
