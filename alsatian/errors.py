@@ -2,6 +2,9 @@
 
 import inspect
 import operator
+import os
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -44,6 +47,10 @@ class BadModelError(AlsatianError):
         self.models = tuple(models)
 
 
+class StrategyError(AlsatianError):
+    """The rounds or plans of a strategy are not what they have to be, or its code fails."""
+
+
 class OutOfMemoryError(AlsatianError):
     """The memory of the device or of the host does not hold what a step of a search needs."""
 
@@ -59,6 +66,34 @@ def first_line(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])
+
+
+# Code that a user did not write: this project's and installed libraries'.
+_INSTALLED = (
+    *(str(Path(__file__).parents[1] / room) for room in ("alsatian", "experiments")),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+)
+
+
+def told(error: BaseException) -> str:
+    """Type, first line and place of ``error``, which nobody meant for people: the innermost line of a user's own
+    code that it passed through, or else the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not installed(frame.filename)]
+    kind, line = type(error).__name__, first_line(error)
+    at = [f" ({place(frame.filename, frame.lineno)})" for frame in (own or frames)[-1:]]
+    return "".join([kind, "" if line == kind else f": {line}", *at])
+
+
+def installed(file: str) -> bool:
+    """Whether ``file`` holds code that a user did not write."""
+    return file.startswith((*_INSTALLED, "<"))
+
+
+def place(file: str, line: int | None) -> str:
+    """A line of code, by the shorter way to its file: from the current folder if it lies below."""
+    near = os.path.relpath(file)
+    return f"{file if near.startswith(os.pardir) else near}:{line}"
 
 
 # More names than this are no help in one line.

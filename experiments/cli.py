@@ -4,13 +4,14 @@ import argparse
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any, NoReturn
 
 import alsatian
-from alsatian.errors import AlsatianError, nearest
+from alsatian.errors import AlsatianError, nearest, told
 from experiments import commands
 from experiments.configuration.console import complain, plain
 
@@ -35,6 +36,7 @@ EXAMPLES = """examples:
   alsatian figures results/quickstart
   alsatian explain experiment=quickstart strategy=alsatian
   alsatian profile experiment=quickstart
+  alsatian check strategy=shift
   alsatian validate results
   alsatian store add ~/checkpoints
   alsatian overlap ~/checkpoints
@@ -107,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.handle(options, plain())
         return status
     except AlsatianError as error:
+        if options.traceback:
+            complain(traceback.format_exc())
         complain(f"alsatian: {error}")
         return 1
     except KeyboardInterrupt:
@@ -120,11 +124,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A folder for output that is none, a full disk: what the system says is what there is to say.
         full = error.errno in _DISK_FULL
         if error.filename is None and not full:
-            raise
+            return _unexpected(error, options)
         what = f"{error.filename}: " if error.filename else ""
         hint = "; what was there before is intact: make space, then do it again" if full else ""
         complain(f"alsatian: {what}{error.strerror}{hint}")
         return 1
+    except Exception as error:
+        return _unexpected(error, options)
+
+
+def _unexpected(error: Exception, options: argparse.Namespace) -> int:
+    """Say what nobody meant for people."""
+    if options.traceback:
+        complain("".join(traceback.format_exception(error)))
+    complain(f"alsatian: {told(error)}" + "; --traceback shows all of it" * (not options.traceback))
+    return 1
 
 
 def _parser() -> Line:
@@ -144,6 +158,7 @@ def _parser() -> Line:
         if text := getattr(module, "OVERRIDES", ""):
             command.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
             command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=text)
+        command.add_argument("--traceback", action="store_true", help="show all of an error, not only a line")
         command.set_defaults(handle=module.handle, command=name, parser=command)
     return parser
 

@@ -1,18 +1,28 @@
 """One round of a search: plan, execute, and go on without a bad model or with less memory."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.dataset import Batch
-from alsatian.errors import AlsatianError, BadModelError, BudgetError, ConfigError, OutOfMemoryError, nearest
+from alsatian.errors import (
+    BadModelError,
+    BudgetError,
+    ConfigError,
+    OutOfMemoryError,
+    StrategyError,
+    nearest,
+)
 from alsatian.machines.base import Machine
+from alsatian.planning.audit import faults
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan, Release
 from alsatian.records.ranking import BEST
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.scorer import Scored
+from alsatian.searching.contract import plan_of, rounds_of
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.schedules import Rounds
 from alsatian.searching.strategy import Strategy
@@ -66,10 +76,14 @@ class RoundRunner:
         self._meter = self.machine.meter
 
     def start(self, train_batches: int) -> Rounds:
-        """Build the task tree of all candidates and begin the schedule over so many training batches."""
+        """Build the task tree of all candidates and begin the schedule over so many training batches.
+
+        Raises:
+            StrategyError: with the first round, or a later one; see :func:`~alsatian.searching.contract.rounds_of`.
+        """
         self._tree = TaskTree.of(self.candidates, self.strategy.shares)
         self._branches = self._tree.compress()
-        return self.strategy.rounds(self.models, train_batches)
+        return rounds_of(self.strategy, self.models, train_batches)
 
     @property
     def models(self) -> list[str]:
@@ -80,7 +94,8 @@ class RoundRunner:
         """Extract what features ``models`` lack for the batches, and score them: round ``number``, from 1.
 
         Raises:
-            AlsatianError: the strategy's plan leaves models without score, again and again.
+            StrategyError: the strategy gives no plan, one that cannot be carried out, or again and again one that
+                leaves models without score.
             BadModelError or its cause: a model cannot be used, and such models are not to be excluded; or none
                 is left.
             OutOfMemoryError: not even one batch fits the memory; names the batch size that would.
@@ -98,7 +113,7 @@ class RoundRunner:
             with self._meter.part("planning"):
                 lacking = self._by_missing(pending, (*test, *train))
                 if lacking == before:
-                    raise AlsatianError(
+                    raise StrategyError(
                         f"strategy={self.strategy.name}: the plan of round {number} makes no progress; models "
                         f"without score: {', '.join(pending)}"
                     )
@@ -110,13 +125,14 @@ class RoundRunner:
                 steps = sum(not isinstance(step, Release) for plan in plans for step in plan.steps)
                 self.watcher.planned(steps, scored)
             try:
-                for plan in plans:
+                for plan, (missing, group) in zip(plans, lacking.items(), strict=True):
                     if plan.note:
                         self._meter.event(
                             "plan", models=len(self.layers.models(plan.tree.all_models())), note=plan.note
                         )
                     chunks = max(chunks, len(plan.chunks))
-                    self.machine.execute(plan, test, train, scored)
+                    with self._blaming(number, plan, group, missing):
+                        self.machine.execute(plan, test, train, scored)
                     if plan is self.first_plan:
                         self.first_seconds = self._meter.take_vertices() or None
             except BadModelError as error:
@@ -143,9 +159,24 @@ class RoundRunner:
         never needs more cache than the first round did.
         """
         try:
-            return self.strategy.plan(self._tree.prune(models).compress(), models, batches, self.limits)
+            return plan_of(self.strategy, self._tree.prune(models).compress(), models, batches, self.limits)
         except BudgetError:
-            return self.strategy.plan(self._branches.prune(models), models, batches, self.limits)
+            return plan_of(self.strategy, self._branches.prune(models), models, batches, self.limits)
+
+    @contextlib.contextmanager
+    def _blaming(self, number: int, plan: Plan, models: Sequence[str], batches: Sequence[Batch]) -> Iterator[None]:
+        """What goes wrong while ``plan`` is carried out, and is its fault, names the strategy."""
+        try:
+            yield
+        except (BadModelError, OutOfMemoryError):
+            raise
+        except Exception as error:
+            who = f"strategy={self.strategy.name}: the plan of round {number}"
+            if fault := next(faults(plan, models, batches, self.strategy.cache.planned), None):
+                raise StrategyError(f"{who} {fault}") from error
+            if isinstance(error, BudgetError):
+                raise BudgetError(f"{who} does not keep to the budgets: {error}") from error
+            raise
 
     def _by_missing(self, models: Sequence[str], batches: Sequence[Batch]) -> Mapping[tuple[Batch, ...], list[str]]:
         """``models`` by the batches of which they lack features. With halving all lack the same."""

@@ -18,6 +18,7 @@ from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.checkpoint import Checkpoint
+from alsatian.searching.contract import rounds_of
 from alsatian.searching.loop import ranked_models, run_rounds
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.rounds import RoundRunner
@@ -109,7 +110,7 @@ class Search:
 
         def usable() -> int:
             test, train = batches
-            first = next(strategy.rounds(layers.models([c.id for c in candidates]), len(train)))
+            first = next(rounds_of(strategy, layers.models([c.id for c in candidates]), len(train)))
             items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
             return working_set(candidates, layers.candidates(first.models), items)
 

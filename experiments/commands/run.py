@@ -22,7 +22,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.runs.summary import show
 
     words = [*["-m"] * options.multirun, *options.overrides]
-    with Progress(console) as progress:
+    with Progress(console, traces=options.traceback) as progress:
         outcome = sweep.run(found, words, progress)
     for line in outcome.failed:
         complain(f"alsatian: failed: {line}")

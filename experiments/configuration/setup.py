@@ -109,13 +109,13 @@ class Parts:
             dataset = self._datasets[key]
         return Setup(
             config=values,
-            strategy=_strategy(config),
-            proxy=_build(config.proxy),
-            storage=_build(config.storage),
-            loader=_build(config.loader),
+            strategy=strategy_of(config),
+            proxy=build(config.proxy),
+            storage=build(config.storage),
+            loader=build(config.loader),
             budgets=budgets,
             dataset=dataset,
-            tracker=_build(config.tracker),
+            tracker=build(config.tracker),
             hardware=hardware,
         )
 
@@ -131,7 +131,7 @@ class Parts:
     def _dataset(self, config: DictConfig) -> Dataset:
         key = digest_json(OmegaConf.to_container(config.dataset, resolve=True))
         if key not in self._datasets:
-            self._datasets[key] = _build(config.dataset)
+            self._datasets[key] = build(config.dataset)
         return self._datasets[key]
 
     def _whole(self, config: dict[str, Any], steps: Progress) -> ModelSet:
@@ -153,7 +153,7 @@ def generator(config: Mapping[str, Any]) -> Any:
     Raises:
         ConfigError: a setting of it is not valid.
     """
-    return _build(OmegaConf.create(config["model_set"]))
+    return build(OmegaConf.create(config["model_set"]))
 
 
 @cache
@@ -175,21 +175,26 @@ def strategy_named(name: str) -> Strategy:
         ConfigError: there is none.
     """
     (cell,) = cells([f"strategy={name}"])
-    return _strategy(cell.config)
+    return strategy_of(cell.config)
 
 
-def _strategy(config: DictConfig) -> Strategy:
-    strategy: Strategy = _build(
+def strategy_of(config: DictConfig) -> Strategy:
+    """The strategy that a configuration chooses.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    strategy: Strategy = build(
         config.strategy,
-        schedule=_build(config.schedule),
+        schedule=build(config.schedule),
         sharing=config.sharing,
-        order=_build(config.order),
-        cache=_build(config.cache.policy),
+        order=build(config.order),
+        cache=build(config.cache.policy),
     )
     return strategy
 
 
-def _build(config: DictConfig, **parts: Any) -> Any:
+def build(config: DictConfig, **parts: Any) -> Any:
     """Instantiate a component; errors in its settings become one line."""
     try:
         # Parts are handed over in a call of their own: Hydra would turn dataclasses back into configuration.

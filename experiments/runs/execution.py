@@ -45,6 +45,7 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
         raise
     except Exception as error:
         reason = failure(error)
+        progress.trace(command.hide.text(reason.trace))
         entry = _with(entry, status=reason.status, error=reason.error)
     finally:
         entry = _with(entry, finished=record.now())

@@ -14,10 +14,11 @@ from alsatian.units import duration
 
 
 class Progress:
-    """Progress over the runs of one command. ``clock`` tells the time in seconds."""
+    """Progress over the runs of one command. ``clock`` tells the time in seconds; ``traces`` shows tracebacks."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic, traces: bool = False) -> None:
         self._console = console
+        self._traces = traces
         self._clock = clock
         self._runs = 0
         self._done = 0
@@ -92,6 +93,11 @@ class Progress:
         """A run did not end well; why is said at the end of the command."""
         self._failed += 1
         self._ended(f"{label}: {status}")
+
+    def trace(self, text: str) -> None:
+        """Show the traceback of a failure, if they are asked for."""
+        if self._traces and text:
+            self._print(text)
 
     def warn(self, text: str) -> None:
         """Say that something beside the runs went wrong."""

@@ -1,14 +1,15 @@
 """Writes run records: one JSON file a run, whole or not at all, readable without this code."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from alsatian.errors import AlsatianError
-from alsatian.files import write_json
+from alsatian.files import claimed, write_json
 from alsatian.models.model_set import CandidateSet
-from alsatian.records import MEASURED, SCHEMA, Environment, FieldError, Run, read_run
+from alsatian.records import MEASURED, SCHEMA, Environment, FieldError, Run, read, read_run
 from alsatian.records.reading import RECORD
 from experiments.configuration.identity import sources
 from experiments.configuration.setup import Setup
@@ -100,15 +101,41 @@ def opening(
 
 
 def over_budget(run: Run) -> list[str]:
-    """One text for every repeat and tier of ``run`` whose peak exceeds its budget: there should be none."""
+    """What :func:`exceeded` says of every repeat of ``run``: there should be nothing."""
+    return [line for repeat in run.repeats for line in exceeded(run.resolved, repeat.peaks)]
+
+
+def exceeded(resolved: Mapping[str, Any], peaks: Mapping[str, int]) -> list[str]:
+    """One text for every tier whose peak exceeds its budget."""
     return [
-        f"{PEAKS[name]} reached {repeat.peaks[PEAKS[name]]} where {name} allows {budget.bytes}"
-        for name, budget in run.resolved.items()
-        for repeat in run.repeats
-        if not ("cache.memory" in run.resolved and name in _DIVIDED)
+        f"{PEAKS[name]} reached {peaks[PEAKS[name]]} where {name} allows {budget.bytes}"
+        for name, budget in resolved.items()
+        if not ("cache.memory" in resolved and name in _DIVIDED)
         and budget.bytes is not None
-        and repeat.peaks.get(PEAKS[name], 0) > budget.bytes
+        and peaks.get(PEAKS[name], 0) > budget.bytes
     ]
+
+
+def forget(folder: Path, run: Run, succeeded: bool) -> list[str]:
+    """Remove runs in an experiment's ``folder`` that failed and whose place ``run`` takes; returns their ids.
+
+    These are runs of its label whose source files were others than they are now; if it ``succeeded``, all of its
+    label but those that have finished rounds to go on from.
+    """
+    removed = []
+    for other in read(folder).runs if folder.is_dir() else ():
+        place = folder / other.run_id
+        if other.ok or other.status == "running" or other.kind != MEASURED or other.run_id == run.run_id:
+            continue
+        if (other.label or other.strategy) != run.label:
+            continue
+        outdated = any(run.sources.get(key, digest) != digest for key, digest in other.sources.items())
+        if outdated or (succeeded and not (place / "rounds").exists()):
+            with claimed(place, wait=False) as ours:
+                if ours:
+                    shutil.rmtree(place, ignore_errors=True)
+                    removed.append(other.run_id)
+    return removed
 
 
 def save(path: Path, value: Mapping[str, Any]) -> None:

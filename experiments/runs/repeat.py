@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.api import Prediction, SearchResult, search
-from alsatian.errors import AlsatianError, OutOfMemoryError
+from alsatian.errors import AlsatianError, OutOfMemoryError, told
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Tick
 from alsatian.records import FieldError, Findings, Record, Repeat
@@ -22,12 +22,14 @@ class RunFailed(Exception):
     Attributes:
         status: for the record: ``"failed"``, ``"oom"`` or ``"timeout"``.
         error: a line that a user can act on, or the end of a traceback.
+        trace: the whole traceback, if there is one.
     """
 
-    def __init__(self, status: str, error: str) -> None:
+    def __init__(self, status: str, error: str, trace: str = "") -> None:
         super().__init__(error)
         self.status = status
         self.error = error
+        self.trace = trace
 
 
 class Measured(Record):
@@ -101,7 +103,8 @@ def failure(error: Exception) -> RunFailed:
     if isinstance(error, RunFailed):
         return error
     status = "oom" if isinstance(error, OutOfMemoryError) or is_out_of_memory(error) else "failed"
+    lines = traceback.format_exception(error)
     if isinstance(error, AlsatianError | FieldError):
-        return RunFailed(status, str(error))
-    # What a user can act on is one line; of anything else the end of the traceback is kept.
-    return RunFailed(status, "".join(traceback.format_exception(error)[-3:]).strip())
+        return RunFailed(status, str(error), "".join(lines))
+    # What a user can act on is one line; of anything else the end of the traceback is kept, and the line about it.
+    return RunFailed(status, "".join([*lines[-3:], told(error)]).strip(), "".join(lines))

@@ -137,6 +137,7 @@ class _Sweep:
     def _measure(self, run: Ready, tracker: Tracker) -> None:
         if run.is_search and (why := self._why_anew(run)):
             self._progress.note(run.label, f"measured anew: {why}")
+        self._forget(run, succeeded=False)
         self._save(run, "running")
         try:
             summary = self._search(run, tracker) if run.is_search else self._examine(run)
@@ -147,8 +148,15 @@ class _Sweep:
             self._failed(run, error)
             return
         self._outcome.measured += 1
+        self._forget(run, succeeded=True)
         self._save(run, "ok")
         self._progress.done(run.label, summary)
+
+    def _forget(self, run: Ready, succeeded: bool) -> None:
+        """Remove failed runs of this label that it takes the place of; see :func:`~.record.forget`."""
+        if run.is_search:
+            for identity in record.forget(run.folder, run.opening(self._command.text), succeeded):
+                self._progress.note(run.label, f"the failed run {identity} before it is removed")
 
     def _search(self, run: Ready, tracker: Tracker) -> str:
         entry = execute(run, self._command, self._progress, tracker)
@@ -162,7 +170,7 @@ class _Sweep:
         try:
             return network.examine(run, self._command, self._progress)
         except RunFailed as error:
-            raise RunFailed(error.status, self._command.hide.text(error.error)) from None
+            raise RunFailed(error.status, *map(self._command.hide.text, (error.error, error.trace))) from None
 
     def _why_anew(self, run: Ready) -> str | None:
         """How ``run`` differs from the latest finished one of its label; None without one, or if it is forced."""
@@ -176,7 +184,7 @@ class _Sweep:
 
     def _reason(self, run: Refused) -> RunFailed:
         reason = failure(run.reason)
-        return RunFailed(reason.status, self._command.hide.text(reason.error))
+        return RunFailed(reason.status, *map(self._command.hide.text, (reason.error, reason.trace)))
 
     def _is_finished(self, run: Ready) -> bool:
         """Whether an earlier command finished ``run``, and this one does not measure it again."""
@@ -188,6 +196,7 @@ class _Sweep:
         self._outcome.failed.append(f"{run.label}: {last}")
         self._save(run, reason.status, last)
         self._progress.failed(run.label, reason.status)
+        self._progress.trace(reason.trace)
 
     def _note(self, run: Ready | Refused, status: str, error: str | None = None) -> None:
         if run.folder in self._manifests:

@@ -84,7 +84,7 @@ def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:
         last = words.read().decode(errors="replace").strip()[-_TAIL:]
         raise RunFailed("failed", f"the process of a repeat ended with status {status}\n{last}".strip()) from None
     if "status" in said:
-        raise RunFailed(said["status"], said["error"])
+        raise RunFailed(said["status"], said["error"], said["trace"])
     return Measured.of(said)
 
 
@@ -100,7 +100,7 @@ def main() -> int:
         measured = _measure(job["config"], Path(job["checkpoint"]) if job["checkpoint"] else None, job["timeline"])
         answer = measured.plain()
     except RunFailed as error:
-        answer = {"status": error.status, "error": error.error}
+        answer = {"status": error.status, "error": error.error, "trace": error.trace}
     except KeyboardInterrupt:
         return 130
     out.write(json.dumps(answer, allow_nan=False).encode())

@@ -1,0 +1,174 @@
+"""``alsatian check``: what ships passes, and every mistake is caught, named and shrunk."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+
+from alsatian.blocks.store import BlockStore
+from experiments.checking import policies, proxies, searches
+from experiments.checking.cases import CASES, FEW, Case
+from experiments.checking.models import Family
+from experiments.checking.parts import KEEPS_K, PERMUTATION, SHRINKS
+from experiments.checking.subjects import suites
+from experiments.checking.suite import SAME, Judgement, judge
+from experiments.configuration.composition import cells, choices
+
+Families = Callable[[bool], Family]
+SMALL = (FEW[0], FEW[2])
+MODULE = Path(__file__).with_name("broken.py")
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
+    return cache(partial(Family, BlockStore(tmp_path_factory.mktemp("store"))))
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a module of baselines, which Python finds."""
+    shutil.copy(MODULE, tmp_path / "mine.py")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    return tmp_path
+
+
+def judged(families: Families, *words: str, cases: tuple[Case, ...] = FEW) -> list[list[Judgement]]:
+    return [judge(suite) for suite in suites(cells(words), words, families, cases)]
+
+
+def failing(judgements: list[Judgement]) -> dict[str, str]:
+    return {one.name: one.failure.reason for one in judgements if one.failure is not None}
+
+
+def every(group: str) -> list[str]:
+    return [f"{group}={name}" for name in choices(group)]
+
+
+@pytest.mark.parametrize("word", every("strategy"))
+def test_every_strategy_passes(families: Families, word: str) -> None:
+    (found,) = judged(families, word)
+    assert not failing(found)
+    assert [one.cases for one in found] == [len(FEW)] * len(searches.PROPERTIES)
+
+
+@pytest.mark.parametrize("word", [*every("order"), *every("schedule"), *every("cache")])
+def test_every_part_of_a_strategy_passes(families: Families, word: str) -> None:
+    alone, used = judged(families, word, cases=(FEW[2],))
+    assert not failing(alone)
+    assert not failing(used)
+    assert all(one.cases for one in (*alone, *used))
+
+
+@pytest.mark.parametrize("word", every("proxy"))
+def test_every_proxy_passes(families: Families, word: str) -> None:
+    (found,) = judged(families, word)
+    assert not failing(found)
+    assert all(one.cases for one in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", every("strategy"))
+def test_every_strategy_passes_all_cases(families: Families, word: str) -> None:
+    (found,) = judged(families, word, cases=CASES)
+    assert not failing(found)
+
+
+# The property that fails, and what is said of it.
+CAUGHT = {
+    "ForgetsAScore": (searches.PLANS, "never scores the model '"),
+    "ReleasesTooEarly": (searches.PLANS, "it is released too early"),
+    "ReleasesTwice": (searches.PLANS, "twice"),
+    "ReleasesNothing": (searches.PLANS, "never releases vertex"),
+    "TakesTheWrongModel": (searches.FEATURES, "has other features than with base"),
+    "PlansNothing": (searches.RUNS, "plan returns a value of type NoneType; a Plan is expected (mine.py:"),
+    "NeverEnds": (searches.RUNS, "rounds have to come to an end (mine.py:"),
+    "YieldsText": (searches.RUNS, "round 1 is 'all models'; Round(models, train_batches) is expected (mine.py:"),
+    "ReturnsNoRounds": (searches.RUNS, "rounds returns a value of type NoneType; it has to yield"),
+    "HasNoRound": (searches.RUNS, "rounds yields no round; it takes one at least (mine.py:"),
+    "KnowsOtherModels": (searches.RUNS, "names the model 'mine', which is none of the"),
+    "WantsTooMuch": (searches.RUNS, "training batches where 1 to"),
+    "ChangesFeatures": (searches.FEATURES, "has other features than with base"),
+    "IgnoresBudgets": (searches.BUDGETS, "does not keep to the budgets: the plan needs"),
+    "Shuffles": (SAME, "of a second search has another plan"),
+    "Raises": (searches.RUNS, "plan fails: KeyError: 'benefit' (mine.py:"),
+    "LeavesItemsOut": (searches.PLANS, "batches out, the first of them"),
+    "CutsBatches": (searches.PLANS, "has a batch that it was not given, or cuts one"),
+    "ScoresTooSoon": (searches.PLANS, "before its features are computed"),
+}
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_broken_strategy_is_caught(
+    families: Families, mine: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(mine)
+    cases = (CASES[14],) if name == "IgnoresBudgets" else SMALL
+    (found,) = judged(families, f"strategy._target_=mine.{name}", "strategy.name=mine", cases=cases)
+    prop, reason = CAUGHT[name]
+    assert reason in failing(found)[prop]
+    said = failing(found).get(searches.RUNS, "strategy=mine")
+    assert "strategy=mine" in said
+
+
+def test_the_case_is_shrunk(families: Families, mine: Path) -> None:
+    (found,) = judged(families, "strategy._target_=mine.ForgetsAScore", cases=(CASES[10],))
+    (failure,) = [one.failure for one in found if one.name == searches.PLANS]
+    assert failure is not None
+    assert failure.case.startswith(("1 model ", "2 models "))
+    assert failure.case.endswith("4 + 4 items in batches of 4; no budget")
+
+
+PARTS = {
+    "order._target_=mine.Backwards": (PERMUTATION, "stands before its parent"),
+    "order._target_=mine.Leaves": (PERMUTATION, "the order is"),
+    "order._target_=mine.Whim": (SAME, "when asked again"),
+    "cache.policy._target_=mine.EvictsAnything": (policies.EVICTS, "evicts 0, which"),
+    "cache.policy._target_=mine.Remembers": (policies.ANEW, "as fresh() of a used one"),
+    "schedule._target_=mine.Grows": (SHRINKS, "round 2 has 2 models"),
+    "schedule._target_=mine.KeepsOne": (KEEPS_K, "a round has 1 models where k=2"),
+    "proxy._target_=mine.NotANumber": (proxies.FINITE, "the score is -inf"),
+    "proxy._target_=mine.Dice": (SAME, "with another random state"),
+    "proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
+    "proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),
+}
+
+
+@pytest.mark.parametrize("word", PARTS)
+def test_a_broken_part_is_caught(families: Families, mine: Path, word: str) -> None:
+    found, *_ = judged(families, word, cases=SMALL[:1])
+    prop, reason = PARTS[word]
+    assert reason in failing(found)[prop]
+
+
+def command(mine: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    import os
+
+    path = os.pathsep.join([str(mine), str(Path(__file__).parents[3])])
+    return subprocess.run(
+        [sys.executable, "-m", "alsatian", "check", *words],
+        cwd=mine, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_one_that_hangs_is_named(mine: Path) -> None:
+    done = command(mine, "strategy._target_=mine.Sleeps", "strategy.name=mine", "--limit=3")
+    assert done.returncode == 1
+    line = MODULE.read_text().splitlines().index("        time.sleep(600)") + 1
+    assert f"takes longer than 3 s: it was at mine.py:{line}" in " ".join(done.stdout.split())
+    assert done.stdout.startswith("strategy._target_=mine.Sleeps strategy.name=mine: FAILED")
+
+
+def test_several_at_once_and_tracebacks(mine: Path) -> None:
+    done = command(mine, "-m", "proxy._target_=mine.Dice,mine.Compares,mine.Nobody")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "mine.Nobody" in done.stderr
+    done = command(mine, "-m", "proxy._target_=mine.Dice,alsatian.proxies.gbc.Gbc", "--traceback")
+    assert done.returncode == 1
+    tables = done.stdout.split("\n\n")
+    assert tables[0].startswith("proxy._target_=mine.Dice: FAILED")
+    assert "proxy._target_=alsatian.proxies.gbc.Gbc: passed" in done.stdout
