@@ -35,7 +35,7 @@ def source_heads(store: StoreFiles, candidates: Iterable[Candidate]) -> dict[str
             heads[candidate.id] = _head(store, candidate.id, digest)
         else:
             reason = kept.get("none") if isinstance(kept, dict) else None
-            lines.append(f"model '{candidate.id}': {reason or 'no classifier was kept when it was read'}")
+            lines.append(f"model '{candidate.id}': {reason or 'no classifier was kept when it was stored'}")
     if lines:
         count = (
             f"{len(lines)} models have no classifier of their"

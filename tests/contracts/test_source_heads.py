@@ -243,8 +243,8 @@ def test_all_models_without_a_head_are_named(tmp_path: Path) -> None:
     assert str(refused.value).splitlines() == [
         "3 models have no classifier of their own, which leep and nce need:",
         "model '0': its classifier is no linear function",
-        "model '1': no classifier was kept when it was read",
-        "model '2': no classifier was kept when it was read",
+        "model '1': no classifier was kept when it was stored",
+        "model '2': no classifier was kept when it was stored",
     ]
 
 

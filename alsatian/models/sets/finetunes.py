@@ -13,6 +13,7 @@ from alsatian.fingerprint import digest_json
 from alsatian.models.candidate_modules import load_parameters
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build, code_version
+from alsatian.models.reading.features.classifiers import Classifier, LinearHead
 from alsatian.models.sets.distributions import changed_blocks
 from alsatian.models.sets.starts import Start
 from alsatian.models.sets.tasks import TaskPool
@@ -25,7 +26,8 @@ class TrainedSet:
     """Models fine-tuned from one base network on varied tasks.
 
     The base is pretrained, or learns the pool's base task first. Every model then starts from a random
-    earlier one, keeps a random number of first blocks frozen and trains the rest on a task of its own.
+    earlier one, keeps a random number of first blocks frozen and trains the rest on a task of its own. The
+    classifier of that task is kept in the store.
 
     Attributes:
         name: for people; part of the models' ids.
@@ -102,6 +104,7 @@ class TrainedSet:
                 continue
             epochs = self.epochs if i else self.base_epochs
             seed = self.seed * 1000 + i
+            head: LinearHead | str = "it was trained on no task here"
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 module = build(spec, preprocessing)
@@ -109,7 +112,10 @@ class TrainedSet:
                     load_parameters(module, built, store, store.model(parent))
                 if epochs:
                     items = self.pool.items(task, self.items, seed)
-                    fit(module, built, blocks - changed, preprocessing, items, epochs, self.recipe, self.device)
+                    frozen = blocks - changed
+                    layer = fit(module, built, frozen, preprocessing, items, epochs, self.recipe, self.device)
+                    state = {f"task.{name}": values for name, values in layer.state_dict().items()}
+                    head = Classifier("task").values(state, "none", layer.in_features)
             metadata = {
                 "parent": parent,
                 "pooling": module.pooling,
@@ -117,7 +123,7 @@ class TrainedSet:
                 "task": asdict(task),
                 "set": description,
             }
-            add_module(store, model_id, module, built, spec, preprocessing, metadata)
+            add_module(store, model_id, module, built, spec, preprocessing, metadata, head)
         progress("training", len(ids), len(ids))
         store.add_set(key, ids[1:], description)
         return ids[1:]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from alsatian.blocks.candidate import ArchitectureSpec, Candidate, chain_bytes
+from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
@@ -31,6 +31,7 @@ from alsatian.progress import Progress, unheard
 _STATISTICS = ("running_mean", "running_var")
 # Spread of new values where the origin's are all the same (scales of one, biases of zero), as a share of them.
 _JITTER = 0.02
+_NO_HEAD = "synthetic models are made without classifiers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class SyntheticSet:
             blocks = list(chains[parent])
             first = open_blocks[-changed] if changed else len(blocks)
             metadata = {"parent": ids[parent], "changed_blocks": changed, "shared_blocks": first}
-            metadata |= {"code": code_version(), "set": recipe}
+            metadata |= {"code": code_version(), "set": recipe, HEAD: {"none": _NO_HEAD}}
             with store.adding() as adding:
                 for position in open_blocks[len(open_blocks) - changed :]:
                     # The scale is always that of the start: drawn from drawn values, it would drift.
@@ -183,7 +184,7 @@ class SyntheticSet:
             needed = {name for segment in built.segments for name in segment.parameter_names}
             load_weights(module, weights.file, needed - set(built.constants))
         metadata = {"parent": None, "start": weights.note, "pooling": module.pooling, "set": recipe}
-        add_module(store, model_id, module, built, self.spec, preprocessing, metadata)
+        add_module(store, model_id, module, built, self.spec, preprocessing, metadata, _NO_HEAD)
 
 
 def redraw(segment: Segment, origin: Sequence[torch.Tensor], seed: Sequence[int]) -> list[torch.Tensor]:

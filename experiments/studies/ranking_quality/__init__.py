@@ -15,7 +15,9 @@ from typing import Any
 import pandas as pd
 
 from alsatian.errors import AlsatianError, ConfigError, nearest
-from alsatian.proxies.base import needs_head
+from alsatian.models.model_set import ModelSet
+from alsatian.models.source_heads import source_heads
+from alsatian.proxies.base import Head, needs_head
 from alsatian.proxies.named import PROXIES, named
 from alsatian.records import Tuning
 from experiments.configuration.composition import cells
@@ -99,31 +101,39 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     proxies = [named(name) for name in _chosen("--proxies", options.proxies, PROXIES)]
     if options.seeds < 1 or options.splits < 1:
         raise ConfigError("--seeds and --splits must be at least 1")
-    without = [proxy.name for proxy in proxies if needs_head(proxy)]
-    proxies = [proxy for proxy in proxies if proxy.name not in without]
-    if not proxies:
-        raise ConfigError(
-            f"--proxies {options.proxies}: need the models' own classifiers, which these have not kept"
-        )
-    parts, frames = Parts(), dict[str, Rows]()
+    parts, frames, without = Parts(), dict[str, Rows](), dict[str, str]()
     for name in chosen:
         target = TARGETS[name]
         folders = (f"store_dir='{options.store}'", f"results_dir='{options.results}'")
         setup = parts.setup(cells([*target.overrides(options.ci), *folders])[0].config)
         with Progress(plain()) as progress:
             models = parts.model_set(setup.config, progress.step)
+            heads, reason = _heads(models) if any(map(needs_head, proxies)) else ({}, "")
+            able = [proxy for proxy in proxies if heads or not needs_head(proxy)]
+            if not able:
+                raise ConfigError(f"--proxies {options.proxies}: {name}: {reason}")
+            if reason:
+                without[name] = " ".join(reason.splitlines()[:2])  # of many models the first one
             folder = options.results / "ranking_quality" / name
             command = f"alsatian study ranking_quality --targets {name} --seeds {options.seeds}"
             tuning = target.tuning(options.ci)
             outcome = measure(models, setup.dataset, tuning, options.seeds, folder, progress, command)
         if outcome.failed:
             raise AlsatianError(f"{name}: {outcome.failed[0]}")
-        say(f"{name}: {len(proxies)} proxies on {options.splits} splits")
+        say(f"{name}: {len(able)} proxies on {options.splits} splits")
         found = [one for one in outcome.fine_tunes(models) if one.seed < options.seeds]
-        for key, rows in compare(models, setup.dataset, found, proxies, options.splits).items():
+        for key, rows in compare(models, setup.dataset, found, able, options.splits, heads).items():
             frames.setdefault(key, []).extend({"target": name, **row} for row in rows)
         tunings = {name: TARGETS[name].tuning(options.ci) for name in chosen}
         yield page({key: pd.DataFrame(rows) for key, rows in frames.items()}, tunings, without)
+
+
+def _heads(models: ModelSet) -> tuple[dict[str, Head], str]:
+    """The candidates' own classifiers; or none, and why not all candidates have one."""
+    try:
+        return source_heads(models.store, models.candidates), ""
+    except ConfigError as error:
+        return {}, str(error)
 
 
 def _chosen(option: str, text: str, valid: Mapping[str, Any]) -> list[str]:

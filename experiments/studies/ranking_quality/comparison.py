@@ -1,13 +1,13 @@
 """What orders and schedules are worth on one target, given what its candidates reach when they are fine-tuned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Head, Proxy
 from alsatian.records import FineTune
 from alsatian.searching.confident import Confident
 from alsatian.searching.schedules import Exhaustive, Halving, Schedule
@@ -22,11 +22,17 @@ Rows = list[dict[str, Any]]
 
 
 def compare(
-    models: ModelSet, dataset: Dataset, tuned: Sequence[FineTune], proxies: Sequence[Proxy], splits: int
+    models: ModelSet,
+    dataset: Dataset,
+    tuned: Sequence[FineTune],
+    proxies: Sequence[Proxy],
+    splits: int,
+    heads: Mapping[str, Head],
 ) -> dict[str, Rows]:
     """Rows about every candidate, about every order on every split, and about every schedule there.
 
-    ``tuned`` are fine-tunes with as many seeds for every candidate.
+    ``tuned`` are fine-tunes with as many seeds for every candidate, ``heads`` the candidates' own classifiers if a
+    proxy needs them.
     """
     ids = [candidate.id for candidate in models.candidates]
     by_seed = np.array([[one.accuracy for one in tuned if one.model == name] for name in ids])
@@ -38,7 +44,7 @@ def compare(
     for proxy in proxies:
         for number in range(splits):
             split = Split.of(labels, number)
-            bench = Bench(proxy, split, known, labels, dataset.classes)
+            bench = Bench(proxy, split, known, labels, dataset.classes, heads)
             scores = np.array([bench(name, len(split.train)).score for name in ids])
             rankings.append({"order": proxy.name, "split": number, **quality(truth, scores)})
             rows = _schedules(truth, ids, bench)
@@ -52,6 +58,7 @@ def compare(
             "lowest": float(accuracies.min()),
             "highest": float(accuracies.max()),
             "seeds": len(accuracies),
+            "source_classes": heads[name](known[name][:1]).shape[1] if name in heads else None,
             **shared,
         }
         for name, accuracies in zip(ids, by_seed, strict=True)

@@ -1,6 +1,6 @@
 """The page about rankings: how far each can be trusted, and what each schedule loses and saves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -18,12 +18,10 @@ REPEATABLE = 0.5
 _CHEAPER = (Halving.name, Confident.name)
 
 
-def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], without: Sequence[str]) -> Page:
-    """``frames`` are candidates, rankings and schedules, a row each; ``without`` are proxies that were left out."""
+def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], without: Mapping[str, str]) -> Page:
+    """``frames`` are candidates, rankings and schedules, a row each; ``without`` says for targets why proxies that
+    need the candidates' classifiers were left out."""
     candidates, rankings, schedules = (frames[name] for name in ("candidates", "rankings", "schedules"))
-    left_out = (
-        [f"Not here: {', '.join(without)}, which need classifiers of the candidates' own."] if without else []
-    )
     blocks = [
         "Every candidate is fine-tuned on the training items of a target: all parameters, below a new linear "
         "layer, by Adam, with the learning rate that is best on held-out training items, or the only one. Its "
@@ -36,7 +34,7 @@ def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], with
         f"the truth, so it shows how far the truth can be trusted; {SIZE} is by the number of parameters, ties "
         f"drawn; {RANDOM} stands for whatever knows nothing of the target, such as popularity. The last two are "
         "means over draws.",
-        *left_out,
+        *_classifiers(candidates, without),
         "## All targets",
         _overview(schedules),
         _proxies(rankings),
@@ -64,6 +62,18 @@ def page(frames: Mapping[str, pd.DataFrame], tunings: Mapping[str, Tuning], with
 def _millions(candidates: pd.DataFrame) -> str:
     found = sorted({f"{count / 1e6:.1f}" for count in candidates["parameters"]}, key=float)
     return f"{' or '.join(found)} million"
+
+
+def _classifiers(candidates: pd.DataFrame, without: Mapping[str, str]) -> list[str]:
+    """Where proxies that need classifiers are, and where not."""
+    known = candidates.dropna(subset="source_classes").groupby("target", sort=False)["source_classes"]
+    kept = [f"{target} ({own.min():.0f} to {own.max():.0f} classes)" for target, own in known]
+    about = (
+        "`leep` and `nce` are given the classifier of the task that a candidate was trained on, which its features "
+        f"fit: of {', '.join(kept)}."
+    )
+    missing = [f"Without proxies that need a classifier: {target}. {why}." for target, why in without.items()]
+    return [about, *missing] if kept else missing
 
 
 def _overview(schedules: pd.DataFrame) -> str:
@@ -96,7 +106,8 @@ def _proxies(rankings: pd.DataFrame) -> str:
     means = rankings.groupby(["order", "target"], sort=False)[
         ["tau", "pearson", "regret_1", f"regret_{TOP}"]
     ].mean()
-    rows = means.groupby("order", sort=False).agg(_mean_of_all).reset_index()
+    count = rankings["target"].nunique()
+    rows = means.groupby("order", sort=False).agg(_mean_of_all, count=count).reset_index()
     titles = ["order", "weighted τ", "Pearson", "regret of the winner", f"regret of the top {TOP}"]
     rows.columns = pd.Index(titles)
     rows["order"] = rows["order"].map(_name)
@@ -104,9 +115,10 @@ def _proxies(rankings: pd.DataFrame) -> str:
     return "Orders by the mean over all targets.\n\n" + table(rows, **dict.fromkeys(titles[1:], "{:.2f}"))
 
 
-def _mean_of_all(targets: "pd.Series[float]") -> float:
-    """None where a target has no number, as where candidates of one size are in no order by size."""
-    return float(targets.mean(skipna=False))
+def _mean_of_all(targets: "pd.Series[float]", count: int) -> float:
+    """NaN where one of ``count`` targets has no number, as where candidates of one size are in no order by size, or
+    where they have no classifiers for a proxy that needs them."""
+    return float(targets.mean(skipna=False)) if len(targets) == count else float("nan")
 
 
 def _name(order: str) -> str:

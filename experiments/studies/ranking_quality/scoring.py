@@ -10,7 +10,7 @@ import torch
 from alsatian.data.dataset import Batch, batches_of, stratified_order
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet
-from alsatian.proxies.base import Evaluation, Proxy
+from alsatian.proxies.base import Evaluation, Head, Proxy, needs_head
 from alsatian.searching.loop import ranked_models
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.schedules import RoundScores, Schedule
@@ -52,6 +52,7 @@ class Bench:
         features: (N, D) of every candidate for the items that are divided.
         labels: (N,) of these.
         classes: number of classes.
+        heads: the candidates' own classifiers, for a proxy that needs them.
         failed: why a candidate has no score, by candidate; it ranks last.
     """
 
@@ -60,6 +61,7 @@ class Bench:
     features: Mapping[str, torch.Tensor]
     labels: np.ndarray
     classes: int
+    heads: Mapping[str, Head] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     _known: dict[tuple[str, int], Evaluation] = field(default_factory=dict)
 
@@ -72,7 +74,8 @@ class Bench:
 
     def _evaluate(self, model: str, train: np.ndarray) -> Evaluation:
         x, y, test = self.features[model], torch.from_numpy(self.labels), self.split.test
-        found = Evaluation.of(self.proxy.score(x[train], y[train], x[test], y[test], self.classes))
+        more = {"head": self.heads[model]} if needs_head(self.proxy) else {}
+        found = Evaluation.of(self.proxy.score(x[train], y[train], x[test], y[test], self.classes, **more))
         if math.isfinite(found.score):
             return found
         self.failed[model] = "its score is not finite"

@@ -186,6 +186,17 @@ def test_candidates_without_score_rank_last(dataset: Dataset) -> None:
     assert bench.failed == {"none": "its score is not finite"}
 
 
+def test_a_proxy_of_classifiers_is_given_each_candidates_own(dataset: Dataset) -> None:
+    """One that tells the target's classes apart, and one that always says the same."""
+    labels = dataset.train_labels
+    known = {name: torch.nn.functional.one_hot(torch.from_numpy(labels), 10).float() for name in ("one", "other")}
+    heads = {"one": lambda features: features.double(), "other": lambda features: torch.ones(len(features), 1)}
+    bench = Bench(named("leep"), Split.of(labels, 0), known, labels, 10, heads)
+    shares = np.bincount(labels[bench.split.train]) / 120
+    assert bench("one", 120).score == 0
+    assert bench("other", 120).score == pytest.approx((shares * np.log(shares)).sum())
+
+
 def tuned(name: str, seed: int, accuracy: float, digest: str = "d") -> FineTune:
     return FineTune(
         model=name, digest=digest, parameters=1000, seed=seed, tried=(), learning_rate=0.1, accuracy=accuracy,
@@ -195,17 +206,19 @@ def tuned(name: str, seed: int, accuracy: float, digest: str = "d") -> FineTune:
 
 def test_rows_of_a_target(models: ModelSet, dataset: Dataset) -> None:
     found = [tuned(f"m{i}", seed, (i + seed) / 10) for i in range(6) for seed in range(2)]
-    rows = compare(models, dataset, found, [named("knn"), named("nearest_centroid")], splits=2)
+    heads = {f"m{i}": lambda features, i=i: torch.softmax(features[:, : i + 2].double(), dim=1) for i in range(6)}
+    rows = compare(models, dataset, found, [named("knn"), named("leep")], splits=2, heads=heads)
     assert [row["accuracy"] for row in rows["candidates"]] == pytest.approx([i / 10 + 0.05 for i in range(6)])
     orders = [row["order"] for row in rows["rankings"]]
-    assert orders == [REPEATED, REPEATED, SIZE, RANDOM, "knn", "knn", "nearest_centroid", "nearest_centroid"]
+    assert orders == [REPEATED, REPEATED, SIZE, RANDOM, "knn", "knn", "leep", "leep"]
+    assert [row["source_classes"] for row in rows["candidates"]] == [2, 3, 4, 5, 6, 7]
     assert len(rows["schedules"]) == 2 * 2 * 3
     for row in rows["schedules"]:
         assert 0 <= row["regret"] <= 50
         assert row["schedule"] != "exhaustive" or (row["lost"], row["extracted"], row["scored"]) == (0, 1, 1)
         assert row["schedule"] != "halving" or row["extracted"] < 1
     by_split = {(row["proxy"], row["split"], row["schedule"]): row for row in rows["schedules"]}
-    for proxy, split in itertools.product(("knn", "nearest_centroid"), range(2)):
+    for proxy, split in itertools.product(("knn", "leep"), range(2)):
         halving, confident = (by_split[proxy, split, name] for name in ("halving", "confident"))
         assert confident["extracted"] >= halving["extracted"]
 
@@ -213,15 +226,17 @@ def test_rows_of_a_target(models: ModelSet, dataset: Dataset) -> None:
 TUNING = Tuning(epochs=2, learning_rates=(1e-4, 1e-3), held_out=0.2, batch_size=32, threads=1, device="cpu")
 
 
-def frames(rankings: list[dict[str, object]]) -> dict[str, pd.DataFrame]:
-    """Of one target, with these rankings."""
+def frames(
+    rankings: list[dict[str, object]], source_classes: tuple[int | None, ...] = (None, None)
+) -> dict[str, pd.DataFrame]:
+    """Of one target, with these rankings, of two candidates whose classifiers know so many classes."""
     candidates = [
         {
             "target": "digits", "model": f"m{i}", "parameters": (1 + i) * 1_000_000, "accuracy": 0.5 + i / 10,
             "lowest": 0.49 + i / 10, "highest": 0.51 + i / 10, "seeds": 2, "train_items": 80, "test_items": 320,
-            "classes": 10,
+            "classes": 10, "source_classes": classes,
         }
-        for i in range(2)
+        for i, classes in enumerate(source_classes)
     ]  # fmt: skip
     schedules = [
         {
@@ -243,16 +258,19 @@ def test_the_page_shows_medians_with_their_range() -> None:
         {"target": "digits", "order": "knn", "split": i, "tau": t, "pearson": 0.5, "regret_1": lost, "regret_3": 0}
         for i, (t, lost) in enumerate([(0.2, 3.0), (0.4, 1.0), (0.9, 2.0)])
     ]
-    made = page(frames(rankings), {"digits": TUNING}, ["leep"])
+    made = page(frames(rankings), {"digits": TUNING}, {"digits": "None is kept"})
     text = " ".join("\n".join(made.blocks).split())
-    assert "Not here: leep, which need" in text
+    assert "Without proxies that need a classifier: digits. None is kept." in text
+    assert "`nce`" not in text
     assert "| `halving` | 2 | 2.00 | 2.00 | 4.00 | 50% | 25% | 50% |" in text
     assert "| `knn` | 0.50 | 0.50 | 2.00 | 0.00 |" in text  # means
     assert "| `knn` | 0.40 (0.20–0.90) | 0.50 (0.50–0.50) | 2.00 (1.00–3.00) | 0.00 (0.00–0.00) |" in text
     assert "| `knn` | 2.00 (0.00–4.00) | 25 (25–25) | 0.50 (0.00–1.00) | 50 (50–50) |" in text
     assert "2 candidates of 1.0 or 2.0 million parameters; 10 classes, 80 training items and 320 test" in text
     assert "differ by 2.0 points (median)" in text
-    assert "Not here" not in "".join(page(frames(rankings), {"digits": TUNING}, []).blocks)
+    text = "".join(page(frames(rankings, (4, 7)), {"digits": TUNING}, {}).blocks)
+    assert "its features fit: of digits (4 to 7 classes)." in text
+    assert "Without proxies" not in text
     assert made.data is not None
     assert list(made.data["kind"].value_counts().sort_index()) == [2, 3, 6]
 
@@ -262,7 +280,9 @@ def test_a_mean_over_targets_needs_all_of_them() -> None:
         {"target": target, "order": "knn", "split": 0, "tau": tau, "pearson": 0.5, "regret_1": 1.0, "regret_3": 0.0}
         for target, tau in (("digits", 0.75), ("docstrings", math.nan))
     ]
-    text = " ".join("\n".join(page(frames(rankings), {"digits": TUNING}, []).blocks).split())
+    rankings.append({**rankings[0], "order": "leep", "regret_1": 2.0})
+    text = " ".join("\n".join(page(frames(rankings), {"digits": TUNING}, {}).blocks).split())
+    assert "| `leep` | | | | |" in text
     assert "| `knn` | | 0.50 | 1.00 | 0.00 |" in text
     assert "| `knn` | 0.75 | 0.50 | 1.00 | 0.00 |" in text  # of digits
 
@@ -282,7 +302,7 @@ def test_a_truth_that_seeds_disagree_on_is_doubted(taus: tuple[float, ...], doub
         }
         for i, t in enumerate(taus)
     ]
-    text = "".join(page(frames(rankings), {"digits": TUNING}, []).blocks)
+    text = "".join(page(frames(rankings), {"digits": TUNING}, {}).blocks)
     assert ("Seeds disagree" in text) == doubted
 
 
@@ -318,11 +338,40 @@ def test_a_page_is_written_and_fine_tunes_are_kept(
     assert len(made_up) == 2 * 4
     text = written("ranking_quality.md")
     assert "4 candidates of 0.0 million parameters; 10 classes, 45 training items and 105 test items." in text
-    assert "Not here: leep" in text
+    assert "its features fit: of digits (" in text
     frame = pd.read_csv(tmp_path / "pages" / "ranking_quality.csv")
-    assert dict(frame["kind"].value_counts()) == {"candidates": 4, "rankings": 2 + 2 + 2, "schedules": 2 * 3}
+    assert dict(frame["kind"].value_counts()) == {
+        "candidates": 4,
+        "rankings": 2 + 2 + 2 * 2,
+        "schedules": 2 * 2 * 3,
+    }
     assert study(*asked, *more) == 0
     assert len(made_up) == 2 * 4
+
+
+@pytest.mark.xdist_group("cli")
+def test_candidates_without_classifiers_are_ranked_by_the_other_proxies(
+    study: Study,
+    written: Written,
+    store: Path,
+    tmp_path: Path,
+    made_up: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("model_set=synthetic", "dataset=digits", "dataset.test_share=0.7")
+    monkeypatch.setitem(TARGETS, "digits", Target(words, {"dataset.items": (1200, 150)}))  # type: ignore[arg-type]
+    asked = ("ranking_quality", "--ci", "--targets", "digits", "--seeds", 1, "--splits", 1)
+    more = ("--store", store, "--results", tmp_path / "results")
+    assert study(*asked, "--proxies", "leep,nce", *more) == 1
+    why = "4 models have no classifier of their own, which leep and nce need:"
+    assert f"--proxies leep,nce: digits: {why}" in capsys.readouterr().err
+    assert not made_up
+    assert study(*asked, "--proxies", "knn,leep", *more) == 0
+    text = written("ranking_quality.md")
+    assert f"Without proxies that need a classifier: digits. {why} model 'synthetic-" in text
+    assert "synthetic models are made without classifiers.\n" in text
+    assert "`leep`" not in text
 
 
 @pytest.mark.parametrize("small", [False, True])
@@ -349,7 +398,6 @@ def test_the_smallest_size_of_all_targets(study: Study, written: Written, store:
     [
         (("--targets", "digit"), "--targets digit: there is no 'digit'; did you mean 'digits'?"),
         (("--proxies", "knn,liner"), "--proxies knn,liner: there is no 'liner'; did you mean 'linear'?"),
-        (("--proxies", "leep"), "--proxies leep: need the models' own classifiers"),
         (("--seeds", "0"), "--seeds and --splits must be at least 1"),
         (("--splits", "0"), "--seeds and --splits must be at least 1"),
     ],

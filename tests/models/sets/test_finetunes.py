@@ -13,6 +13,7 @@ import torch
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
+from alsatian.models.candidate_modules import module_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets import finetunes, tasks
 from alsatian.models.sets.distributions import changed_blocks
@@ -20,6 +21,7 @@ from alsatian.models.sets.finetunes import TrainedSet
 from alsatian.models.sets.starts import PretrainedStart, RandomStart
 from alsatian.models.sets.tasks import DigitTasks, DocstringTasks, ImageTasks
 from alsatian.models.sets.training import Recipe, using_threads
+from alsatian.models.source_heads import source_heads
 from tests.models.reading.checkpoint_files import save_vit, vit
 
 SMALL = TrainedSet(
@@ -61,11 +63,11 @@ def test_an_interrupted_training_resumes_to_the_same_models(
     calls = []
     real = finetunes.fit
 
-    def failing(*arguments: object) -> None:
+    def failing(*arguments: object) -> torch.nn.Linear:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)  # type: ignore[arg-type]
 
     store = BlockStore(tmp_path)
     monkeypatch.setattr(finetunes, "fit", failing)
@@ -74,6 +76,29 @@ def test_an_interrupted_training_resumes_to_the_same_models(
     resumed = SMALL.open(store)
     assert len(calls) == 3 + 2  # the base and one fine-tune were there
     assert resumed.digest == small.digest
+
+
+def test_the_classifier_of_its_task_is_kept_with_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives what the layer gave that was trained; a base that learnt nothing says so."""
+    layers = []
+    real = finetunes.fit
+    monkeypatch.setattr(finetunes, "fit", lambda *arguments: layers.append(real(*arguments)) or layers[-1])
+    models = dataclasses.replace(SMALL, count=1, base_epochs=0).open(BlockStore(tmp_path))
+    (model,), (layer,) = models.candidates, layers
+    items, labels = DigitTasks().items(tasks.Task(**model.metadata["task"]), 60, seed=1)
+    features = module_of(models, model.id)(*model.preprocessing(items)).detach()
+    found = source_heads(models.store, [model])[model.id](features)
+    assert found.shape == (len(items), labels.max() + 1)
+    torch.testing.assert_close(found, torch.softmax(layer(features).double(), dim=1))
+    with pytest.raises(ConfigError, match="it was trained on no task here"):
+        source_heads(models.store, [models.store.model(model.metadata["parent"])])
+
+
+def test_a_task_of_one_class_leaves_no_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DigitTasks, "random_task", lambda *_: tasks.Task((3,)))
+    models = dataclasses.replace(SMALL, count=1, base_epochs=0, items=400).open(BlockStore(tmp_path))
+    with pytest.raises(ConfigError, match="has one output, and so no classes"):
+        source_heads(models.store, models.candidates)
 
 
 def test_what_an_early_version_stored_is_made_again_and_said(
@@ -90,7 +115,7 @@ def test_what_an_early_version_stored_is_made_again_and_said(
         path.write_text(json.dumps(value))
     calls: list[object] = []
     real = finetunes.fit
-    monkeypatch.setattr(finetunes, "fit", lambda *arguments: (calls.append(1), real(*arguments)))
+    monkeypatch.setattr(finetunes, "fit", lambda *arguments: (calls.append(1), real(*arguments))[1])
     assert SMALL.open(store).digest == small.digest
     assert calls == [1]
     assert [message.partition(": ")[0] for message in caplog.messages] == [
@@ -108,9 +133,9 @@ def test_the_threads_of_the_process_change_nothing(
     trained_with = []
     real = finetunes.fit
 
-    def fit(*arguments: object) -> None:
+    def fit(*arguments: object) -> torch.nn.Linear:
         trained_with.append(torch.get_num_threads())
-        real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(finetunes, "fit", fit)
     with using_threads(threads):
