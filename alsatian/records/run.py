@@ -123,10 +123,10 @@ class Round(Record):
 
     ``failed`` says why models have no score. By model also: ``standard_errors`` of scores that are means over test
     items, ``notes`` on scores, ``layers`` (the number of the chosen one, from 1), ``norms`` (median length of the
-    features). ``further`` has scores by further proxies, by proxy and model.
+    features). ``further`` has scores by further proxies, by proxy and model. Scores on no items take no data.
     """
 
-    train_items: Annotated[Count, Field(ge=1)]
+    train_items: Count
     chunks: Count
     scores: dict[str, Number] = {}
     fingerprints: dict[str, Text] = {}

@@ -1,9 +1,10 @@
 """A strategy: schedule × sharing × order × cache policy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from alsatian.blocks.candidate import Candidate
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.errors import ConfigError, nearest
@@ -56,6 +57,11 @@ class Strategy:
     def with_costs(self, costs: CostModel) -> "Strategy":
         """This strategy, knowing what everything takes, if it wants to know."""
         return self
+
+    def known_scores(self, candidates: Sequence[Candidate]) -> Mapping[str, float] | None:
+        """Scores by candidate that take neither data nor features, of rounds without data; None, as usual, if a
+        proxy scores."""
+        return None
 
     def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
         """See :class:`~alsatian.searching.schedules.Schedule`."""

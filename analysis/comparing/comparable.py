@@ -22,6 +22,11 @@ def titles(names: Mapping[str, str]) -> dict[str, str]:
     return {key: f"{name} ({key})" if found.count(name) > 1 else name for key, name in names.items()}
 
 
+def computed(run: Run) -> bool:
+    """Whether any score of ``run`` rests on data; where none does, its wall time is that of nothing."""
+    return any(round_.train_items for round_ in run.rounds)
+
+
 def machine(run: Run) -> list[object]:
     """The hardware that a run's wall time depends on."""
     where = run.environment
@@ -31,11 +36,13 @@ def machine(run: Run) -> list[object]:
 def conditions(run: Run) -> str:
     """Digest of all that must be equal before two wall times are compared.
 
-    That is the workload, the storage regime, batch size, proxy, device and hardware, and how it was measured.
+    That is the workload, the storage regime, batch size, proxy, device and hardware, how it was measured, and
+    whether anything was computed.
     """
     config = named(run.config)
     return _digest(
         workload(run),
+        computed(run),
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         machine(run),

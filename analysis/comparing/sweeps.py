@@ -9,6 +9,7 @@ import pandas as pd
 from alsatian.records import Budget, Run
 from alsatian.units import format_bytes, size_of
 from analysis.comparing.checks import ScoreCheck
+from analysis.comparing.comparable import computed
 from analysis.comparing.labels import in_order, short
 from analysis.comparing.measurements import median_count, wall
 
@@ -72,13 +73,13 @@ class Sweep:
 def find(runs: Sequence[Run]) -> Sweep | None:
     """The sweep in finished ``runs`` of one workload; None unless some differ in nothing but the budget.
 
-    At least one line has three budgets or more. Runs without a limit, and those that no other budget goes
-    with, are left out.
+    At least one line has three budgets or more. Runs without a limit, those that no other budget goes with, and
+    those that computed nothing are left out.
     """
     lines: dict[str, dict[int, Run]] = {}
     for label, run in in_order(runs):
         size = cache_budget(run).bytes
-        if size is not None:
+        if size is not None and computed(run):
             lines.setdefault(without_budget(label), {})[size] = run
     lines = {name: dict(sorted(line.items())) for name, line in lines.items() if len(line) > 1}
     if not any(len(line) >= LEAST for line in lines.values()):

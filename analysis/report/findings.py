@@ -8,7 +8,7 @@ from alsatian.records import Run, Storage
 from alsatian.units import count_text, factor_text, format_bytes, printable, seconds_text
 from analysis.comparing import sweeps
 from analysis.comparing.checks import ScoreCheck
-from analysis.comparing.comparable import reference, workload
+from analysis.comparing.comparable import computed, reference, workload
 from analysis.comparing.labels import grouped, in_order, some
 from analysis.comparing.measurements import wall
 
@@ -76,7 +76,7 @@ def _winners(pairs: Sequence[tuple[Run, Run]]) -> str:
 
 
 def _without_base(labelled: Sequence[tuple[str, Run]]) -> str:
-    label, run = min(labelled, key=lambda pair: wall(pair[1]).median)
+    label, run = min(labelled, key=lambda pair: (not computed(pair[1]), wall(pair[1]).median))
     took = f"{label} ranks {count_text(run.model_set.models, 'model')} in {seconds_text(wall(run).median)}"
     if all(other.strategy == "base" for _, other in labelled):
         return f"{took}; no other strategy ran on the same models and data to compare with."

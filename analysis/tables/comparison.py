@@ -59,7 +59,7 @@ def notes(comparison: Comparison) -> list[str]:
     if not comparison.frame["comparable"].all():
         lines.append(
             f"{_STAR} Not measured under the conditions of the reference (storage, batch size, proxy, device, "
-            "hardware or way of measuring): the factor is not that of a strategy."
+            "hardware or way of measuring), or one of both computes nothing: the factor is not that of a strategy."
         )
     return [printable(line) for line in lines]
 
