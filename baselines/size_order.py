@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.searching.schedules import Round, Rounds
@@ -15,6 +16,8 @@ class SizeOrder(Strategy):
     What a ranking by features has to beat. One round without data gives every model its size as score, which is not
     the proxy's and is compared with no other's.
     """
+
+    computes: ClassVar[bool] = False
 
     name: str = "size_order"
 

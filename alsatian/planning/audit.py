@@ -1,5 +1,6 @@
 """What is wrong with a plan, told from the plan alone: nothing is computed."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from alsatian.data.dataset import Batch
@@ -32,7 +33,7 @@ class _Walk:
         self._cached: set[int] = set()
         self._computed: set[int] = set()  # of the chunk
         self._chunks: dict[int, set[int]] = {}  # for which each vertex was computed
-        self._scored: list[str] = []
+        self._scored = Counter[str]()
 
     def faults(self, models: Sequence[str]) -> Iterator[str]:
         """See :func:`faults`; a step that means nothing ends the walk."""
@@ -58,11 +59,11 @@ class _Walk:
         for model in models:
             if model not in self._scored:
                 yield f"never scores the model '{model}'"
-        for model in dict.fromkeys(self._scored):
+        for model, times in self._scored.items():
             if model not in models:
                 yield f"scores the model '{model}', which it was not asked for"
-            elif self._scored.count(model) > 1:
-                yield f"scores the model '{model}' {self._scored.count(model)} times"
+            elif times > 1:
+                yield f"scores the model '{model}' {times} times"
 
     def _infer(self, step: Infer) -> Iterator[str]:
         plan, kept = self._plan, self._cached if self._planned else ()
@@ -91,7 +92,7 @@ class _Walk:
             yield f"scores vertex {step.vertex}, which is no model's features"
         elif lacking := set(range(len(self._plan.chunks))) - self._chunks.get(step.vertex, set()):
             yield f"scores '{names[0]}' before its features are computed for chunk {min(lacking)}"
-        self._scored += names
+        self._scored.update(names)
 
     def _end(self) -> Iterator[str]:
         if self._planned and self._cached:

@@ -1,6 +1,7 @@
 """What a strategy's rounds and plans have to be, so that whatever it says a search ends or says what is wrong."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> 
     if not isinstance(pending, Generator):
         what = f"rounds returns {said(pending)}; it has to yield Round(models, train_batches)"
         raise StrategyError(f"{who}: {what} ({_defined(strategy.rounds)})")
+    known, least = frozenset(models), 1 if strategy.computes else 0
     scores: Any = None
     asked: set[tuple[str, int]] = set()
     number = idle = 0
@@ -36,7 +38,7 @@ def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> 
         if upcoming is None:
             break
         (given,) = upcoming
-        fault = _fault(given, models, train_batches)
+        fault = _fault(given, known, least, train_batches)
         if fault is None:
             new = {(model, given.train_batches) for model in given.models}
             idle, asked = idle + asked.issuperset(new), asked | new
@@ -82,7 +84,7 @@ def _next(pending: Rounds, scores: Any) -> tuple[Any] | None:
         return None
 
 
-def _fault(given: Any, models: Collection[str], train_batches: int) -> str | None:
+def _fault(given: Any, models: Collection[str], least: int, train_batches: int) -> str | None:
     """What is wrong with a round, if anything is."""
     if not isinstance(given, Round):
         return f"is {said(given)}; Round(models, train_batches) is expected"
@@ -93,12 +95,10 @@ def _fault(given: Any, models: Collection[str], train_batches: int) -> str | Non
         return "has no models; leave it out"
     if unknown := [model for model in chosen if model not in models]:
         return f"names the model {unknown[0]!r}, which is none of the {len(models)} candidates"
-    if twice := [model for model in chosen if chosen.count(model) > 1]:
+    if twice := [model for model, count in Counter(chosen).items() if count > 1]:
         return f"names the model {twice[0]!r} twice"
-    if isinstance(amount, bool) or not isinstance(amount, int) or not 1 <= amount <= train_batches:
-        return (
-            f"asks for {amount!r} training batches where there are {train_batches}; 1 to {train_batches} can be had"
-        )
+    if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= train_batches:
+        return f"asks for {amount!r} training batches where there are {train_batches}; {least} to {train_batches} can be had"
     return None
 
 

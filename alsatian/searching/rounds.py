@@ -100,8 +100,8 @@ class RoundRunner:
                 is left.
             OutOfMemoryError: not even one batch fits the memory; names the batch size that would.
         """
-        known = self.strategy.known_scores(self.candidates)
-        if known is not None:
+        if not self.strategy.computes:
+            known = self.strategy.known_scores(self.candidates)
             return RoundResult(0, {m: known[self.layers.candidates([m])[-1]] for m in models}, {}, 0)
         scored: dict[str, Scored] = {}
         failed_before = set(self.failed)

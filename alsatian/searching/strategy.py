@@ -41,6 +41,8 @@ class Strategy:
     sharing: str = "prefix"
     order: Order = field(default_factory=DfsPlus)
     cache: CachePolicy = field(default_factory=Planned)
+    # Whether scores are a proxy's; if not, rounds take no data and scores are known.
+    computes: ClassVar[bool] = True
     # Whether plans need a cost model, and divide the memory between blocks and intermediates.
     needs_costs: ClassVar[bool] = False
     divides_memory: ClassVar[bool] = False
@@ -58,10 +60,9 @@ class Strategy:
         """This strategy, knowing what everything takes, if it wants to know."""
         return self
 
-    def known_scores(self, candidates: Sequence[Candidate]) -> Mapping[str, float] | None:
-        """Scores by candidate that take neither data nor features, of rounds without data; None, as usual, if a
-        proxy scores."""
-        return None
+    def known_scores(self, candidates: Sequence[Candidate]) -> Mapping[str, float]:
+        """Scores by candidate of a strategy that computes nothing."""
+        raise NotImplementedError
 
     def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
         """See :class:`~alsatian.searching.schedules.Schedule`."""
