@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import alsatian
 from alsatian.errors import AlsatianError, nearest, told
 from experiments import commands
+from experiments.configuration import menu, plugins
 from experiments.configuration.console import complain, plain
 
 # A new command is one file there, or in the folder of those about models, with HELP and
@@ -25,6 +26,7 @@ COMMANDS = {
     if not module.ispkg
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_OWN = f"{plugins.KEY}=FOLDER adds choices of your own"
 EXAMPLES = """examples:
   alsatian search ~/checkpoints --data ~/images
   alsatian inspect ~/checkpoints/resnet.pth
@@ -33,6 +35,7 @@ EXAMPLES = """examples:
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
   alsatian simulate experiment=quickstart hardware=a5000 model_set=synthetic_vit_l_32
   alsatian list strategies
+  alsatian run -m plugins=. strategy=base,patient,alsatian
   alsatian figures results/quickstart
   alsatian explain experiment=quickstart strategy=alsatian
   alsatian profile experiment=quickstart
@@ -75,11 +78,9 @@ class Parser(argparse.ArgumentParser):
 
 def _as_setting(word: str) -> str | None:
     """The setting that ``word`` is, or the experiment that it names; None for anything else."""
-    from experiments.configuration.words import groups_with  # slow
-
     if "=" in word:
         return word
-    return f"experiment={word}" if "experiment" in groups_with(word) else None
+    return f"experiment={word}" if word in menu.choices("experiment") else None
 
 
 class Line(Parser):
@@ -104,9 +105,14 @@ class Line(Parser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 if all went well, 1 if not, 2 for bad usage."""
-    options = _parser().parse_args(arguments)
+    folders, words = plugins.taken(sys.argv[1:] if arguments is None else arguments)
+    options = argparse.Namespace(traceback="--traceback" in words)
     try:
-        status: int = options.handle(options, plain())
+        with plugins.used(folders):
+            options = _parser().parse_args(words)
+            if hasattr(options, "overrides"):  # what is recorded of a command says what it takes to give it again
+                options.overrides += plugins.as_words()
+            status: int = options.handle(options, plain())
         return status
     except AlsatianError as error:
         if options.traceback:
@@ -157,7 +163,7 @@ def _parser() -> Line:
             module.configure(command)
         if text := getattr(module, "OVERRIDES", ""):
             command.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
-            command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=text)
+            command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"{text}; {_OWN}")
         command.add_argument("--traceback", action="store_true", help="show all of an error, not only a line")
         command.set_defaults(handle=module.handle, command=name, parser=command)
     return parser

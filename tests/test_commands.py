@@ -8,7 +8,6 @@ import argparse
 import inspect
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -36,8 +35,8 @@ SOURCES = sorted(
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`+([^`\n]+)`+")
 COMMAND = re.compile(r"(?:\$ )?((?:\.venv/bin/)?(?:alsatian|make|python -m) .*)")
-# A file that the README tells the reader to write.
-RECIPE = re.compile(r"`(conf/[^`]+\.yaml)`[^`]*```yaml\n(.*?)```", re.DOTALL)
+# A file that a document tells the reader to write.
+RECIPE = re.compile(r"`([\w/]+\.(?:yaml|py))`[^`\n]*:\n\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def commands(text: str) -> list[str]:
@@ -74,20 +73,20 @@ class Parsed(Exception):
 
 
 @pytest.fixture(scope="session")
-def menu(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of somebody who has followed the README's recipes."""
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of somebody who has followed the recipes of the documents."""
     folder = tmp_path_factory.mktemp("recipes")
-    shutil.copytree(ROOT / "conf", folder / "conf")
-    for path, text in RECIPE.findall((ROOT / "README.md").read_text()):
-        (folder / path).write_text(text)
-    return folder / "conf"
+    for document in DOCUMENTS:
+        for path, text in RECIPE.findall(document.read_text()):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+    return folder
 
 
 @pytest.fixture
-def dry_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, menu: Path) -> Callable[[str], None]:
+def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], None]:
     """Check a command; fails if it is not understood or what it asks for cannot be set up."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(composition, "CONF", menu)
+    monkeypatch.chdir(recipes)
     parse = argparse.ArgumentParser.parse_args
 
     def parse_args(parser: argparse.ArgumentParser, *arguments: Any) -> argparse.Namespace:

@@ -38,7 +38,8 @@ class Code(Record):
 class Environment(Record):
     """Code, versions and hardware behind a number; None where it is unknown or there is none.
 
-    ``libraries`` are versions by distribution, ``determinism`` the settings that decide about bits.
+    ``libraries`` are versions by distribution, ``determinism`` the settings that decide about bits,
+    ``plugins`` what joined the menu: words of a command line, or packages.
     """
 
     code: Code
@@ -53,6 +54,7 @@ class Environment(Record):
     cuda: str | None
     driver: str | None
     determinism: dict[str, str | Flag | int | float | None]
+    plugins: tuple[Text, ...] = ()
 
     @property
     def version(self) -> str | None:
@@ -142,8 +144,7 @@ class Prediction(Record):
     """What is behind a predicted run.
 
     Attributes:
-        hardware: name of the machine that it is predicted for.
-        source: where the machine's profile comes from.
+        hardware, source: the name of the machine that it is predicted for, and where its profile comes from.
         scores: ``"recorded"``: models survive as in the record of the same run; or ``"drawn"`` from the seed.
     """
 
@@ -160,8 +161,7 @@ class Findings(Record):
         excluded: models that were ranked last as failed, and why.
         rounds: all of them, with scores.
         warnings: what may be wrong with comparing their scores.
-        ranking: model ids, best first.
-        winner: the first of the ranking.
+        ranking, winner: model ids, best first, and the first of them.
     """
 
     resolved: dict[str, Budget] = {}

@@ -9,8 +9,9 @@ from experiments.checking.policies import PolicySuite
 from experiments.checking.proxies import ProxySuite
 from experiments.checking.searches import SearchSuite
 from experiments.checking.suite import Suite
+from experiments.configuration.components import build
 from experiments.configuration.composition import Cell
-from experiments.configuration.setup import build, strategy_of
+from experiments.configuration.setup import strategy_of
 
 
 def suites(

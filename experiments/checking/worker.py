@@ -130,10 +130,11 @@ def main() -> int:
     from experiments.checking.models import Family
     from experiments.checking.subjects import suites
     from experiments.checking.suite import judge
+    from experiments.configuration import plugins
     from experiments.configuration.composition import cells
 
     torch.set_num_threads(1)  # of small work, threads only take from each other
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, plugins.used():
         try:
             families = cache(partial(Family, BlockStore(folder)))
             found = cells(job["words"], job["multirun"])

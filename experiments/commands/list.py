@@ -38,14 +38,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(options: argparse.Namespace, console: Console) -> int:
-    """Print names and descriptions."""
-    from experiments.configuration.composition import descriptions
+    """Print names, descriptions, and where choices of plugins come from."""
+    from experiments.configuration import menu
 
     wanted = {options.what: LISTS[options.what]} if options.what else LISTS
     for title, group in wanted.items():
         console.print(f"{title} ({group}=…)", style="bold")
         table = Table.grid(padding=(0, 2))
-        for name, text in descriptions(group):
-            table.add_row(Text(f"  {name}"), Text(text))
+        for name, file in menu.choices(group).items():
+            source = menu.origin(file)
+            mark = "" if source is None else f" ({source})"
+            table.add_row(Text(f"  {name}"), Text(menu.description(file) + mark))
         console.print(table, soft_wrap=False)
     return 0

@@ -5,22 +5,37 @@ import operator
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from typing import Any
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from alsatian.errors import ConfigError, first_line
+from experiments.configuration import menu
+from experiments.configuration.plugins import is_word, taken
 from experiments.configuration.resolvers import register, text
 from experiments.configuration.settings import check_kind
-from experiments.configuration.words import CONF, MAIN, check_names, parse, read
+from experiments.configuration.words import check_names, parse
+
+
+class _Menu(SearchPathPlugin):
+    """Tells Hydra where plugins keep their part of the menu."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for plugin in menu.plugins():
+            search_path.append(plugin.name, f"file://{plugin.conf}")
+
 
 register()
+Plugins.instance().register(_Menu)
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Cell:
 
 
 def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
-    """Every run that ``words`` (Hydra overrides) ask for.
+    """Every run that ``words`` (Hydra overrides) ask for. Those that name plugins have been followed before.
 
     An experiment may list runs under ``sweep``: every combination is a run, unless ``words`` choose that
     key. A list of such sweeps is one after the other. With ``multirun``, words such as ``seed=1,2`` sweep as well.
@@ -46,8 +61,8 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         ConfigError: a word cannot be read, or names something that does not exist.
     """
     with _initialised():
-        overrides = parse(words)
-        usual = check_names(overrides, _all_keys)
+        overrides = parse(taken(words)[1])
+        usual = check_names(overrides, partial(_all_keys, menu.plugins()))
         fixed, axes = _split_sweeps(overrides, multirun)
         start = tuple(values[0] for values in axes.values())
         compose = _Composer(fixed)
@@ -84,34 +99,22 @@ def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
     """
     kept: list[str] = []
     value = None
-    for word, override in zip(words, parse(words), strict=True):
-        if override.key_or_group == key:
+    for word in words:
+        if not is_word(word) and (override := parse([word])[0]).key_or_group == key:
             value = override.value()
         else:
             kept.append(word)
     return kept, value
 
 
-def experiments_with(key: str) -> list[str]:
-    """Names of the experiments whose file sets ``key``, sorted."""
-    folder = CONF / "experiment"
-    return [name for name in choices("experiment") if key in read(folder / f"{name}.yaml")]
-
-
-def choices(group: str) -> list[str]:
-    """Names of a config group's choices, sorted."""
-    with _initialised():
-        return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
-
-
 def _initialised() -> Any:
     GlobalHydra.instance().clear()
-    return hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="alsatian")
+    return hydra.initialize_config_dir(str(menu.CONF), version_base="1.3", job_name="alsatian")
 
 
 @cache
-def _all_keys(picked: tuple[str, ...]) -> dict[str, Any]:
-    """Dotted keys, with values, of the composition that the group choices ``picked`` make."""
+def _all_keys(plugins: tuple[menu.Plugin, ...], picked: tuple[str, ...]) -> dict[str, Any]:
+    """Dotted keys, with values, of the composition that the group choices ``picked`` make with ``plugins``."""
     found: dict[str, Any] = {}
 
     def walk(node: Any, prefix: str) -> None:
@@ -143,7 +146,7 @@ class _Composer:
 
     def __init__(self, fixed: Sequence[str]) -> None:
         self._fixed = fixed
-        self._groups = set(GlobalHydra.instance().config_loader().list_groups(""))
+        self._groups = set(menu.groups())
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
@@ -151,7 +154,7 @@ class _Composer:
         values = [word for word in words if word not in picks]
         try:
             if picks not in self._composed:
-                self._composed[picks] = hydra.compose(MAIN, [*self._fixed, *picks])
+                self._composed[picks] = hydra.compose(menu.MAIN, [*self._fixed, *picks])
             config = deepcopy(self._composed[picks])
             for override in parse(values):
                 OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
@@ -163,22 +166,10 @@ class _Composer:
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
     try:
-        config = hydra.compose(MAIN, list(overrides))
+        config = hydra.compose(menu.MAIN, list(overrides))
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{' '.join(overrides)}: {first_line(error)}") from None
     except ValueError:  # of OmegaConf, about a key where a list wants a number
         raise ConfigError(f"{' '.join(overrides)}: sets a key of a list; -m with KEY=A,B sweeps over KEY") from None
     return config
-
-
-def descriptions(group: str) -> list[tuple[str, str]]:
-    """Name and first comment of every choice of a config group."""
-    return [(name, _first_comment(group, name)) for name in choices(group)]
-
-
-def _first_comment(group: str, name: str) -> str:
-    for line in (CONF / group / f"{name}.yaml").read_text().splitlines():
-        if line.startswith("# ") and not line.startswith("# @package"):
-            return line.removeprefix("# ")
-    return ""

@@ -6,23 +6,22 @@ from typing import Any
 
 from alsatian.costs.hardware import Hardware
 from alsatian.errors import ConfigError, nearest
-from experiments.configuration.words import CONF
+from experiments.configuration.menu import choices
 
 MEASURED = "measured"
-_FOLDER = CONF / "hardware"
 
 
 def shipped_profile(name: str) -> Hardware:
-    """The profile called ``name`` that comes with the project.
+    """The profile called ``name`` that comes with the project or a plugin.
 
     Raises:
         ConfigError: there is none.
     """
-    path = _FOLDER / f"{name}.json"
-    if not path.is_file():
-        valid = sorted(file.stem for file in _FOLDER.glob("*.json"))
+    files = {path.stem: path.with_suffix(".json") for path in choices("hardware").values()}
+    valid = [stem for stem, path in files.items() if path.is_file()]
+    if name not in valid:
         raise ConfigError(f"hardware.name={name}: there is no such profile; {nearest(name, [*valid, MEASURED])}")
-    return Hardware.read(path)
+    return Hardware.read(files[name])
 
 
 def chosen_profile(config: Mapping[str, Any]) -> Hardware | None:

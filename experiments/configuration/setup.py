@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,17 +16,19 @@ from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset
-from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.last_layers import cached_inputs, last_layers
 from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
+from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
+from experiments.configuration import menu
+from experiments.configuration.components import build
 from experiments.configuration.composition import cells
 from experiments.configuration.hardware import chosen_profile
 from experiments.configuration.settings import check_run
@@ -110,7 +111,7 @@ class Parts:
         return Setup(
             config=values,
             strategy=strategy_of(config),
-            proxy=build(config.proxy),
+            proxy=build(config.proxy, "score"),
             storage=build(config.storage),
             loader=build(config.loader),
             budgets=budgets,
@@ -131,7 +132,7 @@ class Parts:
     def _dataset(self, config: DictConfig) -> Dataset:
         key = digest_json(OmegaConf.to_container(config.dataset, resolve=True))
         if key not in self._datasets:
-            self._datasets[key] = build(config.dataset)
+            self._datasets[key] = build(config.dataset, Dataset)
         return self._datasets[key]
 
     def _whole(self, config: dict[str, Any], steps: Progress) -> ModelSet:
@@ -153,7 +154,7 @@ def generator(config: Mapping[str, Any]) -> Any:
     Raises:
         ConfigError: a setting of it is not valid.
     """
-    return build(OmegaConf.create(config["model_set"]))
+    return build(OmegaConf.create(config["model_set"]), "open")
 
 
 @cache
@@ -178,6 +179,20 @@ def strategy_named(name: str) -> Strategy:
     return strategy_of(cell.config)
 
 
+def of_plugin(group: str, name: str) -> Any:
+    """The strategy, schedule or proxy that ``<group>=<name>`` chooses if it is a plugin's; if not, the ``name``, by
+    which the package knows its own.
+
+    Raises:
+        ConfigError: there are plugins, but there is no such choice.
+    """
+    file = menu.choices(group).get(name)
+    if not menu.plugins() or (file is not None and menu.origin(file) is None):
+        return name
+    (cell,) = cells([f"{group}={name}"])
+    return strategy_of(cell.config) if group == "strategy" else build(cell.config[group])
+
+
 def strategy_of(config: DictConfig) -> Strategy:
     """The strategy that a configuration chooses.
 
@@ -186,19 +201,10 @@ def strategy_of(config: DictConfig) -> Strategy:
     """
     strategy: Strategy = build(
         config.strategy,
-        schedule=build(config.schedule),
+        Strategy,
+        schedule=build(config.schedule, "rounds"),
         sharing=config.sharing,
-        order=build(config.order),
-        cache=build(config.cache.policy),
+        order=build(config.order, "__call__"),
+        cache=build(config.cache.policy, CachePolicy),
     )
     return strategy
-
-
-def build(config: DictConfig, **parts: Any) -> Any:
-    """Instantiate a component; errors in its settings become one line."""
-    try:
-        # Parts are handed over in a call of their own: Hydra would turn dataclasses back into configuration.
-        return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(**parts)
-    except (hydra.errors.InstantiationException, TypeError, ValueError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ConfigError(f"{config.get('_target_')}: {reason}") from None

@@ -1,20 +1,15 @@
 """The words of a command line before anything is composed: read, and refused where they name what there is not."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 from alsatian.errors import ConfigError, first_line, nearest
-
-CONF = Path(__file__).parents[2] / "conf"
-"""The menu: beside this package in a checkout and in a wheel."""
-MAIN = "config"
+from experiments.configuration import menu
+from experiments.configuration.plugins import KEY
 
 
 def parse(words: Sequence[str]) -> list[Override]:
@@ -29,20 +24,10 @@ def parse(words: Sequence[str]) -> list[Override]:
         try:
             found += parser.parse_overrides([word])
         except HydraException as error:
-            meant = [f"'{group}={word}'" for group in groups_with(word)]
+            meant = [f"'{group}={word}'" for group in menu.groups_with(word)]
             hint = f"did you mean {' or '.join(meant)}?" if meant else "write key=value"
             raise ConfigError(f"cannot read '{word}': {first_line(error)}; {hint}") from None
     return found
-
-
-def groups_with(name: str) -> list[str]:
-    """Groups of the menu that have a choice called ``name``; Hydra need not be there."""
-    groups = sorted(path.name for path in CONF.iterdir() if path.is_dir())
-    return [group for group in groups if name in _choices(group)]
-
-
-def _choices(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def check_names(
@@ -50,7 +35,7 @@ def check_names(
 ) -> dict[str, Any]:
     """Refuse unknown groups' choices and unknown keys, with the nearest valid name, and what is set twice.
 
-    Hydra has to be initialised. ``keys_of`` gives the dotted keys, with values, of the composition that choices of
+    ``keys_of`` gives the dotted keys, with values, of the composition that choices of
     groups make.
 
     Returns what the keys would be if they were not set.
@@ -58,20 +43,24 @@ def check_names(
     Raises:
         ConfigError: names the word.
     """
-    loader = GlobalHydra.instance().config_loader()
-    groups = set(loader.list_groups(""))
+    groups = set(menu.groups())
     names = [override.key_or_group for override in overrides]
     # Choices first: what keys there are depends on them.
     for override, key in zip(overrides, names, strict=True):
         if override.is_delete():
             raise ConfigError(f"{override.input_line}: nothing can be left out; write key=value")
         if key in groups:
-            _check_choice(override, loader.get_group_options(key))
+            _check_choice(override, list(menu.choices(key)))
+        elif key.startswith("hydra."):
+            raise ConfigError(
+                f"{override.input_line}: settings of Hydra itself have no effect here; {KEY}=FOLDER has choices of "
+                "your own join the menu"
+            )
     if twice := next((key for key in names if names.count(key) > 1), None):
         raise ConfigError(f"{twice}: is set twice in one line; write it once")
     usual: dict[str, Any] = {}
     for override, key in zip(overrides, names, strict=True):
-        if key in groups or key.startswith("hydra."):
+        if key in groups:
             continue
         # Keys may come with a choice made in the same words, so they are looked up in that composition.
         keys = keys_of(_picked(overrides, groups))
@@ -80,7 +69,7 @@ def check_names(
         if key in keys:
             usual[key] = keys[key]
         elif not ((override.is_add() or override.is_force_add()) and _is_open(key, keys)):
-            raise ConfigError(f"{key}: there is no such key; {nearest(key, {*keys, *groups})}")
+            raise ConfigError(f"{key}: there is no such key; {nearest(key, {*keys, *groups, KEY})}")
     return usual
 
 
@@ -90,7 +79,7 @@ def _check_choice(override: Override, valid: Sequence[str]) -> None:
         raise ConfigError(f"{override.input_line}: every group has its choice; write {key}=…, without +")
     for name in _values(override):
         if name not in valid:
-            raise ConfigError(f"{key}={name}: there is no such {key}; {nearest(name, list(map(str, valid)))}")
+            raise ConfigError(f"{key}={name}: there is no such {key}; {nearest(name, valid)}")
 
 
 def _is_open(key: str, keys: Mapping[str, Any]) -> bool:
@@ -100,8 +89,8 @@ def _is_open(key: str, keys: Mapping[str, Any]) -> bool:
     above = next((k for n in range(len(parts) - 1, 0, -1) if (k := ".".join(parts[:n])) in keys), None)
     if above is not None and isinstance(keys[above], dict) and (not keys[above] or "_target_" in keys[above]):
         return True
-    return parts[0] not in read(CONF / f"{MAIN}.yaml") and any(
-        parts[0] in read(CONF / "experiment" / f"{name}.yaml") for name in _choices("experiment")
+    return parts[0] not in menu.read(menu.CONF / f"{menu.MAIN}.yaml") and any(
+        parts[0] in menu.read(file) for file in menu.choices("experiment").values()
     )
 
 
@@ -114,8 +103,3 @@ def _values(override: Override) -> list[str]:
 def _picked(overrides: Sequence[Override], groups: set[str]) -> tuple[str, ...]:
     """The group choices among ``overrides``."""
     return tuple(f"{o.key_or_group}={_values(o)[0]}" for o in overrides if o.key_or_group in groups)
-
-
-def read(file: Path) -> dict[str, Any]:
-    """A file of the menu as it is written."""
-    return OmegaConf.to_container(OmegaConf.create(file.read_text()), resolve=False)  # type: ignore[return-value]

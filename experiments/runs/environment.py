@@ -11,6 +11,7 @@ import alsatian
 from alsatian.costs.profiling.machine import cores, cpu, version
 from alsatian.records import Code, Environment
 from alsatian.runtime.reuse.bits import determinism
+from experiments.configuration import menu
 
 LIBRARIES = (
     "torch", "torchvision", "transformers", "numpy", "safetensors", "blake3", "scikit-learn", "hydra-core", "wandb"
@@ -33,6 +34,7 @@ def environment() -> Environment:
         cuda=torch.version.cuda if gpu else None,
         driver=_driver() if gpu else None,
         determinism=determinism(),
+        plugins=tuple(plugin.word for plugin in menu.plugins()),
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alsatian.errors import ConfigError, nearest
-from experiments.configuration.composition import cells, experiments_with
+from experiments.configuration import menu
+from experiments.configuration.composition import cells
 from experiments.runs.process import start
 
 # The setting that makes an experiment one of the paper's.
@@ -52,7 +53,7 @@ def experiments(only: Sequence[str] | None, words: Sequence[str]) -> list[Experi
     Raises:
         ConfigError: one in ``only`` is not there, or ``words`` do not fit.
     """
-    there = experiments_with(FIGURE)
+    there = names()
     for name in only or ():
         if name not in there:
             raise ConfigError(
@@ -65,6 +66,12 @@ def experiments(only: Sequence[str] | None, words: Sequence[str]) -> list[Experi
     if not found:
         raise ConfigError("reproduce.only: names no experiment; leave it out for all")
     return found
+
+
+def names() -> list[str]:
+    """Of the paper's experiments, sorted; what plugins add is none."""
+    own = {name: file for name, file in menu.choices("experiment").items() if not menu.origin(file)}
+    return [name for name, file in own.items() if FIGURE in menu.read(file)]
 
 
 def _experiment(name: str, words: Sequence[str]) -> Experiment:

@@ -19,6 +19,7 @@ from typing import IO, Any
 from omegaconf import OmegaConf
 
 from alsatian.progress import unheard
+from experiments.configuration import plugins
 from experiments.configuration.setup import Parts, use_threads
 from experiments.runs import process
 from experiments.runs.repeat import Measured, RunFailed, failure, measure, timed_out
@@ -97,8 +98,9 @@ def main() -> int:
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     answer: dict[str, Any]
     try:
-        measured = _measure(job["config"], Path(job["checkpoint"]) if job["checkpoint"] else None, job["timeline"])
-        answer = measured.plain()
+        with plugins.used():
+            checkpoint = Path(job["checkpoint"]) if job["checkpoint"] else None
+            answer = _measure(job["config"], checkpoint, job["timeline"]).plain()
     except RunFailed as error:
         answer = {"status": error.status, "error": error.error, "trace": error.trace}
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   alsatian search checkpoints/ --data photographs/
   alsatian search resnet.pth vit/ hub:google/vit-base-patch16-224 --data a.csv
   alsatian search models.txt --data reviews.csv --proxy logistic,logme --top 10
+  alsatian search checkpoints/ --data photographs/ plugins=. --proxy mine
 """
 BATCH = 32
 """Items of a batch: small, so that rounds can be small."""
@@ -132,11 +133,13 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.data.reading import read_data
     from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
+    from experiments.configuration.setup import of_plugin
     from experiments.search.live import Live
 
     # What is misspelt is said before any data are read, which may take long.
-    proxies, strategy = proxies_of(options.proxy), strategy_of(options.strategy)
-    schedule = None if options.schedule is None else schedule_of(options.schedule)
+    named = [of_plugin("proxy", name.strip()) for name in options.proxy.split(",")] if options.proxy else None
+    proxies, strategy = proxies_of(named), strategy_of(of_plugin("strategy", options.strategy))
+    schedule = None if options.schedule is None else schedule_of(of_plugin("schedule", options.schedule))
     batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
     words_of(options.models, BlockStore(options.store).model_ids())
     bad = "exclude" if options.skip_bad else "raise"

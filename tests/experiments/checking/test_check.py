@@ -91,7 +91,7 @@ CAUGHT = {
     "ReturnsNoRounds": (searches.RUNS, "rounds returns a value of type NoneType; it has to yield"),
     "HasNoRound": (searches.RUNS, "rounds yields no round; it takes one at least (mine.py:"),
     "KnowsOtherModels": (searches.RUNS, "names the model 'mine', which is none of the"),
-    "WantsTooMuch": (searches.RUNS, "training batches where 1 to"),
+    "WantsTooMuch": (searches.RUNS, "training batches; 1 to"),
     "ChangesFeatures": (searches.FEATURES, "has other features than with base"),
     "IgnoresBudgets": (searches.BUDGETS, "does not keep to the budgets: the plan needs"),
     "Shuffles": (SAME, "of a second search has another plan"),

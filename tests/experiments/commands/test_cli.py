@@ -11,12 +11,9 @@ from typing import Any
 
 import pytest
 
-import baselines
 from alsatian import api
 from experiments import cli
-from experiments.configuration import composition
-from experiments.configuration import words as words_of_menu
-from experiments.configuration.composition import choices
+from experiments.configuration.menu import choices
 from experiments.runs import repeat
 from experiments.runs.environment import code
 
@@ -208,25 +205,14 @@ def test_a_record_that_cannot_be_written_is_one_line(
     assert "cannot be written" in line
 
 
-def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(
-    alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = tmp_path / "source"
-    for package in ("conf", "baselines"):
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (composition, words_of_menu):
-        monkeypatch.setattr(module, "CONF", source / "conf")
-    monkeypatch.setattr(baselines, "__path__", [str(source / "baselines")])
+def test_the_baselines_of_the_readme_take_these_files_and_no_other_edit(alsatian: Alsatian, tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text().partition("## Add a baseline")[2].partition("\n## ")[0]
-    files = re.findall(r"`((?:conf|baselines)/\S+\.(?:yaml|py))`[^`]*:\n\n```\w+\n(.*?)```", section, re.DOTALL)
-    assert [file for file, _ in files] == [
-        "conf/strategy/patient.yaml",
-        "baselines/half.py",
-        "conf/strategy/half.yaml",
-    ]
+    files = re.findall(r"`(\S+\.(?:yaml|py))`[^`]*:\n\n```\w+\n(.*?)```", section, re.DOTALL)
+    assert [file for file, _ in files] == ["conf/strategy/patient.yaml", "half.py", "conf/strategy/half.yaml"]
+    (tmp_path / "conf" / "strategy").mkdir(parents=True)
     for file, content in files:
-        (source / file).write_text(content)
-    assert alsatian("run", "-m", "strategy=patient,half") == 0
+        (tmp_path / file).write_text(content)
+    assert alsatian("run", "-m", "plugins=.", "strategy=patient,half") == 0
     found = records(tmp_path / "results")
     assert [len(result["scores"]) for result in found["patient"]["rounds"]] == [4]
     (round_,) = found["half"]["rounds"]

@@ -11,8 +11,8 @@ from alsatian.costs.model import CostModel
 from alsatian.errors import ConfigError
 from alsatian.runtime.storage.regime import Storage
 from experiments.cli import main
-from experiments.configuration.composition import choices
 from experiments.configuration.hardware import MEASURED, chosen_profile, shipped_profile
+from experiments.configuration.menu import choices
 from experiments.predictions.chains import PUBLISHED, read_chains
 from experiments.studies import a5000
 from experiments.studies import published as paper

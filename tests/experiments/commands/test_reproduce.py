@@ -16,7 +16,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.configuration import composition
-from experiments.configuration import words as words_of_menu
+from experiments.configuration import menu as whole_menu
 from experiments.configuration.composition import take
 from experiments.runs import reproduction
 from experiments.runs.reproduction import Experiment
@@ -86,8 +86,7 @@ def reproduce(
     here = tmp_path / "here"
     here.mkdir(exist_ok=True)
     monkeypatch.chdir(here)
-    for module in (composition, words_of_menu):
-        monkeypatch.setattr(module, "CONF", menu)
+    monkeypatch.setattr(whole_menu, "CONF", menu)
     monkeypatch.setattr(reproduction, "start", InThisProcess)
 
     def call(*words: str) -> Done:

@@ -11,9 +11,9 @@ from PIL import Image
 from alsatian.errors import ConfigError
 from alsatian.searching.auto import Auto
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.composition import Cell, cells, choices, descriptions
+from experiments.configuration.composition import Cell, cells
+from experiments.configuration.menu import CONF, choices, description
 from experiments.configuration.setup import Parts, Setup, strategy_named
-from experiments.configuration.words import CONF
 
 
 def _setup(cell: Cell) -> Setup:
@@ -137,7 +137,7 @@ def test_a_component_is_called_after_its_file(group: str) -> None:
 def test_a_cache_policy_is_called_as_its_yaml(name: str) -> None:
     (cell,) = cells([f"cache={name}"])
     assert _setup(cell).strategy.cache.name == name
-    assert dict(descriptions("cache"))[name]
+    assert description(choices("cache")[name])
 
 
 def test_a_value_that_has_to_be_given_is_asked_for() -> None:

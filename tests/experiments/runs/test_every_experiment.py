@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from alsatian.runtime.meter.measurement import BREAK_S
-from experiments.configuration.composition import choices, experiments_with
+from experiments.configuration.menu import choices
+from experiments.runs.reproduction import names
 
 Alsatian = Callable[..., int]
 # The paper's figures take as long as all other tests of the command line.
-PAPER = set(experiments_with("figure"))
+PAPER = set(names())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from alsatian.errors import ConfigError
 from analysis.paper.evidence import published
-from experiments.configuration.composition import Cell, cells, choices
+from experiments.configuration.composition import Cell, cells
+from experiments.configuration.menu import choices
 from experiments.runs.environment import environment
 
 pytestmark = pytest.mark.xdist_group("paper")

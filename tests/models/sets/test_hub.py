@@ -21,7 +21,8 @@ from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.hub_lock import Filters, read_lock, resolve
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.composition import cells, choices
+from experiments.configuration.composition import cells
+from experiments.configuration.menu import choices
 from experiments.configuration.setup import strategy_named
 from tests.contracts.text_models import language_model, two_towers, vocab_txt
 

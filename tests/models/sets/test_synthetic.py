@@ -23,7 +23,8 @@ from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
 from alsatian.models.sets.synthetic import SyntheticSet, letter_tokenizer, redraw
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.composition import cells, choices
+from experiments.configuration.composition import cells
+from experiments.configuration.menu import choices
 from experiments.configuration.setup import strategy_named
 
 VIT: dict[str, Any] = {
