@@ -92,7 +92,7 @@ def told(runs: Sequence[Run]) -> list[str]:
 
 def difference(slower: Run, faster: Run) -> str:
     """The part that ``slower`` spends most on beyond ``faster``: ``"0.4 s more on inference (96 block executions,
-    not 48 block executions)"``."""
+    not 48 block executions)"``, or ``"… for the same work"``."""
     a, b = measured(slower), measured(faster)
     excess = {part: a[f"{part}_s"].median - b[f"{part}_s"].median for part in PARTS}
     known = {part: seconds for part, seconds in excess.items() if seconds == seconds}
@@ -103,7 +103,7 @@ def difference(slower: Run, faster: Run) -> str:
     if part in _WORK:
         counter, form = _WORK[part]
         own, other = a[counter].median, b[counter].median
-        text += f" ({form(own)}, not {form(other)})" if own > other else ""
+        text += " for the same work" if own == other else f" ({form(own)}, not {form(other)})"
     return text
 
 
