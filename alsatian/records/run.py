@@ -108,7 +108,7 @@ class Repeat(Record):
         valid: whether the measurement can be trusted.
     """
 
-    wall_s: Positive
+    wall_s: Seconds
     parts_s: dict[str, Seconds]
     counters: dict[str, Count] = {}
     peaks: dict[str, Count] = {}

@@ -7,7 +7,7 @@ from alsatian.records import Run
 from alsatian.units import size_of
 from analysis.comparing.comparable import settings
 
-FIRST = ("base", "shift", "shared_prefix", "alsatian", "auto")
+FIRST = ("base", "shift", "shared_prefix", "alsatian_published", "alsatian", "auto")
 UNSET = "unset"
 # So many labels are named in a sentence; of more the first ones.
 MANY = 4

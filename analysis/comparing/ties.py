@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from alsatian.records import Run
 from alsatian.units import count_text, printable
+from analysis.comparing.comparable import computed
 from analysis.comparing.labels import grouped, in_order, some
 
 # Proxies whose score is the share of test items that are classified correctly, by the name of their class: for
@@ -84,7 +85,7 @@ def _is_accuracy(run: Run) -> bool:
         return True
     proxy = run.config.get("proxy")
     name = str(proxy.get("_target_", "")) if isinstance(proxy, dict) else ""
-    return name.rpartition(".")[2] in ACCURACIES
+    return computed(run) and name.rpartition(".")[2] in ACCURACIES
 
 
 def _chance(run: Run) -> tuple[float, str]:

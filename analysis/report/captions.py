@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from alsatian.records import Run, Vertex
 from alsatian.records.trace import Trace
 from alsatian.units import seconds_text
+from analysis.comparing import winners
 from analysis.comparing.sweeps import Sweep, crossing
 from analysis.figures.timeline import SHORT_S
 from analysis.report.findings import storage_lines
@@ -63,7 +64,7 @@ def timeline(trace: Trace, run: Run) -> str:
 def sweep(found: Sweep) -> str:
     """For wall time, block executions and hit ratio over the cache budget."""
     lines = set(found.lines)
-    claim = "where lines cross, another choice becomes the better one."
+    claim = " ".join(winners.told(found.runs)) or "where lines cross, another choice becomes the better one."
     if "planned" in lines and lines & EVICTING:
         claim = (
             "planned runs every block once at any budget, for it cuts the data until a pass fits; "

@@ -23,7 +23,8 @@ def headline(runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> str:
     pairs = [
         (run, base) for _, run in labelled if (base := reference(run, runs, "base")) and run.strategy != "base"
     ]
-    subject = "alsatian" if any(run.strategy == "alsatian" for run, _ in pairs) else None
+    there = {run.strategy for run, _ in pairs}
+    subject: str | None = next((name for name in ("alsatian", "alsatian_published") if name in there), None)
     if subject is None and pairs:
         subject = min(pairs, key=lambda pair: wall(pair[0]).median / wall(pair[1]).median)[0].strategy
     pairs = [(run, base) for run, base in pairs if run.strategy == subject]

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from alsatian.api import predict
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
+from alsatian.costs.model import CostModel
+from alsatian.costs.profiling.profile import segment_keys
+from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
+from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.composition import choices
 from experiments.configuration.setup import strategy_named
-from tests.searching.tiny_search import BASE, Known, first, outcomes, search, slow_reads, troubles
+from experiments.runs.repeat import kept
+from tests.searching.tiny_search import BASE, BATCH, FEW, Known, first, outcomes, search, slow_reads, troubles
 from tests.stores import tiny_set
 
 # They share none, some and all of their blocks. One that ends where another goes on is in the tests of the choice.
@@ -109,6 +115,10 @@ def test_the_control_ranks_by_size_and_computes_nothing(models: ModelSet) -> Non
     assert result.rounds[0].train_items == 0
     assert result.measurement.counters.get("block_items", 0) == 0
     assert result.measurement.counters.get("bytes_read", 0) == 0
+    costs = CostModel.of(slow_reads(few), segment_keys(few), Storage())
+    predicted = predict(few, digits(FEW).batches(BATCH), costs, strategy=shipped(CONTROL))
+    assert kept(predicted).findings.ranking == result.ranked
+    assert kept(predicted).repeat.wall_s == 0
 
 
 @pytest.mark.parametrize("name", CHOOSING)

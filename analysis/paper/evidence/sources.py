@@ -11,7 +11,7 @@ The labels are those of ``analysis/paper/paper.csv``: the memory of Figure 16 be
 ``cache_after_3rd_last_block``.
 
 Most figures are made of run records, ``<folder>/<id>/run.json``: a cell is a run, its approach the name of its
-strategy. Others come from other files, which hold the same configuration as ``config``.
+strategy, without ``_published``. Others come from other files, which hold the same configuration as ``config``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -160,4 +160,5 @@ def _key(run: Run) -> Key | None:
     items = cell.get("items")
     if items is not None and (not isinstance(items, int) or isinstance(items, bool)):
         return None
-    return Key(str(cell["workload"]), items, str(cell.get("distribution") or ""), run.strategy)
+    approach = run.strategy.removesuffix("_published")  # there is but one Alsatian in the paper
+    return Key(str(cell["workload"]), items, str(cell.get("distribution") or ""), approach)

@@ -11,6 +11,9 @@ from PIL import Image
 from alsatian.errors import ConfigError
 from alsatian.searching.auto import Auto
 from alsatian.searching.strategy import Strategy
+from baselines.greedy import Greedy
+from baselines.materialise import Materialise
+from baselines.size_order import SizeOrder
 from experiments.configuration.composition import Cell, cells
 from experiments.configuration.menu import CONF, choices, description
 from experiments.configuration.setup import Parts, Setup, strategy_named
@@ -54,13 +57,22 @@ def test_runs_of_a_sweep_are_what_hydra_composes_one_by_one() -> None:
         assert OmegaConf.to_container(cell.config) == OmegaConf.to_container(whole, resolve=True)
 
 
+EVICTING = ("fifo", "lfu", "gdsf", "belady")
+SELECTING = {"keystone_like": Greedy, "mistique_like": Greedy, "materialise": Materialise}
+CLASSES = SELECTING | {"auto": Auto, "size_order": SizeOrder}
 COMBINATIONS = {
     "base": ("base", "exhaustive", "none", "given", "none"),
     "shift": ("shift", "halving", "none", "given", "none"),
     "shared_prefix": ("shared_prefix", "halving", "prefix", "given", "lru"),
     "alsatian": ("alsatian", "halving", "prefix", "dfs_plus", "planned"),
-    "alsatian_published": ("alsatian", "paper_halving", "prefix", "dfs_plus", "planned"),
+    "alsatian_published": ("alsatian_published", "paper_halving", "prefix", "dfs_plus", "planned"),
     "auto": ("auto", "halving", "prefix", "dfs_plus", "planned"),
+    "shift_adaptive": ("shift_adaptive", "adaptive", "none", "given", "none"),
+    "per_model_cache": ("per_model_cache", "halving", "prefix", "given", "none"),
+    "random_order": ("random_order", "halving", "prefix", "random", "planned"),
+    "size_order": ("size_order", "exhaustive", "none", "given", "none"),
+    **{f"shared_prefix_{p}": (f"shared_prefix_{p}", "halving", "prefix", "given", p) for p in EVICTING},
+    **{name: (name, "halving", "prefix", "given", "planned") for name in SELECTING},
 }
 """Name, schedule, sharing, order and cache policy of every strategy."""
 
@@ -70,7 +82,7 @@ def test_a_strategy_is_the_combination_that_it_stands_for(name: str) -> None:
     found = strategy_named(name)
     parts = (found.name, found.schedule.name, found.sharing, found.order.name, found.cache.name)
     assert parts == COMBINATIONS[name]
-    assert type(found) is (Auto if name == "auto" else Strategy)
+    assert type(found) is CLASSES.get(name, Strategy)
 
 
 def test_alsatian_is_what_a_search_does_by_default() -> None:
