@@ -1,6 +1,7 @@
 """The settings in a record's configuration: which of them make a run another run, and how two runs differ."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,17 +45,24 @@ def measured(config: Mapping[str, Any]) -> dict[str, Any]:
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Dotted keys of a configuration and their values as a command line would say them.
 
-    A component stands under its own key: ``order._target_: alsatian.planning.orders.dfs.Dfs`` is ``order=Dfs``.
+    A component stands under its own key: ``order._target_: alsatian.planning.orders.dfs.Dfs`` is ``order=dfs``.
     """
     found: dict[str, str] = {}
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
             found |= flat(value, f"{prefix}{key}.")
         elif key == "_target_" and prefix:
-            found[prefix[:-1]] = _name(value)
+            found[prefix[:-1]] = choice(str(value))
         else:
             found[f"{prefix}{key}"] = value if isinstance(value, str) else compact(value)
     return found
+
+
+def choice(target: str) -> str:
+    """The word of the menu that stands for a class: its file's name, or its own if the file is called otherwise."""
+    file, _, name = target.rpartition(".")
+    own, file = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(), file.rpartition(".")[2]
+    return file if file.replace("_", "") in (own.replace("_", ""), "none") else own
 
 
 def compact(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Which runs may be compared with which: a factor between two set-ups says nothing about a strategy."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from alsatian.records import Run
@@ -14,12 +14,6 @@ NOT_MEASURED = (*NOT_IDENTITY, "name", "paper")
 def workload(run: Run) -> str:
     """Digest of the model set and the data. Runs of different workloads are never drawn together."""
     return _digest(run.model_set.digest, run.dataset.digest)
-
-
-def titles(names: Mapping[str, str]) -> dict[str, str]:
-    """A title for each workload, from the names of its models and data; with the digest where names are equal."""
-    found = list(names.values())
-    return {key: f"{name} ({key})" if found.count(name) > 1 else name for key, name in names.items()}
 
 
 def computed(run: Run) -> bool:
@@ -87,9 +81,17 @@ def in_common(run: Run, other: Run) -> int:
 def settings(run: Run) -> dict[str, str]:
     """Dotted keys of the configuration and their values as a command line would say them.
 
-    A component is known by its class: ``order._target_: alsatian.orders.dfs.Dfs`` is ``order=Dfs``.
+    What has a name is known by it (``model_set=digits``), another component by its class (``order=dfs``); a cache
+    policy stands under ``cache``.
     """
-    return flat(decisive(run.config, NOT_MEASURED))
+    found = flat(decisive(run.config, NOT_MEASURED))
+    if "cache.policy" in found:
+        found["cache"] = found.pop("cache.policy")
+    for key in [key for key in found if key.count(".") == 1 and key.endswith(".name")]:
+        group = key.removesuffix(".name")
+        found |= {f"{group}._target_": found[group]} if group in found else {}
+        found[group] = found.pop(key)
+    return found
 
 
 def _digest(*values: Any) -> str:

@@ -8,8 +8,9 @@ import pandas as pd
 
 from alsatian.records import Records, Run
 from analysis.comparing.checks import ScoreCheck, agreement, compare_two
-from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, titles, workload
-from analysis.comparing.labels import UNSET, in_order
+from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, workload
+from analysis.comparing.facts import UNSET, titles
+from analysis.comparing.labels import in_order
 from analysis.comparing.measurements import NOT_MEASURED, measured
 
 
@@ -56,8 +57,7 @@ def compare(sources: Sequence[Records]) -> Comparison:
     groups: dict[str, list[_Named]] = {}
     for one in named:
         groups.setdefault(workload(one.run), []).append(one)
-    firsts = {key: own[0].run for key, own in groups.items()}
-    names = titles({key: f"{run.model_set.name} on {run.dataset.name}" for key, run in firsts.items()})
+    names = titles({key: [one.run for one in own] for key, own in groups.items()})
     rows = [row for key, inside in groups.items() for row in _rows(inside, names[key])]
     return Comparison(pd.DataFrame(rows), tuple(_lines(sources, named, names)))
 

@@ -5,10 +5,12 @@ from typing import TypeVar
 
 from alsatian.records import Run
 from alsatian.units import size_of
-from analysis.comparing.comparable import settings
+from analysis.comparing.comparable import conditions, workload
+from analysis.comparing.facts import UNSET, distinguishing, facts, titles
 
 FIRST = ("base", "shift", "shared_prefix", "alsatian_published", "alsatian", "auto")
-UNSET = "unset"
+# Words about which models and data a run is of.
+ABOUT = ("model_set=", "model_set.", "dataset=", "dataset.", "models=", "data=")
 # So many labels are named in a sentence; of more the first ones.
 MANY = 4
 # Which blocks the models of a synthetic set share, as records of the paper's figures name it.
@@ -30,6 +32,19 @@ def in_order(runs: Sequence[Run]) -> list[tuple[str, Run]]:
     return [(f"{label} run={run.run_id}" if labels.count(label) > 1 else label, run) for label, run in found]
 
 
+def comparable_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """``runs`` of which each may be compared with the others of its group, by the group's title.
+
+    Runs of one strategy alone stay together, whatever their conditions: their labels say how they differ.
+    """
+    found: dict[str, list[Run]] = {}
+    for models, own in grouped((workload(run), run) for run in runs).items():
+        alone = len({run.strategy for run in own}) == 1
+        found |= grouped((models if alone else f"{models} {conditions(run)}", run) for run in own)
+    names = titles(found)
+    return {names[key]: own for key, own in found.items()}
+
+
 def short(labels: Sequence[str]) -> list[str]:
     """``labels`` of one workload without what goes without saying.
 
@@ -37,7 +52,7 @@ def short(labels: Sequence[str]) -> list[str]:
     """
     words = [label.split(" ") for label in labels]
     shared = set.intersection(*(set(parts[1:]) for parts in words)) if len(words) > 1 else set()
-    settings = {word for parts in words for word in parts[1:] if word.startswith(("model_set.", "dataset."))}
+    settings = {word for parts in words for word in parts[1:] if word.startswith(ABOUT)}
     keys = [word.partition("=")[0] for word in settings]
     shared |= {word for word in settings if keys.count(word.partition("=")[0]) == 1}
     return [" ".join([parts[0], *(w for w in parts[1:] if w not in shared)]) for parts in words]
@@ -61,14 +76,15 @@ def _labelled(name: str, runs: Sequence[Run]) -> list[tuple[str, Run]]:
     if len(runs) > 1 and all(cells) and len(set(cells)) == len(cells):
         by_cell = sorted(zip(cells, runs, strict=True), key=lambda pair: _cell_rank(pair[1]))
         return [(f"{name} {cell}", run) for cell, run in by_cell]
-    facts = {run.run_id: _facts(run) for run in runs}
-    keys = _distinguishing(list(facts.values()))
+    found = facts(runs)
+    keys = distinguishing(found)
+    values = {run.run_id: [fact.get(key, UNSET) for key in keys] for run, fact in zip(runs, found, strict=True)}
 
     def place(run: Run) -> tuple[list[tuple[int, float, str]], str]:
-        return [_value_rank(facts[run.run_id].get(key, UNSET)) for key in keys], run.run_id
+        return [value_rank(value) for value in values[run.run_id]], run.run_id
 
     return [
-        (" ".join([name, *(f"{key}={facts[run.run_id].get(key, UNSET)}" for key in keys)]), run)
+        (" ".join([name, *(f"{key}={value}" for key, value in zip(keys, values[run.run_id], strict=True))]), run)
         for run in sorted(runs, key=place)
     ]
 
@@ -95,54 +111,7 @@ def _cell_rank(run: Run) -> tuple[str, int, str]:
     return str(cell["workload"]), order.index(name) if name in order else -1, f"{cell.get('items') or 0:>9}"
 
 
-def _facts(run: Run) -> dict[str, str]:
-    """Settings, and what they stood for when the run was made."""
-    return settings(run) | {
-        "model_set.digest": run.model_set.digest[:8],
-        "dataset.digest": run.dataset.digest[:8],
-    }
-
-
-def _distinguishing(facts: Sequence[Mapping[str, str]]) -> list[str]:
-    """Keys in which ``facts`` differ.
-
-    A component's name or class speaks for its other settings where they follow from it (``model_set.name`` for its
-    architecture, ``dataset`` for settings that only one kind of data has), and ``scale`` for all that it presets.
-    Digests are left out where they follow from any other setting, for that is why they differ.
-    """
-    keys = sorted({key for fact in facts for key in fact}, key=_key_rank)
-    kept: list[str] = []
-    divisions: dict[str, tuple[int, ...]] = {}
-    for key in keys:
-        values = [fact.get(key, UNSET) for fact in facts]
-        division = tuple(values.index(value) for value in values)
-        group = key.partition(".")[0]
-        speaking = [
-            other
-            for other in kept
-            if key.endswith(".digest") or (other.partition(".")[0] in ("scale", group) and _speaks_for_group(other))
-        ]
-        if any(division) and not any(_follows(division, divisions[other]) for other in speaking):
-            kept.append(key)
-            divisions[key] = division
-    return kept
-
-
-def _follows(division: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether runs that are alike in ``other`` are alike in ``division``."""
-    return len(set(zip(other, division, strict=True))) == len(set(other))
-
-
-def _speaks_for_group(key: str) -> bool:
-    return "." not in key or key.endswith(".name")
-
-
-def _key_rank(key: str) -> tuple[bool, bool, bool, bool, str]:
-    """``scale`` first, then keys that speak for their group, names before classes; digests last."""
-    return key != "scale", key.endswith(".digest"), not key.endswith(".name"), not _speaks_for_group(key), key
-
-
-def _value_rank(value: str) -> tuple[int, float, str]:
+def value_rank(value: str) -> tuple[int, float, str]:
     """Sorts numbers, shares and sizes by value, before texts."""
     try:
         return 0, float(value.removesuffix("%")), ""

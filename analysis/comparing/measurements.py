@@ -7,12 +7,16 @@ from statistics import median
 from typing import Self
 
 from alsatian.records import Run
+from analysis.comparing.comparable import reference
 
 PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "planning", "cache_io", "other")
 # Those that the paper measures.
 PAPER_PARTS = PARTS[:4]
 COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")
 MEASURED = ("wall_s", *(f"{part}_s" for part in PARTS), *COUNTERS)
+PEAKS = {"cache_peak_bytes": "cache_bytes", "block_peak_bytes": "resident_block_bytes"}
+# What figures may show.
+DRAWN = (*MEASURED, "speedup", "hits", "misses", "hit_ratio", *PEAKS, "top_score")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,21 @@ def measured(run: Run) -> dict[str, Spread]:
         "wall_s": wall(run),
         **{f"{part}_s": Spread.of([repeat.parts_s.get(part, 0.0) for repeat in whole]) for part in PARTS},
         **{name: Spread.of([r.counters.get(name, math.nan) for r in run.repeats]) for name in COUNTERS},
+    }
+
+
+def drawn(run: Run, runs: Sequence[Run]) -> dict[str, Spread]:
+    """Each of ``DRAWN`` over the repeats of ``run``; the base that it is compared with is one of ``runs``."""
+    base = reference(run, runs, "base")
+    counts = [(r.counters.get("hits", 0), r.counters.get("misses", 0)) for r in run.repeats]
+    best = run.rounds[-1].scores.get(run.winner or "") if run.rounds else None
+    return measured(run) | {
+        "speedup": wall(base).over(wall(run)) if base else NOT_MEASURED,
+        "hits": Spread.of([hits for hits, _ in counts]),
+        "misses": Spread.of([misses for _, misses in counts]),
+        "hit_ratio": Spread.of([h / (h + m) if h + m else math.nan for h, m in counts]),
+        **{name: Spread.of([r.peaks.get(peak, math.nan) for r in run.repeats]) for name, peak in PEAKS.items()},
+        "top_score": Spread.of([] if best is None else [best]),
     }
 
 

@@ -14,6 +14,8 @@ from analysis.comparing.labels import in_order, short
 from analysis.comparing.measurements import median_count, wall
 
 SETTING = "cache.budget"
+# What is drawn over it if nobody asks for something else.
+METRICS = ("wall_s", "block_executions", "hit_ratio")
 # Budgets that a line needs to say more than two bars would.
 LEAST = 3
 # More lines than this are not called by name where "the others" will do.

@@ -1,72 +1,242 @@
-"""Line plots over the cache budget: wall time, block executions and hit ratio side by side."""
+"""Curves over a column of the runs: panels by metric, row and column, for every figure that words ask for."""
 
-from functools import partial
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.comparing.sweeps import Sweep
 from analysis.figures import picture, style
 from analysis.figures.picture import Picture
+from analysis.grammar.charts import Chart
+from analysis.tables.metrics import METRICS, TEXTS
 
-# What is drawn, with the axis' name.
-PANELS = {
-    "wall_s": "wall time (s)",
-    "block_executions": "block executions",
-    "hit_ratio": "hit ratio (%)",
-}
-SIZE = (3.3, 3.0)
-# Lines often coincide. Each is drawn thinner and with smaller markers than the one below it, so that all show.
-WIDEST, THINNEST = 4.2, 1.1
-LARGEST, SMALLEST = 10.5, 4.0
-# Budgets that are written at the axis.
+# Inches of a panel: of the only one, and of one among others.
+ALONE, AMONG = (3.5, 2.7), (2.7, 2.4)
+# Inches of a category at least.
+EACH = 0.24
+# Inches of a letter and of a line of small text, and letters of a line.
+LETTER, LINE, LETTERS = 0.07, 0.15, 30
+# Up to so many curves are explained above the panels, and have bands; of more, whiskers.
+FEW = 7
+# Values that are written at an axis.
 WRITTEN = 6
+# Curves that nowhere differ by more than this share of a panel's height are drawn once.
+SAME = 0.005
 
 
-def sweep(found: Sweep, title: str, caption: str) -> Picture:
-    """The lines of ``found``; the data are the drawn points."""
-    return Picture(title, caption, found.points, partial(_draw, found))
+def curves(chart: Chart, title: str, caption: str) -> Picture:
+    """The curves of ``chart``; the data are the drawn points."""
+    return Picture(title, caption, chart.points, lambda title, caption: _Drawing(chart).draw(title, caption))
 
 
-def _draw(found: Sweep, title: str, caption: str) -> Figure:
-    figure, panels = picture.panels(len(PANELS), len(PANELS), SIZE, title, caption)
-    looks = style.line_looks(found.lines)
-    last = max(1, len(found.lines) - 1)
-    for axes, (column, label) in zip(panels, PANELS.items(), strict=True):
-        scale = 100 if column == "hit_ratio" else 1
-        for i, line in enumerate(found.lines):
-            own = found.points[found.points["line"] == line]
-            colour, marker = looks[line]
-            axes.plot(
-                own[found.axis], scale * own[column], label=line, color=colour, marker=marker, zorder=3 + i,
-                linewidth=WIDEST - (WIDEST - THINNEST) * i / last,
-                markersize=LARGEST - (LARGEST - SMALLEST) * i / last,
-                markeredgecolor="white", markeredgewidth=0.6,
-            )  # fmt: skip
-            if column == "wall_s" and (own["repeats"] > 1).any():
-                ends = own["wall_min"], own["wall_max"]
-                axes.fill_between(own[found.axis], *ends, color=colour, alpha=0.18, linewidth=0, zorder=2)
-        axes.set_ylabel(label)
-        _budget_axis(axes, found)
-    panels[0].set_ylim(0, 1.06 * found.points["wall_max"].max())
-    panels[1].set_ylim(0, 1.06 * max(1, found.points["block_executions"].max()))
-    for axes in panels:
+def coinciding(points: pd.DataFrame, metrics: Sequence[str]) -> list[list[str]]:
+    """The curves of ``points`` in groups that ``metrics`` do not tell apart, the highest first."""
+    if points.empty:
+        return []
+    tables = []
+    for metric in metrics:
+        table = points.pivot_table(index="curve", columns=["row", "column", "place"], values=metric, dropna=False)
+        height = max(np.nanmax(table.to_numpy(float), initial=0.0), 1e-12)
+        tables.append(table / height)
+    shares = pd.concat(tables, axis=1).astype(float)
+    highest = shares.iloc[:, : tables[0].shape[1]].mean(axis=1)
+    groups: list[list[str]] = []
+    for name in sorted(shares.index, key=lambda name: -highest[name]):
+        own = shares.loc[name].to_numpy()
+        for group in groups:
+            if np.allclose(own, shares.loc[group[0]].to_numpy(), rtol=0, atol=SAME, equal_nan=True):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+class _Drawing:
+    """One figure on its way."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.x, self.words, self.points = chart.x, chart.words, chart.points
+        y, rows, columns = chart.words.y, chart.values("row"), chart.values("column")
+        # Metrics are rows where columns are taken, else columns.
+        down = list(product(rows, y)) if self.words.column and not self.words.row else [(row, "") for row in rows]
+        across = [(column, "") for column in columns] if len(down) > len(rows) else list(product(columns, y))
+        self.across = len(across)
+        self.panels = [(row, column, one or other) for row, one in down for column, other in across]
+        self.alone = len(self.panels) == 1
+        self.wide = max(
+            ALONE[0] if self.alone else AMONG[0], EACH * len(self.x.ticks) * (self.x.kind == "category")
+        )
+        self.subject = chart.subject
+        self.names = sorted(chart.values("curve"), key=lambda name: name != self.subject)
+        # The first of each is whose look the whole group has.
+        self.groups = [self._in_turn(group) for group in coinciding(chart.points, y)]
+        looks = style.looks(chart.points["curve"])
+        self.styles = {group[0]: self._style(group[0], looks[group[0]]) for group in self.groups}
+
+    def draw(self, title: str, caption: str) -> Figure:
+        """With its legend, if there is more than one curve."""
+        names = [self._wrapped(", ".join(group), LETTERS) for group in self.groups]
+        several = len(self.names) > 1
+        ends = several and self.alone and self.x.joined
+        beside = several and (ends or len(names) > FEW or max(map(len, names)) > LETTERS)
+        lines = sum(name.count("\n") + 1 for name in names)
+        room = beside * (0.5 + LETTER * max(len(line) for name in names for line in name.split("\n")))
+        headings = [self._heading(*panel) for panel in self.panels]
+        high = max(
+            ALONE[1] if self.alone else AMONG[1], beside * (LINE * lines + 0.9) / (len(self.panels) / self.across)
+        )
+        high += LINE * max(heading.count("\n") + bool(heading) for heading in headings) + self._slant()
+        # Texts that are slanted reach as far to the left as down.
+        size = (self.wide + max(0.0, self._slant() - 0.6) + room / self.across, high)
+        figure, panels = picture.panels(len(self.panels), self.across, size, title, caption)
+        for place, (axes, panel, heading) in enumerate(zip(panels, self.panels, headings, strict=True)):
+            self._panel(axes, *panel)
+            axes.set_title(heading, fontsize=style.SMALL, loc="left")
+            if place < len(panels) - self.across:
+                axes.set_xlabel("")
+            if place % self.across and panel[2] == self.panels[place - 1][2]:
+                axes.set_ylabel("")
+        handles = [
+            Line2D([], [], label=name, **self.styles[group[0]])
+            for name, group in zip(names, self.groups, strict=True)
+        ]
+        if ends:
+            self._label_ends(figure, panels[0], names)
+        elif several:
+            (picture.legend_beside if beside else picture.legend)(figure, handles)
+        return figure
+
+    def _in_turn(self, group: Iterable[str]) -> list[str]:
+        return sorted(group, key=self.names.index)
+
+    def _wrapped(self, text: str, letters: int) -> str:
+        return textwrap.fill(text, letters, break_on_hyphens=False)
+
+    def _heading(self, row: str, column: str, y: str) -> str:
+        """Row and column of a panel, and which curves are one in it alone."""
+        groups = coinciding(self._own(row, column, y), [y])
+        joint = [self._in_turn(set(group) & set(self.styles)) for group in groups]
+        lines = [row, column, *(f"coincide: {', '.join(names)}" for names in joint if len(names) > 1)]
+        return "\n".join(self._wrapped(line, int((self.wide - 0.8) / LETTER)) for line in lines if line)
+
+    def _own(self, row: str, column: str, y: str) -> pd.DataFrame:
+        points = self.points
+        return points[(points["row"] == row) & (points["column"] == column) & points[y].notna()]
+
+    def _style(self, name: str, look: style.Look) -> dict[str, Any]:
+        strong = name == self.subject
+        return {
+            "color": look.colour, "marker": look.marker,
+            "linestyle": look.line if self.x.joined else "none",
+            "linewidth": 2.6 if strong else 1.3, "markersize": 7.5 if strong else 5,
+            "markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 5 if strong else 3,
+        }  # fmt: skip
+
+    def _panel(self, axes: Axes, row: str, column: str, y: str) -> None:
+        unit, own = METRICS[y].unit, self._own(row, column, y)
+        scale = 100 if unit == "share" else 1
+        names = [self._in_turn(set(group) & set(self.styles))[0] for group in coinciding(own, [y])]
+        for i, name in enumerate(names):
+            line = own[own["curve"] == name]
+            x = line["place"].to_numpy(float)
+            if self.x.kind == "category" and len(names) > 1:
+                x = x + 0.7 * (i / (len(names) - 1) - 0.5)
+            middle, low, high = (scale * line[f"{y}{end}"].to_numpy(float) for end in ("", "_min", "_max"))
+            axes.plot(x, middle, label=name, **self.styles[name])
+            colour = self.styles[name]["color"]
+            if len(names) <= FEW and self.x.kind != "category":
+                if (high > low).any():
+                    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
+            else:
+                axes.vlines(x, low, high, color=colour, linewidth=0.9, alpha=0.7, zorder=2)
+        if not names:
+            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=style.GREY)
+        axes.set_ylabel(METRICS[y].axis)
         axes.yaxis.set_major_locator(MaxNLocator(6))
-    panels[1].yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    panels[2].set_ylim(-4, 104)
-    picture.legend(figure, panels[0].get_lines())
-    return figure
+        if unit in ("bytes", "count"):
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: TEXTS[unit](number)))
+        if unit == "share":
+            axes.set_ylim(-4, 104)
+        elif unit != "score":
+            axes.set_ylim(0, 1.06 * (own[f"{y}_max"].max() if names else 0) or 1)
+        self._x_axis(axes)
+
+    def _x_axis(self, axes: Axes) -> None:
+        """A tick at every value that was set; of many, some are written, with both ends."""
+        axes.grid(**style.GRID)
+        name = self.x.name
+        axes.set_xlabel(name.replace(" (", "\n(") if len(name) > self.wide / LETTER - 6 else name)
+        if self.x.log:
+            axes.set_xscale("log")
+        if not self.x.ticks:
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            unit = METRICS[self.words.x].unit
+            if unit in ("bytes", "count"):
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: TEXTS[unit](number)))
+            return
+        texts = self._written()
+        slanted: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if self._slant() else {}
+        axes.set_xticks(list(self.x.ticks), texts, fontsize=style.SMALL, **slanted)
+        axes.xaxis.set_minor_locator(NullLocator())
+        if self.x.kind == "category":
+            axes.set_xlim(-0.5, len(texts) - 0.5)
+
+    def _written(self) -> list[str]:
+        texts = list(self.x.ticks.values())
+        most = len(texts) if self.x.kind == "category" or len(texts) <= WRITTEN else WRITTEN - 1
+        written = set(np.linspace(0, len(texts) - 1, min(len(texts), most)).round().astype(int))
+        return [text if i in written else "" for i, text in enumerate(texts)]
+
+    def _slant(self) -> float:
+        """Inches that texts at the axis take in height since they have no room side by side; 0 where they have."""
+        written = [(place, text) for place, text in zip(self.x.ticks, self._written(), strict=True) if text]
+        places = np.array([place for place, _ in written])
+        at = np.log(places) if self.x.log else places
+        room = (self.wide - 0.8) * np.diff(at) / max(np.ptp(at), 1e-12) if len(at) > 1 else np.array([])
+        sizes = [LETTER * len(text) for _, text in written]
+        fits = all(gap > (a + b) / 2 + 0.1 for gap, a, b in zip(room, sizes, sizes[1:], strict=False))
+        return 0.0 if fits else 0.7 * max(sizes)
+
+    def _label_ends(self, figure: Figure, axes: Axes, names: Sequence[str]) -> None:
+        """Name each curve beside its last point, as near as there is room."""
+        figure.draw_without_rendering()  # only then is it known how high the panel is
+        y = self.words.y[0]
+        low, high = axes.get_ylim()
+        last = self.points[self.points[y].notna()].sort_values("place").groupby("curve")[y].last()
+        scale = 100 if METRICS[y].unit == "share" else 1
+        ends = [(scale * last[group[0]] - low) / (high - low) for group in self.groups]
+        step = LINE * figure.dpi / axes.patch.get_window_extent().height
+        places = spread(ends, [step * (name.count("\n") + 1) for name in names])
+        for name, group, end, place in zip(names, self.groups, ends, places, strict=True):
+            look = self.styles[group[0]]
+            outside: Any = {"transform": axes.transAxes, "clip_on": False}
+            axes.plot([1.0, 1.04, 1.07], [end, place, place], color=look["color"], linewidth=0.6, **outside)
+            axes.plot([1.1], [place], **look, **outside)
+            bold = "bold" if group[0] == self.subject else "normal"
+            where: Any = {"xycoords": "axes fraction", "va": "center_baseline", "fontsize": style.SMALL}
+            axes.annotate(name, (1.13, place), fontweight=bold, **where)
 
 
-def _budget_axis(axes: Axes, found: Sweep) -> None:
-    """A log axis with a tick at each budget that was measured; of many, some are written, with both ends."""
-    budgets = found.budgets
-    axes.set_xscale("log")
-    written = set(np.linspace(0, len(budgets) - 1, min(len(budgets), WRITTEN)).round().astype(int))
-    texts = [found.text(budget) if i in written else "" for i, budget in enumerate(budgets)]
-    axes.set_xticks(budgets, texts, fontsize=style.SMALL, rotation=45, ha="right", rotation_mode="anchor")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(**style.GRID)
-    axes.set_xlabel("cache budget" + (" (share of the working set)" if found.axis == "budget_share" else ""))
+def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Places for texts of such ``heights`` as near as possible to those ``wanted``, without overlap, from 0 to 1.
+
+    Where they need more than there is, they go on above.
+    """
+    upwards = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    places = [0.0] * len(wanted)
+    taken, free = 0.0, max(1.0, sum(heights))
+    for i in upwards:
+        places[i] = max(wanted[i], taken + heights[i] / 2)
+        taken = places[i] + heights[i] / 2
+    for i in reversed(upwards):
+        places[i] = min(places[i], free - heights[i] / 2)
+        free = places[i] - heights[i] / 2
+    return places

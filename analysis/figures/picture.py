@@ -109,6 +109,15 @@ def legend(figure: Figure, handles: Sequence[Artist | Container]) -> None:
     _grow(figure, box.height)
 
 
+def legend_beside(figure: Figure, handles: Sequence[Artist | Container]) -> None:
+    """Explain ``handles`` in one column on the right, in room that the panels give up."""
+    (inside,) = figure.subfigs
+    inside.legend(
+        handles=handles, loc="outside right upper", frameon=False, fontsize=style.SMALL, handlelength=3.2,
+        labelspacing=0.45,
+    )  # fmt: skip
+
+
 def _grow(figure: Figure, pixels: float) -> None:
     """What stands around the panels makes the figure taller, not the panels shorter."""
     figure.set_figheight(figure.get_figheight() + pixels / figure.dpi + 0.08)

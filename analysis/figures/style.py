@@ -1,23 +1,28 @@
 """How figures look: colours, fonts and markers, the same in every figure and whatever the user's own settings."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: safe for the common kinds of colour blindness.
 GREY, ORANGE, SKY, GREEN = "#999999", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
-_STRATEGIES = {"base": GREY, "shift": ORANGE, "shared_prefix": SKY, "alsatian": GREEN, "auto": BLUE}
-_OTHERS = (VERMILLION, PURPLE, YELLOW)
-# Of lines; what belongs together in one figure differs.
-_POLICIES = {"none": GREY, "fifo": ORANGE, "lru": SKY, "lfu": PURPLE, "gdsf": BLUE, "belady": VERMILLION}
-_ORDERS = {"given": GREY, "random": ORANGE, "bfs": PURPLE, "dfs": BLUE, "dfs_min": SKY, "optimal": VERMILLION}
-_LINES = _STRATEGIES | _POLICIES | _ORDERS | {"planned": GREEN, "dfs_plus": GREEN}
-_SHADES = (BLUE, VERMILLION, PURPLE, GREEN, ORANGE, SKY, GREY, "#000000")
-_MARKERS = "osD^vPX*<>hd"
+_COLOURS = (BLUE, VERMILLION, PURPLE, GREEN, ORANGE, SKY, GREY, "#000000")
+_MARKERS = "osD^vPX*<>hdp8"
+SOLID = "-"
+_DASHED = ("--", "-.", ":")
+# Choices have a look of their own; what belongs together in one figure differs. Ours are green or blue.
+_KNOWN = {
+    "base": (GREY, "o"), "shift": (ORANGE, "s"), "shift_adaptive": (ORANGE, "h"), "shared_prefix": (SKY, "D"),
+    "alsatian": (GREEN, "^"), "alsatian_published": (PURPLE, "v"), "auto": (BLUE, "*"),
+    "none": (GREY, "8"), "fifo": (ORANGE, "d"), "lru": (SKY, "v"), "lfu": (PURPLE, "^"), "gdsf": (BLUE, "D"),
+    "belady": (VERMILLION, "P"), "planned": (GREEN, "X"),
+    "given": (GREY, "p"), "random": (ORANGE, ">"), "bfs": (PURPLE, "<"), "dfs": (BLUE, "s"), "dfs_min": (SKY, "h"),
+    "dfs_plus": (GREEN, "d"), "optimal": (VERMILLION, "o"),
+}  # fmt: skip
 PARTS = {
     "prepare model": BLUE,
     "prepare data": YELLOW,
@@ -56,25 +61,44 @@ def drawing() -> Iterator[None]:
         yield
 
 
+class Look(NamedTuple):
+    """How a choice looks in every figure."""
+
+    colour: str
+    marker: str
+    line: str
+
+
 def colour(strategy: str) -> str:
     """The colour of a strategy, the same in every figure. ``strategy`` is a label or a name."""
-    name = strategy.partition(" ")[0]
-    return _STRATEGIES.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
+    return look(strategy.partition(" ")[0]).colour
 
 
-def line_looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each line of a figure; no two lines share both, and few the colour."""
-    looks: dict[str, tuple[str, str]] = {}
-    for i, name in enumerate(names):
-        taken = [shade for shade, _ in looks.values()]
-        own = _LINES.get(name.partition(" ")[0])
-        free = [shade for shade in _SHADES if shade not in taken and shade not in _reserved(names[i + 1 :])]
-        shade = own if own and own not in taken else (free or [_SHADES[i % len(_SHADES)]])[0]
-        in_turn = _MARKERS[i % len(_MARKERS) :] + _MARKERS
-        looks[name] = shade, next((m for m in in_turn if (shade, m) not in looks.values()), in_turn[0])
-    return looks
+def look(name: str) -> Look:
+    """The look of a curve, by its ``name`` alone, so that any two figures agree.
+
+    A choice of the menu has its own. A name that ends in one (``shared_prefix cache=lru``, ``shared_prefix_lru``)
+    has its colour and marker in a broken line, one that begins with it (``auto seed=1``) its colour; all else is
+    drawn from 336 looks by a digest.
+    """
+    if name in _KNOWN:
+        return Look(*_KNOWN[name], SOLID)
+    first, _, rest = name.partition(" ")
+    turn, place = divmod(zlib.crc32(name.encode()) // len(_COLOURS), len(_MARKERS))
+    line = _DASHED[turn % len(_DASHED)]
+    if end := max((known for known in _KNOWN if name.endswith((f"={known}", f"_{known}"))), key=len, default=""):
+        return Look(*_KNOWN[end], line)
+    if rest:
+        return Look(look(first).colour, _MARKERS[place], line)
+    return Look(_COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)], _MARKERS[place], line)
 
 
-def _reserved(names: Sequence[str]) -> set[str | None]:
-    """Colours that names to come have of their own."""
-    return {_LINES.get(name.partition(" ")[0]) for name in names}
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """The look of each of ``names``; of two that have the same one, the later by name has another marker."""
+    found: dict[str, Look] = {}
+    for name in sorted(set(names)):
+        own = look(name)
+        first = _MARKERS.index(own.marker)
+        in_turn = (own._replace(marker=marker) for marker in _MARKERS[first:] + _MARKERS[:first])
+        found[name] = next((one for one in in_turn if one not in found.values()), own)
+    return found

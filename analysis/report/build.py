@@ -1,15 +1,19 @@
 """One folder of run records -> tables, figures and a report that stands alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from alsatian.errors import ConfigError
 from alsatian.files import write_text
 from alsatian.records import Run, reading
+from alsatian.units import printable
 from analysis.comparing import checks, labels, ties
+from analysis.grammar.words import Words
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
 from analysis.report import figures, findings, processes, sections
@@ -18,8 +22,8 @@ from analysis.tables import experiment, formats
 from analysis.tables.formats import WIDTH, Table
 
 TEMPLATE = "report.html"
-# Of all figures; the name of the first workload's has no digest.
-_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9a-f]{12})?|(timeline|tree)-[0-9a-f]{16})\.(png|pdf|csv)")
+# Of all figures; the name of the first one of a kind has no number.
+_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9]+)?|(timeline|tree)-[0-9a-f]{16})\.(png|pdf|csv)")
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,18 @@ class Report:
     text: str
 
 
-def build(folder: Path, width: int = WIDTH) -> Report:
+def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = None) -> Report:
     """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
 
-    ``width`` is that of the table as text, in characters.
+    ``width`` is that of the table as text, in characters. ``figure`` says what to draw (see ``grammar.words``);
+    without it the latest run's configuration does, and a line says why if that cannot be drawn.
 
     The records are only read. Every file is written whole or not at all. Of a figure of the paper, all workloads
     are drawn together as in the paper, with verdicts on its claims. One that is not made of runs has no report.
 
     Raises:
         ResultsError: no run in the folder ended well.
+        ConfigError: ``figure`` cannot be drawn; nothing is written.
     """
     paper = paper_section(folder)
     if paper and not paper.sources.made_of_runs:
@@ -62,15 +68,18 @@ def build(folder: Path, width: int = WIDTH) -> Report:
     score_checks = checks.compare_scores(runs)
     problems = found.left_out
     gallery = figures.Gallery(folder / "figures")
+    drawn, not_drawn = _asked(gallery, runs, figure)
     if paper:
         gallery.files += paper.save(folder)
-    drawn = [Plate.of(paper.picture, wide=True)] if paper else gallery.comparisons(runs, summary)
+        drawn.insert(0, Plate.of(paper.picture, wide=True))
+    else:
+        drawn += gallery.comparisons(runs, summary, bool(drawn))
     over_time = gallery.timelines(folder, runs, problems)
     trees = gallery.trees(runs)
     _remove_stale(folder / "figures", gallery.files)
     title = str(runs[0].config.get("title") or runs[0].experiment) + runs[0].origin
     headline = findings.headline(runs, score_checks)
-    lines = _lines(runs, summary, score_checks)
+    lines = [*not_drawn, *_lines(runs, summary, score_checks)]
     unused = [f"Not used: {line}" for line in problems]
     page = render(
         TEMPLATE,
@@ -113,6 +122,20 @@ def build(folder: Path, width: int = WIDTH) -> Report:
         f"Report: {folder / TEMPLATE}",
     ]
     return Report(summary, score_checks, problems, files, "\n".join(text))
+
+
+def _asked(
+    gallery: figures.Gallery, runs: Sequence[Run], figure: Mapping[str, Any] | None
+) -> tuple[list[Plate], list[str]]:
+    """The figure that was asked for here or by the configuration, or a line that says why the latter's is not."""
+    said = max(runs, key=lambda run: run.started).config.get("figure")
+    try:
+        words = Words.of({**(said if isinstance(said, Mapping) else {}), **(figure or {})})
+        return (gallery.charts(runs, words) if words else []), []
+    except ConfigError as error:
+        if figure:
+            raise
+        return [], [printable(f"Not drawn: {error}")]
 
 
 def _without_runs(folder: Path, paper: PaperSection) -> Report:

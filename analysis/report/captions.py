@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from alsatian.records import Run, Vertex
 from alsatian.records.trace import Trace
-from alsatian.units import seconds_text
+from alsatian.units import count_text, seconds_text
 from analysis.comparing import winners
-from analysis.comparing.sweeps import Sweep, crossing
+from analysis.comparing.labels import some
+from analysis.comparing.sweeps import Sweep
 from analysis.figures.timeline import SHORT_S
+from analysis.grammar.charts import Chart
 from analysis.report.findings import storage_lines
-
-# Cache policies that make room by evicting.
-EVICTING = frozenset({"fifo", "lru", "lfu", "gdsf", "belady"})
+from analysis.tables.metrics import METRICS
 
 
 def speedup(runs: Sequence[Run]) -> str:
@@ -61,31 +61,44 @@ def timeline(trace: Trace, run: Run) -> str:
     return f"Claim to look for: {claim} {marks}{notes} {_measured([run])}"
 
 
-def sweep(found: Sweep) -> str:
-    """For wall time, block executions and hit ratio over the cache budget."""
-    lines = set(found.lines)
-    claim = " ".join(winners.told(found.runs)) or "where lines cross, another choice becomes the better one."
-    if "planned" in lines and lines & EVICTING:
-        claim = (
-            "planned runs every block once at any budget, for it cuts the data until a pass fits; "
-            f"policies that evict{', an oracle included,' if 'belady' in lines else ''} need room for whole "
-            "intermediates, and meet it only at the largest budgets."
-        )
-    elif {"dfs", "dfs_plus"} & lines and {"given", "random"} & lines:
-        claim = (
-            "orders that keep the models of a branch together, depth-first ones above all, need less cache than "
-            "the given or a random order for the same number of block executions."
-        )
-    marks = (
-        f"Markers are medians of {_repeats(found.runs)} at the measured budgets, bands the fastest to the slowest."
+def chart(found: Chart) -> str:
+    """For the curves that words ask for: what the words say of them, then where each is the best."""
+    words, joined = found.words, found.x.joined
+    told = winners.told(found.runs) if words.x == "cache.budget" and "wall_s" in words.y else []
+    claim = (
+        words.caption
+        or " ".join(told)
+        or ("where curves cross, another choice becomes the better one." if joined else "")
     )
+    marks = f"Markers are medians of {_repeats(found.runs)}, bands and bars from the least to the most."
     if _once(found.runs):
-        marks = "Markers are the measured budgets, each measured once."
-    ratio = "Hits are computations that start from a cached intermediate, out of all"
-    ratio += (
-        "; planned counts those of intermediates too, the others of features only." if "planned" in lines else "."
-    )
-    return f"Claim to look for: {claim} {crossing(found)}. {marks} {ratio} {_measured(found.runs)}"
+        marks = "Each marker was measured once."
+    hits = "Hits are computations that start from a cached intermediate, out of all"
+    hits += "; plans count those of intermediates too, other caches those of features only."
+    parts = [
+        f"Claim to look for: {claim}" if claim else "",
+        *(_best(found, name) for name in words.y if METRICS[name].better and not (told and name == "wall_s")),
+        marks,
+        hits if "hit_ratio" in words.y else "",
+        *found.notes,
+        _measured(found.runs),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _best(found: Chart, name: str) -> str:
+    """Which curves have the least or the most of a metric, and where."""
+    less = METRICS[name].better == "less"
+    told = []
+    for (row, column), own in found.points[found.points[name].notna()].groupby(["row", "column"], sort=False):
+        winners: dict[str, list[str]] = {}
+        for _, there in own.groupby("place"):
+            best = there[name].min() if less else there[name].max()
+            winners.setdefault(some(list(there.loc[there[name] == best, "curve"])), []).append(there["x"].iloc[0])
+        where = [who + (f" at {some(at)}" if len(winners) > 1 else "") for who, at in winners.items()]
+        told.append(": ".join(part for part in (f"{row} {column}".strip(), "; ".join(where)) if part))
+    title = METRICS[name].title.removesuffix(" s")
+    return f"{'Least' if less else 'Most'} {title}: {'. '.join(told)}." if found.x.ticks else ""
 
 
 def tree(run: Run, vertices: Sequence[Vertex]) -> str:
@@ -119,8 +132,10 @@ def _repeats(runs: Sequence[Run]) -> str:
 
 def _measured(runs: Sequence[Run]) -> str:
     """What was searched, on how much data, how the store was read."""
-    models, data = runs[0].model_set, runs[0].dataset
-    items = data.train_items + data.test_items
+    searched = {
+        f"{count_text(run.model_set.models, 'model')} of {run.model_set.name}, "
+        f"{run.dataset.train_items + run.dataset.test_items:,} items of {run.dataset.name}": None
+        for run in runs
+    }
     regimes = storage_lines(runs)
-    storage = regimes[0] if len(regimes) == 1 else "several storage regimes"
-    return f"{models.models:,} models of {models.name}, {items:,} items of {data.name}; {storage}."
+    return f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}."

@@ -11,12 +11,14 @@ from alsatian.records import FieldError, Run, Vertex
 from alsatian.records.trace import load_trace
 from alsatian.units import printable
 from analysis.comparing import sweeps
-from analysis.comparing.comparable import workload
-from analysis.comparing.labels import grouped, in_order
+from analysis.comparing.labels import comparable_groups, in_order, some
 from analysis.figures import bars, curves, task_tree, timeline
 from analysis.figures.picture import Picture
+from analysis.grammar.charts import charts
+from analysis.grammar.words import Words
 from analysis.report import captions
 from analysis.report.pages import Plate
+from analysis.tables.metrics import METRICS
 
 # Whose task tree is shown, if there are several that share.
 _FIRST = ("auto", "alsatian")
@@ -41,26 +43,46 @@ class Gallery:
         self.files += picture.save(self.folder / name)
         return Plate.of(picture, wide=True)
 
-    def comparisons(self, runs: Sequence[Run], summary: pd.DataFrame) -> list[Plate]:
-        """The figures of every workload, those measured first come first; ``summary`` has a row for each run.
+    def charts(self, runs: Sequence[Run], words: Words) -> list[Plate]:
+        """The figure that ``words`` ask for; one for each models and data unless the words tell these apart.
 
-        A sweep over the cache budget is drawn as lines, and as bars at one budget only.
+        Raises:
+            ConfigError: see ``charts.charts``.
+        """
+        over = METRICS[words.x].title.removesuffix(" s") if words.x in METRICS else words.x
+        plates = []
+        for i, chart in enumerate(charts([run for run in runs if run.ok], words)):
+            of_what = f": {chart.title or _name(chart.runs)}{chart.runs[0].origin}"
+            picture = curves.curves(chart, f"Over {over}{of_what}", captions.chart(chart))
+            plates.append(self.add(f"sweep{_number(i)}", picture))
+        return plates
+
+    def comparisons(self, runs: Sequence[Run], summary: pd.DataFrame, drawn: bool) -> list[Plate]:
+        """The figures of every group that is compared; ``summary`` has a row for each run.
+
+        A sweep over the cache budget is drawn as curves, unless it is ``drawn``, and as bars at one budget only.
         """
         table = summary.assign(run_id=[run.run_id for run in runs])
-        groups = grouped((workload(run), run) for run in sorted(runs, key=lambda run: run.started))
+        groups = comparable_groups(sorted(runs, key=lambda run: run.started))
         return [
             plate
-            for i, (key, own) in enumerate(groups.items())
-            for plate in self._of_workload(own, table[table["workload"] == key], f"-{key}" if i else "")
+            for i, (title, own) in enumerate(groups.items())
+            for plate in self._of_group(
+                own, table[table["group"] == title], title if len(groups) > 1 else _name(own), _number(i), drawn
+            )
         ]
 
-    def _of_workload(self, runs: Sequence[Run], rows: pd.DataFrame, suffix: str) -> list[Plate]:
-        of_what = f": {runs[0].model_set.name}{runs[0].origin}"
+    def _of_group(
+        self, runs: Sequence[Run], rows: pd.DataFrame, title: str, suffix: str, drawn: bool
+    ) -> list[Plate]:
+        of_what = f": {title}{runs[0].origin}"
         swept: list[Plate] = []
         note = ""
         if sweep := sweeps.find(runs):
-            picture = curves.sweep(sweep, f"Over the cache budget{of_what}", captions.sweep(sweep))
-            swept.append(self.add(f"sweep{suffix}", picture))
+            if not drawn:
+                (chart,) = charts(sweep.runs, Words(x=sweeps.SETTING, y=sweeps.METRICS))
+                picture = curves.curves(chart, f"Over the cache budget{of_what}", captions.chart(chart))
+                swept.append(self.add(f"sweep{suffix}", picture))
             beside = sweep.beside(sweep.middle)
             runs, rows = [run for run in runs if run.run_id not in beside], rows[~rows["run_id"].isin(beside)]
             of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
@@ -103,6 +125,15 @@ class Gallery:
             )
             for label, run, tree in _chosen(runs)
         ]
+
+
+def _name(runs: Sequence[Run]) -> str:
+    return some(list(dict.fromkeys(run.model_set.name for run in runs)))
+
+
+def _number(place: int) -> str:
+    """What tells the files of one kind apart; nothing for the first."""
+    return f"-{place + 1}" if place else ""
 
 
 def _chosen(runs: Sequence[Run]) -> list[tuple[str, Run, tuple[Vertex, ...]]]:

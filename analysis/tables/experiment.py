@@ -8,8 +8,8 @@ import pandas as pd
 from alsatian.records import Run
 from alsatian.units import wall_text
 from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
-from analysis.comparing.comparable import conditions, reference, titles, workload
-from analysis.comparing.labels import in_order
+from analysis.comparing.comparable import conditions, reference, workload
+from analysis.comparing.labels import comparable_groups, in_order
 from analysis.comparing.measurements import PAPER_PARTS, PARTS, measured, median_count, wall
 from analysis.tables.formats import Table
 
@@ -28,10 +28,15 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     the wall time was measured),
     ``bytes_read`` from the store and ``block_executions`` (medians), ``cache_peak_bytes`` and ``block_peak_bytes``
     (largest), ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
-    ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``), and the ``kind``.
+    ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``), the ``kind``, and the
+    ``group`` of runs that it is compared with, by what sets it apart (see ``labels.comparable_groups``).
     """
     checks = compare_scores(runs)
-    return pd.DataFrame([_row(label, run, runs, checks) for label, run in in_order(runs)])
+    labelled = in_order(runs)
+    groups = comparable_groups([run for _, run in labelled])
+    group = {run.run_id: title for title, own in groups.items() for run in own}
+    rows = [_row(label, run, runs, checks) for label, run in labelled]
+    return pd.DataFrame(rows).assign(group=[group[run.run_id] for _, run in labelled])
 
 
 def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]) -> dict[str, object]:
@@ -60,13 +65,9 @@ def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]
 
 
 def tables(summary: pd.DataFrame) -> list[Table]:
-    """A table for each model set and data, which are not compared with others; the only one has no title."""
-    first = summary.drop_duplicates("workload").set_index("workload")
-    names = titles({str(key): name for key, name in (first["model_set"] + " on " + first["dataset"]).items()})
-    return [
-        Table.of(_shown(rows), names[str(key)] if len(names) > 1 else "")
-        for key, rows in summary.groupby("workload", sort=False)
-    ]
+    """A table for each group of runs that are compared with each other; the only one has no title."""
+    groups = summary.groupby("group", sort=False)
+    return [Table.of(_shown(rows), str(title) if len(groups) > 1 else "") for title, rows in groups]
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:

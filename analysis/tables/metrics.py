@@ -28,6 +28,12 @@ class Metric:
     better: Literal["less", "more", ""] = ""
 
     @property
+    def axis(self) -> str:
+        """The name of an axis that shows it, with the unit unless that stands beside every number."""
+        sign = {"s": " (s)", "share": " (%)", "factor": " (×)"}.get(self.unit, "")
+        return self.title.removesuffix(" s") + sign
+
+    @property
     def about(self) -> str:
         """The description with its direction, in one line."""
         return f"{self.description}; {self.better} is better" if self.better else self.description
@@ -56,7 +62,7 @@ def _part(title: str, what: str) -> Metric:
 
 
 METRICS: Mapping[str, Metric] = {
-    "wall_s": Metric("wall s", "seconds from the start of the search to its ranking", "s", "less"),
+    "wall_s": Metric("wall time s", "seconds from the start of the search to its ranking", "s", "less"),
     "speedup": Metric("speed-up", "wall time of base over that of the row", "factor", "more"),
     "prepare_model_s": _part("prepare models", "reading blocks and making modules of them"),
     "prepare_data_s": _part("prepare data", "reading, decoding and preprocessing items"),
@@ -69,6 +75,9 @@ METRICS: Mapping[str, Metric] = {
     "data_bytes": Metric("data read", "bytes of items read", "bytes", "less"),
     "blocks_read": Metric("blocks read", "blocks read from the store", "count", "less"),
     "block_executions": Metric("block executions", "blocks computed for a batch", "count", "less"),
+    "hits": Metric("hits", "computations that start from a cached intermediate", "count", "more"),
+    "misses": Metric("misses", "computations that start from a model's input", "count", "less"),
+    "hit_ratio": Metric("hit ratio", "hits out of all computations", "share", "more"),
     "cache_peak_bytes": Metric("cache peak", "largest size of the cache of intermediates", "bytes", "less"),
     "block_peak_bytes": Metric("blocks peak", "largest size of all blocks in memory", "bytes", "less"),
     "train_items": Metric("train items", "training items that models are scored on", "count"),

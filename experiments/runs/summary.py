@@ -1,7 +1,9 @@
 """The table at the end of a run."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -13,16 +15,21 @@ from experiments.runs import record
 from experiments.trackers.base import Tracker
 
 
-def show(folder: Path, console: Console, tracker: Tracker | None = None) -> int:
+def show(
+    folder: Path, console: Console, tracker: Tracker | None = None, figure: Mapping[str, Any] | None = None
+) -> int:
     """Rebuild the report of ``folder``, print its table and tell ``tracker``; 1 if scores differ.
 
+    ``figure`` says what to draw instead of what the records say.
+
     Raises:
-        AlsatianError: there is no usable record, or the folder cannot be written; the records are intact.
+        AlsatianError: there is no usable record, ``figure`` cannot be drawn, or the folder cannot be written; the
+            records are intact.
     """
     try:
         with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
             remove_temporaries(folder / "figures")
-            built = build.build(folder, console.width)
+            built = build.build(folder, console.width, figure)
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     except OSError as error:

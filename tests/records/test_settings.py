@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alsatian.records import Run
-from alsatian.records.settings import NOT_IDENTITY, difference, flat, measured
+from alsatian.records.settings import NOT_IDENTITY, choice, difference, flat, measured
 
 
 def component(module: str) -> dict:
@@ -25,7 +25,14 @@ def test_a_nested_setting_can_be_left_out_alone():
 
 
 def test_a_component_stands_under_its_own_key():
-    assert flat(component("a")) == {"cache.policy": "Lru", "cache.policy.size": "3", "batch_size": "64"}
+    assert flat(component("a")) == {"cache.policy": "lru", "cache.policy.size": "3", "batch_size": "64"}
+
+
+@pytest.mark.parametrize("group", ["order", "cache", "proxy", "schedule"])
+def test_a_class_is_called_as_on_a_command_line(group):
+    for path in sorted((CONF / group).glob("*.yaml")):
+        (target,) = re.findall(r"_target_: ([\w.]+)", path.read_text())
+        assert choice(target) == path.stem
 
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -42,7 +49,7 @@ def test_in_every_group_a_name_says_which_class_it_is(group):
     ("changes", "said"),
     [
         ({"config__batch_size": 32}, "batch_size 64 -> 32"),
-        ({"config__order": {"_target_": "anywhere.Dfs"}, "config__seed": 1}, "order Given -> Dfs, seed 0 -> 1"),
+        ({"config__order": {"_target_": "anywhere.Dfs"}, "config__seed": 1}, "order given -> dfs, seed 0 -> 1"),
         ({"sources": {"strategy": "b"}}, "code of strategy"),
         ({"sources": {"hardware.file": "b"}}, "content of hardware.file"),
         ({"model_set__digest": "bb", "dataset__digest": "bb"}, "models, data"),

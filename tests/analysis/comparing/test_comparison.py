@@ -34,7 +34,7 @@ def test_one_experiment_is_compared_with_its_base(folder):
     assert ours["bytes_read_factor"] == 1.0
     assert ours["scores"] == "identical (2 scores)"
     assert ours["comparable"]
-    assert "strategy.name=alsatian (reference: base)" in ours["differs"]
+    assert "strategy=alsatian (reference: base)" in ours["differs"]
 
 
 def test_of_two_experiments_the_same_runs_are_compared(tmp_path, folder, write, record):

@@ -8,8 +8,7 @@ from alsatian.records import Budget
 from analysis.comparing import checks, sweeps
 from analysis.comparing.labels import in_order
 from analysis.comparing.sweeps import cache_budget, share_of_working_set, without_budget
-from analysis.figures import curves
-from analysis.report import build, captions, findings, sections
+from analysis.report import build, findings, sections
 
 
 @pytest.fixture
@@ -124,22 +123,6 @@ def test_the_headline_is_about_the_sweep_unless_there_is_base(load_runs, record,
     assert "of base's speed" in findings.headline(runs, checks.compare_scores(runs))
 
 
-def test_captions_claim_what_the_lines_can_show(load_runs, sweep_records):
-    def caption(executions):
-        return captions.sweep(sweeps.find(load_runs(*sweep_records(executions))))
-
-    policies = caption(None)
-    assert policies.startswith("Claim to look for: planned runs every block once at any budget")
-    assert "an oracle included" in policies
-    assert "Markers are medians of 3 repeats" in policies
-    assert "planned counts those of intermediates too" in policies
-    points = {"2%": 3, "10%": 2, "100%": 1}
-    orders = caption({"given": points, "dfs_plus": points})
-    assert "the models of a branch together" in orders
-    assert "planned" not in orders
-    assert "where lines cross" in caption({"lru": points})
-
-
 def test_the_report_draws_lines_and_bars_at_the_middle_budget_only(tmp_path, write, sweep_records):
     built = build.build(write(tmp_path, *sweep_records()))
     names = {path.name for path in built.files if path.parent.name == "figures"}
@@ -186,9 +169,3 @@ def test_runs_that_agree_share_their_rounds_and_rankings(load_runs, sweep_record
     assert len(titles) == 2
     assert "none cache.budget=2%" in titles
     assert not any(re.search(r"all \d+ runs", title) for title in titles)
-
-
-def test_the_csv_is_what_is_drawn(tmp_path, sweep):
-    curves.sweep(sweep, "title", "caption").save(tmp_path / "sweep")
-    shown = pd.read_csv(tmp_path / "sweep.csv", keep_default_na=False)
-    pd.testing.assert_frame_equal(shown, sweep.points, rtol=1e-14)

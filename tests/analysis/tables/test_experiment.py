@@ -88,7 +88,7 @@ def test_the_columns_of_the_summary(load_runs, record):
         *("prepare_model_s", "prepare_data_s", "inference_s", "proxy_scoring_s"),
         *("planning_s", "cache_io_s", "other_s"),
         *("bytes_read", "block_executions", "cache_peak_bytes", "block_peak_bytes", "winner", "scores_check"),
-        *("model_set", "dataset", "workload", "conditions", "kind"),
+        *("model_set", "dataset", "workload", "conditions", "kind", "group"),
     ]
 
 
