@@ -96,9 +96,7 @@ def _fault(given: Any, models: Collection[str], train_batches: int) -> str | Non
     if twice := [model for model in chosen if chosen.count(model) > 1]:
         return f"names the model {twice[0]!r} twice"
     if isinstance(amount, bool) or not isinstance(amount, int) or not 1 <= amount <= train_batches:
-        return (
-            f"asks for {amount!r} training batches where there are {train_batches}; 1 to {train_batches} can be had"
-        )
+        return f"asks for {amount!r} training batches where 1 to {train_batches} can be had"
     return None
 
 

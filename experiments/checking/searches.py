@@ -22,7 +22,7 @@ from alsatian.searching.schedules import Round, Rounds
 from alsatian.searching.search import recorded_scores
 from alsatian.searching.strategy import Strategy
 from experiments.checking.cases import BATCH, CASES, Case, smaller
-from experiments.checking.log import Log, watched
+from experiments.checking.log import Log, watched, with_rounds
 from experiments.checking.models import Family
 from experiments.checking.suite import SAME, Verdicts, reason_of
 from experiments.runs.record import exceeded
@@ -67,6 +67,8 @@ class SearchSuite:
     _known: dict[Case, dict[tuple[str, int], tuple[float, str]]] = field(default_factory=dict)
 
     def cases(self) -> Sequence[Case]:
+        for text in {case.text for case in self.chosen}:
+            self.families(text)  # made now, so that no case takes the longer for it
         return self.chosen
 
     def smaller(self, case: Case) -> Iterator[Case]:
@@ -159,6 +161,8 @@ class SearchSuite:
         """How a prediction of the search differs from it."""
         hardware = _hardware(models)
         costs = cost_model(hardware, models.candidates, data, _STORAGE, models.segments)
+        # A prediction knows scores, but not the outcomes that a schedule may look at.
+        rounds = [Round(tuple(one.scores), -(-one.train_items // BATCH)) for one in result.rounds]
         store = models.store
         sizes = {
             b.identity: store.block_path(b.identity).stat().st_size for c in models.candidates for b in c.blocks
@@ -168,7 +172,7 @@ class SearchSuite:
                 models,
                 data.batches(BATCH),
                 costs,
-                strategy=self.strategy,
+                strategy=with_rounds(self.strategy, rounds),
                 budget=_budgets(case),
                 loader=_LOADER,
                 scores=recorded_scores(result.rounds),

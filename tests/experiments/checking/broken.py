@@ -176,7 +176,7 @@ class EvictsAnything(CachePolicy):
 
 
 class Remembers(CachePolicy):
-    """Is the same policy for every search."""
+    """Goes on counting from search to search."""
 
     name = "remembers"
 
@@ -185,6 +185,7 @@ class Remembers(CachePolicy):
         self.count = 0
 
     def fresh(self) -> CachePolicy:
+        self.entries = []
         return self
 
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:

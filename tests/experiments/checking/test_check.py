@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alsatian.blocks.store import BlockStore
-from experiments.checking import policies, proxies, searches
+from experiments.checking import policies, proxies, searches, suite
 from experiments.checking.cases import CASES, FEW, Case
 from experiments.checking.models import Family
 from experiments.checking.parts import KEEPS_K, PERMUTATION, SHRINKS
@@ -38,7 +38,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def judged(families: Families, *words: str, cases: tuple[Case, ...] = FEW) -> list[list[Judgement]]:
-    return [judge(suite) for suite in suites(cells(words), words, families, cases)]
+    return [judge(one) for one in suites(cells(words), words, families, cases)]
 
 
 def failing(judgements: list[Judgement]) -> dict[str, str]:
@@ -107,6 +107,7 @@ def test_a_broken_strategy_is_caught(
     families: Families, mine: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(mine)
+    monkeypatch.setattr(suite, "SHRINKING_S", 0.0)
     cases = (CASES[14],) if name == "IgnoresBudgets" else SMALL
     (found,) = judged(families, f"strategy._target_=mine.{name}", "strategy.name=mine", cases=cases)
     prop, reason = CAUGHT[name]
@@ -129,19 +130,20 @@ PARTS = {
     "order._target_=mine.Whim": (SAME, "when asked again"),
     "cache.policy._target_=mine.EvictsAnything": (policies.EVICTS, "evicts 0, which"),
     "cache.policy._target_=mine.Remembers": (policies.ANEW, "as fresh() of a used one"),
-    "schedule._target_=mine.Grows": (SHRINKS, "round 2 has 2 models"),
-    "schedule._target_=mine.KeepsOne": (KEEPS_K, "a round has 1 models where k=2"),
-    "proxy._target_=mine.NotANumber": (proxies.FINITE, "the score is -inf"),
-    "proxy._target_=mine.Dice": (SAME, "with another random state"),
-    "proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
-    "proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),
+    "schedule=exhaustive schedule._target_=mine.Grows": (SHRINKS, "round 2 has 2 models"),
+    "schedule=exhaustive schedule._target_=mine.KeepsOne": (KEEPS_K, "a round has 1 models where k=2"),
+    "proxy=nce proxy._target_=mine.NotANumber": (proxies.FINITE, "the score is -inf"),
+    "proxy=nce proxy._target_=mine.Dice": (SAME, "with another random state"),
+    "proxy=nce proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
+    "proxy=nce proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),
 }
 
 
-@pytest.mark.parametrize("word", PARTS)
-def test_a_broken_part_is_caught(families: Families, mine: Path, word: str) -> None:
-    found, *_ = judged(families, word, cases=SMALL[:1])
-    prop, reason = PARTS[word]
+@pytest.mark.parametrize("words", PARTS)
+def test_a_broken_part_is_caught(families: Families, mine: Path, words: str) -> None:
+    first, *_ = suites(cells(words.split()), words.split(), families, ())
+    found = judge(first)
+    prop, reason = PARTS[words]
     assert reason in failing(found)[prop]
 
 
@@ -164,11 +166,11 @@ def test_one_that_hangs_is_named(mine: Path) -> None:
 
 
 def test_several_at_once_and_tracebacks(mine: Path) -> None:
-    done = command(mine, "-m", "proxy._target_=mine.Dice,mine.Compares,mine.Nobody")
+    done = command(mine, "-m", "proxy=nce", "proxy._target_=mine.Dice,mine.Compares,mine.Nobody")
     assert (done.returncode, done.stdout) == (1, "")
     assert "mine.Nobody" in done.stderr
-    done = command(mine, "-m", "proxy._target_=mine.Dice,alsatian.proxies.gbc.Gbc", "--traceback")
+    done = command(mine, "-m", "proxy=nce", "proxy._target_=mine.Dice,alsatian.proxies.gbc.Gbc", "--traceback")
     assert done.returncode == 1
     tables = done.stdout.split("\n\n")
-    assert tables[0].startswith("proxy._target_=mine.Dice: FAILED")
-    assert "proxy._target_=alsatian.proxies.gbc.Gbc: passed" in done.stdout
+    assert tables[0].startswith("proxy=nce proxy._target_=mine.Dice: FAILED")
+    assert "proxy=nce proxy._target_=alsatian.proxies.gbc.Gbc: passed" in done.stdout
