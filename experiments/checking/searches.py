@@ -115,7 +115,7 @@ class SearchSuite:
                     features = features or f"{where} has other features than with base"
         again = sum(len(asked) for number, _, asked, _ in log.plans)
         needed = sum(len(finished.scores) for finished in result.rounds)
-        short = f"{again - needed} models had to be planned for again, since they were left without score"
+        short = f"models had to be planned for again, since they were left without score: {again - needed}"
         over = exceeded(result.resolved, result.measurement.peaks)
         return {
             SCORED: short if again > needed else None,

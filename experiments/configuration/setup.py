@@ -17,7 +17,7 @@ from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.last_layers import cached_inputs, last_layers
@@ -200,5 +200,4 @@ def build(config: DictConfig, **parts: Any) -> Any:
         # Parts are handed over in a call of their own: Hydra would turn dataclasses back into configuration.
         return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(**parts)
     except (hydra.errors.InstantiationException, TypeError, ValueError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ConfigError(f"{config.get('_target_')}: {reason}") from None
+        raise ConfigError(f"{config.get('_target_')}: {first_line(error.__cause__ or error)}") from error

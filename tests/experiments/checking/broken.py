@@ -250,3 +250,10 @@ class Normalises:
     def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
         train_x /= train_x.abs().sum()
         return float(train_x.mean())
+
+
+class Fails:
+    name: ClassVar[str] = "fails"
+
+    def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
+        raise RuntimeError("no features")

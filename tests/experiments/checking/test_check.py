@@ -1,5 +1,6 @@
 """``alsatian check``: what ships passes, and every mistake is caught, named and shrunk."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from alsatian.blocks.store import BlockStore
+from alsatian.errors import ConfigError
 from experiments.checking import policies, proxies, searches, suite
 from experiments.checking.cases import CASES, FEW, Case
 from experiments.checking.models import Family
@@ -148,8 +150,6 @@ def test_a_broken_part_is_caught(families: Families, mine: Path, words: str) -> 
 
 
 def command(mine: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    import os
-
     path = os.pathsep.join([str(mine), str(Path(__file__).parents[3])])
     return subprocess.run(
         [sys.executable, "-m", "alsatian", "check", *words],
@@ -166,11 +166,18 @@ def test_one_that_hangs_is_named(mine: Path) -> None:
 
 
 def test_several_at_once_and_tracebacks(mine: Path) -> None:
-    done = command(mine, "-m", "proxy=nce", "proxy._target_=mine.Dice,mine.Compares,mine.Nobody")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "mine.Nobody" in done.stderr
-    done = command(mine, "-m", "proxy=nce", "proxy._target_=mine.Dice,alsatian.proxies.gbc.Gbc", "--traceback")
-    assert done.returncode == 1
-    tables = done.stdout.split("\n\n")
-    assert tables[0].startswith("proxy=nce proxy._target_=mine.Dice: FAILED")
-    assert "proxy=nce proxy._target_=alsatian.proxies.gbc.Gbc: passed" in done.stdout
+    done = command(mine, "-m", "proxy=nce", "proxy._target_=mine.Fails,alsatian.proxies.gbc.Gbc", "--traceback")
+    assert (done.returncode, done.stderr) == (1, "")
+    line = MODULE.read_text().splitlines().index('        raise RuntimeError("no features")') + 1
+    head, _, last = done.stdout.partition("proxy=nce proxy._target_=alsatian.proxies.gbc.Gbc: passed")
+    assert head.startswith("proxy=nce proxy._target_=mine.Fails: FAILED")
+    assert f"RuntimeError: no features (mine.py:{line})" in head
+    assert 'raise RuntimeError("no features")' in head
+    assert last
+    assert max(map(len, done.stdout.partition("Traceback")[0].splitlines())) <= 80
+
+
+def test_what_there_is_not_is_one_line(families: Families, mine: Path) -> None:
+    words = ("proxy=nce", "proxy._target_=mine.Nobody")
+    with pytest.raises(ConfigError, match=r"^mine.Nobody: Error loading 'mine.Nobody': .*Error"):
+        list(suites(cells(words), words, families))
