@@ -68,7 +68,7 @@ cells = cache(composition.cells)
 """The runs that a tuple of words asks for; several commands ask for the same."""
 
 
-class Parsed(Exception):
+class Parsed(BaseException):
     """The command line was understood; no more is wanted."""
 
 

@@ -98,7 +98,7 @@ def _fault(given: Any, models: Collection[str], least: int, train_batches: int) 
     if twice := [model for model, count in Counter(chosen).items() if count > 1]:
         return f"names the model {twice[0]!r} twice"
     if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= train_batches:
-        return f"asks for {amount!r} training batches; {least} to {train_batches} can be had"
+        return f"asks for {amount!r} training batches where {least} to {train_batches} can be had"
     return None
 
 

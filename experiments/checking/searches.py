@@ -22,7 +22,7 @@ from alsatian.searching.schedules import Round, Rounds
 from alsatian.searching.search import recorded_scores
 from alsatian.searching.strategy import Strategy
 from experiments.checking.cases import BATCH, CASES, Case, smaller
-from experiments.checking.log import Log, watched
+from experiments.checking.log import Log, watched, with_rounds
 from experiments.checking.models import Family
 from experiments.checking.suite import SAME, Verdicts, reason_of
 from experiments.runs.record import exceeded
@@ -67,6 +67,8 @@ class SearchSuite:
     _known: dict[Case, dict[tuple[str, int], tuple[float, str]]] = field(default_factory=dict)
 
     def cases(self) -> Sequence[Case]:
+        for text in {case.text for case in self.chosen}:
+            self.families(text)  # made now, so that no case takes the longer for it
         return self.chosen
 
     def smaller(self, case: Case) -> Iterator[Case]:
@@ -113,7 +115,7 @@ class SearchSuite:
                     features = features or f"{where} has other features than with base"
         again = sum(len(asked) for number, _, asked, _ in log.plans)
         needed = sum(len(finished.scores) for finished in result.rounds)
-        short = f"{again - needed} models had to be planned for again, since they were left without score"
+        short = f"models had to be planned for again, since they were left without score: {again - needed}"
         over = exceeded(result.resolved, result.measurement.peaks)
         return {
             SCORED: short if again > needed else None,
@@ -159,6 +161,8 @@ class SearchSuite:
         """How a prediction of the search differs from it."""
         hardware = _hardware(models)
         costs = cost_model(hardware, models.candidates, data, _STORAGE, models.segments)
+        # A prediction knows scores, but not the outcomes that a schedule may look at.
+        rounds = [Round(tuple(one.scores), -(-one.train_items // BATCH)) for one in result.rounds]
         store = models.store
         sizes = {
             b.identity: store.block_path(b.identity).stat().st_size for c in models.candidates for b in c.blocks
@@ -168,7 +172,7 @@ class SearchSuite:
                 models,
                 data.batches(BATCH),
                 costs,
-                strategy=self.strategy,
+                strategy=with_rounds(self.strategy, rounds),
                 budget=_budgets(case),
                 loader=_LOADER,
                 scores=recorded_scores(result.rounds),

@@ -104,5 +104,5 @@ def _shrunk(
 
 def reason_of(error: Exception) -> str:
     """The line about ``error``; the whole of it goes to the error output."""
-    sys.stderr.write("\n".join([TRACE, *traceback.format_exception(error)]))
+    sys.stderr.write("".join([f"{TRACE}\n", *traceback.format_exception(error)]))
     return str(error) if isinstance(error, AlsatianError) else told(error)

@@ -105,7 +105,8 @@ def _judgement(said: dict[str, Any]) -> Judgement:
 
 def _at(dump: str) -> str:
     """The innermost line of a user's own code in what Python said of a process that hung."""
-    frames = [(m["file"], int(m["line"])) for m in map(_FRAME.match, dump.splitlines()) if m]
+    main = dump.rpartition("Thread ")[2]  # it stands last, its innermost line first
+    frames = [(m["file"], int(m["line"])) for m in map(_FRAME.match, main.splitlines()) if m]
     own = [frame for frame in frames if not installed(frame[0])]
     return place(*(own or frames)[0])
 

@@ -16,11 +16,12 @@ _WIDTH = 80
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--limit", type=_seconds, default=20.0, metavar="SECONDS", help="that a case may take; default: 20"
+        "--limit", type=seconds, default=20.0, metavar="SECONDS", help="that a case may take; default: 20"
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A limit of time as it is typed."""
     value = float(text)
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"{text} seconds are no limit; give a positive number")

@@ -85,7 +85,7 @@ def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:
         last = words.read().decode(errors="replace").strip()[-_TAIL:]
         raise RunFailed("failed", f"the process of a repeat ended with status {status}\n{last}".strip()) from None
     if "status" in said:
-        raise RunFailed(said["status"], said["error"], said["trace"])
+        raise RunFailed(said["status"], said["error"], said.get("trace", ""))
     return Measured.of(said)
 
 

@@ -176,7 +176,7 @@ class EvictsAnything(CachePolicy):
 
 
 class Remembers(CachePolicy):
-    """Is the same policy for every search."""
+    """Goes on counting from search to search."""
 
     name = "remembers"
 
@@ -185,6 +185,7 @@ class Remembers(CachePolicy):
         self.count = 0
 
     def fresh(self) -> CachePolicy:
+        self.entries = []
         return self
 
     def inserted(self, vertex: int, nbytes: int, cost: float) -> None:
@@ -249,3 +250,10 @@ class Normalises:
     def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
         train_x /= train_x.abs().sum()
         return float(train_x.mean())
+
+
+class Fails:
+    name: ClassVar[str] = "fails"
+
+    def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
+        raise RuntimeError("no features")

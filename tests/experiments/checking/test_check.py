@@ -1,5 +1,6 @@
 """``alsatian check``: what ships passes, and every mistake is caught, named and shrunk."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from alsatian.blocks.store import BlockStore
-from experiments.checking import policies, proxies, searches
+from alsatian.errors import ConfigError
+from experiments.checking import policies, proxies, searches, suite
 from experiments.checking.cases import CASES, FEW, Case
 from experiments.checking.models import Family
 from experiments.checking.parts import KEEPS_K, PERMUTATION, SHRINKS
@@ -38,7 +40,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def judged(families: Families, *words: str, cases: tuple[Case, ...] = FEW) -> list[list[Judgement]]:
-    return [judge(suite) for suite in suites(cells(words), words, families, cases)]
+    return [judge(one) for one in suites(cells(words), words, families, cases)]
 
 
 def failing(judgements: list[Judgement]) -> dict[str, str]:
@@ -91,7 +93,7 @@ CAUGHT = {
     "ReturnsNoRounds": (searches.RUNS, "rounds returns a value of type NoneType; it has to yield"),
     "HasNoRound": (searches.RUNS, "rounds yields no round; it takes one at least (mine.py:"),
     "KnowsOtherModels": (searches.RUNS, "names the model 'mine', which is none of the"),
-    "WantsTooMuch": (searches.RUNS, "training batches; 1 to"),
+    "WantsTooMuch": (searches.RUNS, "training batches where 1 to"),
     "ChangesFeatures": (searches.FEATURES, "has other features than with base"),
     "IgnoresBudgets": (searches.BUDGETS, "does not keep to the budgets: the plan needs"),
     "Shuffles": (SAME, "of a second search has another plan"),
@@ -107,6 +109,7 @@ def test_a_broken_strategy_is_caught(
     families: Families, mine: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(mine)
+    monkeypatch.setattr(suite, "SHRINKING_S", 0.0)
     cases = (CASES[14],) if name == "IgnoresBudgets" else SMALL
     (found,) = judged(families, f"strategy._target_=mine.{name}", "strategy.name=mine", cases=cases)
     prop, reason = CAUGHT[name]
@@ -129,25 +132,24 @@ PARTS = {
     "order._target_=mine.Whim": (SAME, "when asked again"),
     "cache.policy._target_=mine.EvictsAnything": (policies.EVICTS, "evicts 0, which"),
     "cache.policy._target_=mine.Remembers": (policies.ANEW, "as fresh() of a used one"),
-    "schedule._target_=mine.Grows": (SHRINKS, "round 2 has 2 models"),
-    "schedule._target_=mine.KeepsOne": (KEEPS_K, "a round has 1 models where k=2"),
-    "proxy._target_=mine.NotANumber": (proxies.FINITE, "the score is -inf"),
-    "proxy._target_=mine.Dice": (SAME, "with another random state"),
-    "proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
-    "proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),
+    "schedule=exhaustive schedule._target_=mine.Grows": (SHRINKS, "round 2 has 2 models"),
+    "schedule=exhaustive schedule._target_=mine.KeepsOne": (KEEPS_K, "a round has 1 models where k=2"),
+    "proxy=nce proxy._target_=mine.NotANumber": (proxies.FINITE, "the score is -inf"),
+    "proxy=nce proxy._target_=mine.Dice": (SAME, "with another random state"),
+    "proxy=nce proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
+    "proxy=nce proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),
 }
 
 
-@pytest.mark.parametrize("word", PARTS)
-def test_a_broken_part_is_caught(families: Families, mine: Path, word: str) -> None:
-    found, *_ = judged(families, word, cases=SMALL[:1])
-    prop, reason = PARTS[word]
+@pytest.mark.parametrize("words", PARTS)
+def test_a_broken_part_is_caught(families: Families, mine: Path, words: str) -> None:
+    first, *_ = suites(cells(words.split()), words.split(), families, ())
+    found = judge(first)
+    prop, reason = PARTS[words]
     assert reason in failing(found)[prop]
 
 
 def command(mine: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    import os
-
     path = os.pathsep.join([str(mine), str(Path(__file__).parents[3])])
     return subprocess.run(
         [sys.executable, "-m", "alsatian", "check", *words],
@@ -164,11 +166,18 @@ def test_one_that_hangs_is_named(mine: Path) -> None:
 
 
 def test_several_at_once_and_tracebacks(mine: Path) -> None:
-    done = command(mine, "-m", "proxy._target_=mine.Dice,mine.Compares,mine.Nobody")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "mine.Nobody" in done.stderr
-    done = command(mine, "-m", "proxy._target_=mine.Dice,alsatian.proxies.gbc.Gbc", "--traceback")
-    assert done.returncode == 1
-    tables = done.stdout.split("\n\n")
-    assert tables[0].startswith("proxy._target_=mine.Dice: FAILED")
-    assert "proxy._target_=alsatian.proxies.gbc.Gbc: passed" in done.stdout
+    done = command(mine, "-m", "proxy=nce", "proxy._target_=mine.Fails,alsatian.proxies.gbc.Gbc", "--traceback")
+    assert (done.returncode, done.stderr) == (1, "")
+    line = MODULE.read_text().splitlines().index('        raise RuntimeError("no features")') + 1
+    head, _, last = done.stdout.partition("proxy=nce proxy._target_=alsatian.proxies.gbc.Gbc: passed")
+    assert head.startswith("proxy=nce proxy._target_=mine.Fails: FAILED")
+    assert f"RuntimeError: no features (mine.py:{line})" in head
+    assert 'raise RuntimeError("no features")' in head
+    assert last
+    assert max(map(len, done.stdout.partition("Traceback")[0].splitlines())) <= 80
+
+
+def test_what_there_is_not_is_one_line(families: Families, mine: Path) -> None:
+    words = ("proxy=nce", "proxy._target_=mine.Nobody")
+    with pytest.raises(ConfigError, match=r"^mine.Nobody: Error loading 'mine.Nobody': .*Error"):
+        list(suites(cells(words), words, families))

@@ -1,7 +1,9 @@
 """Sweeps: written down first, kept current, finished runs skipped, failures recorded, one line at the end."""
 
 import json
+import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -97,13 +99,14 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(
     assert alsatian("run", *TWO) == 1
     failed = record(tmp_path, "alsatian")
     assert failed["status"] == "failed"
-    assert failed["error"].splitlines()[-1] == "RuntimeError: broken here"
+    line = failed["error"].splitlines()[-1]
+    assert re.fullmatch(r"RuntimeError: broken here \(.*test_sweep.py:\d+\)", line)
     assert "in search\n    raise error" in failed["error"]
     assert record(tmp_path, "shift")["status"] == "ok"
     assert statuses(tmp_path) == ["failed", "ok"]
-    assert manifest(tmp_path)["runs"][0]["error"] == "RuntimeError: broken here"
+    assert manifest(tmp_path)["runs"][0]["error"] == line
     said = capsys.readouterr()
-    assert said.err.splitlines() == ["alsatian: failed: strategy=alsatian: RuntimeError: broken here"]
+    assert said.err.splitlines() == [f"alsatian: failed: strategy=alsatian: {line}"]
     assert said.out.splitlines()[-1] == "2 runs: 1 measured, 0 finished before, 1 failed"
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
@@ -234,3 +237,53 @@ def test_a_run_that_is_broken_off_goes_on_behind_its_finished_rounds(
     # Every round is told of once, before or behind the break.
     assert [Counter(kind) for kind in kinds] == [Counter(resumed=1, round=len(found["rounds"]))] * 2
     assert not (folder / "rounds").exists()
+
+
+MINE = """
+from alsatian.searching.strategy import Strategy
+
+class Mine(Strategy):
+    def plan(self, *given):
+        raise KeyError("benefit")
+"""
+
+
+def test_a_failed_run_leaves_when_its_source_changes_or_its_label_succeeds(
+    alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "mine_that_fails.py"
+    words = ("run", "strategy._target_=mine_that_fails.Mine", "strategy.name=mine", "repeats=1")
+
+    def kept() -> list[tuple[str, str]]:
+        return sorted(
+            (r["status"], r["error"] or "")
+            for r in map(json.loads, map(Path.read_text, tmp_path.rglob("run.json")))
+        )
+
+    def written(text: str) -> None:
+        module.write_text(text)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        monkeypatch.delitem(sys.modules, "mine_that_fails", raising=False)
+
+    assert alsatian("run", "strategy=shift", "proxy=nearest_centroid", "timeout_s=0.0001", "warm_up=false") == 1
+    other = kept()
+    assert [status for status, _ in other] == ["timeout"]  # another label: it stays, whatever happens to mine
+    written(MINE)
+    assert alsatian(*words) == 1
+    line = "strategy=mine: plan fails: KeyError: 'benefit' (mine_that_fails.py:6)"
+    assert kept() == sorted([*other, ("failed", line)])
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == f"alsatian: failed: mine: {line}"
+    assert "Traceback" not in said.err + said.out
+    written(MINE.replace("benefit", "cost"))
+    assert alsatian(*words, "--traceback") == 1
+    assert kept() == sorted([*other, ("failed", line.replace("benefit", "cost"))])
+    said = capsys.readouterr()
+    assert "removed" in said.out
+    assert 'raise KeyError("cost")' in said.out
+    assert alsatian(*words, "seed=3") == 1  # other settings of the same label and source: both are of interest
+    assert len(kept()) == len(other) + 2
+    written(MINE.replace('raise KeyError("benefit")', "return super().plan(*given)"))
+    assert alsatian(*words) == 0
+    assert kept() == sorted([*other, ("ok", "")])

@@ -1,0 +1,173 @@
+"""Rounds and plans that are not what they have to be end in a line that says whose they are, and where."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from alsatian.errors import BudgetError, ConfigError, StrategyError
+from alsatian.models.model_set import ModelSet
+from alsatian.planning.limits import Limits
+from alsatian.planning.plan import Plan, Release, Score
+from alsatian.searching.contract import plan_of, rounds_of
+from alsatian.searching.schedules import Round, Rounds
+from alsatian.searching.strategy import Strategy
+from alsatian.tree import TaskTree
+from tests.searching.tiny_search import search
+
+MODELS = ("a", "b", "c")
+
+
+class Given(Strategy):
+    """Yields what it was given."""
+
+    def __init__(self, *rounds: Any) -> None:
+        super().__init__(name="mine")
+        object.__setattr__(self, "given", rounds)
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        yield from (one for one in self.given)  # type: ignore[attr-defined]
+
+
+def drive(strategy: Strategy, batches: int = 4) -> list[Round]:
+    pending = rounds_of(strategy, MODELS, batches)
+    found = [next(pending)]
+    while True:
+        try:
+            found.append(pending.send(dict.fromkeys(found[-1].models, 0.5)))
+        except StopIteration:
+            return found
+
+
+def test_good_rounds_pass_as_they_are() -> None:
+    rounds = [Round(MODELS, 2), Round(("c",), 1), Round(("a", "c"), 2), Round(("a", "b"), 4)]
+    assert drive(Given(*rounds)) == rounds
+    assert drive(Given(Round(["a", "b"], 2))) == [Round(("a", "b"), 2)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (None, "round 1 is a value of type NoneType; Round"),
+        ("all", "round 1 is 'all'; Round"),
+        ((MODELS, 2), "round 1 is a value of type tuple; Round"),
+        (Round("abc", 2), "round 1 has 'abc' for its models"),  # type: ignore[arg-type]
+        (Round({"a"}, 2), "round 1 has a value of type set for its models"),  # type: ignore[arg-type]
+        (Round((), 2), "round 1 has no models"),
+        (Round(("a", "d"), 2), "round 1 names the model 'd', which is none of the 3 candidates"),
+        (Round(("a", "b", "a"), 2), "round 1 names the model 'a' twice"),
+        (Round(MODELS, 5), "round 1 asks for 5 training batches where 1 to 4 can be had"),
+        (Round(MODELS, 0), "round 1 asks for 0 training batches"),
+        (Round(MODELS, True), "round 1 asks for True training batches"),
+        (Round(MODELS, 2.0), "round 1 asks for 2.0 training batches"),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_a_round_that_is_none(given: Any, fault: str) -> None:
+    with pytest.raises(StrategyError) as caught:
+        drive(Given(given))
+    assert str(caught.value).startswith(f"strategy=mine: {fault}")
+    line = Given.rounds.__code__.co_firstlineno + 1
+    assert str(caught.value).endswith(f"test_contract.py:{line})")
+
+
+def test_rounds_come_to_an_end() -> None:
+    class Endless(Strategy):
+        def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+            amount = 0
+            while True:
+                amount = amount % train_batches + 1
+                yield Round(tuple(models), amount)
+
+    with pytest.raises(StrategyError, match=r"round 8 asks once more for what rounds before it found"):
+        drive(Endless(name="mine"))
+
+
+class Returns(Strategy):
+    """Gives a value instead of rounds and plans, or raises it."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(name="mine")
+        object.__setattr__(self, "value", value)
+
+    def rounds(self, *given: Any) -> Any:
+        return self._answer()
+
+    def plan(self, *given: Any) -> Any:
+        return self._answer()
+
+    def _answer(self) -> Any:
+        value = vars(self)["value"]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+def empty() -> Generator[Any, Any, None]:
+    yield from ()
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (None, "strategy=mine: rounds returns a value of type NoneType; it has to yield Round"),
+        ([Round(MODELS, 1)], "strategy=mine: rounds returns a value of type list; it has to yield Round"),
+        (empty(), "strategy=mine: rounds yields no round; it takes one at least"),
+        (KeyError("benefit"), "strategy=mine: rounds fails: KeyError: 'benefit' ("),
+    ],
+    ids=["None", "list", "empty", "error"],
+)
+def test_rounds_that_are_none(value: Any, fault: str) -> None:
+    with pytest.raises(StrategyError) as caught:
+        drive(Returns(value))
+    assert str(caught.value).startswith(fault)
+    assert "test_contract.py:" in str(caught.value)
+
+
+def test_plans_that_are_none() -> None:
+    given = (TaskTree(), MODELS, (), Limits())
+    with pytest.raises(StrategyError, match=r"strategy=mine: plan returns 'x'; a Plan is expected \(.*py:\d+\)"):
+        plan_of(Returns("x"), *given)
+    with pytest.raises(StrategyError, match=r"strategy=mine: plan fails: ZeroDivisionError: by what \(.*py:\d+\)"):
+        plan_of(Returns(ZeroDivisionError("by what")), *given)
+    for error in (ConfigError("mine.size=0: must be positive"), BudgetError("too little")):
+        with pytest.raises(type(error)) as caught:  # what is meant for people stays as it is
+            plan_of(Returns(error), *given)
+        assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda steps: [s for s in steps if not isinstance(s, Score)], "makes no progress; models without score: "),
+        (lambda steps: [s for step in steps for s in [step] * (1 + isinstance(step, Release))], "twice"),
+        (lambda steps: [s for s in steps if not isinstance(s, Release)], "never releases vertex"),
+        (lambda steps: [*steps, Score(99)], "but the tree has only the vertices 0 to"),
+        (lambda steps: sorted(steps, key=lambda s: not isinstance(s, Score)), "before its features are computed"),
+    ],
+    ids=["no scores", "released twice", "not released", "no such vertex", "scored too soon"],
+)
+def test_a_plan_that_cannot_be_carried_out_names_the_strategy(family: ModelSet, change: Any, fault: str) -> None:
+    class Mine(Strategy):
+        def plan(self, *given: Any) -> Plan:
+            plan = super().plan(*given)
+            return replace(plan, steps=change(list(plan.steps)))
+
+    with pytest.raises(StrategyError) as caught:
+        search(family, strategy=Mine(name="mine"))
+    assert str(caught.value).startswith("strategy=mine: the plan of round 1 ")
+    assert fault in str(caught.value)
+    if "progress" in fault:
+        assert all(model in str(caught.value) for model in ("first", "second", "third", "twin", "alone"))
+
+
+def test_a_plan_that_ignores_the_budget_names_the_strategy(family: ModelSet) -> None:
+    class Mine(Strategy):
+        def plan(self, tree: TaskTree, models: Sequence[str], batches: Any, limits: Limits) -> Plan:
+            return super().plan(tree, models, batches, Limits())
+
+    with pytest.raises(
+        BudgetError, match="strategy=mine: the plan of round 1 does not keep to the budgets: the plan"
+    ):
+        search(family, strategy=Mine(name="mine"), budget="40%")
