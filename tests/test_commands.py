@@ -80,6 +80,9 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path, text in RECIPE.findall(document.read_text()):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
+    for command in named():
+        if command.startswith("alsatian new "):
+            assert cli.main([*shlex.split(command)[1:], "--in", str(folder)]) == 0
     return folder
 
 

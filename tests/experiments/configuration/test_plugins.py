@@ -15,7 +15,7 @@ from experiments.cli import main
 from experiments.configuration import menu, plugins
 from experiments.configuration.composition import cells
 from experiments.configuration.identity import sources
-from experiments.configuration.setup import Parts
+from experiments.configuration.setup import Parts, of_plugin
 
 # One worker trains the shared models, once.
 pytestmark = pytest.mark.xdist_group("cli")
@@ -273,6 +273,18 @@ def test_a_wrong_folder_of_the_environment_is_named(own: Path, monkeypatch: pyte
     monkeypatch.setenv("ALSATIAN_PLUGINS", "nowhere")
     with pytest.raises(ConfigError, match=r"^ALSATIAN_PLUGINS: nowhere: there"), plugins.used():
         pytest.fail("it was followed")
+
+
+def test_a_search_of_ones_own_data_knows_their_names(own: Path) -> None:
+    write(own / "conf" / "proxy" / "ours.yaml", "_target_: alsatian.proxies.neighbours.Knn\nk: 3\n")
+    write(own / "conf" / "schedule" / "ours.yaml", "_target_: alsatian.searching.schedules.Halving\nk: 3\n")
+    assert of_plugin("proxy", "nothing") == "nothing"  # which the package refuses
+    with plugins.used(["."]):
+        assert (of_plugin("proxy", "ours").k, of_plugin("schedule", "ours").k) == (3, 3)
+        assert of_plugin("strategy", "mine").name == "mine"
+        assert of_plugin("proxy", "knn") == "knn"
+        with pytest.raises(ConfigError, match=r"^proxy=our: there is no such proxy; did you mean 'ours'\?$"):
+            of_plugin("proxy", "our")
 
 
 def test_a_folder_is_forgotten_behind_its_command(own: Path) -> None:
