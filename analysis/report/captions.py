@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from alsatian.records import Run, Vertex
 from alsatian.records.trace import Trace
 from alsatian.units import count_text, seconds_text
+from analysis.comparing.facts import code
 from analysis.comparing.labels import some
 from analysis.comparing.sweeps import Sweep
 from analysis.figures.timeline import SHORT_S
@@ -132,4 +133,6 @@ def _measured(runs: Sequence[Run]) -> str:
         for run in runs
     }
     regimes = storage_lines(runs)
-    return f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}."
+    versions = len({code(run) for run in runs})
+    mixed = f" Made by {versions} versions of the code." if versions > 1 else ""
+    return f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}.{mixed}"

@@ -93,9 +93,17 @@ def take(words: Sequence[str], key: str) -> tuple[list[str], Any]:
 
 
 def experiments_with(key: str) -> list[str]:
-    """Names of the experiments whose file sets ``key``, sorted."""
-    folder = CONF / "experiment"
-    return [name for name in choices("experiment") if key in read(folder / f"{name}.yaml")]
+    """Names of the experiments whose file sets the dotted ``key``, sorted."""
+
+    def sets(name: str) -> bool:
+        node: Any = read(CONF / "experiment" / f"{name}.yaml")
+        for part in key.split("."):
+            if not isinstance(node, dict) or part not in node:
+                return False
+            node = node[part]
+        return True
+
+    return list(filter(sets, choices("experiment")))
 
 
 def choices(group: str) -> list[str]:

@@ -13,7 +13,7 @@ from experiments.configuration.composition import cells, experiments_with
 from experiments.runs.process import start
 
 # The setting that makes an experiment one of the paper's.
-FIGURE = "figure"
+FIGURE = "figure.number"
 # What errors that are meant for people start with; see :mod:`experiments.cli`.
 _PREFIX = "alsatian: "
 # For a run to be recorded as interrupted.

@@ -12,7 +12,7 @@ from experiments.configuration.composition import choices, experiments_with
 
 Alsatian = Callable[..., int]
 # The paper's figures take as long as all other tests of the command line.
-PAPER = set(experiments_with("figure"))
+PAPER = set(experiments_with("figure.number"))
 
 
 @pytest.mark.parametrize(
