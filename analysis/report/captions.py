@@ -90,7 +90,7 @@ def _best(found: Chart, name: str) -> str:
         for _, there in own.groupby("place"):
             best = there[name].min() if less else there[name].max()
             winners.setdefault(some(list(there.loc[there[name] == best, "curve"])), []).append(there["x"].iloc[0])
-        where = [who + (f" at {some(at)}" if len(winners) > 1 else "") for who, at in winners.items()]
+        where = [who + (f" at {some(at)}" if len(winners) > 1 else " throughout") for who, at in winners.items()]
         told.append(": ".join(part for part in (f"{row} {column}".strip(), "; ".join(where)) if part))
     title = METRICS[name].title.removesuffix(" s")
     return f"{'Least' if less else 'Most'} {title}: {'. '.join(told)}." if found.x.ticks else ""

@@ -207,6 +207,6 @@ def test_the_caption_says_where_each_is_the_best(chart):
     assert "Markers are medians of 3 repeats" in told
     assert "plans count those of intermediates too" in told
     assert told.endswith("4 models of digits_finetunes, 1,200 items of digits; 200 MB/s, cold page cache.")
-    assert "Least wall time: planned. " in captions.chart(
+    assert "Least wall time: planned throughout. " in captions.chart(
         chart(where={"strategy": ["none", "planned"]}, y="wall_s")
     )
