@@ -65,7 +65,8 @@ def reference(run: Run, runs: Sequence[Run], strategy: str) -> Run | None:
 
     It has the same conditions; of several, it is the one with the most settings in common.
     """
-    candidates = [r for r in runs if r.ok and r.strategy == strategy and conditions(r) == conditions(run)]
+    own = conditions(run)
+    candidates = [r for r in runs if r.ok and r.strategy == strategy and conditions(r) == own]
 
     def closeness(candidate: Run) -> tuple[int, bool, str]:
         return in_common(run, candidate), candidate.run_id == run.run_id, candidate.run_id

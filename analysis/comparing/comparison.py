@@ -9,7 +9,7 @@ import pandas as pd
 from alsatian.records import Records, Run
 from analysis.comparing.checks import ScoreCheck, agreement, compare_two
 from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, workload
-from analysis.comparing.facts import UNSET, titles
+from analysis.comparing.facts import UNSET, code, titles
 from analysis.comparing.labels import in_order
 from analysis.comparing.measurements import NOT_MEASURED, measured
 
@@ -155,7 +155,7 @@ def _facts(run: Run) -> dict[str, str]:
     """Settings, hardware and versions."""
     machine = run.environment
     facts = {
-        "code": machine.commit and f"{machine.commit[:12]}{' with changes' if machine.dirty else ''}",
+        "code": code(run),
         "CPU": machine.cpu,
         "cores": machine.cores,
         "threads": machine.threads,

@@ -10,6 +10,8 @@ UNSET = "unset"
 # Facts that no setting says. Each is named only where no setting tells the runs apart.
 HIDDEN = ("models", "data", "machine", "source")
 Facts = Mapping[str, str]
+# What a strategy chooses, which sets no group of comparable runs apart.
+CHOSEN = ("strategy", "schedule", "sharing", "order", "cache")
 # For each run the first one that is like it.
 Division = tuple[int, ...]
 
@@ -38,6 +40,14 @@ def facts(runs: Sequence[Run]) -> list[dict[str, str]]:
         hidden = dict(zip(HIDDEN, (models[place], data[place], where, sources[place]), strict=True))
         found.append(settings(run) | {key: word for key, word in parts.items() if word is not None} | hidden)
     return found
+
+
+def code(run: Run) -> str:
+    """The code that made a run: ``"1a2b3c4d5e6f with changes"``, or the version where no commit is known."""
+    where = run.environment
+    if not where.commit:
+        return f"version {where.version}" if where.version else "unknown version"
+    return f"{where.commit[:12]}{' with changes' if where.dirty else ''}"
 
 
 def _part(run: Run, group: str) -> object:
@@ -122,4 +132,5 @@ def titles(groups: Mapping[str, Sequence[Run]]) -> dict[str, str]:
 
 def _alike(found: Sequence[Facts]) -> dict[str, str]:
     keys = {key for fact in found for key in fact}
-    return {key: found[0].get(key, UNSET) for key in keys if not any(division(found, [key]))}
+    alike = {key: found[0].get(key, UNSET) for key in keys if not any(division(found, [key]))}
+    return {key: value for key, value in alike.items() if key.partition(".")[0] not in CHOSEN}

@@ -11,7 +11,7 @@ from alsatian.units import format_bytes, size_of
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import computed
 from analysis.comparing.labels import in_order, short
-from analysis.comparing.measurements import median_count, wall
+from analysis.comparing.measurements import median_count
 
 SETTING = "cache.budget"
 # What is drawn over it if nobody asks for something else.
@@ -29,10 +29,8 @@ class Sweep:
     Attributes:
         points: a row for each run, by line and rising budget; the line with the most block executions
             comes first. Columns: ``line`` (what the runs have in common), ``budget_bytes``,
-            ``budget_share`` of the working set (NaN unless all budgets were asked for as shares), ``wall_s``,
-            ``wall_min``, ``wall_max`` (median and spread over the repeats, seconds), ``repeats`` (their
-            number), medians of ``block_executions``, ``hits`` and ``misses``, and ``hit_ratio`` (NaN where
-            nothing was asked for).
+            ``budget_share`` of the working set (NaN unless all budgets were asked for as shares), and the median
+            of ``block_executions``.
         runs: in the order of ``points``.
     """
 
@@ -128,21 +126,12 @@ def headline(sweep: Sweep, checks: Sequence[ScoreCheck]) -> str:
 
 def _point(line: str, run: Run) -> dict[str, object]:
     budget = cache_budget(run)
-    took = wall(run)
-    hits, misses = (median_count(run, name) for name in ("hits", "misses"))
     share = share_of_working_set(budget)
     return {
         "line": line,
         "budget_bytes": budget.bytes,
         "budget_share": float("nan") if share is None else share,
-        "wall_s": took.median,
-        "wall_min": took.low,
-        "wall_max": took.high,
-        "repeats": took.count,
         "block_executions": median_count(run, "block_executions"),
-        "hits": hits,
-        "misses": misses,
-        "hit_ratio": hits / (hits + misses) if hits + misses else float("nan"),
     }
 
 

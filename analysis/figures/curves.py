@@ -22,7 +22,7 @@ ALONE, AMONG = (3.5, 2.7), (2.7, 2.4)
 # Inches of a category at least.
 EACH = 0.24
 # Inches of a letter and of a line of small text, and letters of a line.
-LETTER, LINE, LETTERS = 0.07, 0.15, 30
+LETTER, LINE, LETTERS = 0.066, 0.15, 30
 # Up to so many curves are explained above the panels, and have bands; of more, whiskers.
 FEW = 7
 # Values that are written at an axis.
@@ -125,7 +125,7 @@ class _Drawing:
         groups = coinciding(self._own(row, column, y), [y])
         joint = [self._in_turn(set(group) & set(self.styles)) for group in groups]
         lines = [row, column, *(f"coincide: {', '.join(names)}" for names in joint if len(names) > 1)]
-        return "\n".join(self._wrapped(line, int((self.wide - 0.8) / LETTER)) for line in lines if line)
+        return "\n".join(self._wrapped(line, int((self.wide - 0.6) / LETTER)) for line in lines if line)
 
     def _own(self, row: str, column: str, y: str) -> pd.DataFrame:
         points = self.points
@@ -202,7 +202,7 @@ class _Drawing:
         at = np.log(places) if self.x.log else places
         room = (self.wide - 0.8) * np.diff(at) / max(np.ptp(at), 1e-12) if len(at) > 1 else np.array([])
         sizes = [LETTER * len(text) for _, text in written]
-        fits = all(gap > (a + b) / 2 + 0.1 for gap, a, b in zip(room, sizes, sizes[1:], strict=False))
+        fits = all(gap > (a + b) / 2 + 0.08 for gap, a, b in zip(room, sizes, sizes[1:], strict=False))
         return 0.0 if fits else 0.7 * max(sizes)
 
     def _label_ends(self, figure: Figure, axes: Axes, names: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Runs as the numbers of a figure: which column is its axis, and which make curves, rows and columns of panels."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -90,7 +90,15 @@ def charts(runs: Sequence[Run], words: Words) -> list[Chart]:
         found = [_chart(cells, words, "")]
     else:
         names = titles({key: [cell.run for cell in own] for key, own in groups.items()})
-        found = [_chart(own, words, names[key]) for key, own in groups.items()]
+        found, refused = [], []
+        for key, own in groups.items():
+            try:
+                found.append(_chart(own, words, names[key]))
+            except ConfigError as error:
+                refused.append(error)
+        if not found:
+            raise refused[0]
+        found[0] = replace(found[0], notes=(*found[0].notes, *(f"Not drawn: {error}." for error in refused)))
     if words.subject and not any(chart.subject for chart in found):
         names_of = {name for chart in found for name in chart.values("curve")}
         raise ConfigError(
@@ -124,22 +132,22 @@ def _chart(cells: Sequence[_Cell], words: Words, title: str) -> Chart:
         hint = f"what differs is {some(differing)}" if differing else "the runs differ in no setting"
         raise ConfigError(f"figure.x={words.x}: needs two values at least, there is {only}; {hint}")
     more, along = _unsaid(found, words)
-    drawn_runs, points = [], []
-    for cell, text, place in zip(cells, x.texts, x.places, strict=True):
-        if place is not None and any(cell.measured[name].count for name in words.y):
-            drawn_runs.append(cell.run)
-            points.append(_point(cell, text, place, words, more))
+    points = {
+        cell.run.run_id: _point(cell, text, place, words, more)
+        for cell, text, place in zip(cells, x.texts, x.places, strict=True)
+        if place is not None and any(cell.measured[name].count for name in words.y)
+    }
     if not points:
         raise ConfigError(f"figure.y={','.join(words.y)}: was measured in no run")
-    turn = list(dict.fromkeys(point["curve"] for point in points))
-    order = sorted(range(len(points)), key=lambda i: (turn.index(points[i]["curve"]), points[i]["place"]))
-    left_out = [label for label, run in in_order(runs) if run not in drawn_runs]
+    turn = list(dict.fromkeys(point["curve"] for point in points.values()))
+    rows = sorted(points.values(), key=lambda point: (turn.index(point["curve"]), point["place"]))
+    left_out = [label for label, run in in_order(runs) if run.run_id not in points]
     notes = [f"Not drawn, for lack of a value: {some(left_out)}."] if left_out else []
     if along and words.x != "strategy":  # whose choices go without saying
         what = "Points of a curve" if words.x in DRAWN else "Along the axis also"
         notes.append(f"{what} differ in: {', '.join(along)}.")
-    frame = pd.DataFrame([points[i] for i in order])
-    return Chart(title, words, x, frame, tuple(drawn_runs[i] for i in order), tuple(notes))
+    by_id = {run.run_id: run for run in runs}
+    return Chart(title, words, x, pd.DataFrame(rows), tuple(by_id[row["run_id"]] for row in rows), tuple(notes))
 
 
 def _point(cell: _Cell, text: str, place: float, words: Words, more: Sequence[str]) -> dict[str, Any]:
@@ -147,8 +155,8 @@ def _point(cell: _Cell, text: str, place: float, words: Words, more: Sequence[st
         return " ".join(f"{key}={cell.fact.get(key, UNSET)}" for key in keys)
 
     first, *others = words.curve
-    name = " ".join(word for word in (cell.fact.get(first, UNSET), said([*others, *more])) if word)
-    point: dict[str, Any] = {"row": said(words.row), "column": said(words.column), "curve": name}
+    curve = f"{cell.fact.get(first, UNSET)} {said([*others, *more])}".rstrip()
+    point: dict[str, Any] = {"row": said(words.row), "column": said(words.column), "curve": curve}
     point |= {"x": text, "place": place}
     spreads = [(name, cell.measured[name]) for name in words.y]
     for name, spread in spreads:

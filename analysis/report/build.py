@@ -45,18 +45,18 @@ class Report:
     text: str
 
 
-def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = None) -> Report:
+def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = None, typed: bool = True) -> Report:
     """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
 
-    ``width`` is that of the table as text, in characters. ``figure`` says what to draw (see ``grammar.words``);
-    without it the latest run's configuration does, and a line says why if that cannot be drawn.
+    ``width`` is that of the table as text, in characters. ``figure`` says what to draw (see ``grammar.words``),
+    else the latest run's configuration. If it cannot be drawn a line says why, unless a person has ``typed`` it.
 
     The records are only read. Every file is written whole or not at all. Of a figure of the paper, all workloads
     are drawn together as in the paper, with verdicts on its claims. One that is not made of runs has no report.
 
     Raises:
         ResultsError: no run in the folder ended well.
-        ConfigError: ``figure`` cannot be drawn; nothing is written.
+        ConfigError: ``figure`` was ``typed`` and cannot be drawn; nothing is written.
     """
     paper = paper_section(folder)
     if paper and not paper.sources.made_of_runs:
@@ -68,7 +68,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     score_checks = checks.compare_scores(runs)
     problems = found.left_out
     gallery = figures.Gallery(folder / "figures")
-    drawn, not_drawn = _asked(gallery, runs, figure)
+    drawn, not_drawn = _asked(gallery, runs, figure or {}, typed)
     if paper:
         gallery.files += paper.save(folder)
         drawn.insert(0, Plate.of(paper.picture, wide=True))
@@ -125,15 +125,15 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
 
 
 def _asked(
-    gallery: figures.Gallery, runs: Sequence[Run], figure: Mapping[str, Any] | None
+    gallery: figures.Gallery, runs: Sequence[Run], figure: Mapping[str, Any], typed: bool
 ) -> tuple[list[Plate], list[str]]:
     """The figure that was asked for here or by the configuration, or a line that says why the latter's is not."""
     said = max(runs, key=lambda run: run.started).config.get("figure")
     try:
-        words = Words.of({**(said if isinstance(said, Mapping) else {}), **(figure or {})})
+        words = Words.of({**(said if isinstance(said, Mapping) else {}), **figure})
         return (gallery.charts(runs, words) if words else []), []
     except ConfigError as error:
-        if figure:
+        if figure and typed:
             raise
         return [], [printable(f"Not drawn: {error}")]
 
@@ -158,6 +158,7 @@ def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks
     return [
         "Scores: predictions compute none" if predicted else findings.score_line(score_checks),
         *checks.targets(runs),
+        *findings.code_lines(runs),
         *ties.lines(runs),
         *findings.excluded_lines(runs),
         *findings.cache_lines(runs, summary),

@@ -6,6 +6,7 @@ from alsatian.records import Run, Vertex
 from alsatian.records.trace import Trace
 from alsatian.units import count_text, seconds_text
 from analysis.comparing import winners
+from analysis.comparing.facts import code
 from analysis.comparing.labels import some
 from analysis.comparing.sweeps import Sweep
 from analysis.figures.timeline import SHORT_S
@@ -95,7 +96,7 @@ def _best(found: Chart, name: str) -> str:
         for _, there in own.groupby("place"):
             best = there[name].min() if less else there[name].max()
             winners.setdefault(some(list(there.loc[there[name] == best, "curve"])), []).append(there["x"].iloc[0])
-        where = [who + (f" at {some(at)}" if len(winners) > 1 else "") for who, at in winners.items()]
+        where = [who + (f" at {some(at)}" if len(winners) > 1 else " throughout") for who, at in winners.items()]
         told.append(": ".join(part for part in (f"{row} {column}".strip(), "; ".join(where)) if part))
     title = METRICS[name].title.removesuffix(" s")
     return f"{'Least' if less else 'Most'} {title}: {'. '.join(told)}." if found.x.ticks else ""
@@ -138,4 +139,6 @@ def _measured(runs: Sequence[Run]) -> str:
         for run in runs
     }
     regimes = storage_lines(runs)
-    return f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}."
+    versions = len({code(run) for run in runs})
+    mixed = f" Made by {versions} versions of the code." if versions > 1 else ""
+    return f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}.{mixed}"

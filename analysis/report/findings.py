@@ -9,6 +9,7 @@ from alsatian.units import count_text, factor_text, format_bytes, printable, sec
 from analysis.comparing import sweeps
 from analysis.comparing.checks import ScoreCheck
 from analysis.comparing.comparable import computed, reference, workload
+from analysis.comparing.facts import code
 from analysis.comparing.labels import grouped, in_order, some
 from analysis.comparing.measurements import wall
 
@@ -106,6 +107,12 @@ def score_line(checks: Sequence[ScoreCheck]) -> str:
         f"Scores: DIFFERENT in {len(wrong)} of {count_text(len(compared), 'pair')} of runs; first: {first.a} and "
         f"{first.b}, model {where.model} at {where.train_items} training items: {what}"
     )
+
+
+def code_lines(runs: Sequence[Run]) -> list[str]:
+    """Which runs were made by which code, if not all by the same."""
+    groups = grouped((code(run), label) for label, run in in_order(runs))
+    return [f"Code of {name}: {some(labels)}" for name, labels in groups.items()] if len(groups) > 1 else []
 
 
 def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:

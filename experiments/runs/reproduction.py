@@ -14,7 +14,7 @@ from experiments.configuration.composition import cells
 from experiments.runs.process import start
 
 # The setting that makes an experiment one of the paper's.
-FIGURE = "figure"
+FIGURE, NUMBER = "figure", "number"
 # What errors that are meant for people start with; see :mod:`experiments.cli`.
 _PREFIX = "alsatian: "
 # For a run to be recorded as interrupted.
@@ -71,7 +71,7 @@ def experiments(only: Sequence[str] | None, words: Sequence[str]) -> list[Experi
 def names() -> list[str]:
     """Of the paper's experiments, sorted; what plugins add is none."""
     own = {name: file for name, file in menu.choices("experiment").items() if not menu.origin(file)}
-    return [name for name, file in own.items() if FIGURE in menu.read(file)]
+    return [name for name, file in own.items() if NUMBER in (menu.read(file).get(FIGURE) or {})]
 
 
 def _experiment(name: str, words: Sequence[str]) -> Experiment:

@@ -16,11 +16,16 @@ from experiments.trackers.base import Tracker
 
 
 def show(
-    folder: Path, console: Console, tracker: Tracker | None = None, figure: Mapping[str, Any] | None = None
+    folder: Path,
+    console: Console,
+    tracker: Tracker | None = None,
+    figure: Mapping[str, Any] | None = None,
+    typed: bool = True,
 ) -> int:
     """Rebuild the report of ``folder``, print its table and tell ``tracker``; 1 if scores differ.
 
-    ``figure`` says what to draw instead of what the records say.
+    ``figure`` says what to draw instead of what the records say; only if that was ``typed`` it is an error that it
+    cannot be drawn.
 
     Raises:
         AlsatianError: there is no usable record, ``figure`` cannot be drawn, or the folder cannot be written; the
@@ -29,7 +34,7 @@ def show(
     try:
         with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
             remove_temporaries(folder / "figures")
-            built = build.build(folder, console.width, figure)
+            built = build.build(folder, console.width, figure, typed)
     except ResultsError as error:
         raise AlsatianError(str(error)) from None
     except OSError as error:

@@ -17,7 +17,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving
 from alsatian.searching.strategy import Strategy
-from experiments.configuration.composition import choices
+from experiments.configuration.menu import choices
 from experiments.configuration.setup import strategy_named
 from experiments.runs.repeat import kept
 from tests.searching.tiny_search import BASE, BATCH, FEW, Known, first, outcomes, search, slow_reads, troubles

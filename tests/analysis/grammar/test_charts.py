@@ -46,6 +46,17 @@ def test_a_point_is_a_run_with_median_and_range(runs):
     assert [run.run_id for run in one(runs).runs] == list(points["run_id"])
 
 
+def test_nothing_asked_for_is_no_ratio(load_runs, sweep_records):
+    made_up = sweep_records({"lru": BUDGETS})
+    for repeat in made_up[0]["repeats"]:
+        del repeat["counters"]["hits"], repeat["counters"]["misses"]
+    assert list(one(load_runs(*made_up), y=["wall_s", "hit_ratio"]).points["hit_ratio"].isna()) == [
+        True,
+        False,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     ("axis", "words"),
     [
@@ -134,6 +145,15 @@ def test_models_are_drawn_apart_unless_words_tell_them_apart(load_runs, sweep_re
     }
     assert one(runs, column="model_set").values("column") == ["model_set=vit", "model_set=cnn"]
     assert one(runs, curve="model_set").values("curve") == ["vit", "cnn"]
+
+
+def test_models_whose_runs_make_no_curve_keep_no_others_from_being_drawn(load_runs, sweep_records):
+    alone = with_models(sweep_records({"fifo": {"2%": 1}}), "vit", "v")
+    chart = one(load_runs(*with_models(sweep_records({"lru": BUDGETS}), "cnn", "c"), *alone))
+    assert chart.values("curve") == ["lru"]
+    assert chart.notes[0].startswith(
+        "Not drawn: figure.x=cache.budget: needs two values at least, there is 2% (vit on"
+    )
 
 
 def test_runs_without_a_value_are_left_out_and_named(load_runs, sweep_records, record):

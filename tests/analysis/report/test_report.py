@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from alsatian.errors import ConfigError
 from alsatian.records import ResultsError
 from analysis.report import build
 
@@ -230,3 +231,27 @@ def test_it_needs_neither_torch_nor_the_harness(tmp_path, record, write):
     loaded = set(json.loads(done.stdout))
     assert "analysis" in loaded
     assert not {"torch", "baselines", "experiments", "hydra"} & loaded
+
+
+def test_a_figure_of_the_configuration_that_cannot_be_drawn_is_a_line(tmp_path, write, record):
+    write(tmp_path, record("base"), record(config__figure={"x": "batch_size"}, started="2026-02-02T00:00:00+00:00"))
+    said = "Not drawn: figure.x=batch_size: needs two values at least, there is 64; what differs is "
+    assert said in build.build(tmp_path).text
+    assert said not in build.build(tmp_path, figure={"x": "strategy"}, typed=False).text
+    assert (tmp_path / "figures" / "sweep.csv").is_file()
+    with pytest.raises(ConfigError, match="needs two values"):
+        build.build(tmp_path, figure={"x": "seed"})
+
+
+def test_runs_of_several_versions_of_the_code_are_told_apart(tmp_path, write, record):
+    dirty = {"version": "0.1.0", "commit": "def456", "dirty": True}
+    write(tmp_path, record("base"), record("shift"), record(environment__code=dirty))
+    text = build.build(tmp_path).text
+    assert "Code of abc123: base, shift\nCode of def456 with changes: alsatian" in text
+
+
+def test_other_conditions_have_a_table_of_their_own_named_by_what_differs(tmp_path, write, record):
+    write(tmp_path, record("base"), record("shift"), record(config__batch_size=32))
+    text = build.build(tmp_path).text
+    assert "digits_finetunes on digits · batch_size=64\n" in text
+    assert "digits_finetunes on digits · batch_size=32\n" in text

@@ -18,7 +18,8 @@ from experiments.checking.models import Family
 from experiments.checking.parts import KEEPS_K, PERMUTATION, SHRINKS
 from experiments.checking.subjects import suites
 from experiments.checking.suite import SAME, Judgement, judge
-from experiments.configuration.composition import cells, choices
+from experiments.configuration.composition import cells
+from experiments.configuration.menu import choices
 
 Families = Callable[[bool], Family]
 SMALL = (FEW[0], FEW[2])

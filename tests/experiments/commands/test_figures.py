@@ -1,0 +1,54 @@
+"""``alsatian figures`` with words about what is drawn."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.cli import main
+from tests.analysis.conftest import EXECUTIONS, made_up_sweep, write_records
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lines = {name: EXECUTIONS[name] for name in ("lru", "planned")}
+    return write_records(
+        tmp_path / "made_up", *made_up_sweep(lines, config__figure={"x": "cache.budget", "y": "hits"})
+    )
+
+
+def drawn(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "figures" / "sweep.csv", keep_default_na=False)
+
+
+def test_words_replace_those_of_the_experiment_key_by_key(folder: Path) -> None:
+    assert main(["figures", str(folder)]) == 0
+    assert {"hits", "hits_min", "hits_max"} < set(drawn(folder))
+    words = ["figure.y=[wall_s,bytes_read]", "figure.where.strategy=lru", "figure.where.cache.budget=[2%,10%]"]
+    assert main(["figures", str(folder), *words]) == 0
+    found = drawn(folder)
+    assert {"wall_s", "bytes_read"} < set(found)
+    assert list(zip(found["curve"], found["x"], strict=True)) == [("lru", "2%"), ("lru", "10%")]
+    assert main(["figures", str(folder), "figure.where={strategy:[planned]}"]) == 0
+    assert set(drawn(folder)["curve"]) == {"planned"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["figure.x=cache.budge"], "figure.x=cache.budge: no run has such a column; did you mean 'cache.budget'?"),
+        (["figure.colum=seed"], "figure.colum: there is no such key; did you mean 'column'?"),
+        (["seed=3"], "'seed=3': runs have been made; only what is drawn can be set, as in figure.x=seed"),
+        (["figure=3"], "'figure=3': runs have been made"),
+        (["figure.x=seed", "figure.x=order"], "figure.x: is set twice in one line; write it once"),
+        (["figure.x"], "cannot read 'figure.x'"),
+    ],
+)
+def test_bad_words_are_one_line_and_nothing_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert main(["figures", str(folder), *words]) == 1
+    error = capsys.readouterr().err
+    assert " ".join(error.split()).startswith(f"alsatian: {said}")
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == [p for p in before if p.is_file()]
