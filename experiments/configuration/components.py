@@ -75,7 +75,7 @@ def _made(config: DictConfig, parts: Mapping[str, Any]) -> Any:
             raise
         cause = error.__cause__ or error
         reason = first_line(cause) if expected else said(cause)
-        raise ConfigError(f"{config.get('_target_')}: {place(cause)}{reason}") from error
+        raise ConfigError(f"{config.get('_target_')}: {place(cause)}{reason}") from cause
 
 
 def located(target: str) -> Any:
@@ -91,7 +91,7 @@ def located(target: str) -> Any:
         cause = error.value or error
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
-        raise ConfigError(f"{written}: {place(cause)}{said(cause)}") from error
+        raise ConfigError(f"{written}: {place(cause)}{said(cause)}") from cause
     if found is None:
         raise ConfigError(f"{written}: {_missing(target)}")
     if not callable(found):
