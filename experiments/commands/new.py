@@ -20,8 +20,8 @@ KINDS = {
     "proxy": "proxy",
     "dataset": "dataset",
 }
-# Kinds that the command for checks judges; the tests of others search once.
-_CHECKED: tuple[str, ...] = ()
+# Kinds that ``alsatian check`` does not judge; their tests search once.
+_UNCHECKED = ("dataset",)
 _SKELETONS = Path(__file__).parents[1] / "skeletons"
 
 
@@ -41,7 +41,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     kind, name, folder = options.kind, options.name, options.folder
     _check_name(kind, name, folder)
     group = KINDS[kind]
-    command, more = ("check", "") if kind in _CHECKED else ("run", ', "scale=ci"')
+    command, more = ("run", ', "scale=ci"') if kind in _UNCHECKED else ("check", "")
     words = {"name": name, "title": _title(name), "group": group, "command": command, "more": more}
     files = {
         folder / f"{name}.py": f"{kind}.py.txt",
@@ -54,7 +54,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     for path, skeleton in files.items():
         write_text(path, Template((_SKELETONS / skeleton).read_text("utf-8")).substitute(words))
         console.print(f"written: {path}")
-    console.print(f"next: alsatian run {shlex.quote(f'plugins={folder}')} {group}={name}")
+    console.print(f"next: alsatian {command} {shlex.quote(f'plugins={folder}')} {group}={name}")
     return 0
 
 

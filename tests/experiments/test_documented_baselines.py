@@ -51,7 +51,7 @@ def test_the_page_can_be_followed_in_an_empty_folder(
 
     names = ("shortlist", "longest_first", "by_number")
     assert written == [file for name in names for file in (f"{name}.py", f"conf/strategy/{name}.yaml")]
-    assert {"new", "list", "run", "explain"} <= set(done)
+    assert {"new", "check", "list", "run", "explain"} <= set(done)
     records = [json.loads(path.read_text()) for path in Path("results").rglob("run.json")]
     assert {record["config"]["strategy"]["name"] for record in records} == {"mine", "base", *names}
     known: dict[tuple[int, int, str], tuple[float, str]] = {}
