@@ -23,7 +23,8 @@ def test_what_is_written_passes_the_test_that_comes_with_it(
     name, group = f"my_{kind}", KINDS[kind]
     assert main(["new", kind, name, "--in", "own"]) == 0
     shown = capsys.readouterr().out
-    assert f"next: alsatian run plugins=own {group}={name}\n" in shown
+    command = "run" if kind == "dataset" else "check"
+    assert f"next: alsatian {command} plugins=own {group}={name}\n" in shown
     paths = re.findall(r"^written: (.*)$", shown, re.MULTILINE)
     assert paths == [f"own/{name}.py", f"own/conf/{group}/{name}.yaml", f"own/test_{name}.py"]
     assert main(["list", "plugins=own"]) == 0
