@@ -20,7 +20,12 @@ EXPERIMENTS = {**{f"fig{number}": number.lstrip("0") for number in (*SEARCHES, "
 
 def place(cell: Cell) -> tuple[Any, ...]:
     written = cell.config.paper
-    return written.workload, written["items"], written.distribution, cell.config.strategy.name
+    return (
+        written.workload,
+        written["items"],
+        written.distribution,
+        cell.config.strategy.name.removesuffix("_published"),
+    )
 
 
 @pytest.fixture(scope="session")
