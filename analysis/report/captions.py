@@ -65,7 +65,7 @@ def timeline(trace: Trace, run: Run) -> str:
 def chart(found: Chart) -> str:
     """For the curves that words ask for: what the words say of them, then where each is the best."""
     words, joined = found.words, found.x.joined
-    told = winners.told(found.runs) if words.x == "cache.budget" and "wall_s" in words.y else []
+    told = [] if words.caption or words.x != "cache.budget" or "wall_s" not in words.y else winners.told(found.runs)
     claim = (
         words.caption
         or " ".join(told)

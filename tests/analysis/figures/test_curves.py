@@ -208,5 +208,8 @@ def test_the_caption_says_where_each_is_the_best(chart):
     assert "plans count those of intermediates too" in told
     assert told.endswith("4 models of digits_finetunes, 1,200 items of digits; 200 MB/s, cold page cache.")
     assert "Least wall time: planned throughout. " in captions.chart(
-        chart(where={"strategy": ["none", "planned"]}, y="wall_s")
+        chart(where={"strategy": ["none", "planned"]}, y="wall_s", caption="Look.")
     )
+    by_itself = captions.chart(chart(where={"strategy": ["none", "planned"]}, y="wall_s"))
+    assert by_itself.startswith("Claim to look for: planned is the fastest in ")
+    assert "Least wall time" not in by_itself

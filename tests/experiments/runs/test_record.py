@@ -54,8 +54,8 @@ def test_records_fit_their_schema(path: Path, alsatian: Alsatian, capsys: pytest
         ({"storage": {"bandwidth": 0, "cold": True}}, "storage.bandwidth: input should be greater than 0, not 0"),
         ({"environment": {}}, "environment.code is missing"),
         (
-            {"rounds": [{"train_items": 0, "chunks": 1, "scores": {}, "fingerprints": {}, "failed": {}}]},
-            "train_items: input should be greater than or equal to 1",
+            {"rounds": [{"train_items": -1, "chunks": 1, "scores": {}, "fingerprints": {}, "failed": {}}]},
+            "train_items: input should be greater than or equal to 0",
         ),
     ],
 )
