@@ -36,11 +36,11 @@ def conditions(run: Run) -> str:
     config = named(run.config)
     return _digest(
         workload(run),
-        computed(run),
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         machine(run),
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
+        *([] if computed(run) else ["nothing computed"]),
     )
 
 
