@@ -69,8 +69,8 @@ def _classifiers(candidates: pd.DataFrame, without: Mapping[str, str]) -> list[s
     known = candidates.dropna(subset="source_classes").groupby("target", sort=False)["source_classes"]
     kept = [f"{target} ({own.min():.0f} to {own.max():.0f} classes)" for target, own in known]
     about = (
-        "`leep` and `nce` are given the classifier of the task that a candidate was trained on, which its features "
-        f"fit: of {', '.join(kept)}."
+        "`leep` and `nce` are given the classifier that a candidate was trained with, on a task of its own: for "
+        f"the candidates of {', '.join(kept)}."
     )
     missing = [f"Without proxies that need a classifier: {target}. {why}." for target, why in without.items()]
     return [about, *missing] if kept else missing

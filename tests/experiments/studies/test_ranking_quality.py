@@ -269,7 +269,7 @@ def test_the_page_shows_medians_with_their_range() -> None:
     assert "2 candidates of 1.0 or 2.0 million parameters; 10 classes, 80 training items and 320 test" in text
     assert "differ by 2.0 points (median)" in text
     text = "".join(page(frames(rankings, (4, 7)), {"digits": TUNING}, {}).blocks)
-    assert "its features fit: of digits (4 to 7 classes)." in text
+    assert "on a task of its own: for the candidates of digits (4 to 7 classes)." in text
     assert "Without proxies" not in text
     assert made.data is not None
     assert list(made.data["kind"].value_counts().sort_index()) == [2, 3, 6]
@@ -338,7 +338,7 @@ def test_a_page_is_written_and_fine_tunes_are_kept(
     assert len(made_up) == 2 * 4
     text = written("ranking_quality.md")
     assert "4 candidates of 0.0 million parameters; 10 classes, 45 training items and 105 test items." in text
-    assert "its features fit: of digits (" in text
+    assert "on a task of its own: for the candidates of digits (" in text
     frame = pd.read_csv(tmp_path / "pages" / "ranking_quality.csv")
     assert dict(frame["kind"].value_counts()) == {
         "candidates": 4,
