@@ -8,7 +8,7 @@ import pandas as pd
 
 from alsatian.errors import ConfigError, nearest
 from alsatian.records import Run
-from analysis.comparing.comparable import workload
+from analysis.comparing.comparable import computed, workload
 from analysis.comparing.facts import HIDDEN, UNSET, Facts, distinguishing, division, facts, follows, ordered, titles
 from analysis.comparing.labels import in_order, some, value_rank
 from analysis.comparing.measurements import DRAWN, Spread, drawn
@@ -135,7 +135,7 @@ def _chart(cells: Sequence[_Cell], words: Words, title: str) -> Chart:
     points = {
         cell.run.run_id: _point(cell, text, place, words, more)
         for cell, text, place in zip(cells, x.texts, x.places, strict=True)
-        if place is not None and any(cell.measured[name].count for name in words.y)
+        if place is not None and computed(cell.run) and any(cell.measured[name].count for name in words.y)
     }
     if not points:
         raise ConfigError(f"figure.y={','.join(words.y)}: was measured in no run")

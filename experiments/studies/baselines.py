@@ -7,6 +7,7 @@ cell and what decides it, whether ``auto`` is ever slower than the best other, a
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -17,8 +18,14 @@ from analysis.comparing.checks import compare_scores
 from analysis.comparing.comparable import computed
 from analysis.comparing.measurements import measured
 from analysis.comparing.sweeps import cache_budget
+from analysis.figures import curves, style
+from analysis.grammar.charts import charts
+from analysis.grammar.words import Words
 from analysis.report.findings import score_line
 from experiments.studies.study import Page, Say, spread, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN = ("block_executions", "bytes_read")
 
@@ -28,11 +35,13 @@ def page(runs: Sequence[Run]) -> Page:
     found = winners.cells(runs)
     checks = compare_scores(runs)
     walls = pd.DataFrame([_row(run) for run in runs])
+    drawn = _figure(runs)
     blocks = [
         f"{len(runs)} runs of `{runs[0].command}`. A *cell* is one model set at one budget of the cache of "
         "intermediates, a share of what the first round could use again. Times are seconds, medians with their "
         f"range; all that are within {winners.CLOSE - 1:.0%} of the fastest count as fastest.",
         "\n".join(f"- {line}" for line in (*winners.told(runs), f"{score_line(checks)}.", *_controls(runs))),
+        *(["![Wall time over the cache budget, a panel a model set](baselines.png)"] if drawn else []),
         "## Who wins, and why",
         table([_cell(cell) for cell in found]),
     ]
@@ -41,7 +50,18 @@ def page(runs: Sequence[Run]) -> Page:
         times = times.reindex(own["strategy"].unique())[own["budget"].unique()].reset_index()
         blocks += [f"## {models}", table(times.rename(columns={"strategy": "seconds at a budget of"}))]
     good = not any(check.mismatches for check in checks)
-    return Page("A field of baselines", blocks, walls.drop(columns="time"), good=good)
+    return Page("A field of baselines", blocks, walls.drop(columns="time"), drawn, good=good)
+
+
+def _figure(runs: Sequence[Run]) -> "Figure | None":
+    """What the experiment's own words ask for; None if it has none, as where only some cells were run."""
+    written = runs[0].config.get("figure")
+    words = Words.of(written) if isinstance(written, dict) else None
+    if words is None:
+        return None
+    found = charts(runs, words)
+    with style.drawing():
+        return curves.curves(found[0], "", "").draw("", "") if len(found) == 1 else None
 
 
 def _row(run: Run) -> dict[str, object]:
