@@ -2,8 +2,8 @@
 
 Fine-tunes every candidate of three model sets on a target of its own, then asks every proxy for its ranking on
 splits of the training items alone, and every schedule for its winner. Regret is what the choice loses against the
-best candidate, on test items that no proxy has seen. Fine-tunes are kept, and an interrupted study goes on (half an
-hour in all).
+best candidate, on test items that no proxy has seen. Fine-tunes are kept, and an interrupted study goes on (three
+quarters of an hour in all).
 """
 
 import argparse
