@@ -103,9 +103,10 @@ class SearchSuite:
     def _of_result(
         self, case: Case, models: ModelSet, data: Dataset, result: SearchResult, log: Log
     ) -> dict[str, str | None]:
-        truth = self._truth(case, models, data)
+        truth = self._truth(case, models, data) if self.strategy.computes else {}
         scores, features = None, None
-        for number, finished in enumerate(result.rounds, start=1):
+        # Of a strategy that computes nothing there is nothing to compare with base.
+        for number, finished in enumerate(result.rounds if self.strategy.computes else (), start=1):
             for model, score in finished.scores.items():
                 right, digest = truth[model, finished.train_items]
                 where = f"round {number}: model '{model}' on {finished.train_items} items"
@@ -117,10 +118,10 @@ class SearchSuite:
         needed = sum(len(finished.scores) for finished in result.rounds)
         short = f"models had to be planned for again, since they were left without score: {again - needed}"
         over = exceeded(result.resolved, result.measurement.peaks)
+        compared = {SCORES: scores, FEATURES: features} if self.strategy.computes else {}
         return {
+            **compared,
             SCORED: short if again > needed else None,
-            SCORES: scores,
-            FEATURES: features,
             BUDGETS: over[0] if over else None,
             SAME: self._again(models, data, case, result, log),
             PREDICTED: self._predicted(models, data, case, result),

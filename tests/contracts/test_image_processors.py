@@ -16,8 +16,9 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.fingerprint import sealed
+from alsatian.models.reading import saved_models
 from alsatian.models.reading.inputs.images import READING_VERSION, image_of
-from alsatian.models.sets import ingest, saved_models
+from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
 from tests.models.reading.checkpoint_files import features, save_vit, vit
 from tests.stores import add_model

@@ -102,7 +102,7 @@ def test_shares_up_to_everything(size: str, share: float) -> None:
 BAD_LINES: dict[str, tuple[list[str], str]] = {
     "a command": (["rnu"], "alsatian: 'rnu': there is no such command; did you mean 'run'?"),
     "a command before settings": (["simulat", "seed=1"], "did you mean 'simulate'?"),
-    "nothing like a command": (["xyzzy"], "'xyzzy': there is no such command; valid are: compare, coverage"),
+    "nothing like a command": (["xyzzy"], "'xyzzy': there is no such command; valid are: check, compare"),
     "no command": ([], "the following arguments are required: COMMAND"),
     "a setting as a command": (["seed=1"], "there is no such command; did you mean 'alsatian run seed=1'?"),
     "an experiment as a command": (["quickstart"], "did you mean 'alsatian run experiment=quickstart'?"),

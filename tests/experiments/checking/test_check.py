@@ -56,7 +56,11 @@ def every(group: str) -> list[str]:
 def test_every_strategy_passes(families: Families, word: str) -> None:
     (found,) = judged(families, word)
     assert not failing(found)
-    assert [one.cases for one in found] == [len(FEW)] * len(searches.PROPERTIES)
+    # A control makes no plans and has no scores of the proxy.
+    without = {searches.PLANS, searches.SCORES, searches.FEATURES} if word == "strategy=size_order" else set()
+    assert {one.name: one.cases for one in found} == {
+        name: 0 if name in without else len(FEW) for name in searches.PROPERTIES
+    }
 
 
 @pytest.mark.parametrize("word", [*every("order"), *every("schedule"), *every("cache")])
@@ -75,8 +79,8 @@ def test_every_proxy_passes(families: Families, word: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("word", every("strategy"))
-def test_every_strategy_passes_all_cases(families: Families, word: str) -> None:
+@pytest.mark.parametrize("word", ["strategy=alsatian", "strategy=auto"])
+def test_a_strategy_passes_all_cases(families: Families, word: str) -> None:
     (found,) = judged(families, word, cases=CASES)
     assert not failing(found)
 
@@ -180,5 +184,5 @@ def test_several_at_once_and_tracebacks(mine: Path) -> None:
 
 def test_what_there_is_not_is_one_line(families: Families, mine: Path) -> None:
     words = ("proxy=nce", "proxy._target_=mine.Nobody")
-    with pytest.raises(ConfigError, match=r"^mine.Nobody: Error loading 'mine.Nobody': .*Error"):
+    with pytest.raises(ConfigError, match=r"^_target_=mine.Nobody: .*mine.py has no 'Nobody'"):
         list(suites(cells(words), words, families))
