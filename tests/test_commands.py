@@ -20,7 +20,9 @@ from typing import Any, NoReturn
 import hydra
 import pytest
 
+from analysis.grammar.words import Words
 from experiments import cli
+from experiments.commands import figures
 from experiments.configuration import composition, setup
 from experiments.runs import reproduction
 
@@ -94,6 +96,9 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
 
     def parse_args(parser: argparse.ArgumentParser, *arguments: Any) -> argparse.Namespace:
         options = parse(parser, *arguments)
+        if getattr(options, "command", "") == "figures":
+            Words.of(figures._figure(options.words))
+            raise Parsed
         if parser.prog == "alsatian" and (hasattr(options, "overrides") or getattr(options, "words", ())):
             return options  # Hydra's words, or those of a study, are read further on
         checked(cells(tuple(getattr(options, "overrides", ()))))

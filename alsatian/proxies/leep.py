@@ -19,7 +19,8 @@ def leep(probabilities: np.ndarray, places: np.ndarray) -> float:
     joint = np.stack([probabilities[places == place].sum(axis=0) for place in range(places.max() + 1)])
     given = joint / np.maximum(joint.sum(axis=0), _TINY)
     expected = (probabilities * given[places]).sum(axis=1)
-    return float(np.log(np.maximum(expected, _TINY)).mean())
+    # Rounding may add up to more than one, and the smallest number stands for none.
+    return float(np.log(np.clip(expected, _TINY, 1.0)).mean())
 
 
 def _probabilities(proxy: str, features: torch.Tensor, head: Head | None) -> np.ndarray:

@@ -110,7 +110,7 @@ def test_a_wrong_field_is_named(tmp_path, record, write, key, value, said):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("wall_s", 0, "repeats[0].wall_s: input should be greater than 0, not 0"),
+        ("wall_s", -1, "repeats[0].wall_s: input should be greater than or equal to 0, not -1"),
         pytest.param("wall_s", 10**400, "repeats[0].wall_s: input should be a valid number", id="huge"),
         ("wall_s", True, "repeats[0].wall_s: input should be a valid number"),
         ("valid", False, "a repeat is not valid although the status is ok"),
