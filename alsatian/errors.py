@@ -90,10 +90,15 @@ def installed(file: str) -> bool:
     return file.startswith((*_INSTALLED, "<"))
 
 
-def place(file: str, line: int | None) -> str:
-    """A line of code, by the shorter way to its file: from the current folder if it lies below."""
-    near = os.path.relpath(file)
-    return f"{file if near.startswith(os.pardir) else near}:{line}"
+def place(file: str | Path, line: int | None) -> str:
+    """A line of code."""
+    return f"{near(file)}:{line}"
+
+
+def near(file: str | Path) -> str:
+    """The shorter way to ``file``: from the current folder if it lies below."""
+    way = os.path.relpath(file)
+    return str(file) if way.startswith(os.pardir) else way
 
 
 # More names than this are no help in one line.

@@ -52,10 +52,12 @@ def compare_scores(runs: Sequence[Run]) -> list[ScoreCheck]:
     Scores are compared with ``==`` over rounds with equal training items, features by their digests where
     both runs recorded them. Pairs without a shared score are listed too, with ``shared=0``.
     """
+    # Scores of predictions nobody computed.
+    computed = [(label, run, arithmetic(run)) for label, run in in_order(runs) if not run.prediction]
     return [
         compare_two(label_a, a, label_b, b)
-        for (label_a, a), (label_b, b) in combinations(in_order(runs), 2)
-        if arithmetic(a) == arithmetic(b) and not (a.prediction or b.prediction)  # whose scores nobody computed
+        for (label_a, a, how_a), (label_b, b, how_b) in combinations(computed, 2)
+        if how_a == how_b
     ]
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from alsatian.records import Run
 from alsatian.records.settings import compact
-from analysis.comparing.comparable import machine, settings
+from analysis.comparing.comparable import computed, machine, settings
 
 UNSET = "unset"
 # Facts that no setting says. Each is named only where no setting tells the runs apart.
-HIDDEN = ("models", "data", "machine", "source")
+HIDDEN = ("models", "data", "machine", "source", "computed")
 Facts = Mapping[str, str]
 # What a strategy chooses, which sets no group of comparable runs apart.
 CHOSEN = ("strategy", "schedule", "sharing", "order", "cache")
@@ -37,7 +37,8 @@ def facts(runs: Sequence[Run]) -> list[dict[str, str]]:
     for place, run in enumerate(runs):
         parts = {group: typed.get((group, compact(_part(run, group)))) for group in run.config}
         where = "_".join(str(value) for value in machine(run) if value is not None).replace(" ", "_")
-        hidden = dict(zip(HIDDEN, (models[place], data[place], where, sources[place]), strict=True))
+        extent = "features" if computed(run) else "nothing"
+        hidden = dict(zip(HIDDEN, (models[place], data[place], where, sources[place], extent), strict=True))
         found.append(settings(run) | {key: word for key, word in parts.items() if word is not None} | hidden)
     return found
 

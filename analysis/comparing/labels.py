@@ -35,10 +35,12 @@ def in_order(runs: Sequence[Run]) -> list[tuple[str, Run]]:
 def comparable_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """``runs`` of which each may be compared with the others of its group, by the group's title.
 
-    Runs of one strategy alone stay together, whatever their conditions: their labels say how they differ.
+    Runs of one strategy alone stay together, whatever their conditions: their labels say how they differ. Groups
+    and titles are the same in whatever order ``runs`` are given.
     """
     found: dict[str, list[Run]] = {}
-    for models, own in grouped((workload(run), run) for run in runs).items():
+    by_start = sorted(runs, key=lambda run: (run.started, run.run_id))
+    for models, own in grouped((workload(run), run) for run in by_start).items():
         alone = len({run.strategy for run in own}) == 1
         found |= grouped((models if alone else f"{models} {conditions(run)}", run) for run in own)
     names = titles(found)

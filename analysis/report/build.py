@@ -63,9 +63,9 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         return _without_runs(folder, paper)
     found = reading.load(folder)
     runs = [run for _, run in labels.in_order(found.runs)]
-    summary = experiment.summary(runs)
-    tables = experiment.tables(summary)
     score_checks = checks.compare_scores(runs)
+    summary = experiment.summary(runs, score_checks)
+    tables = experiment.tables(summary)
     problems = found.left_out
     gallery = figures.Gallery(folder / "figures")
     drawn, not_drawn = _asked(gallery, runs, figure or {}, typed)

@@ -11,6 +11,7 @@ from alsatian.records import FieldError, Run, Vertex
 from alsatian.records.trace import load_trace
 from alsatian.units import printable
 from analysis.comparing import sweeps
+from analysis.comparing.comparable import computed
 from analysis.comparing.labels import comparable_groups, in_order, some
 from analysis.figures import bars, curves, task_tree, timeline
 from analysis.figures.picture import Picture
@@ -63,10 +64,11 @@ class Gallery:
         A sweep over the cache budget is drawn as curves, unless it is ``drawn``, and as bars at one budget only.
         """
         table = summary.assign(run_id=[run.run_id for run in runs])
-        groups = comparable_groups(sorted(runs, key=lambda run: run.started))
+        groups = comparable_groups(runs)
         return [
             plate
             for i, (title, own) in enumerate(groups.items())
+            if any(map(computed, own))  # else there is nothing to see
             for plate in self._of_group(
                 own, table[table["group"] == title], title if len(groups) > 1 else _name(own), _number(i), drawn
             )

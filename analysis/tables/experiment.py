@@ -19,7 +19,7 @@ SHOWN = ("speedup", *(f"{part}_s" for part in PAPER_PARTS), "bytes_read", "block
 PREDICTED = ("cache_io_s", "other_s", "cache_peak_bytes", "block_peak_bytes")
 
 
-def summary(runs: Sequence[Run]) -> pd.DataFrame:
+def summary(runs: Sequence[Run], checks: Sequence[ScoreCheck] | None = None) -> pd.DataFrame:
     """One row for each finished run, in the order of ``labels.FIRST``, other strategies after by name.
 
     Columns: ``strategy`` (label), ``wall_s``, ``wall_min``, ``wall_max`` (median and spread over the
@@ -30,8 +30,10 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     (largest), ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
     ``dataset`` (names), ``workload`` and ``conditions`` (digests, see ``comparable``), the ``kind``, and the
     ``group`` of runs that it is compared with, by what sets it apart (see ``labels.comparable_groups``).
+
+    ``checks`` are those of ``runs``, if they are known.
     """
-    checks = compare_scores(runs)
+    checks = compare_scores(runs) if checks is None else checks
     labelled = in_order(runs)
     groups = comparable_groups([run for _, run in labelled])
     group = {run.run_id: title for title, own in groups.items() for run in own}

@@ -103,10 +103,23 @@ class SearchSuite:
     def _of_result(
         self, case: Case, models: ModelSet, data: Dataset, result: SearchResult, log: Log
     ) -> dict[str, str | None]:
-        truth = self._truth(case, models, data) if self.strategy.computes else {}
+        again = sum(len(asked) for number, _, asked, _ in log.plans)
+        needed = sum(len(finished.scores) for finished in result.rounds)
+        short = f"models had to be planned for again, since they were left without score: {again - needed}"
+        over = exceeded(result.resolved, result.measurement.peaks)
+        return {
+            **(self._compared(case, models, data, result) if self.strategy.computes else {}),
+            SCORED: short if again > needed else None,
+            BUDGETS: over[0] if over else None,
+            SAME: self._again(models, data, case, result, log),
+            PREDICTED: self._predicted(models, data, case, result),
+        }
+
+    def _compared(self, case: Case, models: ModelSet, data: Dataset, result: SearchResult) -> dict[str, str | None]:
+        """What differs from base."""
+        truth = self._truth(case, models, data)
         scores, features = None, None
-        # Of a strategy that computes nothing there is nothing to compare with base.
-        for number, finished in enumerate(result.rounds if self.strategy.computes else (), start=1):
+        for number, finished in enumerate(result.rounds, start=1):
             for model, score in finished.scores.items():
                 right, digest = truth[model, finished.train_items]
                 where = f"round {number}: model '{model}' on {finished.train_items} items"
@@ -114,18 +127,7 @@ class SearchSuite:
                     scores = scores or f"{where} has the score {score!r} where base has {right!r}"
                 if finished.fingerprints[model] != digest:
                     features = features or f"{where} has other features than with base"
-        again = sum(len(asked) for number, _, asked, _ in log.plans)
-        needed = sum(len(finished.scores) for finished in result.rounds)
-        short = f"models had to be planned for again, since they were left without score: {again - needed}"
-        over = exceeded(result.resolved, result.measurement.peaks)
-        compared = {SCORES: scores, FEATURES: features} if self.strategy.computes else {}
-        return {
-            **compared,
-            SCORED: short if again > needed else None,
-            BUDGETS: over[0] if over else None,
-            SAME: self._again(models, data, case, result, log),
-            PREDICTED: self._predicted(models, data, case, result),
-        }
+        return {SCORES: scores, FEATURES: features}
 
     def _truth(self, case: Case, models: ModelSet, data: Dataset) -> dict[tuple[str, int], tuple[float, str]]:
         """Score and digest of features with ``base``, by model and training items."""

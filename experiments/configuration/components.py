@@ -15,10 +15,8 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from alsatian.errors import AlsatianError, ConfigError, first_line, nearest
-from alsatian.errors import said as what
+from alsatian.errors import AlsatianError, ConfigError, first_line, near, nearest, place, said
 from experiments.configuration import menu
-from experiments.configuration.plugins import shown
 
 PACKAGE = "alsatian"
 
@@ -54,7 +52,7 @@ def build(config: DictConfig, kind: type | str | None = None, **parts: Any) -> A
         expected = f"an object with the method {kind}" if isinstance(kind, str) else f"a {kind.__name__}"
         target = str(config.get("_target_"))
         where = f"{next(_written(target), '')}_target_={target}"
-        raise ConfigError(f"{where}: {expected} is expected, not {what(made)}")
+        raise ConfigError(f"{where}: {expected} is expected, not {said(made)}")
     return made
 
 
@@ -74,8 +72,8 @@ def _made(config: DictConfig, parts: Mapping[str, Any]) -> Any:
         if own and not expected:
             raise
         cause = error.__cause__ or error
-        reason = first_line(cause) if expected else said(cause)
-        raise ConfigError(f"{config.get('_target_')}: {place(cause)}{reason}") from cause
+        reason = first_line(cause) if expected else _reason(cause)
+        raise ConfigError(f"{config.get('_target_')}: {_where(cause)}{reason}") from cause
 
 
 def located(target: str) -> Any:
@@ -91,11 +89,11 @@ def located(target: str) -> Any:
         cause = error.value or error
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
-        raise ConfigError(f"{written}: {place(cause)}{said(cause)}") from cause
+        raise ConfigError(f"{written}: {_where(cause)}{_reason(cause)}") from cause
     if found is None:
         raise ConfigError(f"{written}: {_missing(target)}")
     if not callable(found):
-        raise ConfigError(f"{written}: is {what(found)}; a class or a function is expected, as in mine.Mine")
+        raise ConfigError(f"{written}: is {said(found)}; a class or a function is expected, as in mine.Mine")
     return found
 
 
@@ -106,7 +104,7 @@ def _missing(target: str) -> str:
     if there is None:
         return f"there is no module '{module or name}'"
     names = [n for n, value in vars(there).items() if getattr(value, "__module__", None) == there.__name__]
-    return f"{shown(Path(str(inspect.getsourcefile(there))))} has no '{name}'; {nearest(name, names)}"
+    return f"{near(str(inspect.getsourcefile(there)))} has no '{name}'; {nearest(name, names)}"
 
 
 def _written(target: str) -> Iterator[str]:
@@ -115,10 +113,10 @@ def _written(target: str) -> Iterator[str]:
         for file in sorted(plugin.conf.rglob("*.yaml")):
             for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
                 if "_target_" in line and target in line:
-                    yield f"{shown(file)}:{number}: "
+                    yield f"{place(file, number)}: "
 
 
-def place(error: BaseException) -> str:
+def _where(error: BaseException) -> str:
     """Where in plugins ``error`` came up, file and line, as the beginning of a line; empty if it did elsewhere."""
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
@@ -126,11 +124,11 @@ def place(error: BaseException) -> str:
     folders = [plugin.folder for plugin in menu.plugins()]
     for file, line in reversed(frames):
         if any(Path(file).is_relative_to(folder) for folder in folders):
-            return f"{shown(Path(file))}:{line}: "
+            return f"{place(file, line)}: "
     return ""
 
 
-def said(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """What ``error`` says, with its kind."""
     return error.msg if isinstance(error, SyntaxError) else f"{type(error).__name__}: {first_line(error)}"
 

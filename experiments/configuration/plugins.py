@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from alsatian.errors import ConfigError, first_line, nearest
+from alsatian.errors import ConfigError, first_line, near, nearest
 from experiments.configuration import menu
 from experiments.configuration.menu import Plugin
 
@@ -125,7 +125,7 @@ def _check_menu(plugin: Plugin) -> None:
     from yaml import YAMLError
 
     for file in sorted(path for path in plugin.conf.rglob("*") if path.suffix in _SUFFIXES):
-        where, parts = shown(file), file.relative_to(plugin.conf).parts
+        where, parts = near(file), file.relative_to(plugin.conf).parts
         if len(parts) != 2 or file.suffix != ".yaml":
             raise ConfigError(f"{where}: is no choice; one lies in the folder of a group, as conf/order/mine.yaml")
         group, name = parts[0], file.stem
@@ -133,7 +133,7 @@ def _check_menu(plugin: Plugin) -> None:
             raise ConfigError(f"{where}: there is no group '{group}'; {nearest(group, menu.groups())}")
         if (there := menu.choices(group).get(name)) is not None:
             source = menu.origin(there)
-            place = "is one of the project's own choices" if source is None else f"lies in {shown(there)}, too"
+            place = "is one of the project's own choices" if source is None else f"lies in {near(there)}, too"
             raise ConfigError(f"{where}: {group}={name} {place}; choose another name")
         try:
             content = OmegaConf.load(file)
@@ -156,7 +156,7 @@ def _check_modules(plugin: Plugin) -> None:
         if not is_module or not path.stem.isidentifier() or path.stem in _NOT_OURS:
             continue
         if there := importable(path.stem, but=plugin.folder):
-            raise ConfigError(f"{shown(path)}: there is a module '{path.stem}' already ({there}); rename one")
+            raise ConfigError(f"{near(path)}: there is a module '{path.stem}' already ({there}); rename one")
 
 
 def importable(name: str, but: Path) -> str | None:
@@ -170,10 +170,4 @@ def importable(name: str, but: Path) -> str | None:
     places = [spec.origin, *(spec.submodule_search_locations or ())]
     if any(place and Path(place).is_relative_to(but) for place in places):
         return None
-    return "Python's own" if name in sys.stdlib_module_names else shown(Path(places[0] or places[1] or name))
-
-
-def shown(path: Path) -> str:
-    """``path`` as people would write it from the current folder."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return "Python's own" if name in sys.stdlib_module_names else near(Path(places[0] or places[1] or name))

@@ -159,6 +159,16 @@ def test_groups_are_called_by_what_sets_them_apart(load_runs, record):
     assert groups(*same, *unsaid) == {"digits_finetunes on digits (1)": 2, "digits_finetunes on digits (2)": 2}
 
 
+def test_groups_do_not_depend_on_the_order_of_runs(load_runs, record):
+    """Rows of a table find their figures by the title, also where only a number tells two groups apart."""
+    made = [record(name, run_id=f"{cold}{name}", storage__cold=cold)
+            for cold in (True, False) for name in ("base", "alsatian")]  # fmt: skip
+    runs = load_runs(*made)
+    groups, again = comparable_groups(runs), comparable_groups(runs[::-1])
+    assert len(groups) == 2
+    assert groups == again
+
+
 def test_one_strategy_under_many_conditions_makes_one_group(load_runs, record):
     runs = load_runs(*(record(run_id=f"r{size}", config__batch_size=size) for size in (8, 16, 32)))
     assert list(comparable_groups(runs)) == ["digits_finetunes on digits"]

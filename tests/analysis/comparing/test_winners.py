@@ -6,7 +6,7 @@ import pytest
 
 from analysis.comparing import sweeps, ties, winners
 from analysis.comparing.checks import compare_scores
-from analysis.report import findings
+from analysis.report import figures, findings
 from analysis.tables import experiment
 
 # Seconds of each strategy by model set and budget.
@@ -86,7 +86,7 @@ def test_one_strategy_is_no_field(field):
 def control(record):
     """A strategy whose scores take no data, in no time."""
     rounds = [{"train_items": 0, "chunks": 0, "scores": {"m0": 4e7, "m1": 4e7, "m2": 5e7, "m3": 2e7}}]
-    return record("size_order", (0.0,), rounds=rounds)
+    return record("size_order", (0.0, 0.0, 0.0), rounds=rounds)
 
 
 def test_what_computes_nothing_wins_nothing(load_runs, record, control):
@@ -102,6 +102,17 @@ def test_what_computes_nothing_has_no_speed_and_no_accuracy(load_runs, record, c
     assert not any("size_order" in line for line in ties.lines(runs))
     assert findings.headline(runs, compare_scores(runs)).startswith("alsatian ranks")
     assert findings.headline(load_runs(record("alsatian"), control), []).startswith("alsatian ranks")
+
+
+def test_what_computes_nothing_has_no_figures_and_a_table_that_says_so(load_runs, record, control, tmp_path):
+    runs = load_runs(record("base"), record("alsatian"), control)
+    summary = experiment.summary(runs)
+    assert set(summary["group"]) == {
+        "digits_finetunes on digits · computed=features", "digits_finetunes on digits · computed=nothing"
+    }  # fmt: skip
+    plates = figures.Gallery(tmp_path).comparisons(runs, summary, drawn=False)
+    assert len(plates) == 2
+    assert not any("size_order" in path.read_text() for path in tmp_path.glob("*.csv"))
 
 
 def test_what_computes_nothing_makes_no_line_of_a_sweep(load_runs, sweep_records):
