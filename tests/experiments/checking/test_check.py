@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -32,12 +32,12 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
 
 
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a module of baselines, which Python finds."""
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a module of baselines, which Python finds; nobody finds it afterwards."""
     shutil.copy(MODULE, tmp_path / "mine.py")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("mine", None)
 
 
 def judged(families: Families, *words: str, cases: tuple[Case, ...] = FEW) -> list[list[Judgement]]:
