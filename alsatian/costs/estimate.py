@@ -1,4 +1,4 @@
-"""The seconds of a plan in closed form, for comparing many. :mod:`alsatian.machines.timed` is exact and slower."""
+"""The seconds of a plan, for comparing many. :mod:`alsatian.machines.timed` is exact and slower."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,49 +69,77 @@ class Workload:
 def estimate(
     work: Workload,
     steps: Sequence[Sequence[int]],
-    chunks: int,
+    chunk_items: Sequence[int],
     block_budget: int | None,
     placed: Mapping[int, str],
     vertex_bytes: Sequence[int],
 ) -> float:
-    """Seconds of a plan in so many ``chunks``, with ``block_budget`` bytes for blocks on the device.
+    """Seconds of a plan whose chunks have so many items, with ``block_budget`` bytes for blocks on the device.
 
     ``steps``: the vertices that each step of a chunk computes, each behind its parent. ``placed``:
     tier, by name, of each stored vertex that is not in the fastest. ``vertex_bytes``: of each vertex, per item.
 
     Inference does not depend on chunks, since batches do not. Blocks are used in the same sequence in every chunk;
     if they do not all fit, what does not fit is read again each time (Belady on a cyclic sequence keeps the rest).
-    What is read beside the computing costs only what is longer, and the computing it disturbs. Scores are left out:
-    they are the same for every plan.
+    A step waits until its blocks are there, which are read in its order beside the computing of earlier steps, and
+    disturb it: reading that the first chunk is too short to hide is waited for, however long the others compute.
+    Scores are left out: they are the same for every plan.
     """
-    tree = work.tree
-    computing = uses_s = 0.0
-    largest = 0
+    tree, costs = work.tree, work.costs
+    computing, first_reads, all_reads = [], [], []
+    largest, seen = 0, set[int]()
     for step in steps:
+        source = tree.parent[step[0]]
+        seconds = 0.0 if source != NO_VERTEX else work.prepare_s[step[0]]
+        if source in placed:
+            seconds += costs.cache_s(placed[source], vertex_bytes[source] * work.items, False)
+        fresh = uses = 0.0
         nbytes = 0
         for vertex in step:
-            computing += work.compute_s[vertex]
-            uses_s += work.read_s[vertex]
+            seconds += work.compute_s[vertex]
+            if vertex in placed:
+                seconds += costs.cache_s(placed[vertex], vertex_bytes[vertex] * work.items, True)
+            uses += work.read_s[vertex]
+            fresh += 0.0 if vertex in seen else work.read_s[vertex]
+            seen.add(vertex)
             nbytes += work.block_bytes[vertex]
+        computing.append(seconds)
+        first_reads.append(fresh)
+        all_reads.append(uses)
         largest = max(largest, nbytes)
-        if tree.parent[step[0]] == NO_VERTEX:
-            computing += work.prepare_s[step[0]]
     distinct, distinct_s = sum(work.block_bytes), sum(work.read_s)
     budget = distinct if block_budget is None else block_budget
     short = max(0.0, 1 - budget / distinct) if distinct else 0.0
-    again = (chunks - 1) * distinct_s * short + chunks * (uses_s - distinct_s) * short
     # What the next round wants of these blocks and does not find.
     next_s = max(0.0, work.later - (1 - short)) * distinct_s
-    reading = distinct_s + again
-    steps_s = len(steps) * chunks * work.costs.hardware.step_s
-    moving = 0.0
-    for vertex, tier in placed.items():
-        nbytes = vertex_bytes[vertex] * work.items
-        readers = max(1, len(tree.children[vertex]))
-        moving += work.costs.cache_s(tier, nbytes, True) + readers * work.costs.cache_s(tier, nbytes, False)
-    computing += steps_s + moving
+    first = [fresh + short * (uses - fresh) for fresh, uses in zip(first_reads, all_reads, strict=True)]
+    again = [short * uses for uses in all_reads]
+    others, share = len(chunk_items) - 1, chunk_items[0] / max(1, work.items)
+    overhead = costs.hardware.step_s
     if budget < min(2 * largest, distinct):
-        return computing + reading + next_s
-    lost = work.costs.read_ahead_loss
-    beside = min(computing, reading)
-    return max(computing + beside * lost / (1 - lost), reading) + next_s
+        steps_s = len(steps) * len(chunk_items) * overhead
+        return sum(computing) + steps_s + sum(first) + others * sum(again) + next_s
+    lost = costs.read_ahead_loss
+    done, read = _overlapped(0.0, 0.0, [share * s + overhead for s in computing], first, lost)
+    if others:  # all alike: each takes as long as the first of them
+        share, read = (1 - share) / others, max(done, read)  # the room for reading is taken up to here
+        end, _ = _overlapped(done, read, [share * s + overhead for s in computing], again, lost)
+        done += others * (end - done)
+    return done + next_s
+
+
+def _overlapped(
+    now: float, read: float, computing: Sequence[float], reading: Sequence[float], lost: float
+) -> tuple[float, float]:
+    """When the steps of a chunk are computed and their blocks read, if both may begin ``now`` and at ``read``.
+
+    The reading thread does not stop, and each step waits for what is read for it. ``lost``: share of computing that
+    is lost as long as it reads.
+    """
+    end = read + sum(reading)
+    for seconds, needs in zip(computing, reading, strict=True):
+        read += needs
+        now = max(now, read)
+        beside = min(seconds, max(0.0, end - now) * (1 - lost))
+        now += seconds + beside * lost / (1 - lost)
+    return now, read

@@ -79,6 +79,9 @@ class Chooser:
         self._left = min(_MOST, max(_FEWEST, int(effort)))
         for arrangement in self._orders(best):
             best = min(best, self._best_division(arrangement), key=lambda c: c.seconds)
+        for chunks in (few for few in (1, 2) if few < best.chunks or best.chunks == 0):
+            if (fitting := self._fitting(best, chunks)) is not None:
+                best = min(best, self._best_division(fitting), key=lambda c: c.seconds)
         while self._left > 0:
             better = min((self._best_division(c) for c in self._moves(best)), key=lambda c: c.seconds, default=best)
             if better.seconds >= best.seconds * (1 - MARGIN / 10):
@@ -114,6 +117,35 @@ class Chooser:
             arrangement = arrange(order, self.shape)
             if arrangement.order != usual.arrangement.order:
                 yield replace(usual, name=order.name, arrangement=arrangement)
+
+    def _fitting(self, choice: Choice, chunks: int) -> Choice | None:
+        """``choice`` that holds less, so that so few ``chunks`` do; None if none was found.
+
+        Single moves rarely spare a whole chunk. Each here frees the most bytes of the largest content for a second
+        of computing.
+        """
+        budget = self.limits.cache[0]
+        largest = max(batch.items for batch in self.batches)
+        items = -(-self.work.items // chunks) + (largest if chunks > 1 else 0)
+
+        def size(steps: Sequence[InferenceStep]) -> tuple[int, float]:
+            need = max(content * items + passing * largest for content, passing in cache_needs(self.shape, steps))
+            return need, sum(self.work.compute_s[vertex] for step in steps for vertex in step.computed)
+
+        need, seconds = size(self._steps(choice))
+        while budget is not None and need > budget:
+            rates: list[tuple[float, int, float, Choice]] = []
+            for other in self._moves(choice):
+                if self._left <= 0:
+                    return None
+                self._left -= 1
+                less, more = size(self._steps(other))
+                if less < need:
+                    rates.append(((more - seconds) / (need - less), less, more, other))
+            if not rates:
+                return None
+            _, need, seconds, choice = min(rates, key=lambda rate: rate[0])
+        return choice
 
     def _moves(self, choice: Choice) -> Iterator[Choice]:
         """What could lower the largest content: each vertex that is held then fused, recomputed or spilled."""
@@ -196,7 +228,12 @@ class Chooser:
             )
             placed = {v: limits.tiers[tier] for v, tier in (placement[1] if placement else {}).items() if tier}
         seconds = estimate(
-            self.work, [step.computed for step in steps], len(chunks), limits.blocks, placed, self.shape.size
+            self.work,
+            [step.computed for step in steps],
+            [sum(batch.items for batch in chunk) for chunk in chunks],
+            limits.blocks,
+            placed,
+            self.shape.size,
         )
         return replace(choice, seconds=seconds, chunks=len(chunks))
 

@@ -1,7 +1,7 @@
 """Which runs may be compared with which: a factor between two set-ups says nothing about a strategy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alsatian.records import Run
@@ -76,16 +76,16 @@ def reference(run: Run, runs: Sequence[Run], strategy: str) -> Run | None:
 
 def in_common(run: Run, other: Run) -> int:
     """How many settings the two have in common."""
-    return len(settings(run).items() & settings(other).items())
+    return len(settings(run.config).items() & settings(other.config).items())
 
 
-def settings(run: Run) -> dict[str, str]:
-    """Dotted keys of the configuration and their values as a command line would say them.
+def settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """Dotted keys of a run's configuration and their values as a command line would say them.
 
     What has a name is known by it (``model_set=digits``), another component by its class (``order=dfs``); a cache
     policy stands under ``cache``.
     """
-    found = flat(decisive(run.config, NOT_MEASURED))
+    found = flat(decisive(config, NOT_MEASURED))
     if "cache.policy" in found:
         found["cache"] = found.pop("cache.policy")
     for key in [key for key in found if key.count(".") == 1 and key.endswith(".name")]:

@@ -163,7 +163,7 @@ def _facts(run: Run) -> dict[str, str]:
         "Python": machine.python,
         "torch": machine.libraries.get("torch"),
     }
-    return settings(run) | {name: str(value) for name, value in facts.items() if value is not None}
+    return settings(run.config) | {name: str(value) for name, value in facts.items() if value is not None}
 
 
 def _lines(sources: Sequence[Records], named: Sequence[_Named], names: Mapping[str, str]) -> list[str]:

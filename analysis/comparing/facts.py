@@ -39,7 +39,7 @@ def facts(runs: Sequence[Run]) -> list[dict[str, str]]:
         where = "_".join(str(value) for value in machine(run) if value is not None).replace(" ", "_")
         extent = "features" if computed(run) else "nothing"
         hidden = dict(zip(HIDDEN, (models[place], data[place], where, sources[place], extent), strict=True))
-        found.append(settings(run) | {key: word for key, word in parts.items() if word is not None} | hidden)
+        found.append(settings(run.config) | {key: word for key, word in parts.items() if word is not None} | hidden)
     return found
 
 

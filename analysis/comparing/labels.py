@@ -53,7 +53,7 @@ def short(labels: Sequence[str]) -> list[str]:
     That is any setting that all of them share, and which models and data they are of.
     """
     words = [label.split(" ") for label in labels]
-    shared = set.intersection(*(set(parts[1:]) for parts in words)) if len(words) > 1 else set()
+    shared = set.intersection(*({w for w in parts if "=" in w} for parts in words)) if len(words) > 1 else set()
     settings = {word for parts in words for word in parts[1:] if word.startswith(ABOUT)}
     keys = [word.partition("=")[0] for word in settings]
     shared |= {word for word in settings if keys.count(word.partition("=")[0]) == 1}

@@ -1,6 +1,6 @@
 """Runs as the numbers of a figure: which column is its axis, and which make curves, rows and columns of panels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,7 +75,7 @@ def charts(runs: Sequence[Run], words: Words) -> list[Chart]:
     """
     runs = [run for _, run in in_order(runs)]
     cells = [_Cell(run, fact, drawn(run, runs)) for run, fact in zip(runs, facts(runs), strict=True)]
-    _check_names(words, {key for cell in cells for key in cell.fact} - set(HIDDEN))
+    check_names(words, {key for cell in cells for key in cell.fact} - set(HIDDEN))
     for key, wanted in words.where.items():
         there = dict.fromkeys(cell.fact.get(key, UNSET) for cell in cells)
         cells = [cell for cell in cells if cell.fact.get(key, UNSET) in wanted]
@@ -107,9 +107,14 @@ def charts(runs: Sequence[Run], words: Words) -> list[Chart]:
     return found
 
 
-def _check_names(words: Words, settings: set[str]) -> None:
+def check_names(words: Words, settings: Collection[str]) -> None:
+    """Refuse columns that are no metric and none of ``settings``, which are those of all runs.
+
+    Raises:
+        ConfigError: names the word, and what is near it.
+    """
     for part in ("x", "curve", "row", "column", "where"):
-        valid = settings.union(DRAWN if part == "x" else ())
+        valid = {*settings, *(DRAWN if part == "x" else ())}
         for name in [words.x] if part == "x" else getattr(words, part):
             if name not in valid:
                 what = "is measured, not set" if name in DRAWN else "no run has such a column"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from alsatian.units import factor_text, format_bytes, printable, wall_text
 from analysis.comparing.comparison import Comparison
-from analysis.comparing.labels import some
+from analysis.comparing.labels import short, some
 from analysis.comparing.measurements import PAPER_PARTS
 from analysis.tables import formats
 from analysis.tables.formats import WIDTH, Table
@@ -25,10 +25,11 @@ _STAR = "*"
 
 
 def table(rows: pd.DataFrame, title: str = "") -> Table:
-    """``rows`` of a comparison for people."""
+    """``rows`` of a comparison for people; below a title, labels leave out what all of them have in common."""
+    labels = list(rows["run"])
     shown = [
         {
-            "run": row["run"],
+            "run": label,
             "wall time": wall_text(*(row[f"wall_s_{end}"] for end in (*SPREAD, "repeats"))),
             "factor": _spread(factor_text, *(row[f"wall_s_{end}"] for end in FACTOR))
             + ("" if row["comparable"] else _STAR),
@@ -40,7 +41,7 @@ def table(rows: pd.DataFrame, title: str = "") -> Table:
             "block_executions": row["block_executions_median"],
             "scores": row["scores"],
         }
-        for row in rows.to_dict("records")
+        for label, row in zip(short(labels) if title else labels, rows.to_dict("records"), strict=True)
     ]
     return Table.of(pd.DataFrame(shown), title)
 

@@ -9,7 +9,7 @@ from alsatian.records import Run
 from alsatian.units import wall_text
 from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
 from analysis.comparing.comparable import conditions, reference, workload
-from analysis.comparing.labels import comparable_groups, in_order
+from analysis.comparing.labels import comparable_groups, in_order, short
 from analysis.comparing.measurements import PAPER_PARTS, PARTS, measured, median_count, wall
 from analysis.tables.formats import Table
 
@@ -67,15 +67,20 @@ def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]
 
 
 def tables(summary: pd.DataFrame) -> list[Table]:
-    """A table for each group of runs that are compared with each other; the only one has no title."""
+    """A table for each group of runs that are compared with each other; the only one has no title.
+
+    Below a title, labels leave out what all runs of the group have in common.
+    """
     groups = summary.groupby("group", sort=False)
-    return [Table.of(_shown(rows), str(title) if len(groups) > 1 else "") for title, rows in groups]
+    if len(groups) == 1:
+        return [Table.of(_shown(summary, list(summary["strategy"])))]
+    return [Table.of(_shown(rows, short(list(rows["strategy"]))), str(title)) for title, rows in groups]
 
 
-def _shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` with the columns that people see."""
+def _shown(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """``rows``, called by ``labels``, with the columns that people see."""
     walls = zip(rows["wall_s"], rows["wall_min"], rows["wall_max"], rows["repeats"], strict=True)
     more = PREDICTED if (rows["kind"] == "predicted").all() else ()
-    shown = rows[["strategy", *SHOWN, *more]].assign(scores=rows["scores_check"])
+    shown = rows[["strategy", *SHOWN, *more]].assign(strategy=labels, scores=rows["scores_check"])
     shown.insert(1, "wall time", [wall_text(*wall) for wall in walls])
     return shown

@@ -1,6 +1,7 @@
 """``alsatian run``: carry out an experiment and show its table."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
+    configs = [cell.config for cell in found]
+    # What was asked for now counts, also where the records are of an earlier command.
+    said: dict[Path, Any] = {Path(c.results_dir, c.name): OmegaConf.to_container(c.figure) for c in configs}
+    typed = any(word.startswith("figure.") for word in options.overrides)
+    if typed:
+        for folder, figure in said.items():
+            _check_figure(figure, [c for c in configs if Path(c.results_dir, c.name) == folder])
     from experiments.runs import sweep
     from experiments.runs.progress import Progress
     from experiments.runs.record import SavingError
@@ -31,10 +39,6 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     for line in outcome.failed:
         complain(f"alsatian: failed: {line}")
     status = 1 if outcome.failed else 0
-    # What was asked for now counts, also where the records are of an earlier command.
-    configs = [cell.config for cell in found]
-    said: dict[Path, Any] = {Path(c.results_dir, c.name): OmegaConf.to_container(c.figure) for c in configs}
-    typed = any(word.startswith("figure.") for word in options.overrides)
     for folder, tracker in sorted(outcome.folders.items()):
         try:
             shown = tracker if outcome.measured else None
@@ -47,3 +51,20 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     if outcome.runs > 1:
         console.print(outcome.summary)
     return status
+
+
+def _check_figure(figure: Any, configs: Sequence[Any]) -> None:
+    """Refuse words about a figure that no run of ``configs`` can follow, before anything is measured.
+
+    Raises:
+        ConfigError: names the word.
+    """
+    from omegaconf import OmegaConf
+
+    from analysis.comparing.comparable import settings
+    from analysis.grammar.charts import check_names
+    from analysis.grammar.words import Words
+
+    if (words := Words.of(figure)) is not None:
+        there: list[Any] = [OmegaConf.to_container(config, resolve=True) for config in configs]
+        check_names(words, {key for config in there for key in (*config, *settings(config))})

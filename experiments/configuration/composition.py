@@ -37,6 +37,9 @@ class _Menu(SearchPathPlugin):
 register()
 Plugins.instance().register(_Menu)
 
+# Holds keys that no configuration can know, as Hydra has to be told.
+_FREE = ("figure.where=", "figure.where.")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -61,7 +64,7 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         ConfigError: a word cannot be read, or names something that does not exist.
     """
     with _initialised():
-        overrides = parse(taken(words)[1])
+        overrides = parse([f"++{word}" if word.startswith(_FREE) else word for word in taken(words)[1]])
         usual = check_names(overrides, partial(_all_keys, menu.plugins()))
         fixed, axes = _split_sweeps(overrides, multirun)
         start = tuple(values[0] for values in axes.values())

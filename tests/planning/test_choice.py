@@ -86,7 +86,7 @@ def test_chosen_plans_are_valid_and_within_the_memory(
 def test_auto_is_not_simulated_slower_than_alsatian(
     models: list[Candidate], budget: int, blocks: int, item_s: float, ahead: bool
 ) -> None:
-    """The closed form that plans are compared by, against the simulation of what they do."""
+    """The seconds that plans are compared by, against the simulation of what they do."""
     costs = costs_of(models, item_s, 1e6)
     batches = (batches_of(4), batches_of(4, 4, 4, 4, 4)[1:])
     settings: dict[str, Any] = {
@@ -133,3 +133,19 @@ def test_where_no_block_stays_memory_is_for_intermediates() -> None:
     assert usual.measurement.counters["blocks_read"] == 8 * distinct
     assert auto.measurement.counters["blocks_read"] == distinct
     assert auto.measurement.peaks["memory_bytes"] <= 500 + 8000
+
+
+@pytest.mark.parametrize(("item_s", "chunks"), [(3e-4, 1), (3e-3, 8)])
+def test_few_chunks_where_the_first_would_wait_for_its_blocks(item_s: float, chunks: int) -> None:
+    """An eighth of the data does not hide that all blocks are read; where reading is short, it need not."""
+    models = family(["aab", "aac", "ba", "bb", "bc"], [40, 20, 4], [3000, 3000, 3000])
+    costs = costs_of(models, item_s, 1e5)
+    batches = (batches_of(8), batches_of(*[8] * 8)[1:])
+    budget = Budgets(budget=700, block_budget=None)
+    usual, auto = (
+        predict(models, batches, costs, strategy=strategy, budget=budget)
+        for strategy in (Strategy(schedule=Exhaustive()), Auto(schedule=Exhaustive()))
+    )
+    assert usual.rounds[0].chunks == 8
+    assert auto.rounds[0].chunks == chunks
+    assert (auto.measurement.wall_s < usual.measurement.wall_s * 0.8) == (chunks == 1)

@@ -141,6 +141,28 @@ def test_workloads_are_separate_tables(load_runs, record):
     assert "shift" not in first
 
 
+def test_rows_do_not_repeat_what_their_table_has_in_common(load_runs, record):
+    runs = load_runs(
+        *(
+            record(
+                name,
+                run_id=f"{name}{b}{m}",
+                model_set__digest=m,
+                config__model_set__name=m,
+                config__cache__budget=b,
+            )
+            for name in ("base", "alsatian")
+            for b in ("8MiB", "16MiB")
+            for m in ("vit", "bert")
+        )
+    )
+    summary = experiment.summary(runs)
+    assert "base model_set=vit cache.budget=8MiB" in set(summary["strategy"])
+    budgets = ("8MiB", "16MiB")
+    shown = [f"{name} cache.budget={b}" for name in ("base", "alsatian") for b in budgets]
+    assert [[row[0] for row in table.rows] for table in experiment.tables(summary)] == [shown, shown]
+
+
 def test_control_characters_do_not_reach_the_terminal(load_runs, record):
     shown = text(experiment.summary(load_runs(record(winner="m\x1b[2J", ranking=["m\x1b[2J"]))))
     assert "\x1b" not in shown

@@ -8,6 +8,8 @@ import pytest
 from experiments.cli import main
 from tests.analysis.conftest import EXECUTIONS, made_up_sweep, write_records
 
+ONE_RUN = ("run", "experiment=baselines", "scale=ci", "strategy=auto", "cache.budget=50%")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -52,3 +54,27 @@ def test_bad_words_are_one_line_and_nothing_is_written(
     error = capsys.readouterr().err
     assert " ".join(error.split()).startswith(f"alsatian: {said}")
     assert sorted(path for path in folder.rglob("*") if path.is_file()) == [p for p in before if p.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("figure.x=cache.budge", "figure.x=cache.budge: no run has such a column; did you mean 'cache.budget'?"),
+        ("figure.y=[wal_s]", "figure.y=wal_s: there is no such metric; did you mean 'wall_s'?"),
+        ("figure.curve=wall_s", "figure.curve=wall_s: is measured, not set"),
+    ],
+)
+def test_a_run_refuses_them_before_it_measures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str, said: str
+) -> None:
+    assert main([*ONE_RUN, f"results_dir={tmp_path}", word]) == 1
+    assert " ".join(capsys.readouterr().err.split()).startswith(f"alsatian: {said}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "word", ["figure.x=strategy", "figure.where.cache.budget=[20%,50%]", "figure.where={seed:0}"]
+)
+def test_words_that_can_be_followed_are_not_what_is_wrong(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert main([*ONE_RUN, word, "batch_size=0"]) == 1
+    assert capsys.readouterr().err.startswith("alsatian: batch_size=0")
