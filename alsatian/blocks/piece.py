@@ -7,6 +7,7 @@ import sympy
 import torch
 from torch.fx import Graph, Node
 
+from alsatian.blocks.in_place import LIKE_FIRST, like_first
 from alsatian.errors import SplitError
 from alsatian.fingerprint import digest_json
 
@@ -60,7 +61,8 @@ class PieceBuilder:
             self._env[node] = self._size(*affine)
             self._label[node] = f"size{affine}"
             return
-        self._env[node] = self.graph.node_copy(node, self._env.__getitem__)
+        copy = self._env[node] = self.graph.node_copy(node, self._env.__getitem__)
+        copy.meta[LIKE_FIRST] = like_first(node)
         self._label[node] = str(len(self._record))
         target = getattr(node.target, "__name__", None) or str(node.target)
         target = str(node.target) if "." in str(node.target) and "<" not in str(node.target) else target

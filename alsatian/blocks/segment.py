@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch.fx import GraphModule
 
+from alsatian.blocks.in_place import overwriting
 from alsatian.errors import SplitError
 from alsatian.fingerprint import digest_json
 
@@ -36,6 +38,10 @@ class Segment:
         """``tensors`` as the parameters of a call (see ``trainable``), without history."""
         return [t.detach().requires_grad_(grad) for t, grad in zip(tensors, self.trainable, strict=True)]
 
+    @cached_property
+    def _inference(self) -> GraphModule:
+        return overwriting(self.code)
+
     def __call__(self, state: State, parameters: Sequence[torch.Tensor]) -> State:
         """Run on one batch.
 
@@ -43,7 +49,8 @@ class Segment:
         and alignment, and every strategy passes through here, so a state that comes out of a cache is
         treated as one that is passed on at once, and no view keeps a larger tensor alive.
         """
-        out: State = self.code(*state, *parameters)
+        code = self.code if torch.is_grad_enabled() else self._inference
+        out: State = code(*state, *parameters)
         return tuple(t if _owns_memory(t) else t.clone() for t in out)
 
 

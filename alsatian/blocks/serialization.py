@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from torch.fx import Graph, GraphModule, Node
 
+from alsatian.blocks.in_place import LIKE_FIRST
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.files import write_bytes, write_json
 from alsatian.fingerprint import digest_json, parameter_fingerprint
@@ -96,7 +97,8 @@ def dump(segment: Segment) -> dict[str, Any]:
             nodes.append(["output", _encode(node.args, index)])
         elif node.op == "call_function":
             keywords = {key: _encode(value, index) for key, value in node.kwargs.items()}
-            nodes.append([_target_name(node.target), _encode(node.args, index), keywords])
+            mark = [LIKE_FIRST] if node.meta.get(LIKE_FIRST) else []
+            nodes.append([_target_name(node.target), _encode(node.args, index), keywords, *mark])
         else:
             raise NotPortable(node.op)
     return {
@@ -124,6 +126,7 @@ def load(data: dict[str, Any]) -> Segment:
         else:
             keywords = {_name(key): _decode(value, nodes) for key, value in entry[2].items()}
             nodes.append(graph.call_function(_target(entry[0]), _decode(entry[1], nodes), keywords))
+            nodes[-1].meta[LIKE_FIRST] = LIKE_FIRST in entry[3:]
     return Segment(
         fingerprint=data["fingerprint"],
         parameter_names=tuple(data["parameter_names"]),
