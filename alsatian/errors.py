@@ -51,6 +51,10 @@ class StrategyError(AlsatianError):
     """The rounds or plans of a strategy are not what they have to be, or its code fails."""
 
 
+# What code may raise that this project did not write. That it asks Python to exit is no wish of the user's.
+FOREIGN = (Exception, SystemExit)
+
+
 class OutOfMemoryError(AlsatianError):
     """The memory of the device or of the host does not hold what a step of a search needs."""
 

@@ -40,9 +40,11 @@ class Evaluation:
         if isinstance(value, Evaluation):
             return value
         try:
-            return cls(float(value))
+            if not isinstance(value, str):
+                return cls(float(value))
         except (TypeError, ValueError):
-            raise ConfigError(f"a proxy returned {said(value)}; a number or an Evaluation is expected") from None
+            pass
+        raise ConfigError(f"a proxy returned {said(value)}; a number or an Evaluation is expected")
 
     @property
     def standard_error(self) -> float | None:

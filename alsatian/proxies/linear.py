@@ -78,7 +78,7 @@ class Linear:
                 labels,
                 -self.learning_rate / len(own),
                 own.new_ones(len(own)),
-                *labels.new_empty(2, *labels.shape),
+                *own.new_empty(2, len(own), labels.shape[1]),
             )
             for own, labels in zip(x.split(self.batch_size), y.split(self.batch_size), strict=True)
         ]

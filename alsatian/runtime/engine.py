@@ -120,6 +120,8 @@ class Engine:
     ) -> None:
         chunk, emitted = -1, set[int]()
         for step in plan.steps:
+            if not 0 <= step.vertex < len(plan.tree):
+                raise IndexError(f"{step}: there is no such vertex")
             if isinstance(step, Infer):
                 if step.chunk != chunk:
                     self._end_chunk()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Any
 
 from alsatian.data.dataset import Batch
-from alsatian.errors import AlsatianError, StrategyError, place, said, told
+from alsatian.errors import FOREIGN, AlsatianError, StrategyError, place, said, told
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan
 from alsatian.searching.schedules import Round, Rounds
@@ -72,8 +72,10 @@ def _called(who: str, what: str, function: Callable[..., Any], *arguments: Any) 
         return function(*arguments)
     except (AlsatianError, MemoryError):
         raise
-    except Exception as error:
-        raise StrategyError(f"{who}: {what} fails: {told(error)}") from error
+    except FOREIGN as error:
+        called = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+        reason = told(error) if called else f"{error} ({_defined(function)})"  # it takes other arguments
+        raise StrategyError(f"{who}: {what} fails: {reason}") from error
 
 
 def _next(pending: Rounds, scores: Any) -> tuple[Any] | None:

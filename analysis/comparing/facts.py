@@ -72,6 +72,12 @@ def _told(runs: Sequence[Run], things: Sequence[tuple[str, str]]) -> list[str]:
     return [words[digest] for digest, _ in things]
 
 
+def chosen(key: str) -> bool:
+    """Whether a strategy chooses the setting ``key``, as its order and its cache's policy; budgets it is given."""
+    group = key.partition(".")[0]
+    return key == group == "cache" or (group in CHOSEN and group != "cache")
+
+
 def division(found: Sequence[Facts], keys: Iterable[str]) -> Division:
     """Which runs are alike in all ``keys``."""
     wanted = tuple(keys)

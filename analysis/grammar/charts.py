@@ -9,7 +9,18 @@ import pandas as pd
 from alsatian.errors import ConfigError, nearest
 from alsatian.records import Run
 from analysis.comparing.comparable import computed, workload
-from analysis.comparing.facts import HIDDEN, UNSET, Facts, distinguishing, division, facts, follows, ordered, titles
+from analysis.comparing.facts import (
+    HIDDEN,
+    UNSET,
+    Facts,
+    chosen,
+    distinguishing,
+    division,
+    facts,
+    follows,
+    ordered,
+    titles,
+)
 from analysis.comparing.labels import in_order, some, value_rank
 from analysis.comparing.measurements import DRAWN, Spread, drawn
 from analysis.grammar import axes
@@ -136,7 +147,7 @@ def _chart(cells: Sequence[_Cell], words: Words, title: str) -> Chart:
         only = " and ".join(dict.fromkeys(x.texts)) + (f" ({title})" if title else "")
         hint = f"what differs is {some(differing)}" if differing else "the runs differ in no setting"
         raise ConfigError(f"figure.x={words.x}: needs two values at least, there is {only}; {hint}")
-    more, along = _unsaid(found, words)
+    more, along, mixed = _unsaid(found, words)
     points = {
         cell.run.run_id: _point(cell, text, place, words, more)
         for cell, text, place in zip(cells, x.texts, x.places, strict=True)
@@ -148,9 +159,13 @@ def _chart(cells: Sequence[_Cell], words: Words, title: str) -> Chart:
     rows = sorted(points.values(), key=lambda point: (turn.index(point["curve"]), point["place"]))
     left_out = [label for label, run in in_order(runs) if run.run_id not in points]
     notes = [f"Not drawn, for lack of a value: {some(left_out)}."] if left_out else []
-    if along and words.x != "strategy":  # whose choices go without saying
+    if words.x == "strategy":  # whose choices go without saying
+        along = [key for key in along if not chosen(key)]
+    if along:
         what = "Points of a curve" if words.x in DRAWN else "Along the axis also"
         notes.append(f"{what} differ in: {', '.join(along)}.")
+    if mixed:
+        notes.append(f"Curves also differ in: {', '.join(mixed)}.")
     by_id = {run.run_id: run for run in runs}
     return Chart(title, words, x, pd.DataFrame(rows), tuple(by_id[row["run_id"]] for row in rows), tuple(notes))
 
@@ -160,7 +175,9 @@ def _point(cell: _Cell, text: str, place: float, words: Words, more: Sequence[st
         return " ".join(f"{key}={cell.fact.get(key, UNSET)}" for key in keys)
 
     first, *others = words.curve
-    curve = f"{cell.fact.get(first, UNSET)} {said([*others, *more])}".rstrip()
+    # What only other curves have is no part of a name.
+    own = [key for key in more if key in cell.fact]
+    curve = f"{cell.fact.get(first, UNSET)} {said([*others, *own])}".rstrip()
     point: dict[str, Any] = {"row": said(words.row), "column": said(words.column), "curve": curve}
     point |= {"x": text, "place": place}
     spreads = [(name, cell.measured[name]) for name in words.y]
@@ -169,8 +186,9 @@ def _point(cell: _Cell, text: str, place: float, words: Words, more: Sequence[st
     return point | {"repeats": max(spread.count for _, spread in spreads), "run_id": cell.run.run_id}
 
 
-def _unsaid(found: Sequence[Facts], words: Words) -> tuple[list[str], list[str]]:
-    """Settings that tell curves apart beside those of ``words``, and those that go with the axis.
+def _unsaid(found: Sequence[Facts], words: Words) -> tuple[list[str], list[str], list[str]]:
+    """Settings that tell curves apart beside those of ``words``, those that go with the axis, and those that go
+    with the curves though no strategy chooses them.
 
     Where the axis is a metric, each run is a point of its own, so all go with it.
     """
@@ -178,8 +196,13 @@ def _unsaid(found: Sequence[Facts], words: Words) -> tuple[list[str], list[str]]
     beside = division(found, [words.x, *panels])
     kept: list[str] = []
     along: list[str] = []
+    mixed: list[str] = []
     for key in ordered(found):
         own = division(found, [key])
-        if key != words.x and not follows(own, division(found, [*words.curve, *kept, *panels])):
+        if key == words.x or follows(own, division(found, [*kept, *panels])):
+            continue
+        if not follows(own, division(found, [*words.curve, *kept, *panels])):
             (along if words.x in DRAWN or follows(own, beside) else kept).append(key)
-    return kept, [key for key in along if key not in HIDDEN]
+        elif not (key in (*words.curve, *HIDDEN) or chosen(key) or key.partition(".")[0] in mixed):
+            (along if follows(own, beside) else mixed).append(key)
+    return kept, [key for key in along if key not in HIDDEN], mixed

@@ -44,9 +44,9 @@ class Words:
         if unknown := [key for key in written if key not in (*names, *_OTHER)]:
             raise ConfigError(f"figure.{unknown[0]}: there is no such key; {nearest(unknown[0], names)}")
         found = {key: written[key] for key in names if written.get(key) not in (None, "", [], {})}
-        if not found:
+        if not found and written.get("x") != "":
             return None
-        if "x" not in found:
+        if "x" not in found or written.get("x") == "":
             raise ConfigError("figure.x: needs a value here; write e.g. figure.x=cache.budget")
         for key, value in found.items():
             if key == "where":

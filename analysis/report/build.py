@@ -65,7 +65,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     runs = [run for _, run in labels.in_order(found.runs)]
     score_checks = checks.compare_scores(runs)
     summary = experiment.summary(runs, score_checks)
-    tables = experiment.tables(summary)
+    tables, brief = experiment.tables(summary), len(summary) > experiment.MANY
     problems = found.left_out
     gallery = figures.Gallery(folder / "figures")
     drawn, not_drawn = _asked(gallery, runs, figure or {}, typed)
@@ -113,8 +113,9 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         write_text(folder / TEMPLATE, page),
     ]
     text = [
-        _text(tables, width),
+        _text(experiment.tables(summary, brief) if brief else tables, width),
         "",
+        *(["All columns are in summary.csv and in the report.", ""] if brief else []),
         *([paper.text, ""] if paper else []),
         *lines,
         *unused,

@@ -126,10 +126,21 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
         limit = sweeps.cache_budget(run)
         # As it was written and in the decimal units of everything else.
         budget = "no budget" if limit.bytes is None else f"budget {limit.requested} = {format_bytes(limit.bytes)}"
-        over = limit.bytes is not None and peaks[label] > limit.bytes
-        told = f"{sweeps.without_budget(label)} {format_bytes(peaks[label])}{' OVER BUDGET' if over else ''}"
-        lines.setdefault(budget, []).append((peaks[label], told, over))
+        more = limit.bytes is not None and peaks[label] > limit.bytes
+        told = f"{sweeps.without_budget(label)} {format_bytes(peaks[label])}"
+        if more:
+            told += _beyond(run)
+        lines.setdefault(budget, []).append((peaks[label], told, more))
     return [printable(f"Cache peak ({budget}): {', '.join(_peaks(found))}") for budget, found in lines.items()]
+
+
+def _beyond(run: Run) -> str:
+    """What it means that the cache held more than its budget: a strategy that divides memory keeps to a sum."""
+    memory = run.resolved.get("cache.memory")
+    held = max(repeat.peaks.get("memory_bytes", 0) for repeat in run.repeats)
+    if memory is None or memory.bytes is None or held > memory.bytes:
+        return " OVER BUDGET"
+    return f" (with blocks {format_bytes(held)} of {format_bytes(memory.bytes)} in all, divided anew)"
 
 
 def _peaks(found: Sequence[tuple[float, str, bool]]) -> list[str]:

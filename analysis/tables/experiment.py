@@ -15,6 +15,8 @@ from analysis.tables.formats import Table
 
 # What the table shows of the summary behind the wall time. Of the parts those of the paper.
 SHOWN = ("speedup", *(f"{part}_s" for part in PAPER_PARTS), "bytes_read", "block_executions", "winner")
+# Of more runs than these a terminal shows only the time; a screen holds no more.
+MANY = 40
 # What it shows beside that of runs that are predicted, of which there is no more to look up.
 PREDICTED = ("cache_io_s", "other_s", "cache_peak_bytes", "block_peak_bytes")
 
@@ -66,21 +68,23 @@ def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]
     }
 
 
-def tables(summary: pd.DataFrame) -> list[Table]:
+def tables(summary: pd.DataFrame, brief: bool = False) -> list[Table]:
     """A table for each group of runs that are compared with each other; the only one has no title.
 
-    Below a title, labels leave out what all runs of the group have in common.
+    Below a title, labels leave out what all runs of the group have in common. What is ``brief`` has the times only.
     """
     groups = summary.groupby("group", sort=False)
     if len(groups) == 1:
-        return [Table.of(_shown(summary, list(summary["strategy"])))]
-    return [Table.of(_shown(rows, short(list(rows["strategy"]))), str(title)) for title, rows in groups]
+        return [Table.of(_shown(summary, list(summary["strategy"]), brief))]
+    return [Table.of(_shown(rows, short(list(rows["strategy"])), brief), str(title)) for title, rows in groups]
 
 
-def _shown(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+def _shown(rows: pd.DataFrame, labels: Sequence[str], brief: bool) -> pd.DataFrame:
     """``rows``, called by ``labels``, with the columns that people see."""
     walls = zip(rows["wall_s"], rows["wall_min"], rows["wall_max"], rows["repeats"], strict=True)
     more = PREDICTED if (rows["kind"] == "predicted").all() else ()
-    shown = rows[["strategy", *SHOWN, *more]].assign(strategy=labels, scores=rows["scores_check"])
+    shown = rows[["strategy", *(SHOWN[:1] if brief else (*SHOWN, *more))]].assign(
+        strategy=labels, scores=rows["scores_check"]
+    )
     shown.insert(1, "wall time", [wall_text(*wall) for wall in walls])
     return shown

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from alsatian.errors import FOREIGN
 from alsatian.planning.orders.base import Order, Shape, arrange
 from alsatian.searching.contract import rounds_of
 from alsatian.searching.schedules import Round, RoundScores, Schedule
@@ -68,7 +69,7 @@ class OrderSuite:
             first = list(arrange(self.order, shape).order)
             unchanged = shape == case.shape()
             second = list(arrange(self.order, case.shape()).order)
-        except Exception as error:
+        except FOREIGN as error:
             return {PERMUTATION: reason_of(error)}
         wrong = None
         if sorted(first) != list(range(len(case.parent))):
@@ -114,7 +115,7 @@ class ScheduleSuite:
     def examine(self, case: Contest) -> Verdicts:
         try:
             rounds, again = self._rounds(case), self._rounds(case)
-        except Exception as error:
+        except FOREIGN as error:
             return {VALID: reason_of(error)}
         grown = next(
             (

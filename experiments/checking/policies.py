@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from alsatian.errors import AlsatianError
+from alsatian.errors import FOREIGN, AlsatianError
 from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.meter.meter import Meter
@@ -92,7 +92,7 @@ class PolicySuite:
             first = self.policy.fresh()
             evicted = _evicted(first, case)
             again, anew = _evicted(self.policy.fresh(), case), _evicted(first.fresh(), case)
-        except Exception as error:
+        except FOREIGN as error:
             return {EVICTS: reason_of(error)}
         return {
             EVICTS: None,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alsatian.errors import FOREIGN
 from alsatian.proxies.base import Evaluation, Proxy, needs_head
 from experiments.checking.suite import SAME, Verdicts, reason_of
 
@@ -93,7 +94,7 @@ class ProxySuite:
             second = self._score(untouched, seed=2)
             self._score(case.arguments(seed=1), seed=3)
             third = self._score(case.arguments(), seed=1)
-        except Exception as error:
+        except FOREIGN as error:
             return {FINITE: reason_of(error)}
         outcomes = None
         if first.outcomes is not None and len(first.outcomes) != case.test:

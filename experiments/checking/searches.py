@@ -10,7 +10,7 @@ from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.profiling.profile import segment_keys
 from alsatian.data.dataset import Dataset
-from alsatian.errors import BudgetError
+from alsatian.errors import FOREIGN, BudgetError
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.audit import faults
 from alsatian.planning.orders.given import Given
@@ -87,7 +87,7 @@ class SearchSuite:
                 found[BUDGETS] = reason_of(error)
             elif case.budget in (None, "100%"):
                 found[BUDGETS] = f"refuses a budget that would do: {error}"
-        except Exception as error:
+        except FOREIGN as error:
             found[RUNS] = reason_of(error)
         wrong = (
             f"round {number}: the plan {fault}"
@@ -98,6 +98,8 @@ class SearchSuite:
             found[PLANS] = next(wrong, None)
         if result is None:
             return found
+        if found.get(PLANS) is None and self.strategy.cache.planned and log.plans:
+            found[PLANS] = _misjudged(log, result)
         return {**found, RUNS: None, **self._of_result(case, models, data, result, log)}
 
     def _of_result(
@@ -148,7 +150,7 @@ class SearchSuite:
         second = Log()
         try:
             other = self._search(models, data, case, second)
-        except Exception as error:
+        except FOREIGN as error:
             return f"a second search fails: {reason_of(error)}"
         for number, (a, b) in enumerate(zip(result.rounds, other.rounds, strict=False), start=1):
             if a != b:
@@ -181,7 +183,7 @@ class SearchSuite:
                 scores=recorded_scores(result.rounds),
                 file_bytes=sizes,
             )
-        except Exception as error:
+        except FOREIGN as error:
             return f"the prediction fails: {reason_of(error)}"
         for what in ("counters", "peaks"):
             said, was = getattr(found.measurement, what), getattr(result.measurement, what)
@@ -227,3 +229,10 @@ def _hardware(models: ModelSet) -> Hardware:
         score=ScoreCost(fixed_s=1e-3),
         tier_bytes_per_s={},
     )
+
+
+def _misjudged(log: Log, result: SearchResult) -> str | None:
+    """How the peaks of the plans differ from what the cache held."""
+    said = max((plan.peaks[0] if plan.peaks else 0 for _, plan, _, _ in log.plans), default=0)
+    held = result.measurement.peaks.get("cache_bytes", 0)
+    return None if said == held else f"the plans say peaks of {said} bytes at most, the cache held {held}"

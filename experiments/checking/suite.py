@@ -102,7 +102,7 @@ def _shrunk(
     return case, reason
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """The line about ``error``; the whole of it goes to the error output."""
     sys.stderr.write("".join([f"{TRACE}\n", *traceback.format_exception(error)]))
     return str(error) if isinstance(error, AlsatianError) else told(error)

@@ -15,7 +15,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from alsatian.errors import AlsatianError, ConfigError, first_line, near, nearest, place, said
+from alsatian.errors import FOREIGN, AlsatianError, ConfigError, first_line, near, nearest, place, said
 from experiments.configuration import menu
 
 PACKAGE = "alsatian"
@@ -67,7 +67,7 @@ def _made(config: DictConfig, parts: Mapping[str, Any]) -> Any:
         return hydra.utils.instantiate(config, _partial_=True, _convert_="all")(**parts)
     except AlsatianError:
         raise
-    except Exception as error:
+    except FOREIGN as error:
         expected = isinstance(error, hydra.errors.InstantiationException | TypeError | ValueError)
         if own and not expected:
             raise

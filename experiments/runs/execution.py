@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from alsatian.errors import AlsatianError
+from alsatian.errors import FOREIGN, AlsatianError
 from alsatian.files import write_bytes
 from alsatian.records import Findings, Run
 from alsatian.runtime.meter.timeline import trace_bytes
@@ -43,7 +43,7 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
     except KeyboardInterrupt:
         entry = _with(entry, status="failed", error="interrupted")
         raise
-    except Exception as error:
+    except FOREIGN as error:
         reason = failure(error)
         progress.trace(command.hide.text(reason.trace))
         entry = _with(entry, status=reason.status, error=reason.error)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alsatian.errors import FOREIGN
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Progress
 from alsatian.proxies.base import needs_head
@@ -45,7 +46,7 @@ class Job:
 class Refused(Job):
     """A run that cannot be measured: ``reason`` says why its model set cannot be had."""
 
-    reason: Exception
+    reason: BaseException
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progre
     use_threads(setup.config)
     try:
         models = parts.model_set(setup.config, steps)
-    except Exception as error:
+    except FOREIGN as error:
         return Refused(label, overrides, setup, shown, error)
     identity = run_id(shown, models, setup.dataset, needs_head(setup.proxy))
     return Ready(label, overrides, setup, shown, models, identity)

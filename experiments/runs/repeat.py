@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.api import Prediction, SearchResult, search
-from alsatian.errors import AlsatianError, OutOfMemoryError, told
+from alsatian.errors import FOREIGN, AlsatianError, OutOfMemoryError, told
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Tick
 from alsatian.records import FieldError, Findings, Record, Repeat
@@ -75,7 +75,7 @@ def measure(
         )
         return_unused()
         return kept(result)
-    except Exception as error:
+    except FOREIGN as error:
         raise failure(error) from error
 
 
@@ -98,7 +98,7 @@ def timed_out(limit: float) -> RunFailed:
     return RunFailed("timeout", f"a repeat took longer than timeout_s={limit:g}; allow more, or null for no limit")
 
 
-def failure(error: Exception) -> RunFailed:
+def failure(error: BaseException) -> RunFailed:
     """What ``error`` means for a run."""
     if isinstance(error, RunFailed):
         return error

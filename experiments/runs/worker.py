@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from omegaconf import OmegaConf
 
+from alsatian.errors import FOREIGN
 from alsatian.progress import unheard
 from experiments.configuration import plugins
 from experiments.configuration.setup import Parts, use_threads
@@ -116,7 +117,7 @@ def _measure(config: dict[str, Any], checkpoint: Path | None, timeline: bool) ->
         parts = Parts()
         setup = parts.setup(OmegaConf.create(config))
         models = parts.model_set(config, unheard)
-    except Exception as error:
+    except FOREIGN as error:
         raise failure(error) from error
     return measure(setup, models, unheard, checkpoint, timeline)
 

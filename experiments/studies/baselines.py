@@ -39,7 +39,10 @@ def page(runs: Sequence[Run]) -> Page:
     blocks = [
         f"{len(runs)} runs of `{runs[0].command}`. A *cell* is one model set at one budget of the cache of "
         "intermediates, a share of what the first round could use again. Times are seconds, medians with their "
-        f"range; all that are within {winners.CLOSE - 1:.0%} of the fastest count as fastest.",
+        f"range; all that are within {winners.CLOSE - 1:.0%} of the fastest count as fastest. `auto` divides "
+        "memory anew: it keeps to the sum of the budgets of intermediates and of blocks (cache.block_budget="
+        f"{runs[0].config['cache']['block_budget']}), all others to each, so a small budget of intermediates alone "
+        "does not bind it.",
         "\n".join(f"- {line}" for line in (*winners.told(runs), f"{score_line(checks)}.", *_controls(runs))),
         *(["![Wall time over the cache budget, a panel a model set](baselines.png)"] if drawn else []),
         "## Who wins, and why",

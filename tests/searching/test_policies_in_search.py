@@ -6,11 +6,13 @@ import pytest
 
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
+from alsatian.errors import StrategyError
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.runtime.cache.policies.base import CachePolicy
+from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from tests.searching.tiny_search import BASE, POLICIES, Known, outcomes, search
@@ -65,3 +67,25 @@ def test_what_is_evicted_may_go_on_to_a_second_tier(
     assert result.measurement.peaks["cache_ssd_bytes"] > 0
     for peak, budget in (("cache_bytes", "cache.budget"), ("cache_ssd_bytes", "cache.ssd_budget")):
         assert result.measurement.peaks[peak] <= (result.resolved[budget].bytes or 0)
+
+
+class Points(Lru):
+    """Evicts what nobody asked it to."""
+
+    name = "points"
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def fresh(self) -> "Points":
+        return Points(self.at)
+
+    def victim(self, pinned: frozenset[int]) -> int | None:
+        return min((v for v in pinned if v >= 0), default=None) if self.at < 0 else self.at
+
+
+@pytest.mark.parametrize(("at", "why"), [(4711, "which is not there"), (-1, "which is in use")])
+def test_a_policy_that_evicts_what_it_may_not_is_named(rivals: ModelSet, at: int, why: str) -> None:
+    with pytest.raises(StrategyError, match=rf"^cache=points: evicts vertex \d+, {why}$"):
+        search(rivals, strategy=Strategy(order=Random(0), cache=Points(at)), budget="20%")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alsatian.blocks.segment import State
-from alsatian.errors import BudgetError
+from alsatian.errors import BudgetError, StrategyError
 from alsatian.planning.chunks import tier_order
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.cache.tiers import DeviceTier, Fetch, Tier
@@ -157,6 +157,10 @@ class Cache:
             victim = policy.victim(pinned)
             if victim is None:
                 return False
+            entry = self._entries.get(victim)
+            if entry is None or entry.level != level or victim in pinned:
+                why = "is not there" if entry is None or entry.level != level else "is in use"
+                raise StrategyError(f"cache={policy.name}: evicts vertex {victim!r}, which {why}")
             self._evict(victim, pinned)
         return True
 

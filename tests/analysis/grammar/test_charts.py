@@ -125,6 +125,30 @@ def test_what_changes_along_the_axis_is_said(load_runs, sweep_records):
     assert chart.notes == ("Along the axis also differ in: batch_size.",)
 
 
+def test_what_goes_with_the_curves_is_said_unless_a_strategy_chooses_it(load_runs, sweep_records):
+    """The policy is what makes lru what it is; how many items a batch has is not."""
+    made_up = sweep_records({"lru": BUDGETS, "fifo": BUDGETS})
+    for record in made_up:
+        record["config"]["batch_size"] = 8 if record["config"]["strategy"]["name"] == "lru" else 64
+    runs = load_runs(*made_up)
+    chart = one(runs)
+    assert chart.values("curve") == ["fifo", "lru"]
+    assert chart.notes == ("Curves also differ in: batch_size.",)
+    assert one(runs, x="strategy", where={"cache": {"budget": "2%"}}).notes == (
+        "Along the axis also differ in: batch_size.",
+    )
+
+
+def test_a_curve_is_not_named_by_what_only_others_have(load_runs, sweep_records):
+    made_up = sweep_records({"lru": BUDGETS})
+    for keep in (1, 2):
+        for record in sweep_records({"fifo": BUDGETS}):
+            record["config"]["strategy"]["keep"] = keep
+            made_up.append(record | {"run_id": f"{record['run_id']}-{keep}"})
+    found = one(load_runs(*made_up)).values("curve")
+    assert found == ["fifo strategy.keep=1", "fifo strategy.keep=2", "lru"]
+
+
 def with_models(made_up, name, digest):
     for record in made_up:
         record["run_id"] += digest
@@ -186,6 +210,8 @@ def test_the_subject_is_ours_unless_another_is_named(runs, sized):
         ({"where": "lru"}, "figure.where=lru: write a setting and its value"),
         ({"colum": "seed"}, "figure.colum: there is no such key; did you mean 'column'?"),
         ({"x": None, "y": "wall_s"}, "figure.x: needs a value here"),
+        ({"x": ""}, "figure.x: needs a value here"),
+        ({"x": "", "y": None}, "figure.x: needs a value here"),
         ({"x": ["seed"]}, 'figure.x=["seed"]: a text is expected'),
         ({"curve": {"a": 1}}, 'figure.curve={"a":1}: a text is expected'),
         ({"subject": "lfu"}, "figure.subject=lfu: there is no such curve"),

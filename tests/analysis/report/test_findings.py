@@ -91,6 +91,20 @@ def test_cache_peak_against_budget(load_runs, record):
     ]
 
 
+def test_a_strategy_that_divides_memory_keeps_to_the_sum(load_runs, record):
+    resolved = {"cache.budget": {"requested": "1MiB", "bytes": 1024**2}}
+    fits, exceeds = record("auto"), record("greedy")
+    for one, bytes_ in ((fits, 20_000_000), (exceeds, 19_000_000)):
+        one["resolved"] = resolved | {"cache.memory": {"requested": None, "bytes": bytes_}}
+        for repeat in one["repeats"]:
+            repeat["peaks"]["memory_bytes"] = 20_000_000
+    runs = load_runs(fits, exceeds)
+    assert findings.cache_lines(runs, experiment.summary(runs)) == [
+        "Cache peak (budget 1MiB = 1.05 MB): auto 12.0 MB (with blocks 20.0 MB of 20.0 MB in all, divided anew), "
+        "greedy 12.0 MB OVER BUDGET"
+    ]
+
+
 def test_cache_peaks_of_many_runs_are_a_span_and_what_is_above_the_budget(load_runs, record):
     runs = load_runs(*(record(f"s{i}") for i in range(9)), record("base"))
     summary = experiment.summary(runs)

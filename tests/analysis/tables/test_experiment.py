@@ -163,6 +163,11 @@ def test_rows_do_not_repeat_what_their_table_has_in_common(load_runs, record):
     assert [[row[0] for row in table.rows] for table in experiment.tables(summary)] == [shown, shown]
 
 
+def test_a_brief_table_has_the_times_only(load_runs, record):
+    (table,) = experiment.tables(experiment.summary(load_runs(record("base"), record())), brief=True)
+    assert table.header == ("strategy", "wall time", "speed-up", "scores")
+
+
 def test_control_characters_do_not_reach_the_terminal(load_runs, record):
     shown = text(experiment.summary(load_runs(record(winner="m\x1b[2J", ranking=["m\x1b[2J"]))))
     assert "\x1b" not in shown

@@ -140,6 +140,27 @@ class ScoresTooSoon(Strategy):
         return replace(plan, steps=sorted(plan.steps, key=lambda step: not isinstance(step, Score)))
 
 
+class Exits(Strategy):
+    def plan(self, *given: Any) -> Plan:
+        raise SystemExit(0)
+
+
+class TakesTooLittle(Strategy):
+    def plan(self, tree: Any) -> Plan:  # type: ignore[override]
+        return super().plan(tree, (), (), Limits())
+
+
+class Misjudges(Strategy):
+    def plan(self, *given: Any) -> Plan:
+        return replace(super().plan(*given), peaks=(1,))
+
+
+class ScoresNoVertex(Strategy):
+    def plan(self, *given: Any) -> Plan:
+        plan = super().plan(*given)
+        return replace(plan, steps=[*plan.steps, Score(-1)])
+
+
 # Parts of strategies, each with one mistake.
 
 
@@ -257,3 +278,17 @@ class Fails:
 
     def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
         raise RuntimeError("no features")
+
+
+class Writes:
+    name: ClassVar[str] = "writes"
+
+    def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> Any:
+        return "0.5"
+
+
+class ProxyExits:
+    name: ClassVar[str] = "exits"
+
+    def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
+        raise SystemExit("enough")

@@ -105,6 +105,10 @@ CAUGHT = {
     "Raises": (searches.RUNS, "plan fails: KeyError: 'benefit' (mine.py:"),
     "LeavesItemsOut": (searches.PLANS, "batches out, the first of them"),
     "CutsBatches": (searches.PLANS, "has a batch that it was not given, or cuts one"),
+    "Exits": (searches.RUNS, "plan fails: SystemExit: 0 (mine.py:"),
+    "TakesTooLittle": (searches.RUNS, "plan fails: TypeError: "),
+    "Misjudges": (searches.PLANS, "the plans say peaks of 1 bytes at most, the cache held "),
+    "ScoresNoVertex": (searches.RUNS, "has Score(vertex=-1) as step "),
     "ScoresTooSoon": (searches.PLANS, "before its features are computed"),
 }
 
@@ -140,6 +144,8 @@ PARTS = {
     "schedule=exhaustive schedule._target_=mine.Grows": (SHRINKS, "round 2 has 2 models"),
     "schedule=exhaustive schedule._target_=mine.KeepsOne": (KEEPS_K, "a round has 1 models where k=2"),
     "proxy=nce proxy._target_=mine.NotANumber": (proxies.FINITE, "the score is -inf"),
+    "proxy=nce proxy._target_=mine.Writes": (proxies.FINITE, "a proxy returned '0.5'; a number or an Evaluation"),
+    "proxy=nce proxy._target_=mine.ProxyExits": (proxies.FINITE, "SystemExit: enough ("),
     "proxy=nce proxy._target_=mine.Dice": (SAME, "with another random state"),
     "proxy=nce proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
     "proxy=nce proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),

@@ -284,6 +284,11 @@ def test_a_failed_run_leaves_when_its_source_changes_or_its_label_succeeds(
     assert 'raise KeyError("cost")' in said.out
     assert alsatian(*words, "seed=3") == 1  # other settings of the same label and source: both are of interest
     assert len(kept()) == len(other) + 2
+    # A strategy that ends Python ends its own run, not the command.
+    written(MINE.replace('KeyError("benefit")', "SystemExit(0)"))
+    assert alsatian(*words) == 1
+    ended = "strategy=mine: plan fails: SystemExit: 0 (mine_that_fails.py:6)"
+    assert ("failed", ended) in kept()
     written(MINE.replace('raise KeyError("benefit")', "return super().plan(*given)"))
     assert alsatian(*words) == 0
     assert kept() == sorted([*other, ("ok", "")])
