@@ -112,10 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = _parser().parse_args(words)
             if hasattr(options, "overrides"):  # what is recorded of a command says what it takes to give it again
                 options.overrides += plugins.as_words()
-            try:
-                status: int = options.handle(options, plain())
-            except SystemExit as error:  # of a plugin's code; the command line's own are over
-                return _unexpected(error, options)
+            status: int = options.handle(options, plain())
         return status
     except AlsatianError as error:
         if options.traceback:
@@ -142,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _unexpected(error, options)
 
 
-def _unexpected(error: BaseException, options: argparse.Namespace) -> int:
+def _unexpected(error: Exception, options: argparse.Namespace) -> int:
     """Say what nobody meant for people."""
     if options.traceback:
         complain("".join(traceback.format_exception(error)))

@@ -37,7 +37,7 @@ def page(runs: Sequence[Run]) -> Page:
     walls = pd.DataFrame([_row(run) for run in runs])
     drawn = _figure(runs)
     blocks = [
-        f"{len(runs)} runs of `{runs[0].command}`. A *cell* is one model set at one budget of the cache of "
+        f"{len(runs)} runs of `{_command(runs[0])}`. A *cell* is one model set at one budget of the cache of "
         "intermediates, a share of what the first round could use again. Times are seconds, medians with their "
         f"range; all that are within {winners.CLOSE - 1:.0%} of the fastest count as fastest. `auto` divides "
         "memory anew: it keeps to the sum of the budgets of intermediates and of blocks (cache.block_budget="
@@ -65,6 +65,11 @@ def _figure(runs: Sequence[Run]) -> "Figure | None":
     found = charts(runs, words)
     with style.drawing():
         return curves.curves(found[0], "", "").draw("", "") if len(found) == 1 else None
+
+
+def _command(run: Run) -> str:
+    """How ``run`` was asked for, but for where its files lie."""
+    return " ".join(w for w in run.command.split() if not w.startswith(("results_dir=", "store_dir=")))
 
 
 def _row(run: Run) -> dict[str, object]:
