@@ -1,9 +1,10 @@
 """What an order sees and returns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from alsatian.errors import StrategyError, said
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -86,11 +87,19 @@ class Arrangement:
 
 
 def arrange(order: Order | Arrangement, shape: Shape) -> Arrangement:
-    """The arrangement of ``shape`` by ``order``, whose method ``arrange`` says so if it gave up on its promise."""
+    """The arrangement of ``shape`` by ``order``, whose method ``arrange`` says so if it gave up on its promise.
+
+    Raises:
+        StrategyError: the order gives something else.
+    """
     if isinstance(order, Arrangement):
         return order
     noted: Callable[[Shape], Arrangement] | None = getattr(order, "arrange", None)
-    return noted(shape) if noted else Arrangement(order(shape))
+    found = noted(shape) if noted else Arrangement(order(shape))
+    vertices = found.order if isinstance(found, Arrangement) else found
+    if not isinstance(found, Arrangement) or isinstance(vertices, str) or not isinstance(vertices, Collection):
+        raise StrategyError(f"order={order.name}: returns {said(vertices)}; a list of vertices is expected")
+    return found
 
 
 def min_cache_size(shape: Shape, order: Sequence[int]) -> int:

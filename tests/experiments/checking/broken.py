@@ -189,6 +189,13 @@ class Whim:
         return order
 
 
+class ReturnsNothing:
+    name: ClassVar[str] = "returns_nothing"
+
+    def __call__(self, shape: Shape) -> Any:
+        shape.roots()
+
+
 class EvictsAnything(CachePolicy):
     name = "anything"
 

@@ -138,6 +138,10 @@ def test_the_case_is_shrunk(families: Families, mine: Path) -> None:
 PARTS = {
     "order._target_=mine.Backwards": (PERMUTATION, "stands before its parent"),
     "order._target_=mine.Leaves": (PERMUTATION, "the order is"),
+    "order._target_=mine.ReturnsNothing": (
+        PERMUTATION,
+        "order=returns_nothing: returns a value of type NoneType; a list of vertices is expected",
+    ),
     "order._target_=mine.Whim": (SAME, "when asked again"),
     "cache.policy._target_=mine.EvictsAnything": (policies.EVICTS, "evicts 0, which"),
     "cache.policy._target_=mine.Remembers": (policies.ANEW, "as fresh() of a used one"),
