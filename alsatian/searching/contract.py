@@ -21,13 +21,16 @@ def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> 
     often than there are models: so they always end.
 
     Raises:
-        StrategyError: names the strategy, the round, what is wrong with it and the line that it comes from.
+        StrategyError: names the strategy, or its schedule if that has the rounds, the round, what is wrong with it
+            and the line that it comes from.
     """
-    who = f"strategy={strategy.name}"
-    pending = _called(who, "rounds", strategy.rounds, list(models), train_batches)
+    who, rounds = f"strategy={strategy.name}", strategy.rounds
+    if type(strategy).rounds is Strategy.rounds:
+        who, rounds = f"schedule={strategy.schedule.name}", strategy.schedule.rounds
+    pending = _called(who, "rounds", rounds, list(models), train_batches)
     if not isinstance(pending, Generator):
         what = f"rounds returns {said(pending)}; it has to yield Round(models, train_batches)"
-        raise StrategyError(f"{who}: {what} ({_defined(strategy.rounds)})")
+        raise StrategyError(f"{who}: {what} ({_defined(rounds)})")
     known, least = frozenset(models), 1 if strategy.computes else 0
     scores: Any = None
     asked: set[tuple[str, int]] = set()
@@ -48,7 +51,7 @@ def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> 
             raise StrategyError(f"{who}: round {number} {fault} ({_stopped(pending)})")
         scores = yield Round(tuple(given.models), given.train_batches)
     if not asked:
-        raise StrategyError(f"{who}: rounds yields no round; it takes one at least ({_defined(strategy.rounds)})")
+        raise StrategyError(f"{who}: rounds yields no round; it takes one at least ({_defined(rounds)})")
 
 
 def plan_of(

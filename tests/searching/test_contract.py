@@ -11,7 +11,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan, Release, Score
 from alsatian.searching.contract import plan_of, rounds_of
-from alsatian.searching.schedules import Round, Rounds
+from alsatian.searching.schedules import Exhaustive, Round, Rounds
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 from tests.searching.tiny_search import search
@@ -123,6 +123,21 @@ def test_rounds_that_are_none(value: Any, fault: str) -> None:
         drive(Returns(value))
     assert str(caught.value).startswith(fault)
     assert "test_contract.py:" in str(caught.value)
+
+
+class NoRound(Exhaustive):
+    name = "no_round"
+
+    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        yield from ()
+
+
+def test_a_schedule_is_named_where_the_rounds_are_its() -> None:
+    with pytest.raises(StrategyError) as caught:
+        drive(Strategy(schedule=NoRound(), name="mine"))
+    line = NoRound.rounds.__code__.co_firstlineno
+    assert str(caught.value).startswith("schedule=no_round: rounds yields no round; it takes one at least (")
+    assert str(caught.value).endswith(f"test_contract.py:{line})")
 
 
 def test_plans_that_are_none() -> None:
