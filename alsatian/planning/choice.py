@@ -125,12 +125,10 @@ class Chooser:
         of computing.
         """
         budget = self.limits.cache[0]
-        largest = max(batch.items for batch in self.batches)
-        items = -(-self.work.items // chunks) + (largest if chunks > 1 else 0)
 
         def size(steps: Sequence[InferenceStep]) -> tuple[int, float]:
-            need = max(content * items + passing * largest for content, passing in cache_needs(self.shape, steps))
-            return need, sum(self.work.compute_s[vertex] for step in steps for vertex in step.computed)
+            seconds = sum(self.work.compute_s[vertex] for step in steps for vertex in step.computed)
+            return self._need(cache_needs(self.shape, steps), chunks), seconds
 
         need, seconds = size(self._steps(choice))
         while budget is not None and need > budget:
@@ -191,23 +189,27 @@ class Chooser:
             return
         memory = fastest + given.blocks
         needs = cache_needs(self.shape, steps)
-        largest = max(batch.items for batch in self.batches)
         room = max(sum(self.work.block_bytes[v] for v in step.computed) for step in steps)
         if room > given.blocks:
             room = 1  # more is used than stays as usual, too
         count = 0
         for chunks in (*(few for few in _CHUNKS if few < len(self.batches)), len(self.batches)):
-            # Chunks are whole batches, so the largest may exceed the average by up to one.
-            items = min(self.work.items, -(-self.work.items // chunks) + (largest if chunks > 1 else 0))
-            if chunks == len(self.batches):
-                items = largest
-            need = max(content * items + passing * largest for content, passing in needs)
+            need = self._need(needs, chunks)
             # What a step uses stays in the blocks' share, if it does as usual: what exceeds it is not counted.
             if 0 < need <= memory - (room if chunks < len(self.batches) else 1):
                 count += 1
                 yield replace(given, cache=(need, *slower), blocks=memory - need)
             if count == _DIVISIONS:
                 return
+
+    def _need(self, needs: Sequence[tuple[int, int]], chunks: int) -> int:
+        """Bytes that the largest of so many chunks holds at most, given ``chunks.cache_needs``."""
+        largest = max(batch.items for batch in self.batches)
+        # Chunks are whole batches, so the largest may exceed the average by up to one.
+        items = min(self.work.items, -(-self.work.items // chunks) + (largest if chunks > 1 else 0))
+        if chunks == len(self.batches):
+            items = largest
+        return max(content * items + passing * largest for content, passing in needs)
 
     def _looked_at(self, choice: Choice, steps: Sequence[InferenceStep]) -> Choice:
         """``choice`` with chunks and predicted seconds."""

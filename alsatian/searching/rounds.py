@@ -14,6 +14,7 @@ from alsatian.errors import (
     OutOfMemoryError,
     StrategyError,
     nearest,
+    told,
 )
 from alsatian.machines.base import Machine
 from alsatian.planning.audit import faults
@@ -173,6 +174,8 @@ class RoundRunner:
             yield
         except (BadModelError, OutOfMemoryError):
             raise
+        except SystemExit as error:  # of a policy or a proxy
+            raise StrategyError(f"round {number} of strategy={self.strategy.name} fails: {told(error)}") from error
         except Exception as error:
             who = f"strategy={self.strategy.name}: the plan of round {number}"
             if fault := next(faults(plan, models, batches, self.strategy.cache.planned), None):

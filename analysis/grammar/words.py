@@ -46,7 +46,7 @@ class Words:
         found = {key: written[key] for key in names if written.get(key) not in (None, "", [], {})}
         if not found and written.get("x") != "":
             return None
-        if "x" not in found or written.get("x") == "":
+        if "x" not in found:
             raise ConfigError("figure.x: needs a value here; write e.g. figure.x=cache.budget")
         for key, value in found.items():
             if key == "where":

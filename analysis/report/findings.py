@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alsatian.records import Run, Storage
+from alsatian.records.budgets import exceeded
 from alsatian.units import count_text, factor_text, format_bytes, printable, seconds_text
 from analysis.comparing import sweeps
 from analysis.comparing.checks import ScoreCheck
@@ -137,9 +138,9 @@ def cache_lines(runs: Sequence[Run], summary: pd.DataFrame) -> list[str]:
 def _beyond(run: Run) -> str:
     """What it means that the cache held more than its budget: a strategy that divides memory keeps to a sum."""
     memory = run.resolved.get("cache.memory")
-    held = max(repeat.peaks.get("memory_bytes", 0) for repeat in run.repeats)
-    if memory is None or memory.bytes is None or held > memory.bytes:
+    if memory is None or memory.bytes is None or any(exceeded(run.resolved, r.peaks) for r in run.repeats):
         return " OVER BUDGET"
+    held = max(repeat.peaks.get("memory_bytes", 0) for repeat in run.repeats)
     return f" (with blocks {format_bytes(held)} of {format_bytes(memory.bytes)} in all, divided anew)"
 
 

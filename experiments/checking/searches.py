@@ -15,6 +15,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.audit import faults
 from alsatian.planning.orders.given import Given
 from alsatian.proxies.linear import Linear
+from alsatian.records.budgets import exceeded
 from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Storage
@@ -25,7 +26,6 @@ from experiments.checking.cases import BATCH, CASES, Case, smaller
 from experiments.checking.log import Log, watched, with_rounds
 from experiments.checking.models import Family
 from experiments.checking.suite import SAME, Verdicts, reason_of
-from experiments.runs.record import exceeded
 
 RUNS = "runs to its end"
 SCORED = "every model of a round is scored"

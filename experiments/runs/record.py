@@ -10,24 +10,13 @@ from alsatian.errors import AlsatianError
 from alsatian.files import claimed, write_json
 from alsatian.models.model_set import CandidateSet
 from alsatian.records import MEASURED, SCHEMA, Environment, FieldError, Run, read, read_run
+from alsatian.records.budgets import exceeded
 from alsatian.records.reading import RECORD
 from experiments.configuration.identity import sources
 from experiments.configuration.setup import Setup
 
+
 # The peak that each budget bounds, by the budget's setting.
-PEAKS = {
-    "cache.budget": "cache_bytes",
-    "cache.host_budget": "cache_host_bytes",
-    "cache.ssd_budget": "cache_ssd_bytes",
-    "cache.block_budget": "resident_block_bytes",
-    "cache.block_host_budget": "host_block_bytes",
-    "cache.block_ssd_budget": "ssd_block_bytes",
-    "cache.memory": "memory_bytes",
-}
-# Budgets that only count together where there is one of their sum.
-_DIVIDED = ("cache.budget", "cache.block_budget")
-
-
 class SavingError(AlsatianError):
     """A result file cannot be written. What the results folder held before is intact."""
 
@@ -103,17 +92,6 @@ def opening(
 def over_budget(run: Run) -> list[str]:
     """What :func:`exceeded` says of every repeat of ``run``: there should be nothing."""
     return [line for repeat in run.repeats for line in exceeded(run.resolved, repeat.peaks)]
-
-
-def exceeded(resolved: Mapping[str, Any], peaks: Mapping[str, int]) -> list[str]:
-    """One text for every tier whose peak exceeds its budget."""
-    return [
-        f"{PEAKS[name]} reached {peaks[PEAKS[name]]} where {name} allows {budget.bytes}"
-        for name, budget in resolved.items()
-        if not ("cache.memory" in resolved and name in _DIVIDED)
-        and budget.bytes is not None
-        and peaks.get(PEAKS[name], 0) > budget.bytes
-    ]
 
 
 def forget(folder: Path, run: Run, succeeded: bool) -> list[str]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from alsatian.errors import AlsatianError
 from alsatian.records import ResultsError, Run, reading
+from alsatian.records.settings import NOT_IDENTITY
 from analysis.comparing import winners
 from analysis.comparing.checks import compare_scores
 from analysis.comparing.comparable import computed
@@ -69,7 +70,7 @@ def _figure(runs: Sequence[Run]) -> "Figure | None":
 
 def _command(run: Run) -> str:
     """How ``run`` was asked for, but for where its files lie."""
-    return " ".join(w for w in run.command.split() if not w.startswith(("results_dir=", "store_dir=")))
+    return " ".join(word for word in run.command.split() if word.partition("=")[0] not in NOT_IDENTITY)
 
 
 def _row(run: Run) -> dict[str, object]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # libraries that take long to import, which the names of the 
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from alsatian.records.run import Environment
+
 HERE = Path(__file__).parent
 SHARED = ("study", "published")
 """Modules beside this one that are no studies."""
@@ -107,8 +109,10 @@ def write(
     say: Say,
 ) -> int:
     """``run`` a study and write every page that it yields below ``options.out``; 0 if the last one is good."""
-    # The code that measures: a page that is written changes the checkout that holds it.
-    before, code, page, path = os.getloadavg()[0], _code(), None, options.out
+    from experiments.runs.environment import environment
+
+    # Asked before: a page that is written changes the checkout that holds it.
+    before, machine, page, path = os.getloadavg()[0], environment(), None, options.out
     for page in run(options, say):
         stem = options.out / (page.name or name)
         path = stem.with_suffix(".md")
@@ -116,29 +120,20 @@ def write(
             write_bytes(stem.with_suffix(".csv"), page.data.to_csv(index=False, lineterminator="\n").encode())
         if page.figure is not None:
             write_bytes(stem.with_suffix(".png"), _png(page.figure))
-        write_bytes(path, text(page, command, before, code).encode())
+        write_bytes(path, text(page, command, machine, before).encode())
     if page is None:
         raise AlsatianError(f"{name}: nothing was found")
-    say(text(page, command, before, code))
+    say(text(page, command, machine, before))
     say(f"written: {path}")
     return 0 if page.good else 1
 
 
-def _code() -> str:
-    from experiments.runs.environment import environment
-
-    machine = environment()
-    return f"{machine.commit}{' with changes' if machine.dirty else ''}"
-
-
-def text(page: Page, command: str, load: float = 0.0, code: str = "") -> str:
-    """``page`` in Markdown; ``load`` is the machine's load average before the study, and ``code`` made it."""
-    from experiments.runs.environment import environment
-
-    machine = environment()
+def text(page: Page, command: str, machine: "Environment", load: float = 0.0) -> str:
+    """``page`` in Markdown, made on ``machine``; ``load`` is its load average before the study."""
+    code = f"{machine.commit}{' with changes' if machine.dirty else ''}"
     made = (
         f"Made by `{command}` on {date.today()}: {machine.cpu}, {machine.cores} cores, "
-        f"Python {machine.python}, PyTorch {machine.libraries['torch']}, code {code or _code()}, "
+        f"Python {machine.python}, PyTorch {machine.libraries['torch']}, code {code}, "
         f"load average {load:.1f} before and {os.getloadavg()[0]:.1f} after."
     )
     return "\n\n".join([f"# {page.title}", made, *page.blocks]) + "\n"

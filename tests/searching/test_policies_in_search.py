@@ -89,3 +89,17 @@ class Points(Lru):
 def test_a_policy_that_evicts_what_it_may_not_is_named(rivals: ModelSet, at: int, why: str) -> None:
     with pytest.raises(StrategyError, match=rf"^cache=points: evicts vertex \d+, {why}$"):
         search(rivals, strategy=Strategy(order=Random(0), cache=Points(at)), budget="20%")
+
+
+class Leaves(Lru):
+    """Ends Python."""
+
+    name = "leaves"
+
+    def victim(self, pinned: frozenset[int]) -> int | None:
+        raise SystemExit(0)
+
+
+def test_a_policy_that_exits_ends_in_an_error(rivals: ModelSet) -> None:
+    with pytest.raises(StrategyError, match=r"^round 1 of strategy=\S+ fails: SystemExit: 0 \(.*:\d+\)$"):
+        search(rivals, strategy=Strategy(order=Random(0), cache=Leaves()), budget="20%")

@@ -12,13 +12,14 @@ from omegaconf import OmegaConf
 
 from alsatian import api
 from alsatian.records import Repeat, Round, Run
+from alsatian.records.budgets import PEAKS
 from alsatian.records.settings import measured
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.round_result import RoundResult
 from experiments.configuration.composition import cells
 from experiments.runs import repeat
 from experiments.runs.environment import environment
-from experiments.runs.record import PEAKS, over_budget
+from experiments.runs.record import over_budget
 from experiments.trackers.wandb import WandbTracker
 
 pytestmark = pytest.mark.xdist_group("cli")

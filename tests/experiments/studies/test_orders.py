@@ -12,6 +12,7 @@ from alsatian.models.sets.synthetic import drawn_anew
 from alsatian.planning.orders.base import Shape
 from alsatian.tree import TaskTree
 from experiments.predictions.chains import SETS, preprocessing, read_chains
+from experiments.runs.environment import environment
 from experiments.studies.orders import MODELS, Case, compare, page, paper_cases, random_cases, summarise
 from experiments.studies.study import text
 from tests.experiments.studies.conftest import Study
@@ -56,7 +57,7 @@ def test_figures_of_a_tree_known_by_hand() -> None:
     trees = compare([Case("known", "one", shape), Case("known", "two", star)])
     first = trees.iloc[:2]
     assert (set(first["least"]), list(first["need"]), set(first["proved"])) == ({11}, [12, 12], {True})
-    lines = re.sub(" +", " ", text(page(trees), "command")).splitlines()
+    lines = re.sub(" +", " ", text(page(trees), "command", environment())).splitlines()
     assert lines[-3].startswith("| one | 1 | 8 | 100 % | 0 %, 1.091, 1.09 |")
     assert lines[-2].startswith("| two | 1 | 3 | 100 % | 100 %, 1.000, 1.00 |")
     assert lines[-1].startswith("| all | 2 | 5.5 | 100 % | 50 %, 1.045, 1.09 |")
