@@ -35,6 +35,7 @@ from alsatian.assembly import (
     scope_of,
 )
 from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.kernels import check_choice
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.model import CostModel
@@ -80,6 +81,8 @@ def search(
     storage: Storage | None = None,
     hardware: Hardware | str | None = None,
     device: str | torch.device = "cpu",
+    kernels: str = "eager",
+    numerics: str = "fp32",
     store: Path | str | None = None,
     reuse: bool = False,
     verify: bool = False,
@@ -123,6 +126,10 @@ def search(
             ``"quick"`` measures with a few items. Where that fails plans are the usual ones, and an adaptive
             schedule is halving.
         device: ``"cpu"`` or ``"cuda"``, or such a device of PyTorch.
+        kernels: ``"eager"`` runs every block as its module was written, to the bit; ``"layout"``, which is faster,
+            makes batch normalisation part of convolutions and has these compute with channels last.
+        numerics: ``"fp32"``, ``"bf16"``, or ``"tf32"`` on a GPU. Features and scores are bit-identical whatever is
+            shared, cached and ordered, within one choice of kernels and numerics.
         store: the folder that keeps blocks of models; by default a temporary one for modules, else ``store``.
         reuse: take features of earlier searches in ``store`` where models, items and machine are the same, and
             keep those of this one. Batches of an earlier layout stay as they were where data has grown.
@@ -146,6 +153,7 @@ def search(
     if schedule is not None:
         plan = replace(plan, schedule=schedule_of(schedule))
     choice, batch_size, place = layers_of(layers, chosen), batch_size_of(batch_size), resolve_device(device)
+    check_choice(kernels, numerics, place)
     prepares: Mapping[str, Preprocessing] = {}
     if isinstance(given, dict):
         prepares = preprocessing_of(preprocessing, given)
@@ -168,26 +176,29 @@ def search(
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.taking(dataset.modality, on_bad_model)
-    models, candidates, groups = scope = scope_of(choice, fitting, on_bad_model, place)
-    earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place)
+    models, _, groups = scope = scope_of(choice, fitting, on_bad_model, place)
+    tuned = scope.computed_by(kernels, numerics)
+    candidates = tuned.candidates
+    earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place, [kernels, numerics])
     dataset = earlier.dataset
     budgets = asked if memory is None else divided(memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)
     expected: Outlook | None = None
     if quick or planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
-        known = known or measured(models, dataset, scorers, batch_size, meter, quick)
+        known = known or measured(tuned.models, dataset, scorers, batch_size, meter, quick)
         if known is not None:
-            costs = cost_model(scope.costs_on(known), candidates.candidates, dataset, regime, candidates.segments)
+            costs = cost_model(tuned.costs_on(known), candidates.candidates, dataset, regime, candidates.segments)
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs, earlier.features) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
     with real_machine(
-        candidates, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
-        heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
+        candidates, dataset, scorers, meter, storage=regime, verify=verify, numerics=numerics,
+        progress=watcher.step_ended, heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
     ) as machine:  # fmt: skip
         machine.restore(earlier.features)
         rule = repr(planned.strategy.schedule)
         facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, choice]
+        facts += [kernels, numerics]
         kept = checkpoint_in(folder, *facts)
         found = planned.run(machine, on_bad_model, kept, watcher).without(models.refused)
     return Ranking(
@@ -200,6 +211,8 @@ def search(
         layers=groups,
         expected=expected,
         device=place,
+        kernels=kernels,
+        numerics=numerics,
         known={model: set(batches) for model, batches in earlier.features.items()},
         opened=whole,
         again=search,

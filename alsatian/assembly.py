@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import torch
 
 from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.kernels import computed_by
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
@@ -104,6 +105,13 @@ class Scope(NamedTuple):
     candidates: ModelSet
     layers: Layers
 
+    def computed_by(self, kernels: str, numerics: str) -> "Scope":
+        """The same with the kernels and numbers chosen; see :mod:`alsatian.blocks.kernels`."""
+        models, candidates = (
+            replace(each, segments=computed_by(each.segments, kernels, numerics)) for each in self[:2]
+        )
+        return self._replace(models=models, candidates=candidates)
+
     def costs_on(self, hardware: Hardware) -> Hardware:
         """``hardware``, which knows the models, with blocks that pool layers; these are taken to cost nothing."""
         own = {segment.fingerprint for segment in self.models.segments.values()}
@@ -146,12 +154,17 @@ class Earlier(NamedTuple):
     reused: Reused | None
 
 
-def earlier_features(reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device) -> Earlier:
-    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``."""
+def earlier_features(
+    reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device, bits: Sequence[str]
+) -> Earlier:
+    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``. ``bits`` are settings that
+    change the last bits of features."""
     if not reuse:
         return Earlier(dataset, {}, unkept, None)
     candidates, what = scope.candidates, "layer" if scope.layers.of else "model"
-    session = FeatureCache(candidates.store.features).session(candidates.candidates, dataset, batch_size, device)
+    session = FeatureCache(candidates.store.features).session(
+        candidates.candidates, dataset, batch_size, device, bits
+    )
     return Earlier(session.dataset, session.features, session.keep, replace(session.reused, what=what))
 
 

@@ -34,6 +34,15 @@ class Segment:
     output_bytes: int
     code: GraphModule = field(compare=False, repr=False)
 
+    @property
+    def stored_for(self) -> str:
+        """The fingerprint of the code that its blocks are stored for."""
+        return self.fingerprint
+
+    def arrange(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The parameters that the code takes, made on the CPU from those that a block is stored with."""
+        return list(tensors)
+
     def prepare(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """``tensors`` as the parameters of a call (see ``trainable``), without history."""
         return [t.detach().requires_grad_(grad) for t, grad in zip(tensors, self.trainable, strict=True)]

@@ -29,9 +29,10 @@ def keys_for(
 ) -> dict[str, str]:
     """Keys in ``hardware.segments`` by block identity, whether they are there or not.
 
-    A block's key is the fingerprint of its ``code`` if the hardware knows that one, otherwise the architecture with
-    its input and the position. Candidates without an architecture are taken to be ``like`` that shape: a block
-    stands for the one at the same share of the depth there.
+    A block's key is the fingerprint of its ``code`` if the hardware knows that one or, for other kernels, the eager
+    one that it is made of, otherwise the architecture with its input and the position. Candidates without an
+    architecture are taken to be ``like`` that shape: a block stands for the one at the same share of the depth
+    there.
     """
     code = code or {}
     depth = sum(key.startswith(f"{like}/") for key in hardware.segments) if like else 0
@@ -45,8 +46,7 @@ def keys_for(
             if block.identity in keys:
                 continue
             segment = code.get(block.identity)
-            if segment is not None and segment.fingerprint in hardware.segments:
-                keys[block.identity] = segment.fingerprint
-            else:
-                keys[block.identity] = f"{shape}/{position * of // count}"
+            names = (segment.fingerprint, segment.stored_for) if segment else ()
+            usual = f"{shape}/{position * of // count}"
+            keys[block.identity] = next((name for name in names if name in hardware.segments), usual)
     return keys

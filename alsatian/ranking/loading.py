@@ -105,6 +105,8 @@ def features_of(result: "Ranking", model: str) -> dict[str, torch.Tensor]:
         layers=MEAN if choice == MEAN else LAST,
         batch_size=result.batch_size,
         device=result.device,
+        kernels=result.kernels,
+        numerics=result.numerics,
     )
     names = ("train_x", "train_y", "test_x", "test_y")
     return dict(zip(names, kept.given, strict=True))

@@ -70,6 +70,7 @@ def facts(record: Ranking) -> list[tuple[str, str]]:
     return [
         *([("command", record.command)] if record.command else []),
         ("strategy", f"{record.strategy}, schedule {record.schedule}"),
+        ("computed", f"in {record.numerics} by {record.kernels} kernels"),
         ("time", f"{seconds_text(record.wall_s)}{expected}: {took}"),
         ("parameters", f"{format_bytes(work.distinct_bytes)} distinct of {format_bytes(work.total_bytes)}"),
         ("work", tables.work_text(work)),

@@ -34,7 +34,7 @@ class Ranking(SearchResult):
         models: the candidates that could be read.
         dataset: what they were scored on.
         proxies: the first one decides.
-        batch_size, strategy, device: of the search.
+        batch_size, strategy, device, kernels, numerics: of the search.
         layers: of the models, and which of them were scored.
         again: searches as :func:`alsatian.search` does.
         known: indices of batches whose features were known before, by model.
@@ -47,6 +47,8 @@ class Ranking(SearchResult):
     batch_size: int
     strategy: Strategy
     device: torch.device
+    kernels: str
+    numerics: str
     again: "Callable[..., Ranking]" = field(repr=False, compare=False)
     layers: Layers = WHOLE
     known: Mapping[str, Collection[int]] = field(default_factory=dict)

@@ -27,6 +27,8 @@ def record_of(result: "Result") -> Ranking:
         strategy=result.strategy.name,
         schedule=result.strategy.schedule.name,
         layers=result.layers.choice,
+        kernels=result.kernels,
+        numerics=result.numerics,
         data=result.data,
         train_items=len(result.dataset.train_items),
         test_items=len(result.dataset.test_items),

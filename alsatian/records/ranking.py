@@ -109,6 +109,7 @@ class Ranking(Record):
         proxies: the first one decides.
         strategy, schedule: their names.
         layers: whose features are scored.
+        kernels, numerics: what features were computed with; scores compare to the bit within one choice.
         data: what was read, skipped and assumed.
         train_items, test_items: of the data.
         wall_s: seconds of the search itself; ``parts_s`` are exclusive and add up to it.
@@ -128,6 +129,8 @@ class Ranking(Record):
     strategy: Text
     schedule: Text
     layers: LayerChoice = "last"
+    kernels: Text = "eager"
+    numerics: Text = "fp32"
     data: DataSummary | None = None
     train_items: Count
     test_items: Count

@@ -31,8 +31,12 @@ class FeatureStore:
         self.held: Features = {}
 
     def add(self, models: Iterable[str], batch: Batch, state: State) -> None:
-        """Keep the features of one batch: the first tensor of ``state``, flattened to (items, D)."""
+        """Keep the features of one batch: the first tensor of ``state``, flattened to (items, D).
+
+        Proxies compute in float32, so features are kept in no less.
+        """
         features = state[0].reshape(batch.items, -1)
+        features = features.float() if features.dtype == torch.bfloat16 else features
         for model in models:
             self.held.setdefault(model, {})[batch.index] = features
 

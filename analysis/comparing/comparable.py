@@ -30,8 +30,8 @@ def machine(run: Run) -> list[object]:
 def conditions(run: Run) -> str:
     """Digest of all that must be equal before two wall times are compared.
 
-    That is the workload, the storage regime, batch size, proxy, device and hardware, how it was measured, and
-    whether anything was computed.
+    That is the workload, the storage regime, batch size, proxy, device, kernels, numbers and hardware, how it was
+    measured, and whether anything was computed.
     """
     config = named(run.config)
     return _digest(
@@ -39,6 +39,7 @@ def conditions(run: Run) -> str:
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         machine(run),
+        computing(run),
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
         *([] if computed(run) else ["nothing computed"]),
     )
@@ -48,8 +49,13 @@ def arithmetic(run: Run) -> str:
     """Digest of all that must be equal before scores are expected to agree bit for bit.
 
     That is the workload, the data's configuration, seed, batch size, proxy, and what does the arithmetic:
-    device, hardware, threads, the version of PyTorch and its settings.
+    device, hardware, threads, the version of PyTorch and its settings, kernels and numbers.
     """
+    return _digest(scored(run), computing(run))
+
+
+def scored(run: Run) -> str:
+    """Digest of what decides about scores but for kernels and numbers, which move only their last digits."""
     config, where = named(run.config), run.environment
     return _digest(
         workload(run),
@@ -58,6 +64,11 @@ def arithmetic(run: Run) -> str:
         [config.get("device"), where.cpu, where.threads, where.gpu, where.libraries.get("torch")],
         where.determinism,
     )
+
+
+def computing(run: Run) -> tuple[str, str]:
+    """Numbers and kernels of ``run``; older records are of fp32 by eager ones."""
+    return run.config.get("numerics", "fp32"), run.config.get("kernels", "eager")
 
 
 def reference(run: Run, runs: Sequence[Run], strategy: str) -> Run | None:

@@ -12,7 +12,7 @@ from alsatian.errors import ConfigError
 from alsatian.files import write_text
 from alsatian.records import Run, reading
 from alsatian.units import printable
-from analysis.comparing import checks, labels, ties
+from analysis.comparing import checks, labels, numerics, ties
 from analysis.grammar.words import Words
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
@@ -158,6 +158,7 @@ def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks
     predicted = all(run.kind == "predicted" for run in runs if run.ok)
     return [
         "Scores: predictions compute none" if predicted else findings.score_line(score_checks),
+        *(f"Numerics: {line}" for line in numerics.lines(runs)),
         *checks.targets(runs),
         *findings.code_lines(runs),
         *ties.lines(runs),

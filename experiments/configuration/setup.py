@@ -1,7 +1,7 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from alsatian import contents
 from alsatian.api import resolve_device
+from alsatian.blocks.kernels import check_choice, computed_by
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
@@ -65,15 +66,24 @@ class Setup:
             "storage": self.storage,
             "hardware": self.hardware,
             "device": config["device"]["name"],
+            "kernels": config["kernels"],
+            "numerics": config["numerics"],
             "verify": config["verify"],
             "on_bad_model": config["on_bad_model"],
         }
+
+    def computing(self, models: ModelSet) -> ModelSet:
+        """``models`` with the kernels and numbers of the run."""
+        return replace(
+            models, segments=computed_by(models.segments, self.config["kernels"], self.config["numerics"])
+        )
 
     def measure_hardware(self, models: ModelSet, progress: Progress, again: bool = False) -> Hardware:
         """What this machine needs for the run; what is not known below ``store_dir``, or everything ``again``, is
         measured. PyTorch has to use the run's threads already (see :func:`use_threads`)."""
         device, folder = resolve_device(self.config["device"]["name"]), models.store.root / "profiles"
         size = self.config["batch_size"]
+        models = self.computing(models)
         return profile(models, self.dataset, self.proxy, size, device, folder, progress, again)
 
 
@@ -96,7 +106,7 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         check_on_bad_model(values["on_bad_model"])
-        resolve_device(values["device"]["name"])
+        check_choice(values["kernels"], values["numerics"], resolve_device(values["device"]["name"]))
         contents.keep_in(Path(values["store_dir"]))
         budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)
         if hardware is None:  # another machine may have what this one's device has not

@@ -94,4 +94,6 @@ class Predictor:
         if hardware is None:
             use_threads(setup.config)
             hardware = setup.measure_hardware(models, progress.measuring, again)
-        return Case(setup, models, cost_model(hardware, models.candidates, data, storage, models.segments))
+        return Case(
+            setup, models, cost_model(hardware, models.candidates, data, storage, setup.computing(models).segments)
+        )

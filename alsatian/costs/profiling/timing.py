@@ -57,7 +57,8 @@ def loaded_stages(
     transfer, stages = transfer_to(device), []
     for block in candidate.blocks:
         segment = models.segments[block.identity]
-        staged = transfer.stage(models.store.load_block(block.identity, candidate.id, segment.fingerprint))
+        tensors = models.store.load_block(block.identity, candidate.id, segment.stored_for)
+        staged = transfer.stage(segment.arrange(tensors))
         loaded = transfer.bring(staged)
         transfer.hand_over(loaded)
         stages.append((segment, segment.prepare(loaded.parameters)))
@@ -111,11 +112,8 @@ def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
             seconds.append(time.perf_counter() - start)
 
         def load(identity: str = identity, model: str = model, segment: Segment = segment) -> None:
-            segment.prepare(
-                transfer.bring(
-                    transfer.stage(models.store.load_block(identity, model, segment.fingerprint))
-                ).parameters
-            )
+            tensors = models.store.load_block(identity, model, segment.stored_for)
+            segment.prepare(transfer.bring(transfer.stage(segment.arrange(tensors))).parameters)
 
         sizes.append(nbytes)
         reading.append(usual(seconds))

@@ -52,7 +52,7 @@ class BlockSource:
         block, segment, model = need
         with contextlib.ExitStack() as stack:
             if self.copies is not None:
-                copy = stack.enter_context(self.copies.opened(block.identity, model, segment.fingerprint))
+                copy = stack.enter_context(self.copies.opened(block.identity, model, segment.stored_for))
                 if copy is not None:
                     self._check(need, copy)
                     yield copy
@@ -64,7 +64,7 @@ class BlockSource:
             raise StoreError(
                 f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"
             ) from None
-        tensors = self.store.load_block(block.identity, model, segment.fingerprint)
+        tensors = self.store.load_block(block.identity, model, segment.stored_for)
         self._check(need, tensors)
         self.meter.count("blocks_read")
         self.meter.count("bytes_read", fetched.size)

@@ -177,7 +177,7 @@ class BlockLoader(Loader):
             room = self._residency.reserve_host(identity, size)
             try:
                 self._transfer.wait(room or ())
-                staged = self._transfer.stage(mapped)
+                staged = self._transfer.stage(need.segment.arrange(mapped))
                 return staged
             finally:
                 if room is not None:

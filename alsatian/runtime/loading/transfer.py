@@ -87,14 +87,17 @@ def _copied(tensor: torch.Tensor) -> torch.Tensor:
     then on it counts more threads than cores, and all of them sleep between two kernels: small blocks take up to
     twice as long.
     """
-    copy = torch.empty(tensor.shape, dtype=tensor.dtype)
-    np.copyto(_raw(copy), _raw(tensor.detach().contiguous()))
+    laid = tensor.detach()
+    if tensor.dim() != 4 or not laid.is_contiguous(memory_format=torch.channels_last):
+        laid = laid.contiguous()
+    copy = torch.empty_strided(laid.shape, laid.stride(), dtype=laid.dtype)
+    np.copyto(_raw(copy), _raw(laid))
     return copy
 
 
 def _raw(tensor: torch.Tensor) -> np.ndarray:
-    """The bytes of a contiguous ``tensor``."""
-    return tensor.reshape(-1).view(torch.uint8).numpy()
+    """The bytes of a ``tensor`` without gaps, as they lie in memory."""
+    return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy()
 
 
 def transfer_to(device: torch.device) -> Transfer:

@@ -94,14 +94,20 @@ class FeatureCache:
     limit: int = LIMIT
 
     def session(
-        self, models: Sequence[Candidate], dataset: Dataset, batch_size: int, device: torch.device
+        self,
+        models: Sequence[Candidate],
+        dataset: Dataset,
+        batch_size: int,
+        device: torch.device,
+        bits: Sequence[str] = (),
     ) -> Session:
-        """A search of ``models`` over ``dataset`` in batches of ``batch_size`` on ``device``.
+        """A search of ``models`` over ``dataset`` in batches of ``batch_size`` on ``device``, with further settings
+        of the search that change ``bits`` of features.
 
         Raises:
             ConfigError: an item's file cannot be read.
         """
-        files = KeptFiles(self.folder, self.limit, digest_json([surroundings(device), batch_size]))
+        files = KeptFiles(self.folder, self.limit, digest_json([surroundings(device), batch_size, *bits]))
         contents = {model.id: model.content for model in models}
         kept = {content: files.of(content) for content in dict.fromkeys(contents.values())}
         users = Counter(contents.values())

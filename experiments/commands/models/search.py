@@ -89,6 +89,11 @@ def _search(group: argparse._ArgumentGroup) -> None:
         "what is free",
     )  # fmt: skip
     group.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+    group.add_argument("--numerics", default="fp32", metavar="NAME", help="fp32 (default), bf16, or tf32 on a GPU")
+    group.add_argument(
+        "--kernels", default="layout", metavar="NAME",
+        help="layout (default): norms folded into convolutions, channels last; or eager, as models are written",
+    )  # fmt: skip
     group.add_argument(
         "--batch-size", type=int, default=BATCH, metavar="N", help=f"items of a batch; default: {BATCH}"
     )
@@ -128,6 +133,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     _check_out(options.out)
     from alsatian.api import search  # slow
     from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
+    from alsatian.blocks.kernels import check_choice
     from alsatian.blocks.store import BlockStore
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
@@ -141,6 +147,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     proxies, strategy = proxies_of(named), strategy_of(of_plugin("strategy", options.strategy))
     schedule = None if options.schedule is None else schedule_of(of_plugin("schedule", options.schedule))
     batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
+    check_choice(options.kernels, options.numerics, device)
     words_of(options.models, BlockStore(options.store).model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
@@ -159,6 +166,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             options.models, data,
             proxies=proxies or None, strategy=strategy, schedule=schedule, layers=options.layers,
             batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
+            kernels=options.kernels, numerics=options.numerics,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
         )  # fmt: skip
     record = result.record.model_copy(
