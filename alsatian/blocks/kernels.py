@@ -131,7 +131,7 @@ def _tuned(segment: Segment, kernels: str, numerics: str) -> Segment:
         parameter_names=segment.parameter_names,
         trainable=segment.trainable,
         output_bytes=segment.output_bytes,
-        code=GraphModule({}, graph),
+        code=GraphModule(segment.code, graph),
         original=segment,
         recipes=tuple(recipes[node] for node in graph.nodes if node in recipes),
         halves=numerics == "bf16",

@@ -100,8 +100,10 @@ def test_options_make_another_architecture() -> None:
 
 
 def test_known_code_goes_before_positions() -> None:
-    code: Any = {"a": SimpleNamespace(fingerprint="code"), "b": SimpleNamespace(fingerprint="unknown")}
-    assert keys_for(HARDWARE, [chain("net", "a", "b")], code) == {"a": "code", "b": "net@32/1"}
+    names = {"a": ("code", "code"), "b": ("unknown", "unknown"), "c": ("by other kernels", "code")}
+    code: Any = {b: SimpleNamespace(fingerprint=own, stored_for=eager) for b, (own, eager) in names.items()}
+    keys = keys_for(HARDWARE, [chain("net", "a", "b", "c")], code)
+    assert keys == {"a": "code", "b": "net@32/1", "c": "code"}
 
 
 def test_chains_without_an_architecture_are_like_one_by_share_of_the_depth() -> None:
