@@ -209,7 +209,7 @@ def test_the_limit_and_its_terms_are_shown_where_records_tell(tmp_path, record, 
     text = (folder / "report.html").read_text()
     section = text.partition("<h2>Wall time over the limit</h2>")[2].partition("<h2>")[0]
     cells = [part.partition("<")[0] for part in section.split('class="number">')]
-    assert cells[-8:] == ["4.00", "2.00", "2.00×", "0.500", "1.50", "0.300", "0.200", "25%"]
+    assert cells[-8:] == ["4.00", "2.00", "2.00×", "0.50", "1.50", "0.30", "0.20", "25%"]
     assert "base" not in section
     build.build(write(other := tmp_path / "other", record()))
     assert "Wall time over the limit" not in (other / "report.html").read_text()
