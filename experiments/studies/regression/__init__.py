@@ -6,6 +6,7 @@ system is part of the same code, so what slows all alike is seen only in seconds
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from alsatian.errors import AlsatianError, ConfigError
 from experiments.studies.speed import configure_measuring, measure, told
 from experiments.studies.speed.cells import PUBLISHED, chosen, entrants
 from experiments.studies.speed.measurement import bench
-from experiments.studies.speed.page import RATIO, with_ratios
+from experiments.studies.speed.page import RATIO, warnings, with_ratios
 from experiments.studies.study import PAGES, Page, Say, spread, table
 
 NEEDED = ("cell", "strategy", "turn", "words", "wall_s")
@@ -62,8 +63,9 @@ def compare(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def page(before: pd.DataFrame, now: pd.DataFrame, source: Path) -> Page:
-    """The comparison; good unless something is slower, or scores or budgets are not as they should be."""
+def page(before: pd.DataFrame, now: pd.DataFrame, source: Path, load: float) -> Page:
+    """The comparison; good unless something is slower, or scores or budgets are not as they should be. ``load`` is
+    the load average before."""
     found = compare(before, with_ratios(now))
     if found.empty:
         raise AlsatianError(f"{source}: none of these cells was recorded; alsatian study speed measures them")
@@ -76,6 +78,7 @@ def page(before: pd.DataFrame, now: pd.DataFrame, source: Path) -> Page:
         "at hand.",
         f"**{f'Slower: {names}' if names else 'Nothing is slower than the recorded spread allows'}.** Scores "
         f"{'identical, budgets kept' if sound else 'or budgets are NOT as they should be'}.",
+        *(f"**{line}**" for line in warnings(now, load)),
         table(found),
     ]
     return Page("Speed, against the last record", blocks, found, good=slower.empty and sound)
@@ -95,10 +98,10 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     """Measure and compare."""
     if options.repeats < 1:
         raise ConfigError("--repeats must be at least 1")
-    before, cells = recorded(options.recorded), chosen(options.cells)
+    before, cells, load = recorded(options.recorded), chosen(options.cells), os.getloadavg()[0]
     rows = []
     own = bench(options.store, options.set)
     for row in measure(own, cells, entrants(), options.repeats, not options.no_base):
         say(told(row))
         rows.append(row)
-    yield page(before, pd.DataFrame(rows), options.recorded)
+    yield page(before, pd.DataFrame(rows), options.recorded, load)

@@ -36,16 +36,18 @@ def test_other_words_are_not_compared_and_other_cells_not_shown() -> None:
 
 
 def test_the_page_names_what_is_slower() -> None:
-    good = page(frame(BEFORE), frame({PUBLISHED: [8.0], USUAL: [4.0], AUTO: [5.0]}), Path("speed.csv"))
+    good = page(frame(BEFORE), frame({PUBLISHED: [8.0], USUAL: [4.0], AUTO: [5.0]}), Path("speed.csv"), 0.1)
     assert good.good
     assert "**Nothing is slower than the recorded spread allows.**" in good.blocks[1]
-    bad = page(frame(BEFORE), frame({PUBLISHED: [8.0], USUAL: [8.0], AUTO: [5.0]}), Path("speed.csv"))
+    busy = page(frame(BEFORE), frame(BEFORE, others=0.9), Path("speed.csv"), 0.1)
+    assert "WARNING: other programs kept more than 0.5 cores busy in 9 of 9 searches" in busy.blocks[2]
+    bad = page(frame(BEFORE), frame({PUBLISHED: [8.0], USUAL: [8.0], AUTO: [5.0]}), Path("speed.csv"), 0.1)
     assert not bad.good
     assert "**Slower: `alsatian` in quickstart.**" in bad.blocks[1]
     wrong = frame({PUBLISHED: [8.0], USUAL: [4.0], AUTO: [5.0]}, identical=False)
-    assert not page(frame(BEFORE), wrong, Path("speed.csv")).good
+    assert not page(frame(BEFORE), wrong, Path("speed.csv"), 0.1).good
     with pytest.raises(AlsatianError, match="none of these cells was recorded"):
-        page(frame(BEFORE, cell="models/4"), frame(BEFORE), Path("speed.csv"))
+        page(frame(BEFORE, cell="models/4"), frame(BEFORE), Path("speed.csv"), 0.1)
 
 
 @pytest.mark.parametrize("content", [None, "", "a,b\n1,2\n"])
