@@ -1,4 +1,4 @@
-"""The paper's searches on a machine with a GPU, within some minutes.
+"""The paper's searches on a GPU, within some minutes.
 
 Fig 10, Top Layers, at the published sizes over a store of 200 MB/s, Fig 17, bit-identity with base, budgets, and a
 memory that is too small. What is worth most comes first; what is not expected to fit into the time that is left is
