@@ -1,4 +1,4 @@
-"""Whether searches have become slower beside the published system.
+"""Whether searches are slower than on the recorded page.
 
 Measures some cells of the study of speed again and compares how many times faster than the published system each
 search is with what the last page recorded: slower is what lies below everything that was recorded. The published
