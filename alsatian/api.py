@@ -38,7 +38,9 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.kernels import check_choice
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
+from alsatian.costs.limit import Rates
 from alsatian.costs.model import CostModel
+from alsatian.costs.profiling.machine import cores
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.reading import read_data
 from alsatian.errors import ConfigError
@@ -200,7 +202,9 @@ def search(
         facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, choice]
         facts += [kernels, numerics]
         kept = checkpoint_in(folder, *facts)
-        found = planned.run(machine, on_bad_model, kept, watcher).without(models.refused)
+        found = planned.run(machine, on_bad_model, kept, watcher)
+        rates = Rates.here(meter.best_s, regime.bytes_per_second or meter.best_read, place, cores())
+        found = planned.limited(found, machine, rates, earlier.features).without(models.refused)
     return Ranking(
         **vars(replace(found, data=dataset.summary)),
         models=models,

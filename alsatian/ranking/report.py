@@ -72,6 +72,7 @@ def facts(record: Ranking) -> list[tuple[str, str]]:
         ("strategy", f"{record.strategy}, schedule {record.schedule}"),
         ("computed", f"in {record.numerics} by {record.kernels} kernels"),
         ("time", f"{seconds_text(record.wall_s)}{expected}: {took}"),
+        *([("limit", record.limit.text(record.wall_s))] if record.limit is not None else []),
         ("parameters", f"{format_bytes(work.distinct_bytes)} distinct of {format_bytes(work.total_bytes)}"),
         ("work", tables.work_text(work)),
         ("versions", ", ".join(f"{name} {number}" for name, number in record.versions.items())),

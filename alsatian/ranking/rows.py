@@ -34,6 +34,7 @@ def record_of(result: "Result") -> Ranking:
         test_items=len(result.dataset.test_items),
         wall_s=result.measurement.wall_s,
         parts_s=dict(result.measurement.parts_s),
+        limit=result.measurement.limit,
         predicted_s=result.expected.wall_s if result.expected else None,
         ranked=_ranked(result, last),
         rounds=tuple(_round(found.scores, found.train_items) for found in result.rounds if found.scores),

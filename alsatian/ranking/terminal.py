@@ -54,6 +54,8 @@ def _lines(record: Ranking, top: int, hidden: Sequence[str], paths: Mapping[str,
     for warning in record.warnings:
         yield f"warning: {printable(warning)}"
     yield f"Searched in {seconds_text(record.wall_s)}; {tables.work_text(record.work)}."
+    if record.limit is not None:
+        yield f"{record.limit.text(record.wall_s)}."
 
 
 def _table(record: Ranking, top: int, width: int) -> tuple[Table, list[str]]:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from alsatian.records.base import Count, Number, Record, Seconds, Text
 from alsatian.records.data import DataSummary
+from alsatian.records.limit import Limit
 
 LayerChoice = Literal["last", "mean", "best"]
 """Whose features are scored: a model's own, the mean over its layers, or its best layer's."""
@@ -113,6 +114,7 @@ class Ranking(Record):
         data: what was read, skipped and assumed.
         train_items, test_items: of the data.
         wall_s: seconds of the search itself; ``parts_s`` are exclusive and add up to it.
+        limit: what the search would have taken at least.
         predicted_s: what was expected.
         ranked: all candidates, best first.
         rounds: all of them.
@@ -136,6 +138,7 @@ class Ranking(Record):
     test_items: Count
     wall_s: Seconds
     parts_s: dict[str, Seconds] = {}
+    limit: Limit | None = None
     predicted_s: Seconds | None = None
     ranked: tuple[RankedModel, ...]
     rounds: tuple[RankedRound, ...]

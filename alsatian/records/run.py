@@ -1,11 +1,12 @@
 """What a run record says: one search, measured or predicted. Times in seconds, sizes in bytes."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from alsatian.records.base import Count, Flag, Number, Positive, Record, Seconds, Text
+from alsatian.records.base import Count, Flag, Number, Positive, Record, Text
 from alsatian.records.data import Dataset
+from alsatian.records.repeat import Repeat
 from alsatian.records.tree import Tree
 
 SCHEMA = 3
@@ -84,40 +85,6 @@ class Budget(Record):
 
     requested: str | int | float | None
     bytes: Count | None
-
-
-def _has_kind(event: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(event.get("kind"), str):
-        raise ValueError("expected an object with its kind")
-    return event
-
-
-class Repeat(Record):
-    """One measurement.
-
-    Attributes:
-        wall_s: wall time.
-        parts_s: exclusive parts, which add up to the wall time within 5%; empty at level ``"total"``.
-        busy_s: time that parts were at work in background threads.
-        stalled_s: time that the search waited for them.
-        counters: bytes, blocks, executions, hits and so on; those that never counted may be absent.
-        peaks: largest sizes.
-        process: what the operating system says about the process; None where it does not know.
-        events: what happened on the way, each with its ``"kind"``.
-        level: ``"parts"`` or ``"total"``.
-        valid: whether the measurement can be trusted.
-    """
-
-    wall_s: Seconds
-    parts_s: dict[str, Seconds]
-    counters: dict[str, Count] = {}
-    peaks: dict[str, Count] = {}
-    valid: Flag
-    busy_s: dict[str, Seconds] = {}
-    stalled_s: dict[str, Seconds] = {}
-    process: dict[str, Number | None] = {}
-    events: tuple[Annotated[dict[str, Any], AfterValidator(_has_kind)], ...] = ()
-    level: Literal["parts", "total"] = "parts"
 
 
 class Round(Record):

@@ -44,6 +44,7 @@ class StoredData:
         with self._meter.part("prepare_data"):
             items = self._dataset.items(batch)
             self._meter.count("data_bytes", self.read(items))
+            self._meter.count("prepared_items", batch.items)
             return tuple(tensor.to(self._meter.device) for tensor in preprocessing(items))
 
     def read(self, items: np.ndarray) -> int:

@@ -30,8 +30,8 @@ class Engine:
     What it is composed of decides whether the work is done, or passes on a virtual clock.
 
     Counters: ``block_executions`` (a block run on a batch), ``block_items`` (the same in items),
-    ``data_bytes`` (raw bytes of the data prepared), ``hits`` and ``misses`` (features computed from a
-    cached intermediate, or from the data).
+    ``data_bytes`` and ``prepared_items`` (raw bytes of the data prepared, and its items), ``hits`` and ``misses``
+    (features computed from a cached intermediate, or from the data).
     """
 
     segments: Mapping[str, Segment]

@@ -34,6 +34,7 @@ def run_stages(
             try:
                 for segment, parameters in edge:
                     state = segment(state, parameters)
+                    meter.ran(segment.fingerprint, items)
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise

@@ -6,6 +6,7 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.budgets import Budgets, Resolved, Size, working_set
+from alsatian.costs.limit import Rates, limit_of
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
 from alsatian.fingerprint import digest_json
@@ -13,6 +14,7 @@ from alsatian.machines.base import Machine
 from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, timed_machine
 from alsatian.planning.vertices import vertex_rows
 from alsatian.records.data import DataSummary
+from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Features
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.loading.settings import LoaderSettings
@@ -151,7 +153,26 @@ class Search:
         machine = timed_machine(self.candidates, costs, of_model, file_bytes=file_bytes, **self.for_machine())
         with machine as (engine, log):
             engine.restore(stand_ins(known or {}))
-            return Prediction(**vars(self.run(engine)), plans=tuple(log.rounds))
+            found = self.run(engine)
+            rates = Rates(engine.meter.best_s, costs.bandwidth)
+            return Prediction(**vars(self.limited(found, engine, rates, known)), plans=tuple(log.rounds))
+
+    def limited(
+        self, found: SearchResult, machine: Engine, rates: Rates, known: Features | None = None
+    ) -> SearchResult:
+        """``found`` on ``machine`` with the limit in its measurement; some features were ``known`` from before."""
+        test, train = self.batches
+        needed: dict[str, int] = {}
+        for finished in found.rounds:
+            if not finished.train_items:
+                continue  # scores that take no data
+            used = [*test, *(batch for batch in train if batch.stop <= finished.train_items)]
+            for model in self.layers.candidates(finished.scores):
+                own = (known or {}).get(model, ())
+                needed[model] = needed.get(model, 0) | sum(1 << b.index for b in used if b.index not in own)
+        sizes = [batch.items for batch in (*test, *train)]
+        limit = limit_of(self.candidates, needed, sizes, machine.segments, found.measurement, rates)
+        return replace(found, measurement=replace(found.measurement, limit=limit))
 
     def for_machine(self) -> dict[str, Any]:
         """Arguments that every machine takes."""

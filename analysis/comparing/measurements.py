@@ -16,7 +16,8 @@ COUNTERS = ("bytes_read", "data_bytes", "blocks_read", "block_executions")
 MEASURED = ("wall_s", *(f"{part}_s" for part in PARTS), *COUNTERS)
 PEAKS = {"cache_peak_bytes": "cache_bytes", "block_peak_bytes": "resident_block_bytes"}
 # What figures may show.
-DRAWN = (*MEASURED, "speedup", "hits", "misses", "hit_ratio", *PEAKS, "top_score")
+LIMIT = ("over_limit", "stalled_share")
+DRAWN = (*MEASURED, "speedup", *LIMIT, "hits", "misses", "hit_ratio", *PEAKS, "top_score")
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,19 @@ def drawn(run: Run, runs: Sequence[Run]) -> dict[str, Spread]:
     best = run.rounds[-1].scores.get(run.winner or "") if run.rounds else None
     return measured(run) | {
         "speedup": wall(base).over(wall(run)) if base else NOT_MEASURED,
+        **limited(run),
         "hits": Spread.of([hits for hits, _ in counts]),
         "misses": Spread.of([misses for _, misses in counts]),
         "hit_ratio": Spread.of([h / (h + m) if h + m else math.nan for h, m in counts]),
         **{name: Spread.of([r.peaks.get(peak, math.nan) for r in run.repeats]) for name, peak in PEAKS.items()},
         "top_score": Spread.of([] if best is None else [best]),
     }
+
+
+def limited(run: Run) -> dict[str, Spread]:
+    """Wall time over the limit and stalled share, over the repeats of ``run``; NaN where a repeat does not tell."""
+    values = {name: [getattr(repeat, name) for repeat in run.repeats] for name in LIMIT}
+    return {name: Spread.of([math.nan if v is None else v for v in own]) for name, own in values.items()}
 
 
 def wall(run: Run) -> Spread:

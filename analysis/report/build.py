@@ -94,6 +94,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         scaled=paper.sources.scaled if paper else (),
         lines=lines,
         summary=tables,
+        limits=processes.limits(runs),
         overlap=processes.overlap(runs),
         process=processes.process(runs),
         rounds=sections.rounds(runs),

@@ -1,4 +1,4 @@
-"""The report's tables of work beside the search, and of what the operating system counts."""
+"""The report's tables of the limit, of work beside the search, and of what the operating system counts."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,29 @@ import pandas as pd
 from alsatian.records import Run
 from alsatian.units import format_bytes
 from analysis.comparing.labels import in_order
-from analysis.comparing.measurements import PARTS
+from analysis.comparing.measurements import PARTS, limited
 from analysis.tables.formats import Table
 
 # Less is no difference, in seconds.
 SMALLEST = 0.0005
 PEAKS = ("peak_rss_bytes", "lifetime_peak_rss_bytes", "peak_device_bytes")
 COUNTS = ("os_read_bytes", "counted_read_bytes", "read_difference_bytes", "os_rchar_bytes", "os_write_bytes")
+
+
+def limits(runs: Sequence[Run]) -> Table:
+    """Wall time beside the limit and its terms, a row for each run whose records tell; medians."""
+    rows = []
+    for label, run in in_order(runs):
+        found = [repeat.limit for repeat in run.repeats if repeat.limit is not None]
+        if not found:
+            continue
+        values = {name: spread.median for name, spread in limited(run).items()}
+        terms = ("reading_s", "inference_s", "decoding_s", "scoring_s")
+        least = {f"least_{term}": median(getattr(limit, term) for limit in found) for term in terms}
+        seconds = median(limit.seconds for limit in found)
+        own = {"run": label, "wall_s": median(repeat.wall_s for repeat in run.repeats), "limit_s": seconds}
+        rows.append({**own, "over_limit": values["over_limit"], **least, "stalled_share": values["stalled_share"]})
+    return Table.of(pd.DataFrame(rows))
 
 
 def overlap(runs: Sequence[Run]) -> Table:

@@ -10,11 +10,18 @@ from alsatian.units import wall_text
 from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
 from analysis.comparing.comparable import conditions, reference, workload
 from analysis.comparing.labels import comparable_groups, in_order, short
-from analysis.comparing.measurements import PAPER_PARTS, PARTS, measured, median_count, wall
+from analysis.comparing.measurements import PAPER_PARTS, PARTS, limited, measured, median_count, wall
 from analysis.tables.formats import Table
 
 # What the table shows of the summary behind the wall time. Of the parts those of the paper.
-SHOWN = ("speedup", *(f"{part}_s" for part in PAPER_PARTS), "bytes_read", "block_executions", "winner")
+SHOWN = (
+    "speedup",
+    "over_limit",
+    *(f"{part}_s" for part in PAPER_PARTS),
+    "bytes_read",
+    "block_executions",
+    "winner",
+)
 # Of more runs than these a terminal shows only the time; a screen holds no more.
 MANY = 40
 # What it shows beside that of runs that are predicted, of which there is no more to look up.
@@ -26,7 +33,8 @@ def summary(runs: Sequence[Run], checks: Sequence[ScoreCheck] | None = None) -> 
 
     Columns: ``strategy`` (label), ``wall_s``, ``wall_min``, ``wall_max`` (median and spread over the
     repeats, seconds), ``repeats`` (their number), ``speedup`` (median wall time of base over that of the
-    row; NaN without a base run under the same conditions), the median seconds of each part (NaN where only
+    row; NaN without a base run under the same conditions), ``over_limit`` and ``stalled_share`` (medians; NaN where
+    a record does not tell), the median seconds of each part (NaN where only
     the wall time was measured),
     ``bytes_read`` from the store and ``block_executions`` (medians), ``cache_peak_bytes`` and ``block_peak_bytes``
     (largest), ``winner``, ``scores_check`` (see ``checks.verdict``), and what may be compared: ``model_set`` and
@@ -54,6 +62,7 @@ def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]
         "wall_max": own.high,
         "repeats": own.count,
         "speedup": wall(base).median / own.median if base else math.nan,
+        **{name: value.median for name, value in limited(run).items()},
         **{f"{part}_s": values[f"{part}_s"].median for part in PARTS},
         **{name: median_count(run, name) for name in ("bytes_read", "block_executions")},
         "cache_peak_bytes": max(r.peaks.get("cache_bytes", 0) for r in run.repeats),
@@ -86,5 +95,7 @@ def _shown(rows: pd.DataFrame, labels: Sequence[str], brief: bool) -> pd.DataFra
     shown = rows[["strategy", *(SHOWN[:1] if brief else (*SHOWN, *more))]].assign(
         strategy=labels, scores=rows["scores_check"]
     )
+    if not brief and rows["over_limit"].isna().all():  # records of earlier versions
+        shown = shown.drop(columns="over_limit")
     shown.insert(1, "wall time", [wall_text(*wall) for wall in walls])
     return shown

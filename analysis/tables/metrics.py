@@ -8,7 +8,7 @@ import pandas as pd
 
 from alsatian.units import factor_text, format_bytes
 
-Unit = Literal["s", "bytes", "count", "factor", "share", "score"]
+Unit = Literal["s", "bytes", "count", "factor", "ratio", "share", "score"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Metric:
     @property
     def axis(self) -> str:
         """The name of an axis that shows it, with the unit unless that stands beside every number."""
-        sign = {"s": " (s)", "share": " (%)", "factor": " (×)"}.get(self.unit, "")
+        sign = {"s": " (s)", "share": " (%)", "factor": " (×)", "ratio": " (×)"}.get(self.unit, "")
         return self.title.removesuffix(" s") + sign
 
     @property
@@ -52,6 +52,7 @@ TEXTS: Mapping[Unit, Callable[[float], str]] = {
     "bytes": format_bytes,
     "count": lambda number: f"{number:,.0f}",
     "factor": factor_text,
+    "ratio": lambda ratio: f"{ratio:.2f}×",
     "share": lambda share: f"{share:.0%}",
     "score": lambda score: f"{score:.4f}",
 }
@@ -64,6 +65,8 @@ def _part(title: str, what: str) -> Metric:
 METRICS: Mapping[str, Metric] = {
     "wall_s": Metric("wall time s", "seconds from the start of the search to its ranking", "s", "less"),
     "speedup": Metric("speed-up", "wall time of base over that of the row", "factor", "more"),
+    "over_limit": Metric("over limit", "wall time over the least that reading and computing need", "ratio", "less"),
+    "stalled_share": Metric("stalled", "share of the wall time spent waiting for other threads", "share", "less"),
     "prepare_model_s": _part("prepare models", "reading blocks and making modules of them"),
     "prepare_data_s": _part("prepare data", "reading, decoding and preprocessing items"),
     "inference_s": _part("inference", "computing features"),
@@ -84,6 +87,11 @@ METRICS: Mapping[str, Metric] = {
     "top_score": Metric("top score", "proxy score of the best model", "score", "more"),
     "exclusive_s": Metric("exclusive s", "seconds of the search's own thread", "s", "less"),
     "stalled_s": Metric("of it waiting s", "seconds that the search waited for others' work", "s", "less"),
+    "limit_s": Metric("limit s", "the larger one of reading, and of inference, decoding and scoring together", "s"),
+    "least_reading_s": Metric("reading s", "distinct bytes at the store's bandwidth", "s"),
+    "least_inference_s": Metric("inference s", "distinct blocks and items at the fastest run of each code", "s"),
+    "least_decoding_s": Metric("decoding s", "distinct items, by all cores", "s"),
+    "least_scoring_s": Metric("scoring s", "all scores", "s"),
     "busy_s": Metric("busy s", "seconds that any thread was at it", "s"),
     "beside_s": Metric("of it beside the search s", "seconds of work that the search did not wait for", "s"),
     "peak_device_bytes": Metric("peak on GPU", "largest memory of the GPU in use", "bytes", "less"),

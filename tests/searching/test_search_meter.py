@@ -50,6 +50,19 @@ def test_every_round_says_what_it_took(family: ModelSet) -> None:
     assert [event["parts_s"] for event in search(family, "total").measurement.events] == [{}] * len(took)
 
 
+def test_the_limit_is_below_the_wall_time_and_known_features_are_not_in_it(tmp_path: Path) -> None:
+    models = tiny_set(BlockStore(tmp_path), MODELS)
+    settings = {"proxies": Linear(epochs=5), "batch_size": 8, "reuse": True}
+    new, again = (alsatian.search(models, digits(41), **settings).measurement for _ in range(2))
+    assert new.limit is not None
+    assert again.limit is not None
+    assert 0 < new.limit.seconds <= new.wall_s
+    assert new.limit.reading_s > 0
+    assert again.limit.reading_s == again.limit.inference_s == again.limit.decoding_s == 0
+    assert again.limit.scoring_s > 0
+    assert search(models, "total").measurement.limit is None
+
+
 def test_how_finely_is_measured_changes_no_score_and_no_counter(family: ModelSet) -> None:
     parts, total, traced = search(family), search(family, "total"), search(family, timeline=True)
     assert parts.rounds == total.rounds == traced.rounds

@@ -73,6 +73,7 @@ class _TimedData:
     def prepare(self, preprocessing: Preprocessing, batch: Batch, chunk: Sequence[Batch]) -> State:
         with self.meter.part("prepare_data"):
             self.meter.count("data_bytes", round(batch.items * self.costs.item_bytes))
+            self.meter.count("prepared_items", batch.items)
             kind = [other for other in chunk if other.test == batch.test]
             if kind[0] == batch:  # test and training items are read apart
                 self.clock.advance(self.costs.start_s(sum(other.items for other in kind)))

@@ -25,6 +25,11 @@ class TimedSegment:
     costs: CostModel
     clock: VirtualClock
 
+    @property
+    def fingerprint(self) -> str:
+        """What its times are told by."""
+        return self.block.identity
+
     def __call__(self, state: State, parameters: Sequence[torch.Tensor]) -> State:
         items = len(state[0])
         self.clock.compute(self.costs.infer_s(self.block, items))

@@ -1,6 +1,7 @@
 """Where the parameters of blocks come from: a local copy if there is one, the store otherwise."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -58,12 +59,14 @@ class BlockSource:
                     yield copy
                     return
         path = self.store.block_path(block.identity)
+        start = time.perf_counter()
         try:
             fetched = self.reader.fetch(path, model) if self.model_files else self.reader.fetch(path)
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"
             ) from None
+        self.meter.read(fetched.size, time.perf_counter() - start)
         tensors = self.store.load_block(block.identity, model, segment.stored_for)
         self._check(need, tensors)
         self.meter.count("blocks_read")

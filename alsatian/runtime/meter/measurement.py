@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from alsatian.records.limit import Limit
+
 PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io", "other")
 # A run whose parts miss more of its wall time than this is invalid, unless it is less than one break that the
 # operating system gives another process on a busy machine, in seconds.
@@ -27,6 +29,7 @@ class Measurement:
         process: peaks and I/O as the operating system counts them; see ``ProcessUse.until_now``.
         timeline: trace events, if asked for; see ``Timeline.trace``.
         level: how finely was measured, ``"parts"`` or ``"total"``.
+        limit: what the search would have taken at least, where it has ended.
     """
 
     wall_s: float
@@ -39,6 +42,7 @@ class Measurement:
     process: dict[str, int | None] = field(default_factory=dict)
     timeline: list[dict[str, Any]] | None = None
     level: str = "parts"
+    limit: Limit | None = None
 
     @property
     def unattributed_s(self) -> float:

@@ -24,6 +24,8 @@ _MARKS = 100_000
 
 # A part, whether its time is spent waiting for another thread that works on it, and the vertex that it is for.
 State = tuple[str, bool, int | None] | None
+# Code, and the items that it ran on.
+Run = tuple[str, int]
 
 
 def check_settings(level: str, timeline: bool) -> None:
@@ -54,6 +56,8 @@ class Meter:
         data_in_files: items of data are read from files, so ``data_bytes`` counts as read.
         counters: for the thread that searches; others use :meth:`count`.
         clock: in place of the machine's own.
+        best_s: seconds of the fastest of all runs of a code on so many items, as far as marks were settled.
+        best_read: bytes per second of the fastest read of a file of the store.
     """
 
     device: torch.device
@@ -63,6 +67,8 @@ class Meter:
     counters: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, int] = field(default_factory=dict)
     clock: Clock | None = None
+    best_s: dict[Run, float] = field(default_factory=dict, init=False)
+    best_read: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         check_settings(self.level, self.timeline)
@@ -71,7 +77,7 @@ class Meter:
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._stalled = dict.fromkeys(PARTS, 0.0)
         self._vertex_s: dict[int, float] = {}
-        self._marks: list[tuple[State, Any]] = []
+        self._marks: list[tuple[State, Any, Run | None]] = []
         self._settled = 0.0  # seconds from the start to the first of the marks
         self._state: State = None
         self._timeline = Timeline() if self.timeline else None
@@ -100,6 +106,17 @@ class Meter:
         """
         return self._charge(name, True)
 
+    def ran(self, code: str, items: int) -> None:
+        """What the part under way did since it began, or since this was called last, was one run of ``code``."""
+        if self._state is not None and threading.get_ident() == self._thread:
+            self._marks.append((self._state, self._clock.mark(), (code, items)))
+
+    def read(self, nbytes: int, seconds: float) -> None:
+        """A file of the store was read."""
+        if seconds > 0:
+            with self._lock:
+                self.best_read = max(self.best_read, nbytes / seconds)
+
     def count(self, name: str, n: int = 1) -> None:
         """Add ``n`` to a counter. Counters that several threads add to are only added to in this way."""
         with self._lock:
@@ -126,14 +143,16 @@ class Meter:
         """Turn marks into seconds. Waits for the device, so it belongs to the end of a round."""
         if self.level == "total":
             return
-        marks = [*self._marks, (self._state, self._clock.mark())]
-        for (state, start), (_, end) in itertools.pairwise(marks):
+        marks = [*self._marks, (self._state, self._clock.mark(), None)]
+        for (state, start, _), (_, end, run) in itertools.pairwise(marks):
             seconds = self._clock.seconds(start, end)
             begin, self._settled = self._settled, self._settled + seconds
             if state is None:
                 continue
             part, stalled, vertex = state
             self._seconds[part] += seconds
+            if run is not None:
+                self.best_s[run] = min(seconds, self.best_s.get(run, seconds))
             if vertex is not None:
                 self._vertex_s[vertex] = self._vertex_s.get(vertex, 0.0) + seconds
             if stalled:
@@ -178,7 +197,7 @@ class Meter:
         self._thread = threading.get_ident()
         self._process = ProcessUse(self.device)
         self._start = self._host.mark()
-        self._marks = [] if self.level == "total" else [(None, self._clock.mark())]
+        self._marks = [] if self.level == "total" else [(None, self._clock.mark(), None)]
 
     def _charge(
         self, name: str, stalled: bool, vertex: int | None = None
@@ -192,7 +211,7 @@ class Meter:
 
     def _switch(self, state: State) -> State:
         outer, self._state = self._state, state
-        self._marks.append((state, self._clock.mark()))
+        self._marks.append((state, self._clock.mark(), None))
         if len(self._marks) > _MARKS and self.device.type == "cpu":
             self.settle()  # keeps long searches from collecting marks; free of charge on the host's clock
         return outer

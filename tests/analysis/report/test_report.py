@@ -200,6 +200,21 @@ def test_without_base_the_page_shows_no_empty_figure(tmp_path, record, write):
     assert len(page(tmp_path).sources) == 1
 
 
+def test_the_limit_and_its_terms_are_shown_where_records_tell(tmp_path, record, write):
+    told = record(walls=(4.0,))
+    limit = {"reading_s": 0.5, "inference_s": 1.5, "decoding_s": 0.3, "scoring_s": 0.2}
+    told["repeats"][0] |= {"limit": limit, "stalled_s": {"prepare_model": 1.0}}
+    folder = write(tmp_path, record("base", (16.0,)), told)
+    build.build(folder)
+    text = (folder / "report.html").read_text()
+    section = text.partition("<h2>Wall time over the limit</h2>")[2].partition("<h2>")[0]
+    cells = [part.partition("<")[0] for part in section.split('class="number">')]
+    assert cells[-8:] == ["4.00", "2.00", "2.00×", "0.50", "1.50", "0.30", "0.20", "25%"]
+    assert "base" not in section
+    build.build(write(other := tmp_path / "other", record()))
+    assert "Wall time over the limit" not in (other / "report.html").read_text()
+
+
 def test_a_failed_write_leaves_the_old_file(results, built, monkeypatch):
     before = (results / "report.html").read_bytes()
 

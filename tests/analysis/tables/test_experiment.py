@@ -84,7 +84,7 @@ def test_a_sweep_is_compared_with_the_base_that_has_the_same_setting(load_runs, 
 
 def test_the_columns_of_the_summary(load_runs, record):
     assert list(experiment.summary(load_runs(record())).columns) == [
-        *("strategy", "wall_s", "wall_min", "wall_max", "repeats", "speedup"),
+        *("strategy", "wall_s", "wall_min", "wall_max", "repeats", "speedup", "over_limit", "stalled_share"),
         *("prepare_model_s", "prepare_data_s", "inference_s", "proxy_scoring_s"),
         *("planning_s", "cache_io_s", "other_s"),
         *("bytes_read", "block_executions", "cache_peak_bytes", "block_peak_bytes", "winner", "scores_check"),
@@ -100,6 +100,21 @@ def test_the_table_as_text(load_runs, record):
     assert "4.1 s (4.0–4.3, N=3)" in lines[-1]
     assert " 3.9× " in lines[-1]
     assert len({line.index("m2") for line in lines[-2:]}) == 1
+
+
+def test_wall_time_over_the_limit_is_a_column_where_records_tell(load_runs, record):
+    limit = {"reading_s": 1.0, "inference_s": 1.5, "decoding_s": 0.25, "scoring_s": 0.25}
+    told = record(walls=(walls := (4.0, 3.0, 5.0)))
+    for repeat, wall in zip(told["repeats"], walls, strict=True):
+        repeat |= {"limit": limit, "stalled_s": {"prepare_model": wall / 10}}
+    frame = experiment.summary(load_runs(told, record("base", (16.0,))))
+    assert row(frame, "alsatian").over_limit == 2.0
+    assert row(frame, "alsatian").stalled_share == pytest.approx(0.1)
+    lines = text(frame).splitlines()
+    assert "over" in lines[-5].split()
+    assert "limit" in lines[-4].split()
+    assert " 2.00× " in lines[-1]
+    assert " – " in lines[-2]
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

@@ -206,6 +206,23 @@ def test_reading_ahead_hides_reading_behind_computing(family: ModelSet) -> None:
     assert max(busy, working) <= fast.wall_s < slow.wall_s <= busy + working + 1e-9
 
 
+def test_the_limit_is_the_work_of_the_result_whatever_the_strategy(family: ModelSet) -> None:
+    costs = costs_of(family)
+    loads = (SEQUENTIAL, AHEAD, PUBLISHED)
+    found = [predicted(family, costs, s, loader=one).measurement for s in (SHIFT, ALSATIAN) for one in loads]
+    for measured in found:
+        assert measured.limit is not None
+        assert found[0].limit is not None
+        assert measured.limit.seconds <= measured.wall_s
+        assert measured.limit.inference_s == pytest.approx(found[0].limit.inference_s)
+        assert measured.limit.decoding_s == pytest.approx(found[0].limit.decoding_s)
+        assert measured.limit.reading_s == pytest.approx(family.distinct_bytes / costs.bandwidth)
+    shared, alone = (predicted(family, costs, s).measurement for s in (ALSATIAN, BASE))
+    assert shared.limit is not None
+    assert alone.limit is not None
+    assert alone.limit.over(alone.wall_s) > shared.limit.over(shared.wall_s)  # type: ignore[operator]
+
+
 def test_reading_ahead_costs_computing_what_the_profile_says(family: ModelSet) -> None:
     free, lossy = (
         predicted(family, costs_of(family, read_ahead_loss=loss), ALSATIAN, loader=AHEAD).measurement

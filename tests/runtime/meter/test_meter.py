@@ -1,5 +1,6 @@
 """Parts are exclusive and add up; tested with a clock that only moves when told to."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -275,3 +276,24 @@ def test_events_keep_their_order_time_and_facts(meter: Meter, clock: FakeTime) -
 def test_unusable_settings_are_refused(level: str, timeline: bool, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Meter(torch.device("cpu"), level, timeline)
+
+
+def test_the_fastest_run_of_a_code_is_kept(meter: Meter, clock: FakeTime) -> None:
+    for first, second in ((3, 5), (2, 7)):
+        with meter.part("inference", 0):
+            clock.passes(first)
+            meter.ran("a", 8)
+            clock.passes(second)
+            meter.ran("b", 8)
+            clock.passes(1)  # what follows belongs to neither
+        meter.settle()
+    with contextlib.suppress(RuntimeError), meter.part("inference", 0):
+        clock.passes(0.5)
+        raise RuntimeError("before it was through")
+    meter.ran("outside of any part", 8)
+    found = meter.so_far()
+    assert meter.best_s == {("a", 8): 2, ("b", 8): 5}
+    assert found.parts_s["inference"] == 19.5
+    for nbytes, seconds in ((10, 2.0), (10, 1.0), (10, 0.0)):
+        meter.read(nbytes, seconds)
+    assert meter.best_read == 10

@@ -1,0 +1,54 @@
+"""What a run record says of one measurement. Times in seconds, sizes in bytes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
+
+from alsatian.records.base import Count, Flag, Number, Record, Seconds
+from alsatian.records.limit import Limit
+
+
+def _has_kind(event: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(event.get("kind"), str):
+        raise ValueError("expected an object with its kind")
+    return event
+
+
+class Repeat(Record):
+    """One measurement.
+
+    Attributes:
+        wall_s: wall time.
+        parts_s: exclusive parts, which add up to the wall time within 5%; empty at level ``"total"``.
+        busy_s: time that parts were at work in background threads.
+        stalled_s: time that the search waited for them.
+        counters: bytes, blocks, executions, hits and so on; those that never counted may be absent.
+        peaks: largest sizes.
+        process: what the operating system says about the process; None where it does not know.
+        events: what happened on the way, each with its ``"kind"``.
+        level: ``"parts"`` or ``"total"``.
+        limit: what it would have taken at least; None where that was not told.
+        valid: whether the measurement can be trusted.
+    """
+
+    wall_s: Seconds
+    parts_s: dict[str, Seconds]
+    counters: dict[str, Count] = {}
+    peaks: dict[str, Count] = {}
+    valid: Flag
+    busy_s: dict[str, Seconds] = {}
+    stalled_s: dict[str, Seconds] = {}
+    process: dict[str, Number | None] = {}
+    events: tuple[Annotated[dict[str, Any], AfterValidator(_has_kind)], ...] = ()
+    level: Literal["parts", "total"] = "parts"
+    limit: Limit | None = None
+
+    @property
+    def over_limit(self) -> float | None:
+        """Wall time over the limit; None where that is not known."""
+        return None if self.limit is None else self.limit.over(self.wall_s)
+
+    @property
+    def stalled_share(self) -> float | None:
+        """Share of the wall time that the search waited for its threads; None where no parts were measured."""
+        return sum(self.stalled_s.values()) / self.wall_s if self.stalled_s and self.wall_s else None
