@@ -95,8 +95,8 @@ class Linear:
     def _train_share(
         self, features: Sequence[torch.Tensor], labels: torch.Tensor, share: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights (M, C, D) and biases (M, C, 1) of the models numbered in ``share``, whose features have one shape,
-        for ``labels`` (C, N)."""
+        """Weights (M, C, D) and biases (M, C, 1) of the models numbered in ``share``, whose features have one
+        shape, for ``labels`` (C, N)."""
         (items, dimension), classes = features[share[0]].shape, len(labels)
         generator = torch.Generator().manual_seed(self.seed)  # leaves the global one alone
         weights, biases = (
@@ -203,10 +203,10 @@ def _room(models: int, rows: int, columns: int, like: torch.Tensor) -> torch.Ten
 
 
 def _buffers(models: int, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """For the logits (M, C, n) of a batch with ``labels`` (C, n) and for the errors, each with its memory as a whole:
-    softmax is slow on a part of one."""
-    whole, shares = (_room(models, *labels.shape, labels) for _ in range(2))
-    columns = labels.shape[1]
+    """For the logits (M, C, n) of a batch with ``labels`` (C, n) and for the errors, each with its memory as a
+    whole: softmax is slow on a part of one."""
+    classes, columns = labels.shape
+    whole, shares = (_room(models, classes, columns, labels) for _ in range(2))
     return whole[:, :, :columns], whole, shares, shares[:, :, :columns]
 
 
