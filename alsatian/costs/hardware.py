@@ -63,6 +63,9 @@ class ScoreCost:
         pair_value_s: seconds per value of a pair: N²·D.
         spectrum_s: seconds per unit of a decomposition of the features: N·D·min(N, D).
         covariance_s: seconds per unit of a covariance of the features: N·D².
+        least_s: seconds per unit of steps on the features or on their products, where both give the same:
+            N·min(2·D, N).
+        together: whether models wait for one another, to be scored together; the terms are a model's share.
     """
 
     fixed_s: Cost = 0.0
@@ -75,6 +78,8 @@ class ScoreCost:
     pair_value_s: Cost = 0.0
     spectrum_s: Cost = 0.0
     covariance_s: Cost = 0.0
+    least_s: Cost = 0.0
+    together: bool = False
 
     def seconds(self, train_items: int, test_items: int, dimension: int) -> float:
         """Seconds to train and test once."""
@@ -84,9 +89,10 @@ class ScoreCost:
         by_value = (
             self.train_value_s + self.spectrum_s * min(train_items, dimension) + self.covariance_s * dimension
         )
+        least = train_items * min(2 * dimension, train_items) * self.least_s
         by_pair = self.pair_s + self.pair_value_s * dimension
         tested = dimension * test_items * self.test_value_s
-        return self.fixed_s + steps * self.step_s + values * by_value + pairs * by_pair + tested
+        return self.fixed_s + steps * self.step_s + values * by_value + pairs * by_pair + least + tested
 
 
 @dataclass(frozen=True, config=_CLOSED)

@@ -24,13 +24,13 @@ def one_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Run PyTorch's CPU kernels on one thread: steps as small as a proxy's do not gain from a second one, and
-    reading ahead has a use for it."""
+def one_torch_thread() -> Iterator[int]:
+    """Run PyTorch's CPU kernels on one thread, of this and of new threads: steps as small as a proxy's do not gain
+    from a second one, and sums in another order round differently. Gives how many there were."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        yield threads
     finally:
         torch.set_num_threads(threads)
 

@@ -1,7 +1,7 @@
 """What a proxy is: a cheap stand-in for fine-tuning."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, Protocol
@@ -65,6 +65,33 @@ def needs_head(proxy: "Proxy") -> bool:
     return bool(getattr(proxy, "needs_head", False))
 
 
+def scores_together(proxy: "Proxy") -> bool:
+    """Whether it is faster with several models at once."""
+    return hasattr(proxy, "score_together")
+
+
+def score_each(
+    proxy: "Proxy",
+    train_x: Sequence[torch.Tensor],
+    train_y: torch.Tensor,
+    test_x: Sequence[torch.Tensor],
+    test_y: torch.Tensor,
+    classes: int,
+) -> list[Evaluation]:
+    """What ``proxy``, which needs no head, says of each model, given its ``train_x`` (N, D) and ``test_x``.
+
+    Raises:
+        ConfigError: it returned something else.
+    """
+    if not scores_together(proxy):
+        pairs = zip(train_x, test_x, strict=True)
+        return [Evaluation.of(proxy.score(train, train_y, test, test_y, classes)) for train, test in pairs]
+    found = proxy.score_together(train_x, train_y, test_x, test_y, classes)  # type: ignore[attr-defined]
+    if len(found) != len(train_x):
+        raise ConfigError(f"proxy {name_of(proxy)} returned {len(found)} scores of {len(train_x)} models together")
+    return [Evaluation.of(value) for value in found]
+
+
 def import_libraries(proxies: "Iterable[Proxy]") -> None:
     """Import what ``proxies`` will, so that no score pays for it."""
     for proxy in proxies:
@@ -78,10 +105,12 @@ class Proxy(Protocol):
     Attributes:
         name: as in ``conf/proxy``.
 
-    A proxy may also have, as class variables:
+    A proxy may also have:
 
     - ``needs_head``: true if ``score`` takes the keyword ``head``, a :data:`Head` of the model that is scored;
     - ``regression``: true if labels may be numbers; ``classes`` is 0 and labels are float64 then;
+    - ``score_together``: a method that takes lists of ``train_x`` and ``test_x`` and returns what ``score`` says of
+      each model, to the bit whatever the company and its order; it needs no head, and D may differ;
     - ``libraries``: modules that are slow to import and that it imports when it scores; a search has them imported
       before its clock starts.
     """

@@ -119,6 +119,8 @@ class Engine:
         self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]
     ) -> None:
         chunk, emitted = -1, set[int]()
+        ready: list[Sequence[str]] = []  # to be scored
+        waiting = 0  # bytes of their features
         for step in plan.steps:
             if not 0 <= step.vertex < len(plan.tree):
                 raise IndexError(f"{step}: there is no such vertex")
@@ -140,11 +142,25 @@ class Engine:
                     if self.keeps:
                         self.cache.release(step.vertex)
             elif isinstance(step, Score):
-                self._at = None
-                models = plan.tree.models[step.vertex]
-                scored.update(self.scorer.score(self._features, models, test, train))
+                ready.append(plan.tree.models[step.vertex])
+                waiting += self._features.nbytes(ready[-1][0])
+                if waiting >= self.scorer.together:
+                    self._score(ready, test, train, scored)
+                    ready, waiting = [], 0
                 self.observer.step_ended()
+        self._score(ready, test, train, scored)
         self._end_chunk()
+
+    def _score(
+        self,
+        ready: Sequence[Sequence[str]],
+        test: Sequence[Batch],
+        train: Sequence[Batch],
+        scored: dict[str, Scored],
+    ) -> None:
+        self._at = None
+        if ready:
+            scored.update(self.scorer.score(self._features, ready, test, train))
 
     def _infer(self, plan: Plan, step: Infer, emitted: set[int]) -> None:
         """Compute a vertex for all batches of its chunk, storing and emitting what lies on the way."""

@@ -49,10 +49,14 @@ class FeatureStore:
         """Features (items, D) of ``batches``, in order."""
         return torch.cat([self.held[model][batch.index] for batch in batches])
 
-    def view(self, models: Iterable[str], features: Mapping[int, torch.Tensor]) -> "FeatureStore":
-        """Another store, of ``features`` (items, D) by index of the batch alone, which ``models`` share."""
+    def nbytes(self, model: str) -> int:
+        """Bytes of the features that ``model`` has."""
+        return sum(features.nbytes for features in self.held.get(model, {}).values())
+
+    def view(self, features: Features) -> "FeatureStore":
+        """Another store, of ``features`` alone."""
         other = FeatureStore(self._meter)
-        other.held = {model: dict(features) for model in models}
+        other.held = features
         return other
 
     def restore(self, features: Features, device: torch.device) -> None:

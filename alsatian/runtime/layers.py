@@ -8,7 +8,7 @@ import torch
 
 from alsatian.data.dataset import Batch
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
-from alsatian.runtime.features import FeatureStore, Keep, unkept
+from alsatian.runtime.features import Features, FeatureStore, Keep, unkept
 from alsatian.runtime.scorer import Scored, Scorer
 
 
@@ -73,15 +73,24 @@ class MeanScorer:
     # By model, with the batches that it was scored on: layers that are reached later need no score of their own.
     _scored: dict[str, tuple[list[Batch], Scored]] = field(default_factory=dict, init=False)
 
+    @property
+    def together(self) -> int:
+        return self.scorer.together
+
     def score(
-        self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
+        self,
+        features: FeatureStore,
+        groups: Sequence[Sequence[str]],
+        test: Sequence[Batch],
+        train: Sequence[Batch],
     ) -> Mapping[str, Scored]:
         """As :meth:`Scorer.score` says, for all layers of a model together, or for none of them."""
         batches = [*test, *train]
-        self.keep(models, features.held[models[0]])
+        for models in groups:
+            self.keep(models, features.held[models[0]])
         found: dict[str, Scored] = {}
         same: dict[tuple[int, ...], list[str]] = {}
-        for model in self.layers.models(models):
+        for model in self.layers.models([candidate for models in groups for candidate in models]):
             own = self.layers.candidates([model])
             before, scored = self._scored.get(model, ([], None))
             if scored is not None and before == batches:
@@ -89,10 +98,16 @@ class MeanScorer:
             elif not any(features.missing(layer, batches) for layer in own):
                 key = tuple(id(features.held[layer][batch.index]) for layer in own for batch in batches)
                 same.setdefault(key, []).append(model)
-        for alike in same.values():
-            own = self.layers.candidates(alike[:1])
-            means = {batch.index: _mean([features.held[layer][batch.index] for layer in own]) for batch in batches}
-            for model, scored in self.scorer.score(features.view(alike, means), alike, test, train).items():
+        if same:
+            means: Features = {}
+            for alike in same.values():
+                own = self.layers.candidates(alike[:1])
+                mean = {
+                    batch.index: _mean([features.held[layer][batch.index] for layer in own]) for batch in batches
+                }
+                means |= dict.fromkeys(alike, mean)
+            whole = self.scorer.score(features.view(means), list(same.values()), test, train)
+            for model, scored in whole.items():
                 self._scored[model] = batches, scored
                 found |= dict.fromkeys(self.layers.candidates([model]), scored)
         return found

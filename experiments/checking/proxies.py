@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from alsatian.errors import FOREIGN
-from alsatian.proxies.base import Evaluation, Proxy, needs_head
+from alsatian.proxies.base import Evaluation, Proxy, needs_head, score_each, scores_together
 from experiments.checking.suite import SAME, Verdicts, reason_of
 
 FINITE = "gives a finite number"
 OUTCOMES = "outcomes belong to test items, their mean is the score"
-ALONE = "depends on nothing that was scored before"
+ALONE = "depends on no other model"
 UNCHANGED = "leaves its input as it is"
 
 
@@ -94,6 +94,7 @@ class ProxySuite:
             second = self._score(untouched, seed=2)
             self._score(case.arguments(seed=1), seed=3)
             third = self._score(case.arguments(), seed=1)
+            beside = self._beside(case)
         except FOREIGN as error:
             return {FINITE: reason_of(error)}
         outcomes = None
@@ -108,9 +109,18 @@ class ProxySuite:
             FINITE: None if math.isfinite(first.score) else f"the score is {first.score}",
             OUTCOMES: outcomes,
             SAME: _difference(first, second, "with another random state"),
-            ALONE: _difference(first, third, "after another model was scored"),
+            ALONE: _difference(first, third, "after another model was scored")
+            or _difference(first, beside or first, "together with another model"),
             UNCHANGED: None if same else "features or labels are others afterwards",
         }
+
+    def _beside(self, case: Problem) -> Evaluation | None:
+        """What it says of the model behind another one, if it scores several together."""
+        if not scores_together(self.proxy):
+            return None
+        train_x, train_y, test_x, test_y, classes = case.arguments()
+        other = case.arguments(seed=1)
+        return score_each(self.proxy, [other[0], train_x], train_y, [other[2], test_x], test_y, classes)[1]
 
     def _score(self, given: Sequence[Any], seed: int) -> Evaluation:
         torch.manual_seed(seed)

@@ -87,6 +87,7 @@ def _rest(hardware: "Hardware", config: Mapping[str, Any]) -> list[str]:
         "per million values of pairs": 1e6 * score.pair_value_s,
         "per million units of a decomposition": 1e6 * score.spectrum_s,
         "per million units of a covariance": 1e6 * score.covariance_s,
+        "per million units of steps by products": 1e6 * score.least_s,
     }
     proxy = [f"{1e3 * score.fixed_s:.1f} ms", *(f"{1e3 * s:.3g} ms {unit}" for unit, s in growing.items() if s)]
     return [

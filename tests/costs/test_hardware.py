@@ -22,7 +22,7 @@ FULL = Hardware(
     page_cache_bytes=3e9,
     prepare_s={"": 1e-5, "fingerprint": 2e-5},
     prepare_start=StartCost(0.2, 0.004, 128),
-    score=ScoreCost(0.01, 128, 0.03, 1e-9, 2e-9, 500, 1e-10, 2e-10, 3e-10, 4e-10),
+    score=ScoreCost(0.01, 128, 0.03, 1e-9, 2e-9, 500, 1e-10, 2e-10, 3e-10, 4e-10, 5e-10, True),
     tier_bytes_per_s={"ssd": (3e8, 1e9)},
     step_s=1e-4,
     read_ahead_loss=((2e8, 0.1), (1e9, 0.3)),
@@ -119,10 +119,15 @@ def test_a_score_costs_steps_and_values() -> None:
         (ScoreCost(pair_s=0.01, pair_items=31), 0.01 * 30**2),
         (ScoreCost(spectrum_s=0.01), 0.01 * 30 * 20 * 20),
         (ScoreCost(covariance_s=0.01), 0.01 * 30 * 20 * 20),
+        (ScoreCost(least_s=0.01), 0.01 * 30 * 30),
     ],
 )
 def test_a_score_may_grow_faster_than_the_items(cost: ScoreCost, seconds: float) -> None:
     assert cost.seconds(30, 5, 20) == pytest.approx(seconds)
+
+
+def test_products_of_items_are_not_taken_of_many_items() -> None:
+    assert ScoreCost(least_s=0.01).seconds(100, 5, 20) == pytest.approx(0.01 * 100 * 2 * 20)
 
 
 def test_a_spectrum_has_no_more_values_than_items() -> None:

@@ -25,7 +25,7 @@ from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
-FORMAT = 2
+FORMAT = 3
 
 
 def profile(

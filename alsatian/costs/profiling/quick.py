@@ -23,7 +23,7 @@ from alsatian.fingerprint import broken_seal, digest_json, sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
 
-FORMAT = 1
+FORMAT = 2
 _ITEMS = 8
 
 
@@ -105,10 +105,10 @@ def _scores(
         if key in known:
             continue
         sizes = (len(dataset.train_items), len(dataset.test_items), _dimension(models), dataset.classes)
-        work = score_work(proxy, *sizes, device)
+        work, scored = score_work(proxy, *sizes, device)
         start = time.perf_counter()
         work()
-        found[key] = (time.perf_counter() - start) / (sizes[0] * sizes[2])
+        found[key] = (time.perf_counter() - start) / scored / (sizes[0] * sizes[2])
     return found
 
 

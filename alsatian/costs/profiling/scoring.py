@@ -9,7 +9,8 @@ import torch
 
 from alsatian.costs.hardware import ScoreCost
 from alsatian.costs.profiling.timing import fit, timed
-from alsatian.proxies.base import Head, Proxy, needs_head
+from alsatian.proxies.base import Head, Proxy, needs_head, score_each, scores_together
+from alsatian.runtime.scorer import TOGETHER_BYTES
 
 # Numbers of steps for a proxy that has them; shares of the training items for others, and of the values for all.
 _STEPS = (1, 2, 4)
@@ -19,8 +20,10 @@ _WIDTHS = (1, 1 / 2, 1 / 4)
 _ENOUGH_S = 2.0
 # Classes that a model's own classifier is taken to have, as ImageNet.
 _SOURCES = 1000
+# Models that are scored together at most.
+_TOGETHER = 4
 # Terms of the cost, that of steps first; a unit of each is a column of the fit.
-_STEPPED = ("fixed_s", "step_s", "train_value_s")
+_STEPPED = ("fixed_s", "step_s", "train_value_s", "least_s")
 _GROWING = ("fixed_s", "train_value_s", "pair_s", "pair_value_s", "spectrum_s", "covariance_s")
 
 
@@ -38,7 +41,11 @@ def score_cost(
         {max(1, round(dimension * share)) for share in (_WIDTHS[:2] if step else _WIDTHS)}, reverse=True
     )
     terms = _STEPPED if step else _GROWING
-    usual: dict[str, Any] = {"step_items": step, "pair_items": int(getattr(proxy, "probe", 0))}
+    usual: dict[str, Any] = {
+        "step_items": step,
+        "pair_items": int(getattr(proxy, "probe", 0)),
+        "together": scores_together(proxy),
+    }
     units = [ScoreCost(**usual | {term: 1.0}) for term in terms]
     rows: list[list[float]] = []
     seconds: list[float] = []
@@ -47,16 +54,17 @@ def score_cost(
         if seconds and not step and time.perf_counter() - begin > _ENOUGH_S:
             break
         for wide in widths:
-            work = score_work(proxy, items, max(test_items, classes), wide, classes, device)
-            seconds.append(timed(work, device, 3 if step else 1))
+            work, models = score_work(proxy, items, max(test_items, classes), wide, classes, device)
+            seconds.append(timed(work, device, 3 if step else 1) / models)
             rows.append([unit.seconds(items, 0, wide) for unit in units])
     return ScoreCost(**usual | dict(zip(terms, fit(np.array(rows), seconds), strict=True)))
 
 
 def score_work(
     proxy: Proxy, train: int, test: int, wide: int, classes: int, device: torch.device
-) -> Callable[[], object]:
-    """One score. Classes have centres of their own, so that what iterates ends as it would with features of use."""
+) -> tuple[Callable[[], object], int]:
+    """Scores, and of how many models: one, or a few where a search scores several together. Classes have centres of
+    their own, so that what iterates ends as it would with features of use."""
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(train + test) % max(classes, 1)
     x = torch.randn(max(classes, 1), wide, generator=generator)[y]
@@ -64,7 +72,8 @@ def score_work(
     y = (y if classes else x[:, 0].double()).to(device)
     parts = (x[:train], y[:train], x[train:], y[train:], classes)
     if not needs_head(proxy):
-        return lambda: proxy.score(*parts)
+        models = min(_TOGETHER, -(-TOGETHER_BYTES // x.nbytes)) if scores_together(proxy) else 1
+        return lambda: score_each(proxy, [parts[0]] * models, parts[1], [parts[2]] * models, *parts[3:]), models
     weight = torch.randn(_SOURCES, wide, generator=generator).to(device)
     head: Head = lambda features: torch.softmax(features @ weight.T, dim=1)  # noqa: E731
-    return lambda: proxy.score(*parts, head=head)  # type: ignore[call-arg]
+    return lambda: proxy.score(*parts, head=head), 1  # type: ignore[call-arg]

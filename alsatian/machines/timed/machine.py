@@ -27,7 +27,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.observer import Observer
-from alsatian.runtime.scorer import Scored
+from alsatian.runtime.scorer import TOGETHER_BYTES, Scored
 
 VALUE_BYTES = 4
 """Of a feature (float32)."""
@@ -90,15 +90,26 @@ class _TimedScorer:
     meter: Meter
     scores: Scores
 
+    @property
+    def together(self) -> int:
+        return TOGETHER_BYTES if self.costs.hardware.score.together else 0
+
     def score(
-        self, features: FeatureStore, models: Sequence[str], test: Sequence[Batch], train: Sequence[Batch]
+        self,
+        features: FeatureStore,
+        groups: Sequence[Sequence[str]],
+        test: Sequence[Batch],
+        train: Sequence[Batch],
     ) -> Mapping[str, Scored]:
         train_items, test_items = (sum(batch.items for batch in part) for part in (train, test))
-        with self.meter.part("proxy_scoring"):
-            dimension = features.held[models[0]][test[0].index].shape[1] // VALUE_BYTES
-            self.clock.advance(self.costs.score_s(train_items, test_items, dimension))
-        evaluation = Evaluation(self.scores(models[0], train_items))
-        return dict.fromkeys(models, Scored({_PREDICTED: evaluation}))
+        scored: dict[str, Scored] = {}
+        for models in groups:
+            with self.meter.part("proxy_scoring"):
+                dimension = features.held[models[0]][test[0].index].shape[1] // VALUE_BYTES
+                self.clock.advance(self.costs.score_s(train_items, test_items, dimension))
+            evaluation = Evaluation(self.scores(models[0], train_items))
+            scored |= dict.fromkeys(models, Scored({_PREDICTED: evaluation}))
+        return scored
 
 
 class PlanLog(Observer):

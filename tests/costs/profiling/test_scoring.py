@@ -1,6 +1,6 @@
 """The time of a proxy, measured at a few sizes, is right at all where it grows as one of the terms does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -46,6 +46,7 @@ GROWTH: dict[str, tuple[Time, dict[str, int]]] = {
     "spectrum: N D min": (lambda n, d: 1e-4 + 1e-8 * n * d * min(n, d), {}),
     "covariance: N D²": (lambda n, d: 1e-4 + 1e-8 * n * d * min(n, d) + 2e-9 * n * d * d, {}),
     "probe": (lambda n, d: 1e-4 + 1e-9 * n * d + 2e-7 * min(n, 120) ** 2, {"probe": 120}),
+    "products of items": (lambda n, d: 1e-3 + 2e-3 * -(-n // 32) + 1e-8 * n * min(2 * d, n), {"batch_size": 32}),
     "steps": (lambda n, d: 1e-3 + 2e-3 * -(-n // 32) + 1e-8 * n * d, {"batch_size": 32}),
 }
 
@@ -66,6 +67,30 @@ def test_every_term_is_needed() -> None:
     rows = torch.tensor([[ScoreCost(**{t: 1.0}).seconds(n, 0, d) for t in terms] for n, d in sizes])
     rows = rows.double() / rows.double().norm(dim=0)
     assert torch.linalg.matrix_rank(rows) == len(terms)
+
+
+class Together(Timed):
+    """It takes as long for several models as for one."""
+
+    def score_together(
+        self, train_x: Sequence[torch.Tensor], train_y: Any, test_x: Any, *others: Any
+    ) -> list[float]:
+        self.models = len(train_x)
+        return [self.score(train_x[0], train_y, test_x[0])] * len(train_x)
+
+
+def test_the_time_of_a_model_is_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Together(lambda n, d: 4e-6 * n, batch_size=32)
+    cost = fitted(monkeypatch, proxy)
+    assert cost.together
+    assert proxy.models == 4
+    assert cost.seconds(320, 50, 64) == pytest.approx(1e-6 * 320, rel=0.02)
+
+
+def test_large_features_are_scored_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "TOGETHER_BYTES", 1)
+    proxy = Together(lambda n, d: 4e-6 * n, batch_size=32)
+    assert fitted(monkeypatch, proxy).seconds(320, 50, 64) == pytest.approx(4e-6 * 320, rel=0.02)
 
 
 def test_a_slow_proxy_is_not_measured_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:

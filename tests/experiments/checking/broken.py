@@ -272,6 +272,18 @@ class Compares:
         return float(train_x.abs().mean()) / self.best
 
 
+class Averages:
+    """Over the models that are scored together."""
+
+    name: ClassVar[str] = "averages"
+
+    def score(self, train_x: Any, train_y: Any, test_x: Any, test_y: Any, classes: int) -> float:
+        return float(train_x.mean())
+
+    def score_together(self, train_x: Any, *others: Any) -> list[float]:
+        return [float(torch.stack(list(train_x)).mean())] * len(train_x)
+
+
 class Normalises:
     name: ClassVar[str] = "normalises"
 

@@ -152,6 +152,7 @@ PARTS = {
     "proxy=nce proxy._target_=mine.ProxyExits": (proxies.FINITE, "SystemExit: enough ("),
     "proxy=nce proxy._target_=mine.Dice": (SAME, "with another random state"),
     "proxy=nce proxy._target_=mine.Compares": (proxies.ALONE, "after another model was scored"),
+    "proxy=nce proxy._target_=mine.Averages": (proxies.ALONE, "together with another model"),
     "proxy=nce proxy._target_=mine.Normalises": (proxies.UNCHANGED, "are others afterwards"),
 }
 
