@@ -113,6 +113,8 @@ class Ranking(Record):
         train_items, test_items: of the data.
         wall_s: seconds of the search itself; ``parts_s`` are exclusive and add up to it.
         predicted_s: what was expected.
+        profile_s: seconds before the search in which the machine was measured, None where that was not needed;
+            ``profile`` says what is known from it, with a mark if others were busy.
         ranked: all candidates, best first.
         rounds: all of them.
         agreement: between proxies, where there are several.
@@ -134,6 +136,8 @@ class Ranking(Record):
     wall_s: Seconds
     parts_s: dict[str, Seconds] = {}
     predicted_s: Seconds | None = None
+    profile_s: Seconds | None = None
+    profile: str | None = None
     ranked: tuple[RankedModel, ...]
     rounds: tuple[RankedRound, ...]
     work: Work

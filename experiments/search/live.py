@@ -8,6 +8,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from alsatian.costs.hardware import busy_text
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
 from alsatian.ranking.tables import score_text
@@ -86,6 +87,10 @@ class Live(Watcher):
             plan += f": {count_text(len(expected.rounds), 'round')}, {_about(expected.wall_s)}"
             plan += f" ({_about(expected.alone_s)} without sharing)"
         self.say(plan)
+        if expected is not None:
+            took = "under 0.01 s" if expected.profile_s < 0.01 else f"{expected.profile_s:.2f} s"
+            mark = f"; {busy_text(expected.busy)}" if expected.busy else ""
+            self.say(f"this was foreseen in {took}{mark}", indent=True)
         if reused is not None and reused.text:
             self.say(f"Reused     {reused.text}")
         self._begin = self._clock()

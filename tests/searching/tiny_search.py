@@ -30,6 +30,7 @@ from alsatian.runtime.cache.policies.planned import Planned
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from baselines.selection import Selection
 
 PREPROCESSING = ImagePreprocessing(8)
 PROXY = Linear(epochs=5)
@@ -70,7 +71,7 @@ def slow_reads(models: ModelSet, item_s: float = 1e-6) -> Hardware:
 def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
     """With a made-up machine if the strategy wants to know one, unless ``hardware`` says otherwise."""
     settings: dict[str, Any] = {"proxies": PROXY, "batch_size": BATCH, "verify": True}
-    if strategy.needs_costs and isinstance(models, ModelSet):
+    if isinstance(strategy, Auto | Selection) and isinstance(models, ModelSet):
         settings["hardware"] = slow_reads(models)
     settings |= changes
     return alsatian.search(models, data or digits(FEW), strategy=strategy, **settings)
@@ -107,8 +108,9 @@ def outcomes(result: SearchResult) -> Known:
 
 
 def troubles(result: SearchResult) -> list[dict[str, Any]]:
-    """What happened in a search, without what its plans have to say and what its rounds took."""
-    return [event for event in result.measurement.events if event["kind"] not in ("plan", "round")]
+    """What happened in a search, without what its plans have to say and what its rounds and measuring took."""
+    events = result.measurement.events
+    return [e for e in events if e["kind"] not in ("plan", "round") and ("error" in e or e["kind"] != "profile")]
 
 
 def check(result: SearchResult, truth: Known) -> None:
