@@ -6,9 +6,8 @@ All that is kept fits the budget at once; every other intermediate is computed a
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
-from alsatian.blocks.candidate import Candidate
 from alsatian.costs.estimate import Workload
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
@@ -84,6 +83,7 @@ class Selection(Strategy, ABC):
     """
 
     costs: CostModel | None = field(default=None, compare=False, repr=False)
+    needs_costs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,9 +91,6 @@ class Selection(Strategy, ABC):
             raise ConfigError(
                 f"strategy={self.name}: chooses what is kept; it takes sharing=prefix and cache=planned"
             )
-
-    def needs_costs(self, candidates: Sequence[Candidate], batches: Sequence[Batch], limits: Limits) -> bool:
-        return True
 
     def with_costs(self, costs: CostModel) -> Self:
         return replace(self, costs=costs)

@@ -36,6 +36,7 @@ class Auto(Strategy):
 
     name: str = "auto"
     costs: CostModel | None = field(default=None, compare=False, repr=False)
+    needs_costs: ClassVar[bool] = True
     divides_memory: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -45,10 +46,10 @@ class Auto(Strategy):
                 "strategy=auto: plans what is shared and kept; it takes sharing=prefix and cache=planned"
             )
 
-    def needs_costs(self, candidates: Sequence[Candidate], batches: Sequence[Batch], limits: Limits) -> bool:
+    def settled(self, candidates: Sequence[Candidate], batches: Sequence[Batch], limits: Limits) -> bool:
         tree = TaskTree.of(candidates).compress()
         models = [candidate.id for candidate in candidates]
-        return len(tree) <= MOST_VERTICES and not self._all_fits(tree, models, batches, limits)
+        return len(tree) > MOST_VERTICES or self._all_fits(tree, models, batches, limits)
 
     def _all_fits(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> bool:
         """Whether, as usual, all blocks stay and all intermediates are in the fastest tier in one chunk."""

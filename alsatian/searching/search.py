@@ -147,11 +147,11 @@ class Search:
     @property
     def hangs_on_costs(self) -> bool:
         """Whether what things take decides about the schedule or a plan."""
-        if isinstance(self.strategy.schedule, Adaptive):
-            return True
+        if not self.strategy.needs_costs or isinstance(self.strategy.schedule, Adaptive):
+            return isinstance(self.strategy.schedule, Adaptive)
         # Fewer models never need more.
         most = max((new for _, new in self._foreseen()), key=lambda new: sum(batch.items for batch in new))
-        return self.strategy.needs_costs(self.candidates, most, self.limits)
+        return not self.strategy.settled(self.candidates, most, self.limits)
 
     def block_runs(self) -> int:
         """Runs of one block on one item if nothing is computed twice, whichever models survive; those that only

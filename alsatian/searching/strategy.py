@@ -43,7 +43,8 @@ class Strategy:
     cache: CachePolicy = field(default_factory=Planned)
     # Whether scores are a proxy's; if not, rounds take no data and scores are known.
     computes: ClassVar[bool] = True
-    # Whether plans divide the memory between blocks and intermediates.
+    # Whether plans need a cost model, and divide the memory between blocks and intermediates.
+    needs_costs: ClassVar[bool] = False
     divides_memory: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -55,9 +56,9 @@ class Strategy:
         """Whether blocks and intermediates are shared between models."""
         return self.sharing == "prefix"
 
-    def needs_costs(self, candidates: Sequence[Candidate], batches: Sequence[Batch], limits: Limits) -> bool:
-        """Whether what things take decides about a plan for ``candidates``, or some of them, and ``batches``."""
-        return False
+    def settled(self, candidates: Sequence[Candidate], batches: Sequence[Batch], limits: Limits) -> bool:
+        """Whether plans for ``candidates``, or some of them, and ``batches`` are the same whatever things take."""
+        return not self.needs_costs
 
     def with_costs(self, costs: CostModel) -> "Strategy":
         """This strategy, knowing what everything takes, if it wants to know."""

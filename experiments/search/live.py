@@ -23,6 +23,8 @@ from alsatian.units import count_text, duration, format_bytes, printable
 # Of the search, before what it took so far says more than the prediction does.
 _TRUSTED = 0.1
 _WIDTH, _COLUMN = 80, 11
+# Of measuring the machine: less is reading what was measured before.
+_SHOWN_S = 0.05
 # Of a model's name beside the bar.
 _NAME = 20
 
@@ -88,9 +90,9 @@ class Live(Watcher):
             plan += f" ({_about(expected.alone_s)} without sharing)"
         self.say(plan)
         if expected is not None:
-            took = "under 0.01 s" if expected.profile_s < 0.01 else f"{expected.profile_s:.2f} s"
-            mark = f"; {busy_text(expected.busy)}" if expected.busy else ""
-            self.say(f"this was foreseen in {took}{mark}", indent=True)
+            took = f"measuring took {expected.profile_s:.2f} s" if expected.profile_s >= _SHOWN_S else ""
+            if said := "; ".join(filter(None, (took, busy_text(expected.busy) if expected.busy else ""))):
+                self.say(said, indent=True)
         if reused is not None and reused.text:
             self.say(f"Reused     {reused.text}")
         self._begin = self._clock()

@@ -107,7 +107,7 @@ def truth() -> Mapping[str, Truth]:
 
 def search(models: Any, choice: str, strategy: Strategy = ALSATIAN, **changes: Any) -> Ranking:
     settings: dict[str, Any] = {"proxies": PROXY, "batch_size": BATCH, "verify": True}
-    if strategy.name == "auto":
+    if strategy.needs_costs:
         settings["hardware"] = "quick"
     return alsatian.search(models, digits(FEW), strategy=strategy, layers=choice, **settings | changes)
 

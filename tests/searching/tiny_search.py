@@ -30,7 +30,6 @@ from alsatian.runtime.cache.policies.planned import Planned
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from baselines.selection import Selection
 
 PREPROCESSING = ImagePreprocessing(8)
 PROXY = Linear(epochs=5)
@@ -71,7 +70,7 @@ def slow_reads(models: ModelSet, item_s: float = 1e-6) -> Hardware:
 def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
     """With a made-up machine if the strategy wants to know one, unless ``hardware`` says otherwise."""
     settings: dict[str, Any] = {"proxies": PROXY, "batch_size": BATCH, "verify": True}
-    if isinstance(strategy, Auto | Selection) and isinstance(models, ModelSet):
+    if strategy.needs_costs and isinstance(models, ModelSet):
         settings["hardware"] = slow_reads(models)
     settings |= changes
     return alsatian.search(models, data or digits(FEW), strategy=strategy, **settings)
