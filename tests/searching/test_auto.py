@@ -114,6 +114,7 @@ def test_without_a_machine_this_one_is_measured_once(
     for result in results:
         (event,) = profiles(result)
         assert event["wall_s"] >= 0
+        assert event["at_s"] == 0  # before the clock, whose time is the search's alone
         assert "a few items" in event["source"]
 
 
