@@ -24,13 +24,14 @@ from alsatian.arguments import (
     whole_number_of,
 )
 from alsatian.assembly import (
+    Profiled,
     checkpoint_in,
     cost_model,
     divided,
     earlier_features,
     heads_for,
-    measured,
     opened,
+    profiled,
     ready,
     scope_of,
 )
@@ -123,10 +124,11 @@ def search(
             limit. By default up to 1 GiB of blocks stay at hand for later use.
         loader: whether blocks stay at hand and are read ahead, if the strategy shares; by default they do and are.
         storage: how store and data are read; at their own speed by default.
-        hardware: what a machine needs, for strategies and schedules that decide by predicted time; by default this
-            machine is measured before the clock starts, and what was measured is kept beside the store;
-            ``"quick"`` measures with a few items. Where that fails plans are the usual ones, and an adaptive
-            schedule is halving.
+        hardware: what a machine needs, for strategies and schedules that decide by predicted time. By default, and
+            only if something hangs on it, this machine is measured before the clock starts, for at most 3% of the
+            predicted search, and what was measured is kept beside the store; ``"quick"`` does so also to say what
+            the search will take (``expected``). Where it fails plans are the usual ones, and an adaptive schedule
+            is halving.
         device: ``"cpu"`` or ``"cuda"``, or such a device of PyTorch.
         kernels: ``"eager"`` runs every block as its module was written, to the bit; ``"layout"``, which is faster,
             makes batch normalisation part of convolutions and has these compute with channels last.
@@ -186,12 +188,16 @@ def search(
     budgets = asked if memory is None else divided(memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)
     expected: Outlook | None = None
-    if quick or planned.strategy.needs_costs or isinstance(planned.strategy.schedule, Adaptive):
-        known = known or measured(tuned.models, dataset, scorers, batch_size, meter, quick)
-        if known is not None:
-            costs = cost_model(tuned.costs_on(known), candidates.candidates, dataset, regime, candidates.segments)
+    if quick or planned.hangs_on_costs:
+        timed = scorers if quick or isinstance(plan.schedule, Adaptive) else ()
+        found = Profiled(known) if known else profiled(
+            planned, tuned.models, dataset, timed, batch_size, meter, earlier.reused
+        )  # fmt: skip
+        if found.hardware is not None:
+            on = tuned.costs_on(found.hardware)
+            costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments)
             planned = planned.with_costs(costs)
-            expected = outlook(planned, costs, earlier.features) if quick else None
+            expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
     with real_machine(
         candidates, dataset, scorers, meter, storage=regime, verify=verify, numerics=numerics,
@@ -202,11 +208,11 @@ def search(
         facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, choice]
         facts += [kernels, numerics]
         kept = checkpoint_in(folder, *facts)
-        found = planned.run(machine, on_bad_model, kept, watcher)
+        result = planned.run(machine, on_bad_model, kept, watcher)
         rates = Rates.here(meter.best_s, regime.bytes_per_second or meter.best_read, place, cores())
-        found = planned.limited(found, machine, rates, earlier.features).without(models.refused)
+        result = planned.limited(result, machine, rates, earlier.features).without(models.refused)
     return Ranking(
-        **vars(replace(found, data=dataset.summary)),
+        **vars(replace(result, data=dataset.summary)),
         models=models,
         dataset=dataset,
         proxies=scorers,

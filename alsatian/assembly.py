@@ -1,7 +1,8 @@
 """The parts of a search that :mod:`alsatian.api` puts together."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,7 +17,7 @@ from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
-from alsatian.costs.profiling.profile import profile
+from alsatian.costs.profiling.profile import kept_profile
 from alsatian.costs.profiling.quick import quick_profile
 from alsatian.costs.profiling.several import as_one
 from alsatian.data.dataset import Dataset, raw_bytes
@@ -37,6 +38,7 @@ from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.checkpoint import Checkpoint
+from alsatian.searching.search import Search
 from alsatian.units import parse_bytes
 
 STORE = "store"
@@ -207,25 +209,36 @@ def divided(memory: Size, models: ModelSet, device: torch.device) -> Budgets:
     return Budgets(budget=max(1, whole - blocks), block_budget=blocks)
 
 
-def measured(
-    models: ModelSet, dataset: Dataset, proxies: Sequence[Proxy], batch_size: int, meter: Meter, quick: bool
-) -> Hardware | None:
-    """What this machine needs, measured or kept from before; None if it cannot be measured.
+class Profiled(NamedTuple):
+    """What the machine needs, None if that is not known, and how many seconds it took to find out."""
 
-    A bad model or a full memory, which may be why, is for the search to meet and to deal with.
+    hardware: Hardware | None = None
+    seconds: float = 0.0
+
+
+def profiled(
+    search: Search, models: ModelSet, dataset: Dataset, proxies: Sequence[Proxy], batch_size: int,
+    meter: Meter, reused: Reused | None,
+) -> Profiled:  # fmt: skip
+    """What this machine needs for ``search``: as it was measured in full before, else from a few items.
+
+    ``proxies`` are those whose times are needed. A bad model or a full memory, which may be why nothing can be
+    measured, is for the search to meet and to deal with.
     """
-    folder = models.store.root / "profiles"
-    measure: Callable[[], Hardware]
-    if quick:
-        measure = lambda: quick_profile(models, dataset, proxies, meter.device, folder)  # noqa: E731
-    else:
-        measure = lambda: profile(models, dataset, as_one(proxies), batch_size, meter.device, folder)  # noqa: E731
+    folder, begin = models.store.root / "profiles", time.perf_counter()
+    facts = {}
     try:
-        return measure()
+        new = 1 - reused.batches / reused.of_batches if reused and reused.of_batches else 1.0
+        found = kept_profile(models, dataset, as_one(proxies), batch_size, meter.device, folder) or quick_profile(
+            models, dataset, proxies, meter.device, folder, search.block_runs() * new
+        )
+        facts["source"] = found.about if found else "nothing measured: the search is too short"
     except Exception as error:
         empty_device_cache(meter.device)
-        meter.event("profile", error=f"{type(error).__name__}: {error}".splitlines()[0])
-        return None
+        found, facts["error"] = None, f"{type(error).__name__}: {error}".splitlines()[0]
+    seconds = time.perf_counter() - begin
+    meter.event("profile", wall_s=seconds, **facts)
+    return Profiled(found, seconds)
 
 
 def cost_model(

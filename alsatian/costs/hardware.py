@@ -117,6 +117,11 @@ class StartCost:
         return self.fixed_s + min(items, self.items) * self.item_s
 
 
+def busy_text(load: float) -> str:
+    """The mark of what was measured beside others."""
+    return f"measured on a busy machine, load {load:.1f}"
+
+
 _Times = Annotated[
     SegmentCost,
     BeforeValidator(lambda value: value if isinstance(value, SegmentCost) else SegmentCost(value)),
@@ -149,6 +154,7 @@ class Hardware:
         read_ahead_loss: share of computing that is lost while another thread reads blocks, by the bytes per second
             that it reads, rising; between two of them taken to be linear. Empty if nothing is lost.
         read_ahead_s: seconds that such a thread takes longer for a block.
+        busy: load average by other processes beside which a part of it was measured; 0 if they were quiet.
     """
 
     name: str
@@ -166,6 +172,12 @@ class Hardware:
     step_s: Cost = 0.0
     read_ahead_loss: tuple[tuple[Rate, Annotated[float, Field(ge=0, lt=1)]], ...] = ()
     read_ahead_s: Cost = 0.0
+    busy: Cost = 0.0
+
+    @property
+    def about(self) -> str:
+        """Its source, marked if others were busy."""
+        return f"{self.source}; {busy_text(self.busy)}" if self.busy else self.source
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

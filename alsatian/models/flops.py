@@ -64,21 +64,37 @@ def costs_of(candidate: Candidate, segments: Mapping[str, Segment], store: Block
         StoreError: a block is missing or damaged.
     """
     chain = [segments[block.identity] for block in candidate.blocks]
+    key = _key(candidate, chain)
+    if (kept := _kept(key, store)) is not None:
+        return kept
+    path = store.root / "costs" / f"{key}.json"
+    _known[key] = _found(candidate, chain, store)
+    with contextlib.suppress(OSError):  # it only saves time
+        make_folder(path.parent)
+        write_json(path, sealed(json.loads(json.dumps(asdict(_known[key])))))
+    return _known[key]
+
+
+def kept_flops(candidate: Candidate, models: ModelSet) -> tuple[int, ...]:
+    """Operations of the blocks of ``candidate`` for one item if they were counted before; empty if not."""
+    kept = _kept(_key(candidate, [models.segments[block.identity] for block in candidate.blocks]), models.store)
+    return kept.flops if kept else ()
+
+
+def _key(candidate: Candidate, chain: Sequence[Segment]) -> str:
     shapes = [list(t.shape) for t in candidate.preprocessing.example()]
-    key = digest_json([[s.fingerprint for s in chain], shapes, torch.__version__])
+    return digest_json([[s.stored_for for s in chain], shapes, torch.__version__])
+
+
+def _kept(key: str, store: BlockStore) -> Costs | None:
+    """What this process or ``store`` knows of a model's costs."""
     if key not in _known:
-        path = store.root / "costs" / f"{key}.json"
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            value = json.loads(path.read_bytes())
+            value = json.loads((store.root / "costs" / f"{key}.json").read_bytes())
             if broken_seal(value) is None:
                 lists = (value["parameters"], value["flops"], value["uncounted"])
                 _known[key] = Costs(*map(tuple, lists))
-        if key not in _known:
-            _known[key] = _found(candidate, chain, store)
-            with contextlib.suppress(OSError):  # it only saves time
-                make_folder(path.parent)
-                write_json(path, sealed(json.loads(json.dumps(asdict(_known[key])))))
-    return _known[key]
+    return _known.get(key)
 
 
 def _found(candidate: Candidate, chain: Sequence[Segment], store: BlockStore) -> Costs:

@@ -22,6 +22,7 @@ _LIBRARIES = ("alsatian", "torch", "torchvision", "transformers", "timm", "sciki
 def record_of(result: "Result") -> Ranking:
     """The ranking as typed data."""
     last = {model: place for place, found in enumerate(result.rounds) for model in found.scores}
+    measured = next((event for event in result.measurement.events if event["kind"] == "profile"), {})
     return Ranking(
         proxies=result.proxy_names,
         strategy=result.strategy.name,
@@ -36,6 +37,8 @@ def record_of(result: "Result") -> Ranking:
         parts_s=dict(result.measurement.parts_s),
         limit=result.measurement.limit,
         predicted_s=result.expected.wall_s if result.expected else None,
+        profile_s=measured.get("wall_s"),
+        profile=measured.get("source", measured.get("error")),
         ranked=_ranked(result, last),
         rounds=tuple(_round(found.scores, found.train_items) for found in result.rounds if found.scores),
         work=_work(result),

@@ -116,6 +116,8 @@ class Ranking(Record):
         wall_s: seconds of the search itself; ``parts_s`` are exclusive and add up to it.
         limit: what the search would have taken at least.
         predicted_s: what was expected.
+        profile_s: seconds before the search in which the machine was measured, None where that was not needed;
+            ``profile`` says what is known from it, with a mark if others were busy.
         ranked: all candidates, best first.
         rounds: all of them.
         agreement: between proxies, where there are several.
@@ -140,6 +142,8 @@ class Ranking(Record):
     parts_s: dict[str, Seconds] = {}
     limit: Limit | None = None
     predicted_s: Seconds | None = None
+    profile_s: Seconds | None = None
+    profile: str | None = None
     ranked: tuple[RankedModel, ...]
     rounds: tuple[RankedRound, ...]
     work: Work

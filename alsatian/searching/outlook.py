@@ -25,15 +25,20 @@ class Outlook:
         rounds: models, training items and seconds of every round; which models survive is made up.
         wall_s: seconds in all.
         alone_s: seconds of the same rounds if nothing were shared.
+        profile_s: seconds that it took to measure the machine for this.
+        busy: load average by others then, 0 if they were quiet.
     """
 
     rounds: tuple[tuple[int, int, float], ...]
     wall_s: float
     alone_s: float
+    profile_s: float = 0.0
+    busy: float = 0.0
 
 
-def outlook(search: Search, costs: CostModel, known: Features) -> Outlook | None:
-    """What ``search`` will take by ``costs`` if some features are ``known``; None for very many models."""
+def outlook(search: Search, costs: CostModel, known: Features, profile_s: float = 0.0) -> Outlook | None:
+    """What ``search`` will take by ``costs``, found in ``profile_s``, if some features are ``known``; None for very
+    many models."""
     if len(TaskTree.of(search.candidates, True)) > MOST_VERTICES:
         return None
     strategy = search.strategy
@@ -43,7 +48,7 @@ def outlook(search: Search, costs: CostModel, known: Features) -> Outlook | None
     models = [c for c in search.candidates if search.layers.model_of(c.id) == c.id]
     without = replace(search, strategy=alone, candidates=models, layers=WHOLE)
     without_s = without.predict(costs, drawn_scores(0)).measurement.wall_s
-    return Outlook(tuple(_rounds(whole.events)), whole.wall_s, without_s)
+    return Outlook(tuple(_rounds(whole.events)), whole.wall_s, without_s, profile_s, costs.hardware.busy)
 
 
 def _rounds(events: Sequence[dict[str, object]]) -> list[tuple[int, int, float]]:

@@ -1,5 +1,6 @@
 """One search, whatever the machine: what it is made of, how it is carried out or predicted, and what it gives."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from alsatian.data.dataset import Batch
 from alsatian.fingerprint import digest_json
 from alsatian.machines.base import Machine
 from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, timed_machine
+from alsatian.planning.limits import Limits
 from alsatian.planning.vertices import vertex_rows
 from alsatian.records.data import DataSummary
 from alsatian.runtime.engine import Engine
@@ -24,9 +26,10 @@ from alsatian.searching.contract import rounds_of
 from alsatian.searching.loop import ranked_models, run_rounds
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.rounds import RoundRunner
-from alsatian.searching.schedules import Adaptive
+from alsatian.searching.schedules import Adaptive, RoundScores
 from alsatian.searching.strategy import Strategy
 from alsatian.searching.watcher import Watcher
+from alsatian.tree import TaskTree
 from alsatian.units import Budget
 
 Batches = tuple[list[Batch], list[Batch]]
@@ -138,6 +141,41 @@ class Search:
         facts = {"chosen": best.name, "predicted_s": {choice.name: wall for choice, wall in seconds.items()}}
         return replace(tries[best], decision=facts)
 
+    @property
+    def limits(self) -> Limits:
+        """What plans have to keep to."""
+        return self.budgets.limits(self.strategy.shares and self.loader.keep)
+
+    @property
+    def hangs_on_costs(self) -> bool:
+        """Whether what things take decides about the schedule or a plan."""
+        if not self.strategy.needs_costs or isinstance(self.strategy.schedule, Adaptive):
+            return isinstance(self.strategy.schedule, Adaptive)
+        # Fewer models never need more.
+        most = max((new for _, new in self._foreseen()), key=lambda new: sum(batch.items for batch in new))
+        return not self.strategy.settled(self.candidates, most, self.limits)
+
+    def block_runs(self) -> int:
+        """Runs of one block on one item if nothing is computed twice, whichever models survive; those that only
+        layers need are left out."""
+        models = [c for c in self.candidates if self.layers.model_of(c.id) == c.id]
+        tree = TaskTree.of(models, self.strategy.shares)
+        return sum(sum(batch.items for batch in new) * len(tree.prune(left)) for left, new in self._foreseen())
+
+    def _foreseen(self) -> list[tuple[tuple[str, ...], list[Batch]]]:
+        """The models of every round and the batches that it adds; which models survive is made up."""
+        test, train = self.batches
+        pending = rounds_of(self.strategy, self.layers.models([c.id for c in self.candidates]), len(train))
+        rounds: list[tuple[tuple[str, ...], list[Batch]]] = []
+        upcoming, scores, done = next(pending), drawn_scores(0), 0
+        with contextlib.suppress(StopIteration):
+            while True:
+                new = train[done : upcoming.train_batches]
+                rounds.append((tuple(upcoming.models), new if rounds else [*test, *new]))
+                done = max(done, upcoming.train_batches)
+                upcoming = pending.send(RoundScores({model: scores(model, 0) for model in upcoming.models}))
+        return rounds
+
     def predict(
         self,
         costs: CostModel,
@@ -190,7 +228,7 @@ class Search:
         """Search on ``machine``; ``watcher`` is told of rounds and plans, and by the machine of steps."""
         if self.decision is not None:
             machine.meter.event("schedule", **self.decision)
-        limits = self.budgets.limits(self.strategy.shares and self.loader.keep)
+        limits = self.limits
         runner = RoundRunner(self.candidates, self.strategy, machine, limits, on_bad_model, watcher, self.layers)
         rounds, measurement = run_rounds(runner, self.batches, machine, checkpoint, watcher)
         ranked = ranked_models(runner.models, rounds, runner.failed)

@@ -56,6 +56,10 @@ class Strategy:
         """Whether blocks and intermediates are shared between models."""
         return self.sharing == "prefix"
 
+    def settled(self, candidates: Sequence[Candidate], batches: Sequence[Batch], limits: Limits) -> bool:
+        """Whether plans for ``candidates``, or some of them, and ``batches`` are the same whatever things take."""
+        return not self.needs_costs
+
     def with_costs(self, costs: CostModel) -> "Strategy":
         """This strategy, knowing what everything takes, if it wants to know."""
         return self

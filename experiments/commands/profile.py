@@ -103,5 +103,5 @@ def _rest(hardware: "Hardware", config: Mapping[str, Any]) -> list[str]:
             f"computing while {rate(speed)} are read: {share:.0%} slower"
             for speed, share in hardware.read_ahead_loss
         ),
-        hardware.source,
+        hardware.about,
     ]

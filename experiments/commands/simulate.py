@@ -34,5 +34,5 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     folders = dict.fromkeys(run.folder for run in runs)
     status = max(show(folder, console) for folder in folders)
     for hardware in {run.hardware.name: run.hardware for run in runs}.values():
-        console.print(f"\nhardware {hardware.name}: {hardware.source}")
+        console.print(f"\nhardware {hardware.name}: {hardware.about}")
     return status

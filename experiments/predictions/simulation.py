@@ -84,7 +84,7 @@ def _predict(case: Case, label: str, command: str, hide: Redaction, folder: Path
         "kind": PREDICTED,
         "prediction": {
             "hardware": hardware.name,
-            "source": hardware.source,
+            "source": hardware.about,
             "scores": "drawn" if measured is None else "recorded",
         },
         "repeats": [found["repeat"]],

@@ -36,7 +36,7 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
             tracker.repeat(index, measured.repeat.plain())
             findings = findings or measured.findings
             entry = _with(entry, repeats=(*entry.repeats, measured.repeat), tree=entry.tree or measured.tree)
-            if measured.findings != findings:
+            if _found(measured.findings) != _found(findings):
                 raise AlsatianError("repeats of one run differ in their scores; the device is not deterministic")
         entry = _with(entry, **dict(findings or ()))
         entry = _with(entry, **_verdict(entry))
@@ -59,6 +59,13 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
 def _with(entry: Run, **values: Any) -> Run:
     """``entry`` with other values, which are records themselves."""
     return entry.model_copy(update=values)
+
+
+def _found(findings: Findings) -> Findings:
+    """Without how the rounds were carried out, which may follow from what was measured anew."""
+    return findings.model_copy(
+        update={"rounds": tuple(one.model_copy(update={"chunks": 0}) for one in findings.rounds)}
+    )
 
 
 def _save(run: Ready, command: Command, entry: Run) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from alsatian.costs.hardware import busy_text
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
 from alsatian.ranking.tables import score_text
@@ -22,6 +23,8 @@ from alsatian.units import count_text, duration, format_bytes, printable
 # Of the search, before what it took so far says more than the prediction does.
 _TRUSTED = 0.1
 _WIDTH, _COLUMN = 80, 11
+# Of measuring the machine: less is reading what was measured before.
+_SHOWN_S = 0.05
 # Of a model's name beside the bar.
 _NAME = 20
 
@@ -86,6 +89,10 @@ class Live(Watcher):
             plan += f": {count_text(len(expected.rounds), 'round')}, {_about(expected.wall_s)}"
             plan += f" ({_about(expected.alone_s)} without sharing)"
         self.say(plan)
+        if expected is not None:
+            took = f"measuring took {expected.profile_s:.2f} s" if expected.profile_s >= _SHOWN_S else ""
+            if said := "; ".join(filter(None, (took, busy_text(expected.busy) if expected.busy else ""))):
+                self.say(said, indent=True)
         if reused is not None and reused.text:
             self.say(f"Reused     {reused.text}")
         self._begin = self._clock()

@@ -79,7 +79,7 @@ def test_chosen_plans_are_valid_and_within_the_memory(
     engine.run()
     assert tuple(engine.peaks) == plan.peaks
     assert plan.note is not None
-    assert "predicted" in plan.note
+    assert "predicted" in plan.note or (len(plan.chunks) == 1 and "intermediates fit" in plan.note)
 
 
 @given(families(), st.integers(1, 3000), st.integers(1, 20000), st.sampled_from([1e-6, 1e-3]), st.booleans())

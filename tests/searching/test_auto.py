@@ -1,19 +1,43 @@
 """The strategy that plans by predicted time: same bits, budgets kept, never predicted slower."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from alsatian import assembly
 from alsatian.api import SearchResult
+from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
-from alsatian.costs.hardware import Hardware
+from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.profiling import quick
+from alsatian.costs.profiling.busy import Watch
+from alsatian.costs.profiling.profile import profile, segment_keys
+from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Adaptive, Exhaustive
-from tests.searching.tiny_search import ALSATIAN, BASE, PROXY, Known, check, search, slow_reads, troubles
+from tests.searching.tiny_search import (
+    ALSATIAN,
+    BASE,
+    BATCH,
+    FEW,
+    MODELS,
+    PROXY,
+    Known,
+    check,
+    search,
+    slow_reads,
+    troubles,
+)
+from tests.stores import tiny_set
+
+LITTLE = Budgets(budget="30%", block_budget="20%")
 
 
 def tight(family: ModelSet, strategy: Any, budget: str, blocks: str, **changes: Any) -> SearchResult:
@@ -34,7 +58,7 @@ def test_auto_gives_the_same_bits_within_the_sum_of_the_budgets(
     assert 0 < peaks["memory_bytes"] <= memory
     notes = [event["note"] for event in result.measurement.events if event["kind"] == "plan"]
     assert len(notes) == len(result.rounds)
-    assert all("predicted" in note for note in notes)
+    assert all("predicted" in note or "blocks and intermediates fit" in note for note in notes)
 
 
 def test_with_room_for_all_auto_is_alsatian(family: ModelSet) -> None:
@@ -45,7 +69,7 @@ def test_with_room_for_all_auto_is_alsatian(family: ModelSet) -> None:
     assert auto.measurement.counters["block_items"] == usual.measurement.counters["block_items"]
     notes = [event["note"] for event in auto.measurement.events if event["kind"] == "plan"]
     assert notes
-    assert all("as usual" in note for note in notes)
+    assert all("all blocks and intermediates fit" in note for note in notes)
 
 
 @pytest.mark.parametrize(("item_s", "chosen"), [(1e-2, "halving"), (1e-9, "exhaustive")])
@@ -59,17 +83,89 @@ def test_an_adaptive_schedule_takes_what_is_predicted_faster(family: ModelSet, i
     assert (len(result.rounds) == 1) == (chosen == "exhaustive")
 
 
-def test_without_a_machine_this_one_is_measured_once(family: ModelSet, truth: Known) -> None:
-    check(search(family, strategy=Auto(), hardware=None), truth)
+def profiles(result: SearchResult) -> list[dict[str, Any]]:
+    """What was measured before the search."""
+    return [event for event in result.measurement.events if event["kind"] == "profile"]
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watch, "load", 0.0)
+
+
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few items of a tiny search may be measured."""
+    monkeypatch.setattr(quick, "SHARE", 1.0)
+
+
+def test_without_a_machine_this_one_is_measured_once(
+    family: ModelSet, truth: Known, quiet: None, allowed: None
+) -> None:
+    results = []
+    for _ in range(2):
+        results.append(search(family, strategy=Auto(), budget=LITTLE, hardware=None))
+        check(results[-1], truth)
+        assert any("predicted" in event["note"] for event in results[-1].measurement.events if "note" in event)
     (kept,) = (family.store.root / "profiles").glob("*.json")
     before = kept.read_bytes()
-    check(search(family, strategy=Auto(), hardware=None), truth)
+    check(search(family, strategy=Auto(), budget=LITTLE, hardware=None), truth)
     assert kept.read_bytes() == before
+    for result in results:
+        (event,) = profiles(result)
+        assert event["wall_s"] >= 0
+        assert event["at_s"] == 0  # before the clock, whose time is the search's alone
+        assert "a few items" in event["source"]
+
+
+def test_where_everything_fits_nothing_is_measured(family: ModelSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "quick_profile", None)
+    monkeypatch.setattr(assembly, "kept_profile", None)
+    assert profiles(search(family, strategy=Auto(), budget="100%", hardware=None)) == []
+    # Where it does not the same would fail, and say so.
+    assert "error" in profiles(search(family, strategy=Auto(), budget=LITTLE, hardware=None))[0]
+
+
+def test_a_search_that_is_too_short_is_planned_as_usual(truth: Known, tmp_path: Path) -> None:
+    two = tiny_set(BlockStore(tmp_path), {model: MODELS[model] for model in ("first", "second")})
+    result = search(two, strategy=Auto(), budget=LITTLE, hardware=None)
+    check(result, truth)
+    (event,) = profiles(result)
+    assert event["source"] == "nothing measured: the search is too short"
+
+
+def test_a_full_profile_that_is_kept_is_used(
+    family: ModelSet, truth: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile(family, digits(FEW), PROXY, BATCH, torch.device("cpu"), family.store.root / "profiles")
+    monkeypatch.setattr(assembly, "quick_profile", None)
+    result = search(family, strategy=Auto(schedule=Adaptive()), budget=LITTLE, hardware=None)
+    check(result, truth)
+    assert profiles(result)[0]["source"].startswith("measured on 2")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_whatever_was_measured_scores_are_the_same(family: ModelSet, truth: Known, data: st.DataObject) -> None:
+    """Plans follow what was measured, which noise decides; features and scores do not."""
+    times = st.floats(1e-7, 1e-1)
+    hardware = Hardware(
+        "noise",
+        "made up",
+        {key: SegmentCost(((8, data.draw(times)),)) for key in segment_keys(family).values()},
+        load_bytes_per_s=data.draw(st.floats(1e3, 1e9)),
+    )
+    budgets = Budgets(budget=data.draw(st.sampled_from(["20%", "40%"])), block_budget="20%")
+    result = search(family, strategy=Auto(), budget=budgets, hardware=hardware)
+    check(result, truth)
+    memory = result.resolved["cache.memory"].bytes
+    assert memory is not None
+    assert result.measurement.peaks["memory_bytes"] <= memory
 
 
 def test_a_machine_that_lacks_the_models_is_refused_in_one_line(family: ModelSet) -> None:
     with pytest.raises(ConfigError, match=r"hardware empty: has no times for") as error:
-        search(family, strategy=Auto(), hardware=Hardware("empty", "made up"))
+        search(family, strategy=Auto(), budget=LITTLE, hardware=Hardware("empty", "made up"))
     assert "\n" not in str(error.value)
 
 
@@ -95,7 +191,9 @@ class Full:
 
 
 @pytest.mark.parametrize("strategy", [Auto(schedule=Adaptive()), replace(ALSATIAN, schedule=Adaptive())])
-def test_where_measuring_fails_all_is_as_usual(family: ModelSet, truth: Known, strategy: Any) -> None:
+def test_where_measuring_fails_all_is_as_usual(
+    family: ModelSet, truth: Known, strategy: Any, allowed: None
+) -> None:
     result = search(family, strategy=strategy, proxies=Full(1), hardware=None)
     check(result, truth)
     assert [event["error"] for event in troubles(result)] == ["OutOfMemoryError: CUDA out of memory"]
@@ -103,5 +201,5 @@ def test_where_measuring_fails_all_is_as_usual(family: ModelSet, truth: Known, s
     assert result.rounds == usual.rounds
     assert result.measurement.counters == usual.measurement.counters
     notes = [event["note"] for event in result.measurement.events if event["kind"] == "plan"]
-    assert set(notes) <= {"as usual, since no times are known"}
+    assert set(notes) <= {"as usual, since all blocks and intermediates fit"}
     assert len(notes) == (len(result.rounds) if strategy.name == "auto" else 0)

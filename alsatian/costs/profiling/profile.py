@@ -1,8 +1,9 @@
 """Profiles the machine at hand for a model set and its data. What is known already is not measured again."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -13,6 +14,7 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
+from alsatian.costs.profiling.busy import Watch, changed, largest_load, mark, without_marked
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.scoring import score_cost
 from alsatian.costs.profiling.tiers import tier_speeds
@@ -42,63 +44,114 @@ def profile(
 
     Inference is measured once for every distinct code of a block, for batches of all sizes that the search has and
     some below; loading once a machine; preparing and scoring once for each data. All is kept below ``folder``, in a
-    file for each machine, if one is given; ``again`` measures what is known already.
+    file for each machine, if one is given. ``again`` measures what is known already; a quiet machine measures again
+    what it knows from when it was busy.
     """
     path = None if folder is None else profile_path(folder, device)
-    known = _read(path)
-    before = json.dumps(known)
-    sizes = batch_sizes(dataset, batch_size)
-    keys = segment_keys(models)
+    wanted = _Wanted.of(models, dataset, proxy, batch_size)
+    known, watch = _read(path), Watch(device)
+    before = copy.deepcopy(known)
+    if not watch.load:
+        known = without_marked(known)
     if again:
-        others = {key: times for key, times in known["segments"].items() if key not in keys.values()}
-        known = {**_empty(), "segments": others}
+        others = {key: times for key, times in known["segments"].items() if key not in wanted.segments.values()}
+        known = {**_empty(), "segments": others, "busy": known["busy"]}
+    begin = copy.deepcopy(known)
     chains: dict[tuple[str, ...], Candidate] = {}
     for candidate in models.candidates:
-        chain = tuple(keys[block.identity] for block in candidate.blocks)
-        if any(not _covers(known["segments"].get(key, []), sizes) for key in chain):
+        chain = tuple(wanted.segments[block.identity] for block in candidate.blocks)
+        if any(wanted.lacks_times(known, key) for key in chain):
             chains.setdefault(chain, candidate)
     for done, candidate in enumerate(chains.values()):
         progress("measuring architectures", done, len(chains))
-        for key, cost in segment_times(models, candidate, dataset, sizes, device).items():
+        with watch.computing():
+            found = segment_times(models, candidate, dataset, wanted.sizes, device)
+        for key, cost in found.items():
             times = {int(items): seconds for items, seconds in known["segments"].get(key, [])} | dict(cost.times)
             known["segments"][key] = sorted(map(list, times.items()))
-    data = digest_json([dataset.name, str(dataset.train_items.dtype), list(dataset.train_items.shape[1:])])
-    prepare = {}
     for preprocessing in {c.preprocessing.fingerprint: c.preprocessing for c in models.candidates}.values():
-        key = f"{preprocessing.fingerprint} {data}"
-        if key not in known["prepare_s"]:
+        if (key := wanted.prepare[preprocessing.fingerprint]) not in known["prepare_s"]:
             known["prepare_s"][key] = prepare_time(preprocessing, dataset, batch_size, device)
-        prepare[preprocessing.fingerprint] = known["prepare_s"][key]
     if not known["load"]:
         known["load"] = load_times(models, device)
         known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"])
     if not known["tiers"]:
         known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
-    dimension = max([c.dimension for c in models.candidates if c.blocks], default=1)
-    train, test = len(dataset.train_items), len(dataset.test_items)
-    # A proxy of steps costs a time for each, however many there are in all.
-    scored = f"{proxy!r} {dimension} {dataset.classes} {test}{'' if hasattr(proxy, 'batch_size') else f' {train}'}"
-    if scored not in known["score"]:
-        cost_of_score = score_cost(proxy, dimension, dataset.classes, train, test, device)
-        known["score"][scored] = asdict(cost_of_score)
-    facts = machine(device)
-    known["machine"] = facts
-    if json.dumps(known) != before:
+    if wanted.score not in known["score"]:
+        train, test = len(dataset.train_items), len(dataset.test_items)
+        scoring = score_cost(proxy, _dimension(models), dataset.classes, train, test, device)
+        known["score"][wanted.score] = asdict(scoring)
+    known["machine"] = machine(device)
+    mark(known, changed(known, begin), watch.load)
+    if known != before:
         known["measured"] = datetime.now(UTC).date().isoformat()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, sealed(known))
-    return Hardware.from_dict(
-        {
-            "name": "measured",
-            "source": f"measured on {known['measured']}: {', '.join(f'{k} {v}' for k, v in facts.items() if v)}",
-            "segments": {key: known["segments"][key] for key in set(keys.values())},
-            "prepare_s": prepare,
-            "score": known["score"][scored],
-            "tier_bytes_per_s": known["tiers"],
-            **known["load"],
-        }
-    )
+    return wanted.hardware(known)
+
+
+def kept_profile(
+    models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int, device: torch.device, folder: Path
+) -> Hardware | None:
+    """What :func:`profile` measured before; None if it would have to measure something."""
+    known, wanted = _read(profile_path(folder, device)), _Wanted.of(models, dataset, proxy, batch_size)
+    return None if wanted.lacking(known) else wanted.hardware({**known, "machine": machine(device)})
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a search needs of a profile, as keys in its sections.
+
+    Attributes:
+        segments: by block identity.
+        prepare: by preprocessing.
+        sizes: of the batches that times are needed for.
+    """
+
+    segments: Mapping[str, str]
+    prepare: Mapping[str, str]
+    score: str
+    sizes: Sequence[int]
+
+    @classmethod
+    def of(cls, models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int) -> "_Wanted":
+        data = digest_json([dataset.name, str(dataset.train_items.dtype), list(dataset.train_items.shape[1:])])
+        prints = {candidate.preprocessing.fingerprint for candidate in models.candidates}
+        # A proxy of steps costs a time for each, however many there are in all.
+        items = "" if hasattr(proxy, "batch_size") else f" {len(dataset.train_items)}"
+        score = f"{proxy!r} {_dimension(models)} {dataset.classes} {len(dataset.test_items)}{items}"
+        keys = {own: f"{own} {data}" for own in prints}
+        return cls(segment_keys(models), keys, score, batch_sizes(dataset, batch_size))
+
+    def lacks_times(self, known: Mapping[str, Any], key: str) -> bool:
+        """Whether ``known`` has not all times of a segment."""
+        return not set(self.sizes) <= {int(items) for items, _ in known["segments"].get(key, [])}
+
+    def lacking(self, known: Mapping[str, Any]) -> bool:
+        """Whether ``known`` has not everything."""
+        return (
+            any(self.lacks_times(known, key) for key in self.segments.values())
+            or not known["prepare_s"].keys() >= set(self.prepare.values())
+            or not (known["load"] and known["tiers"] and self.score in known["score"])
+        )
+
+    def hardware(self, known: Mapping[str, Any]) -> Hardware:
+        """The part of ``known``, which lacks nothing, that the search needs."""
+        facts = ", ".join(f"{k} {v}" for k, v in known["machine"].items() if v)
+        used = {"segments": self.segments.values(), "prepare_s": self.prepare.values(), "score": [self.score]}
+        return Hardware.from_dict(
+            {
+                "name": "measured",
+                "source": f"measured on {known['measured']}: {facts}",
+                "segments": {key: known["segments"][key] for key in set(self.segments.values())},
+                "prepare_s": {own: known["prepare_s"][key] for own, key in self.prepare.items()},
+                "score": known["score"][self.score],
+                "tier_bytes_per_s": known["tiers"],
+                "busy": largest_load(known, {**used, "load": known["load"], "tiers": known["tiers"]}),
+                **known["load"],
+            }
+        )
 
 
 def profile_path(folder: Path, device: torch.device) -> Path:
@@ -119,8 +172,9 @@ def batch_sizes(dataset: Dataset, batch_size: int) -> list[int]:
     return sorted({max(1, batch_size // 8), *(batch.items for batch in (*test, *train))})
 
 
-def _covers(times: Sequence[Sequence[float]], sizes: Sequence[int]) -> bool:
-    return set(sizes) <= {int(items) for items, _ in times}
+def _dimension(models: ModelSet) -> int:
+    """Values of the largest features."""
+    return max([c.dimension for c in models.candidates if c.blocks], default=1)
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -138,7 +192,8 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _empty() -> dict[str, Any]:
-    return {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "tiers": {}, "machine": {}, "measured": ""}
+    sections = ("segments", "prepare_s", "score", "load", "tiers", "machine", "busy")
+    return {**{section: {} for section in sections}, "measured": ""}
 
 
 def as_table(models: ModelSet, hardware: Hardware, keys: Mapping[str, str], items: int) -> list[dict[str, Any]]:
@@ -184,4 +239,5 @@ def merged(profiles: Sequence[Hardware], name: str) -> Hardware:
     """One profile called ``name`` of several of one machine; what they differ in is that of the last."""
     segments = {key: cost for hardware in profiles for key, cost in hardware.segments.items()}
     prepare = {key: seconds for hardware in profiles for key, seconds in hardware.prepare_s.items()}
-    return replace(profiles[-1], name=name, segments=segments, prepare_s=prepare)
+    busy = max(hardware.busy for hardware in profiles)
+    return replace(profiles[-1], name=name, segments=segments, prepare_s=prepare, busy=busy)

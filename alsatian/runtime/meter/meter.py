@@ -88,7 +88,8 @@ class Meter:
         self._begin()
 
     def start(self) -> None:
-        """Start the clock."""
+        """Start the clock; events of before are noted as at the start."""
+        self._events = [{**event, "at_s": 0.0} for event in self._events]
         self._synchronise()
         self._begin()
 

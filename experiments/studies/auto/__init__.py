@@ -131,7 +131,8 @@ def measure(
 
 
 _MISSING: Mapping[str, Any] = {
-    "wall_s": None, "planning_s": 0.0, "bytes_read": 0, "memory_bytes": 0, "schedule_chosen": "", "notes": ()
+    "wall_s": None, "profile_s": 0.0, "planning_s": 0.0, "bytes_read": 0, "memory_bytes": 0, "schedule_chosen": "",
+    "notes": (),
 }  # fmt: skip
 
 
@@ -140,6 +141,7 @@ def _kept(result: SearchResult) -> Mapping[str, Any]:
     measured = result.measurement
     return {
         "wall_s": measured.wall_s,
+        "profile_s": sum(event["wall_s"] for event in measured.events if event["kind"] == "profile"),
         "planning_s": measured.parts_s["planning"],
         "bytes_read": measured.counters.get("bytes_read", 0),
         "memory_bytes": measured.peaks.get("memory_bytes", 0),

@@ -26,6 +26,7 @@ def page(samples: pd.DataFrame) -> Page:
 
     ``samples`` has a line a search: its budgets (``cache`` and ``blocks`` as shares, ``cache_bytes`` and
     ``block_bytes``), ``schedule``, ``strategy``, ``wall_s`` (missing if no plan fits), ``planning_s`` of them,
+    ``profile_s`` in which the machine was measured before them,
     ``bytes_read`` of block files, ``memory_bytes`` (the most that intermediates and resident blocks had together),
     ``schedule_chosen`` by an adaptive schedule, and ``notes``, what the plans of all rounds say about themselves.
     """

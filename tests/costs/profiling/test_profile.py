@@ -14,7 +14,16 @@ from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling import profile as module
-from alsatian.costs.profiling.profile import as_table, merged, portable, profile, profile_path, segment_keys
+from alsatian.costs.profiling.busy import Watch
+from alsatian.costs.profiling.profile import (
+    as_table,
+    kept_profile,
+    merged,
+    portable,
+    profile,
+    profile_path,
+    segment_keys,
+)
 from alsatian.costs.profiling.tiers import tier_speeds
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits
@@ -54,6 +63,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return _real(*parts)
 
         monkeypatch.setattr(module, name, measure)
+    monkeypatch.setattr(Watch, "load", 0.0)
     return made
 
 
@@ -114,6 +124,27 @@ def test_again_measures_everything_but_other_sets(
     profile(models, data, PROXY, 16, CPU, tmp_path, again=True)
     assert set(calls) == set(MEASURES)
     assert json.loads(path.read_text())["segments"]["of another set"] == [[16, 1.0]]
+
+
+def test_what_was_measured_on_a_busy_machine_is_marked_and_replaced_by_a_quiet_one(
+    models: ModelSet, data: Dataset, calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "load", 1.7)
+    assert kept_profile(models, data, PROXY, 16, CPU, tmp_path) is None
+    busy = profile(models, data, PROXY, 16, CPU, tmp_path)
+    assert busy.about.endswith("; measured on a busy machine, load 1.7")
+    assert merged([busy, replace(busy, busy=0.0)], "both").busy == 1.7
+    assert Hardware.from_dict(json.loads(json.dumps(busy.as_dict()))) == busy
+    calls.clear()
+    assert profile(models, data, PROXY, 16, CPU, tmp_path) == busy
+    assert kept_profile(models, data, PROXY, 16, CPU, tmp_path) == busy
+    assert calls == []
+    monkeypatch.setattr(Watch, "load", 0.0)
+    quiet = profile(models, data, PROXY, 16, CPU, tmp_path)
+    assert set(calls) == set(MEASURES)
+    assert quiet.about == quiet.source
+    assert kept_profile(models, data, PROXY, 16, CPU, tmp_path) == quiet
+    assert kept_profile(models, data, PROXY, 32, CPU, tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"segments": {"a": [[1]]}}', '{"segments": 3}'])

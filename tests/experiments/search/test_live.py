@@ -1,6 +1,8 @@
 """What is seen while a search runs: a line a round, and how long it will still take."""
 
 import io
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -9,6 +11,7 @@ from alsatian.proxies.base import Evaluation
 from alsatian.runtime.scorer import Scored
 from alsatian.searching.outlook import Outlook
 from alsatian.searching.round_result import RoundResult
+from alsatian.searching.strategy import Strategy
 from experiments.search.live import Live
 
 EXPECTED = Outlook(((4, 8, 10.0), (2, 16, 10.0)), 20.0, 60.0)
@@ -50,6 +53,27 @@ def test_the_time_left(live: Live, clock: Clock, seconds: float, done: int, left
         live.step_ended()
     clock.now = seconds
     assert live._left() == left
+
+
+@pytest.mark.parametrize(
+    ("profile_s", "busy", "line"),
+    [
+        (0.25, 0.0, "           measuring took 0.25 s"),
+        (0.25, 1.7, "           measuring took 0.25 s; measured on a busy machine, load 1.7"),
+        (0.01, 1.7, "           measured on a busy machine, load 1.7"),
+        (0.01, 0.0, None),  # all was known
+    ],
+)
+def test_what_measuring_took_stands_below_the_plan(
+    live: Live, profile_s: float, busy: float, line: str | None
+) -> None:
+    models = SimpleNamespace(candidates=(), segments={}, total_bytes=8, distinct_bytes=8, notes=(), refused={})
+    search = SimpleNamespace(strategy=Strategy())
+    expected = replace(EXPECTED, profile_s=profile_s, busy=busy)
+    live.starts(models, SimpleNamespace(test_items=()), search, expected, None)  # type: ignore[arg-type]
+    printed = live._console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert printed[1].startswith("Plan       alsatian, halving: 2 rounds, about 20 s")
+    assert printed[2:] == ([] if line is None else [line])
 
 
 def test_the_second_round_begins_where_the_first_ends(live: Live, clock: Clock) -> None:

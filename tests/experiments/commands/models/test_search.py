@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from transformers import ViTForImageClassification
 
+from alsatian.costs.profiling import quick
 from alsatian.proxies.logistic import Logistic
 from alsatian.ranking import report
 from alsatian.records import ranking as records
@@ -55,8 +56,10 @@ def images(root: Path, numbers: range) -> None:
 
 @pytest.fixture
 def search(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
-    """In a folder of its own, with models that are read and features that no other test has left."""
+    """In a folder of its own, with models that are read and features that no other test has left. Of so short a
+    search a few items may be measured, so that it is predicted."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quick, "SHARE", 1.0)
     for name in ("models", "images"):
         shutil.copytree(folder / name, tmp_path / name)
 
@@ -94,7 +97,21 @@ def test_a_ranking_in_eighty_columns(search: Search, capsys: pytest.CaptureFixtu
     table = pd.read_csv("results/search/ranking.csv")
     assert [tuple(row) for row in table[["model", "score"]].to_numpy()] == scores(document())
     assert found.predicted_s is not None
+    assert found.profile_s is not None
+    assert (found.profile or "").startswith("a few items")
     assert "… and 1 more in" in printed
+
+
+def test_a_search_that_is_too_short_to_measure_anything_is_not_predicted(
+    search: Search, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick, "SHARE", 0.0)
+    shutil.rmtree(folder / "store" / "profiles", ignore_errors=True)
+    assert search() == 0
+    assert "Plan       auto, halving\n" in capsys.readouterr().out
+    found = records.Ranking.of(document())
+    assert found.predicted_s is None
+    assert found.profile == "nothing measured: the search is too short"
 
 
 def test_the_three_lines_load_the_winner(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
