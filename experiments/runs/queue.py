@@ -91,7 +91,7 @@ def plan(cells: Sequence[Cell], words: Sequence[str], steps: Progress) -> Comman
         AlsatianError: a configuration is not valid, or no model set at all can be had.
     """
     parts = Parts()
-    setups = [parts.setup(cell.config) for cell in cells]
+    setups = [parts.setup(cell.plain) for cell in cells]
     hide = Redaction(setup.config for setup in setups)
     runs = tuple(_plan(cell, setup, parts, hide, steps) for cell, setup in zip(cells, setups, strict=True))
     errors = [run.reason for run in runs if isinstance(run, Refused)]
