@@ -12,6 +12,8 @@ SCHEMA = 3
 STATUSES = ("ok", "running", "failed", "invalid", "oom", "timeout")
 MEASURED: Literal["measured"] = "measured"
 PREDICTED: Literal["predicted"] = "predicted"
+Warmed = Literal["search", "kernels", "nothing"]
+"""A search of one batch, a batch without content through each architecture, or nothing."""
 
 
 class ModelSet(Record):
@@ -105,6 +107,7 @@ class Repeat(Record):
         process: what the operating system says about the process; None where it does not know.
         events: what happened on the way, each with its ``"kind"``.
         level: ``"parts"`` or ``"total"``.
+        warm_up: what the process computed unmeasured before its first repeat; None where nothing says so.
         valid: whether the measurement can be trusted.
     """
 
@@ -118,6 +121,7 @@ class Repeat(Record):
     process: dict[str, Number | None] = {}
     events: tuple[Annotated[dict[str, Any], AfterValidator(_has_kind)], ...] = ()
     level: Literal["parts", "total"] = "parts"
+    warm_up: Warmed | None = None
 
 
 class Round(Record):
