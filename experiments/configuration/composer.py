@@ -47,7 +47,7 @@ class Composer:
         self._merged: dict[tuple[str, ...], dict[str, Any]] = {}
         self._parsed = cache(lambda word: parse([word])[0])
 
-    def __call__(self, words: Sequence[str] = (), resolve: bool = True) -> dict[str, Any]:
+    def __call__(self, words: Sequence[str] = ()) -> dict[str, Any]:
         """The configuration with ``fixed`` and ``words``.
 
         Raises:
@@ -60,9 +60,9 @@ class Composer:
             for override in overrides:
                 if override not in picks:
                     _set(config, override)
-            return dict(resolved(config, config)) if resolve else config
+            return dict(resolved(config, config))
         except Exception:  # whatever it is: Hydra composes it, or says in its words what is wrong
-            return compose([*self.fixed, *words], resolve)
+            return compose([*self.fixed, *words])
 
     def _composed(self, picks: tuple[Override, ...]) -> dict[str, Any]:
         """What the files make that ``picks`` choose, with interpolations as they are written."""
@@ -90,14 +90,14 @@ class Composer:
         return loaded.header["package"], self._files[path]
 
 
-def compose(words: Sequence[str], resolve: bool = True) -> dict[str, Any]:
+def compose(words: Sequence[str]) -> dict[str, Any]:
     """What Hydra itself composes of ``words``.
 
     Raises:
         ConfigError: it cannot, or something in it cannot be resolved.
     """
     try:
-        config: Any = OmegaConf.to_container(hydra.compose(menu.MAIN, list(words)), resolve=resolve)
+        config: Any = OmegaConf.to_container(hydra.compose(menu.MAIN, list(words)), resolve=True)
         return dict(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{' '.join(words)}: {first_line(error)}") from None

@@ -136,7 +136,7 @@ def _all_keys(plugins: tuple[menu.Plugin, ...], picked: tuple[str, ...]) -> dict
             found[f"{prefix}{key}"] = value
             walk(value, f"{prefix}{key}.")
 
-    walk(Composer(picked)(resolve=False), "")
+    walk(Composer(picked)(), "")
     return found
 
 

@@ -79,9 +79,9 @@ def covering(found: Sequence[Cell]) -> Iterator[Cell]:
 def test_runs_are_what_hydra_composes_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Sequence[str]] = []
 
-    def left_to_hydra(words: Sequence[str], resolve: bool = True) -> Any:
+    def left_to_hydra(words: Sequence[str]) -> Any:
         asked.append(words)
-        return compose(words, resolve)
+        return compose(words)
 
     monkeypatch.setattr(composer, "compose", left_to_hydra)
     words = WORDS.get(name, ["scale=ci"])
