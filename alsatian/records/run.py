@@ -12,8 +12,7 @@ SCHEMA = 3
 STATUSES = ("ok", "running", "failed", "invalid", "oom", "timeout")
 MEASURED: Literal["measured"] = "measured"
 PREDICTED: Literal["predicted"] = "predicted"
-Warmed = Literal["search", "kernels", "nothing"]
-"""A search of one batch, a batch without content through each architecture, or nothing."""
+Warmed = Literal["search", "kernels", "nothing"]  # a batch is searched, or goes through each architecture
 
 
 class ModelSet(Record):
@@ -106,8 +105,7 @@ class Repeat(Record):
         peaks: largest sizes.
         process: what the operating system says about the process; None where it does not know.
         events: what happened on the way, each with its ``"kind"``.
-        level: ``"parts"`` or ``"total"``.
-        warm_up: what the process computed unmeasured before its first repeat; None where nothing says so.
+        level, warm_up: ``"parts"`` or ``"total"``; what was computed unmeasured before (None: nothing says so).
         valid: whether the measurement can be trusted.
     """
 
@@ -181,15 +179,13 @@ class Run(Findings):
 
     Attributes:
         version: of the records' schema. Those of version 2 can be read.
-        kind: ``"measured"``, or ``"predicted"`` if nothing ran and a cost model speaks (see ``prediction``).
+        kind: ``"measured"``, or ``"predicted"`` if a cost model speaks (see ``prediction``).
         run_id: digest of the configuration that decides what is measured, the model set, the data and sources.
-        experiment: whose run it is.
-        label: what was chosen for this run, for people; empty in records of version 2.
+        experiment, label: whose run it is; what was chosen for it, for people (empty in records of version 2).
         status: ``"running"`` until it has ended.
         error: why the status is not ok: a line, or the end of a traceback.
-        command: as typed; secrets are ``***``.
         started, finished: ISO 8601, UTC.
-        config: the resolved configuration; secrets are ``***``.
+        command, config: as typed, and the resolved configuration; secrets are ``***``.
         sources: digests of code outside the package, and of a profile of a machine, by the setting that chose it.
         tree: the first round's task tree; None if it is very large, or was planned by an earlier attempt.
     """
