@@ -1,4 +1,4 @@
-"""A finished command: the answer of before, without what a search needs, unless anything that it hangs on changed."""
+"""A finished command: the answer of before, without what a search needs, unless what it hangs on has changed."""
 
 import json
 import os
@@ -80,9 +80,7 @@ def test_a_run_that_is_not_there_any_more_is_measured(
 
 
 @pytest.mark.slow
-def test_a_finished_command_imports_none_of_the_slow_libraries(
-    alsatian: Alsatian, tmp_path: Path, store: Path
-) -> None:
+def test_a_finished_command_imports_nothing_slow(alsatian: Alsatian, tmp_path: Path, store: Path) -> None:
     assert alsatian("run", "strategy=shift", "repeats=1") == 0
     code = f"""
 import sys
