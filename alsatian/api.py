@@ -50,7 +50,7 @@ from alsatian.machines.timed.machine import Scores
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.modules import preprocessing_of
 from alsatian.progress import Tick, unheard
-from alsatian.proxies.base import Proxy
+from alsatian.proxies.base import Proxy, import_libraries
 from alsatian.ranking.result import Ranking
 from alsatian.records.ranking import LayerChoice
 from alsatian.runtime.loading.settings import LoaderSettings
@@ -180,6 +180,7 @@ def search(
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.taking(dataset.modality, on_bad_model)
+    import_libraries(scorers)  # which takes a second: what is wrong with models is said before
     models, _, groups = scope = scope_of(choice, fitting, on_bad_model, place)
     tuned = scope.computed_by(kernels, numerics)
     candidates = tuned.candidates

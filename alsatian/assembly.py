@@ -28,7 +28,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.models.source_heads import source_heads
 from alsatian.progress import Progress
-from alsatian.proxies.base import Head, Proxy, import_libraries, needs_head
+from alsatian.proxies.base import Head, Proxy, needs_head
 from alsatian.proxies.named import check_labels, usual
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
@@ -176,7 +176,7 @@ def checkpoint_in(folder: Path | None, *facts: Any) -> Checkpoint | None:
 
 
 def ready(proxies: Sequence[Proxy], classes: int) -> tuple[Proxy, ...]:
-    """``proxies``, or the usual one, for labels that are classes or (0 of them) numbers, with what they import.
+    """``proxies``, or the usual one, for labels that are classes or (0 of them) numbers.
 
     Raises:
         ConfigError: one does not take such labels.
@@ -184,7 +184,6 @@ def ready(proxies: Sequence[Proxy], classes: int) -> tuple[Proxy, ...]:
     chosen = tuple(proxies) or (usual(classes),)
     for proxy in chosen:
         check_labels(proxy, classes)
-    import_libraries(chosen)
     return chosen
 
 

@@ -8,12 +8,14 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from blake3 import blake3
 
 from alsatian.files import json_bytes
+
+if TYPE_CHECKING:  # identities of runs and files need none of it, and it takes seconds to import
+    import torch
 
 DIGEST_LENGTH = 64  # hexadecimal digits of a 256-bit digest
 DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
@@ -43,16 +45,18 @@ def broken_seal(value: Mapping[str, Any]) -> str | None:
     return "another content than its digest says: it was changed or is damaged"
 
 
-def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+def tensor_bytes(tensor: "torch.Tensor") -> memoryview:
     """The elements of ``tensor`` in row-major order as raw bytes (copied only if not contiguous)."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     if flat.numel() == 0:
         return memoryview(b"")
+    import torch
+
     # A byte view covers types that NumPy does not know, such as bfloat16.
     return memoryview(flat.view(torch.uint8).numpy().data)
 
 
-def parameter_fingerprint(tensors: Iterable[torch.Tensor], threads: int = 1) -> str:
+def parameter_fingerprint(tensors: "Iterable[torch.Tensor]", threads: int = 1) -> str:
     """Digest of the shapes, dtypes and bytes of ``tensors``, in order, computed on ``threads`` threads."""
     hasher = blake3(max_threads=threads)
     for tensor in tensors:
@@ -67,7 +71,7 @@ def block_identity(architecture: str, parameters: str) -> str:
     return blake3(f"{architecture}:{parameters}".encode()).hexdigest()
 
 
-def features_fingerprint(batches: Sequence[torch.Tensor]) -> str:
+def features_fingerprint(batches: "Sequence[torch.Tensor]") -> str:
     """Digest of features, for comparing them bit for bit across runs."""
     return parameter_fingerprint(batches)
 

@@ -3,7 +3,6 @@
 import operator
 from typing import Any
 
-import sympy
 import torch
 from torch.fx import Graph, Node
 
@@ -27,6 +26,8 @@ def affine_relation(value: Any) -> tuple[int, int] | None:
     symbols = expression.free_symbols
     if len(symbols) != 1 or not expression.is_polynomial():
         return None
+    import sympy  # slow, and there already where a graph has sizes like this
+
     poly = sympy.Poly(expression, next(iter(symbols)))
     if poly.degree() != 1 or not all(c.is_Integer for c in poly.all_coeffs()):
         return None

@@ -12,13 +12,10 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch.export import Dim, ExportedProgram, export
-from torch.export.graph_signature import InputKind, InputSpec, OutputKind, TensorArgument
-from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule, Node
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from alsatian.blocks.evaluation import check_no_randomness, evaluated, random_state, takes_any_number
 from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, states
@@ -26,11 +23,16 @@ from alsatian.blocks.piece import RECORDED_AS, PieceBuilder, ReadsAcrossCut, aff
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.errors import SplitError, first_line
 
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+    from torch.export.graph_signature import InputSpec
+
 # To be raised when the same graph is cut or written differently, since identities change with it.
 SPLIT_VERSION = 2
 
 _TORCH = str(Path(torch.__file__).parent)
-_TENSOR_INPUTS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+# Kinds of inputs and outputs by name: to import ``torch.export`` takes long, and models that are known need none.
+_TENSOR_INPUTS = ("PARAMETER", "BUFFER", "CONSTANT_TENSOR")
 
 
 def split(
@@ -51,6 +53,8 @@ def split(
     with evaluated(module), random_state():
         program = _export(module, example)
     if torch.device(device).type != "cpu":
+        from torch.export.passes import move_to_device_pass
+
         program = move_to_device_pass(program, torch.device(device))
         _relax_views(program)
     names, inputs = _placeholders(program)
@@ -82,7 +86,10 @@ def split(
     return Architecture(tuple(segments), constants)
 
 
-def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> ExportedProgram:
+def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> "ExportedProgram":
+    from torch.export import Dim, export
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
     batch = Dim("batch", min=1)
     free = tuple({0: batch} for _ in example)
     try:
@@ -99,7 +106,7 @@ def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Expor
         raise SplitError(f"{type(module).__name__} cannot be exported: {first_line(error)}") from error
     for spec in program.graph_signature.output_specs:
         # A changed input is a value that nobody asks for: without in-place operators the input itself is intact.
-        if spec.kind not in (OutputKind.USER_OUTPUT, OutputKind.USER_INPUT_MUTATION):
+        if spec.kind.name not in ("USER_OUTPUT", "USER_INPUT_MUTATION"):
             raise SplitError(f"{type(module).__name__} changes its own state ({spec.target}) in eval mode")
     return program
 
@@ -123,22 +130,22 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _placeholders(program: ExportedProgram) -> tuple[dict[Node, InputSpec], list[Node]]:
+def _placeholders(program: "ExportedProgram") -> tuple[dict[Node, "InputSpec"], list[Node]]:
     """Placeholders of parameters, buffers and constants with their specifications, and those of the inputs."""
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     names: dict[Node, InputSpec] = {}
     inputs: list[Node] = []
     for spec in program.graph_signature.input_specs:
-        if spec.kind in _TENSOR_INPUTS:
+        if spec.kind.name in _TENSOR_INPUTS:
             names[nodes[spec.arg.name]] = spec
-        elif spec.kind is InputKind.USER_INPUT:
+        elif spec.kind.name == "USER_INPUT":
             inputs.append(nodes[spec.arg.name])
         else:
             raise SplitError(f"inputs of kind {spec.kind.name} are not supported ({spec.target})")
     return names, inputs
 
 
-def _relax_views(program: ExportedProgram) -> None:
+def _relax_views(program: "ExportedProgram") -> None:
     """Let views copy where they must: other devices' kernels may lay their results out differently.
 
     The export has turned ``reshape`` into ``view`` wherever the CPU's layout allows it.
@@ -149,11 +156,11 @@ def _relax_views(program: ExportedProgram) -> None:
             node.target = torch.ops.aten.reshape.default
 
 
-def _results(program: ExportedProgram, name: str, inputs: list[Node]) -> tuple[Node, ...]:
+def _results(program: "ExportedProgram", name: str, inputs: list[Node]) -> tuple[Node, ...]:
     """What the module ``name`` returns: the one tensor of features, alone or within a tuple or dict."""
     nodes = {node.name: node for node in program.graph.nodes}
-    specs = [spec.arg for spec in program.graph_signature.output_specs if spec.kind is OutputKind.USER_OUTPUT]
-    found = tuple(nodes[arg.name] for arg in specs if isinstance(arg, TensorArgument))
+    specs = [spec.arg for spec in program.graph_signature.output_specs if spec.kind.name == "USER_OUTPUT"]
+    found = tuple(nodes[arg.name] for arg in specs if type(arg).__name__ == "TensorArgument")
     if len(found) != 1:
         what = f"{len(found)} tensors" if found else "no tensor"
         raise SplitError(
@@ -169,7 +176,7 @@ def _results(program: ExportedProgram, name: str, inputs: list[Node]) -> tuple[N
 
 
 def _segment(
-    flow: Flow, names: dict[Node, InputSpec], span: range, before: tuple[Node, ...], after: tuple[Node, ...]
+    flow: Flow, names: dict[Node, "InputSpec"], span: range, before: tuple[Node, ...], after: tuple[Node, ...]
 ) -> Segment:
     """The piece of the graph that computes ``after`` from ``before`` with the calls in ``span``."""
     needed = _needed(after, before)
@@ -185,7 +192,7 @@ def _segment(
     return Segment(
         fingerprint=builder.fingerprint(),
         parameter_names=tuple(str(names[node].target) for node in parameters),
-        trainable=tuple(names[node].kind is InputKind.PARAMETER for node in parameters),
+        trainable=tuple(names[node].kind.name == "PARAMETER" for node in parameters),
         output_bytes=sum(bytes_per_item(node) for node in after),
         code=GraphModule({}, builder.graph),
     )

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 import torch
 from safetensors import SafetensorError, safe_open
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
@@ -131,6 +130,8 @@ def _device(chain: Sequence[Segment]) -> torch.device:
 @torch.no_grad()
 def _counted(chain: Sequence[Segment], tensors: Sequence[list[torch.Tensor]], state: State) -> tuple[int, ...]:
     """Operations of each segment for one item of ``state``."""
+    from torch.utils.flop_counter import FlopCounterMode  # slow
+
     items, flops = state[0].shape[0], []
     for segment, own in zip(chain, tensors, strict=True):
         with FlopCounterMode(display=False) as counter:

@@ -7,6 +7,9 @@ from pydantic import AfterValidator
 from alsatian.records.base import Count, Flag, Number, Record, Seconds
 from alsatian.records.limit import Limit
 
+Warmed = Literal["search", "kernels", "nothing"]
+"""What was computed unmeasured before: a batch is searched, or goes through each architecture."""
+
 
 def _has_kind(event: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(event.get("kind"), str):
@@ -27,6 +30,7 @@ class Repeat(Record):
         process: what the operating system says about the process; None where it does not know.
         events: what happened on the way, each with its ``"kind"``.
         level: ``"parts"`` or ``"total"``.
+        warm_up: what was computed unmeasured before; None where nothing says so.
         limit: what it would have taken at least; None where that was not told.
         valid: whether the measurement can be trusted.
     """
@@ -41,6 +45,7 @@ class Repeat(Record):
     process: dict[str, Number | None] = {}
     events: tuple[Annotated[dict[str, Any], AfterValidator(_has_kind)], ...] = ()
     level: Literal["parts", "total"] = "parts"
+    warm_up: Warmed | None = None
     limit: Limit | None = None
 
     @property

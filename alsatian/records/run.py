@@ -144,15 +144,13 @@ class Run(Findings):
 
     Attributes:
         version: of the records' schema. Those of version 2 can be read.
-        kind: ``"measured"``, or ``"predicted"`` if nothing ran and a cost model speaks (see ``prediction``).
+        kind: ``"measured"``, or ``"predicted"`` if a cost model speaks (see ``prediction``).
         run_id: digest of the configuration that decides what is measured, the model set, the data and sources.
-        experiment: whose run it is.
-        label: what was chosen for this run, for people; empty in records of version 2.
+        experiment, label: whose run it is; what was chosen for it, for people (empty in records of version 2).
         status: ``"running"`` until it has ended.
         error: why the status is not ok: a line, or the end of a traceback.
-        command: as typed; secrets are ``***``.
         started, finished: ISO 8601, UTC.
-        config: the resolved configuration; secrets are ``***``.
+        command, config: as typed, and the resolved configuration; secrets are ``***``.
         sources: digests of code outside the package, and of a profile of a machine, by the setting that chose it.
         tree: the first round's task tree; None if it is very large, or was planned by an earlier attempt.
     """

@@ -29,7 +29,7 @@ def suites(
         said = [word for word in words if "," not in word and not word.startswith("plugins=")]
         title = " ".join((*said, *cell.overrides)) or f"strategy={cell.config.strategy.name}"
         named = {word.partition("=")[0].partition(".")[0] for word in (*said, *cell.overrides)}
-        strategy = strategy_of(cell.config)
+        strategy = strategy_of(cell.plain)
         if "order" in named:
             yield OrderSuite(title, strategy.order)
         if "schedule" in named:
@@ -37,6 +37,6 @@ def suites(
         if "cache" in named:
             yield PolicySuite(title, strategy.cache)
         if "proxy" in named:
-            yield ProxySuite(title, build(cell.config.proxy))
+            yield ProxySuite(title, build(cell.plain["proxy"]))
         if named & {"strategy", "order", "schedule", "cache"} or "proxy" not in named:
             yield SearchSuite(title, strategy, families, cases)

@@ -59,12 +59,12 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     predictor = Predictor()
     for cell in found:
         with Progress(beside) as progress:
-            case = predictor.case(cell.config, progress)
+            case = predictor.case(cell.plain, progress)
             actual = case.run() if asked.analyze else None
             prediction = case.predict(actual.rounds if actual else None)
         explanation = explain(prediction, case.models.candidates, case.costs)
         explanation = {
-            "experiment": cell.config.name,
+            "experiment": cell.plain["name"],
             "run": list(cell.overrides),
             "hardware": case.costs.hardware.name,
             **explanation,

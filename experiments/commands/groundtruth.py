@@ -50,7 +50,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     parts, outcomes = Parts(), dict[tuple[str, str], tuple[Outcome, str]]()
     with Progress(console) as progress:
         for cell in found:
-            setup = parts.setup(cell.config)
+            setup = parts.setup(cell.plain)
             tuning = tuning_of(options, setup.config["device"]["name"])
             models = parts.model_set(setup.config, progress.step)
             models = models.taking(setup.dataset.modality, setup.config["on_bad_model"])

@@ -36,7 +36,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     parts, profiles, shown = Parts(), [], set()
     with Progress(console) as progress:
         for cell in found:
-            setup = parts.setup(cell.config)
+            setup = parts.setup(cell.plain)
             models = parts.model_set(setup.config, progress.step)
             use_threads(setup.config)
             hardware = setup.measure_hardware(models, progress.measuring, options.again)

@@ -24,7 +24,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.units import count_text, duration
     from experiments.configuration.composition import take
     from experiments.runs import reproduction
-    from experiments.runs.time_left import TimeLeft
+    from experiments.runs.reproduction import TimeLeft
 
     say = console.print
     words, only = take(options.overrides, "reproduce.only")

@@ -39,7 +39,12 @@ def is_own(target: str) -> bool:
     return target.partition(".")[0] == PACKAGE
 
 
-def build(config: DictConfig, kind: type | str | None = None, **parts: Any) -> Any:
+def as_plain(config: Mapping[str, Any]) -> Any:
+    """``config`` as plain data, whether it is or is Hydra's."""
+    return OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
+
+
+def build(config: Mapping[str, Any], kind: type | str | None = None, **parts: Any) -> Any:
     """Instantiate a component; what is wrong with it or its settings becomes one line.
 
     ``kind`` is what has to come of it: a class, or the name of a method.
@@ -56,9 +61,9 @@ def build(config: DictConfig, kind: type | str | None = None, **parts: Any) -> A
     return made
 
 
-def _made(config: DictConfig, parts: Mapping[str, Any]) -> Any:
+def _made(config: Mapping[str, Any], parts: Mapping[str, Any]) -> Any:
     own = True
-    for _, target in targets(OmegaConf.to_container(config, resolve=True)):
+    for _, target in targets(as_plain(config)):
         if not is_own(target):
             own = False
             located(target)

@@ -2,10 +2,9 @@
 
 import itertools
 import operator
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from typing import Any
 
 import hydra
@@ -13,15 +12,14 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from alsatian.errors import ConfigError, first_line
+from alsatian.errors import ConfigError
 from experiments.configuration import menu
+from experiments.configuration.composer import Composer
 from experiments.configuration.plugins import is_word, taken
-from experiments.configuration.resolvers import register, text
+from experiments.configuration.resolvers import MISSING, register, text
 from experiments.configuration.settings import check_kind
 from experiments.configuration.words import check_names, parse
 
@@ -47,11 +45,18 @@ class Cell:
 
     Attributes:
         overrides: what was chosen for this run, e.g. ``("strategy=base",)``.
-        config: the resolved configuration.
+        plain: the resolved configuration.
     """
 
     overrides: tuple[str, ...]
-    config: DictConfig
+    plain: dict[str, Any]
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The resolved configuration for those who like dots."""
+        config = OmegaConf.create(self.plain)
+        OmegaConf.set_struct(config, True)
+        return config
 
 
 def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
@@ -67,27 +72,33 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
         overrides = parse([f"++{word}" if word.startswith(_FREE) else word for word in taken(words)[1]])
         usual = check_names(overrides, partial(_all_keys, menu.plugins()))
         fixed, axes = _split_sweeps(overrides, multirun)
-        start = tuple(values[0] for values in axes.values())
-        compose = _Composer(fixed)
-        first = compose(start)
-        written: Any = OmegaConf.to_object(first.get("sweep", OmegaConf.create({})))
+        compose = Composer(fixed)
+        written: Any = compose([values[0] for values in axes.values()]).get("sweep", {})
         chosen = {o.get_key_element().lstrip("+~") for o in overrides}
         combinations: dict[tuple[str, ...], None] = {}
         for own in written if isinstance(written, list) else [written]:
             more = {key: _words(key, values) for key, values in own.items() if key not in chosen}
             # What is chosen in the words may make several sweeps the same.
             combinations |= dict.fromkeys(itertools.product(*({**axes, **more}).values()))
-        found = [
-            Cell(combination, first if combination == start else compose(combination))
-            for combination in combinations
-        ]
+        found = [Cell(combination, compose(combination)) for combination in combinations]
     for cell in found:
-        if missing := sorted(OmegaConf.missing_keys(cell.config)):
-            raise ConfigError(f"{missing[0]}: needs a value here; write {missing[0]}=…")
-        plain: Any = OmegaConf.to_container(cell.config)
+        if missing := min(_missing(cell.plain), default=None):
+            raise ConfigError(f"{missing}: needs a value here; write {missing}=…")
         for key, value in usual.items():
-            check_kind(key, reduce(operator.getitem, key.split("."), plain), value)
+            check_kind(key, reduce(operator.getitem, key.split("."), cell.plain), value)
     return found
+
+
+def _missing(node: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of values that have to be given and are not."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        name = (
+            f"{prefix}.{key}" if prefix and isinstance(node, dict) else f"{prefix}[{key}]" if prefix else str(key)
+        )
+        if value == MISSING:
+            yield name
+        elif isinstance(value, dict | list):
+            yield from _missing(value, name)
 
 
 def _words(key: str, values: Sequence[Any]) -> list[str]:
@@ -125,7 +136,7 @@ def _all_keys(plugins: tuple[menu.Plugin, ...], picked: tuple[str, ...]) -> dict
             found[f"{prefix}{key}"] = value
             walk(value, f"{prefix}{key}.")
 
-    walk(OmegaConf.to_container(_compose(picked), resolve=False), "")
+    walk(Composer(picked)(), "")
     return found
 
 
@@ -141,38 +152,3 @@ def _split_sweeps(overrides: Sequence[Override], multirun: bool) -> tuple[list[s
         else:
             raise ConfigError(f"{override.input_line}: several values need -m (multirun)")
     return fixed, axes
-
-
-class _Composer:
-    """Composes the runs of one sweep. Runs that choose the same of every group are composed once: their other
-    settings are set on copies, as Hydra would have set them, which takes a fraction of the time."""
-
-    def __init__(self, fixed: Sequence[str]) -> None:
-        self._fixed = fixed
-        self._groups = set(menu.groups())
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
-
-    def __call__(self, words: Sequence[str]) -> DictConfig:
-        picks = tuple(word for word in words if word.partition("=")[0] in self._groups)
-        values = [word for word in words if word not in picks]
-        try:
-            if picks not in self._composed:
-                self._composed[picks] = hydra.compose(menu.MAIN, [*self._fixed, *picks])
-            config = deepcopy(self._composed[picks])
-            for override in parse(values):
-                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-            OmegaConf.resolve(config)
-        except (HydraException, OmegaConfBaseException, ValueError):
-            return _compose([*self._fixed, *words])  # which says it in Hydra's words
-        return config
-
-
-def _compose(overrides: Sequence[str]) -> DictConfig:
-    try:
-        config = hydra.compose(menu.MAIN, list(overrides))
-        OmegaConf.resolve(config)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"{' '.join(overrides)}: {first_line(error)}") from None
-    except ValueError:  # of OmegaConf, about a key where a list wants a number
-        raise ConfigError(f"{' '.join(overrides)}: sets a key of a list; -m with KEY=A,B sweeps over KEY") from None
-    return config

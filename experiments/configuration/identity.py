@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alsatian.contents import digests
-from alsatian.data.dataset import Dataset
 from alsatian.fingerprint import digest_json
-from alsatian.models.model_set import CandidateSet
 from alsatian.records.settings import PROFILE, decisive, measured
 from experiments.configuration.components import is_own, located, source_files, targets
 
+if TYPE_CHECKING:
+    from alsatian.data.dataset import Dataset
+    from alsatian.models.model_set import CandidateSet
 
-def run_id(config: Mapping[str, Any], model_set: CandidateSet, dataset: Dataset, needs_head: bool = False) -> str:
+
+def run_id(
+    config: Mapping[str, Any], model_set: "CandidateSet", dataset: "Dataset", needs_head: bool = False
+) -> str:
     """Identity of a run: digest over settings, what they take from outside the package, model set and data.
 
     ``needs_head`` says that the proxy looks at the models' own classifiers, which belong to it then.

@@ -1,16 +1,23 @@
-"""Resolvers: what a configuration file may write where another setting decides, such as ``${at_scale:{…}}``."""
+"""Interpolations: what a configuration file writes where another setting decides, such as ``${at_scale:{…}}``."""
 
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
+from omegaconf.grammar_parser import parse
+from omegaconf.grammar_visitor import GrammarVisitor
 
 from alsatian.errors import ConfigError
 
+MISSING = "???"
+"""Stands for a value that has to be given."""
 
-def _at_scale(values: dict[str, Any], *, _root_: DictConfig) -> Any:
+
+def _at_scale(values: dict[str, Any], *, _root_: Mapping[str, Any]) -> Any:
     """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the paper's is the laptop's unless given."""
-    scale = "laptop" if _root_.scale == "paper" and "paper" not in values else _root_.scale
-    return _pick(scale, values)
+    chosen = _root_["scale"]
+    return _pick("laptop" if chosen == "paper" and "paper" not in values else chosen, values)
 
 
 def _pick(choice: Any, values: dict[Any, Any]) -> Any:
@@ -34,7 +41,69 @@ def _name_of(target: str) -> str:
     return target.split(".")[-2]
 
 
+_RESOLVERS: dict[str, Callable[..., Any]] = {"at_scale": _at_scale, "pick": _pick, "name_of": _name_of}
+
+
 def register() -> None:
     """Make them known to OmegaConf, which keeps them for the whole process."""
-    for name, resolver in (("at_scale", _at_scale), ("pick", _pick), ("name_of", _name_of)):
+    for name, resolver in _RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def is_interpolation(value: Any) -> bool:
+    """Whether ``value`` is a text that depends on other settings."""
+    return isinstance(value, str) and "${" in value
+
+
+def resolved(config: dict[str, Any], value: Any) -> Any:
+    """``value``, plain data of ``config``, without interpolations: what ``OmegaConf.resolve`` makes of it, in less
+    time.
+
+    Raises:
+        Exception: there is an interpolation that is wrong, or of a kind that no file of the menu uses.
+    """
+    return _Values(config).of(value)
+
+
+_parse = cache(parse)
+
+
+class _Values:
+    """Values of the settings of ``root``. OmegaConf's own grammar says what an interpolation means."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._visitor = GrammarVisitor(self._at, self._call, None)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.of(self._root[key])
+
+    def of(self, value: Any) -> Any:
+        """``value`` without interpolations, as a copy."""
+        if isinstance(value, dict):
+            return {key: self.of(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.of(item) for item in value]
+        if not is_interpolation(value):
+            return value
+        found = self._visitor.visit(_parse(value))
+        if OmegaConf.is_config(found):
+            found = OmegaConf.to_container(found)
+        if is_interpolation(found) or found == MISSING:
+            raise ValueError(value)
+        return found
+
+    def _at(self, key: str, memo: object) -> Any:
+        """The value of a dotted key; relative ones are not known."""
+        node: Any = self._root
+        for part in key.split("."):
+            node = node[part]
+            if not isinstance(node, dict):
+                node = self.of(node)
+        if node == MISSING:
+            raise ValueError(key)
+        return self.of(node)
+
+    def _call(self, name: str, args: tuple[Any, ...], args_str: tuple[str, ...]) -> Any:
+        resolver = _RESOLVERS[name]
+        return (partial(resolver, _root_=self) if name == "at_scale" else resolver)(*args)

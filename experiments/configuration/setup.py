@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 
 from alsatian import contents
 from alsatian.api import resolve_device
@@ -29,7 +28,7 @@ from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
 from experiments.configuration import menu
-from experiments.configuration.components import build
+from experiments.configuration.components import as_plain, build
 from experiments.configuration.composition import cells
 from experiments.configuration.hardware import chosen_profile
 from experiments.configuration.settings import check_run
@@ -94,15 +93,13 @@ class Parts:
         self._datasets: dict[str, Dataset] = {}
         self._model_sets: dict[str, ModelSet] = {}
 
-    def setup(self, config: DictConfig) -> Setup:
-        """The parts of the run with the resolved configuration ``config``.
+    def setup(self, config: Mapping[str, Any]) -> Setup:
+        """The parts of the run with the resolved configuration ``config``, plain or Hydra's.
 
         Raises:
             ConfigError: a setting is not valid.
         """
-        plain = OmegaConf.to_container(config, resolve=True)
-        assert isinstance(plain, dict)
-        values = {str(key): value for key, value in plain.items()}
+        values: dict[str, Any] = as_plain(config)
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         check_on_bad_model(values["on_bad_model"])
@@ -111,7 +108,7 @@ class Parts:
         budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)
         if hardware is None:  # another machine may have what this one's device has not
             budgets.check_device(values["device"]["name"])
-        dataset = self._dataset(config)
+        dataset = self._dataset(values)
         if values["last_layers"]:
             key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])
             if key not in self._datasets:
@@ -120,13 +117,13 @@ class Parts:
             dataset = self._datasets[key]
         return Setup(
             config=values,
-            strategy=strategy_of(config),
-            proxy=build(config.proxy, "score"),
-            storage=build(config.storage),
-            loader=build(config.loader),
+            strategy=strategy_of(values),
+            proxy=build(values["proxy"], "score"),
+            storage=build(values["storage"]),
+            loader=build(values["loader"]),
             budgets=budgets,
             dataset=dataset,
-            tracker=build(config.tracker),
+            tracker=build(values["tracker"]),
             hardware=hardware,
         )
 
@@ -139,10 +136,10 @@ class Parts:
         models = self._whole(config, steps)
         return last_layers(models, config["last_layers"]) if config["last_layers"] else models
 
-    def _dataset(self, config: DictConfig) -> Dataset:
-        key = digest_json(OmegaConf.to_container(config.dataset, resolve=True))
+    def _dataset(self, config: Mapping[str, Any]) -> Dataset:
+        key = digest_json(config["dataset"])
         if key not in self._datasets:
-            self._datasets[key] = build(config.dataset, Dataset)
+            self._datasets[key] = build(config["dataset"], Dataset)
         return self._datasets[key]
 
     def _whole(self, config: dict[str, Any], steps: Progress) -> ModelSet:
@@ -164,7 +161,7 @@ def generator(config: Mapping[str, Any]) -> Any:
     Raises:
         ConfigError: a setting of it is not valid.
     """
-    return build(OmegaConf.create(config["model_set"]), "open")
+    return build(config["model_set"], "open")
 
 
 @cache
@@ -186,7 +183,7 @@ def strategy_named(name: str) -> Strategy:
         ConfigError: there is none.
     """
     (cell,) = cells([f"strategy={name}"])
-    return strategy_of(cell.config)
+    return strategy_of(cell.plain)
 
 
 def of_plugin(group: str, name: str) -> Any:
@@ -200,21 +197,21 @@ def of_plugin(group: str, name: str) -> Any:
     if not menu.plugins() or (file is not None and menu.origin(file) is None):
         return name
     (cell,) = cells([f"{group}={name}"])
-    return strategy_of(cell.config) if group == "strategy" else build(cell.config[group])
+    return strategy_of(cell.plain) if group == "strategy" else build(cell.plain[group])
 
 
-def strategy_of(config: DictConfig) -> Strategy:
+def strategy_of(config: Mapping[str, Any]) -> Strategy:
     """The strategy that a configuration chooses.
 
     Raises:
         ConfigError: it cannot be made.
     """
     strategy: Strategy = build(
-        config.strategy,
+        config["strategy"],
         Strategy,
-        schedule=build(config.schedule, "rounds"),
-        sharing=config.sharing,
-        order=build(config.order, "__call__"),
-        cache=build(config.cache.policy, CachePolicy),
+        schedule=build(config["schedule"], "rounds"),
+        sharing=config["sharing"],
+        order=build(config["order"], "__call__"),
+        cache=build(config["cache"]["policy"], CachePolicy),
     )
     return strategy

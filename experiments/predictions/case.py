@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from omegaconf import DictConfig
+from typing import Any
 
 from alsatian.api import Prediction, SearchResult, cost_model, predict, search
 from alsatian.costs.model import CostModel
@@ -76,7 +75,7 @@ class Predictor:
     def __init__(self) -> None:
         self._parts = Parts()
 
-    def case(self, config: DictConfig, progress: Progress, again: bool = False) -> Case:
+    def case(self, config: Mapping[str, Any], progress: Progress, again: bool = False) -> Case:
         """The run with the resolved configuration ``config``; this machine is measured ``again`` if asked for.
 
         Raises:

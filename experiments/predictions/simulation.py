@@ -54,7 +54,7 @@ def simulate(
             be written.
     """
     predictor = Predictor()
-    cases = [predictor.case(cell.config, progress) for cell in cells]
+    cases = [predictor.case(cell.plain, progress) for cell in cells]
     hide = Redaction(case.setup.config for case in cases)
     command = shlex.join(["alsatian", "simulate", *hide.words(words)])
     runs = []

@@ -13,6 +13,7 @@ from alsatian.proxies.base import needs_head
 from alsatian.records import Run
 from experiments.configuration.composition import Cell
 from experiments.configuration.identity import run_id
+from experiments.configuration.known import Known, KnownRuns
 from experiments.configuration.redaction import Redaction
 from experiments.configuration.settings import FILES
 from experiments.configuration.setup import Parts, Setup, use_threads
@@ -47,6 +48,10 @@ class Refused(Job):
     """A run that cannot be measured: ``reason`` says why its model set cannot be had."""
 
     reason: BaseException
+
+    @property
+    def identity(self) -> None:
+        """It has none."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,14 @@ def plan(cells: Sequence[Cell], words: Sequence[str], steps: Progress) -> Comman
     Raises:
         AlsatianError: a configuration is not valid, or no model set at all can be had.
     """
-    parts = Parts()
-    setups = [parts.setup(cell.config) for cell in cells]
+    parts, known = Parts(), KnownRuns()
+    setups = [parts.setup(cell.plain) for cell in cells]
     hide = Redaction(setup.config for setup in setups)
     runs = tuple(_plan(cell, setup, parts, hide, steps) for cell, setup in zip(cells, setups, strict=True))
+    for cell, run in zip(cells, runs, strict=True):
+        if isinstance(run, Ready):
+            strategy, left_out = run.setup.strategy.name, tuple(run.models.refused.values())
+            known.keep(cell.plain, run.shown, Known(run.identity, strategy, left_out))
     errors = [run.reason for run in runs if isinstance(run, Refused)]
     if len(errors) == len(runs):
         raise errors[0]

@@ -4,19 +4,20 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alsatian.errors import AlsatianError
 from alsatian.files import claimed, write_json
-from alsatian.models.model_set import CandidateSet
 from alsatian.records import MEASURED, SCHEMA, Environment, FieldError, Run, read, read_run
 from alsatian.records.budgets import exceeded
 from alsatian.records.reading import RECORD
 from experiments.configuration.identity import sources
-from experiments.configuration.setup import Setup
+
+if TYPE_CHECKING:
+    from alsatian.models.model_set import CandidateSet
+    from experiments.configuration.setup import Setup
 
 
-# The peak that each budget bounds, by the budget's setting.
 class SavingError(AlsatianError):
     """A result file cannot be written. What the results folder held before is intact."""
 
@@ -45,8 +46,8 @@ def opening(
     label: str,
     config: Mapping[str, Any],
     command: str,
-    models: CandidateSet,
-    setup: Setup,
+    models: "CandidateSet",
+    setup: "Setup",
     machine: Environment,
 ) -> Run:
     """The record of a run that starts now. ``label``, ``config`` and ``command`` hold no secrets any more."""

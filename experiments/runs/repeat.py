@@ -53,8 +53,7 @@ def measure(
         RunFailed: anything went wrong.
     """
     config = setup.config
-    if config["warm_up"]:
-        warm_up(setup, models)
+    warmed = warm_up(setup, models)
     limit = config["timeout_s"]
     start = time.monotonic()
 
@@ -74,7 +73,8 @@ def measure(
             progress=step,
         )
         return_unused()
-        return kept(result)
+        measured = kept(result)
+        return measured.model_copy(update={"repeat": measured.repeat.model_copy(update={"warm_up": warmed})})
     except FOREIGN as error:
         raise failure(error) from error
 

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -14,38 +13,11 @@ from alsatian.records.settings import difference
 from experiments.configuration.composition import Cell
 from experiments.runs import network, record
 from experiments.runs.execution import execute
-from experiments.runs.manifest import Manifest
+from experiments.runs.manifest import Manifest, Outcome
 from experiments.runs.progress import Progress
 from experiments.runs.queue import Ready, Refused, plan
 from experiments.runs.repeat import RunFailed, failure
 from experiments.trackers.base import Guarded, Tracker
-
-
-@dataclass
-class Outcome:
-    """What became of the runs of one command.
-
-    Attributes:
-        runs: how many the command asked for.
-        folders: results folders of the experiments, for the analysis, each with its tracker.
-        measured: how many were measured and ended well.
-        skipped: how many were finished before.
-        failed: one line for each that failed.
-    """
-
-    runs: int
-    folders: dict[Path, Tracker] = field(default_factory=dict)
-    measured: int = 0
-    skipped: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    @property
-    def summary(self) -> str:
-        """One line, also about those that were not started since one before them failed."""
-        left = self.runs - self.measured - self.skipped - len(self.failed)
-        parts = [f"{self.measured} measured", f"{self.skipped} finished before", f"{len(self.failed)} failed"]
-        stopped = [f"{left} not started (fail_fast=true)"] if left else []
-        return f"{self.runs} runs: {', '.join([*parts, *stopped])}"
 
 
 def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outcome:

@@ -16,8 +16,6 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from omegaconf import OmegaConf
-
 from alsatian.errors import FOREIGN
 from alsatian.progress import unheard
 from experiments.configuration import plugins
@@ -115,7 +113,7 @@ def _measure(config: dict[str, Any], checkpoint: Path | None, timeline: bool) ->
     try:
         use_threads(config)
         parts = Parts()
-        setup = parts.setup(OmegaConf.create(config))
+        setup = parts.setup(config)
         models = parts.model_set(config, unheard)
     except FOREIGN as error:
         raise failure(error) from error

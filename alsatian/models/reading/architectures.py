@@ -1,6 +1,6 @@
 """Architectures by name, and their segments, each exported once a process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
@@ -174,13 +174,13 @@ def architecture(
     preprocessing: Preprocessing,
     device: torch.device | str = "cpu",
     folder: Path | None = None,
-    extractor: FeatureExtractor | None = None,
+    extractor: Callable[[], FeatureExtractor] | None = None,
 ) -> Architecture:
     """The segments of ``spec`` for inputs of ``preprocessing``.
 
     They are exported on first use and kept in this process and, if given, in ``folder``, by everything
-    that decides how they look. An ``extractor`` of ``spec`` that is at hand, whatever its parameters are, saves
-    building one.
+    that decides how they look. An ``extractor`` of ``spec`` that can be had at once, whatever its parameters are,
+    saves building one.
     """
     key = digest_json(
         [
@@ -200,7 +200,7 @@ def architecture(
         if built is None:
             # The parameters drawn here are thrown away; the caller's random state is left alone.
             with torch.random.fork_rng(devices=[]):
-                module = build(spec, preprocessing) if extractor is None else extractor
+                module = build(spec, preprocessing) if extractor is None else extractor()
                 built = split(module, preprocessing.example(), device)
             if folder:
                 with writing(folder.parent, "an architecture"):

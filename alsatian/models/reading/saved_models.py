@@ -16,6 +16,7 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError, nearest
+from alsatian.fingerprint import digest_json
 from alsatian.models.reading.architectures import all_keys, architecture, configuration, image_classifier
 from alsatian.models.reading.features.classifiers import classifier_in
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
@@ -56,6 +57,8 @@ _LEFT_OUT = {
     "torch_dtype", "task_specific_params", "transformers_version", "attn_implementation", "use_kernels",
     "experts_implementation", "fusion_config", "distributed_config", "transformers_weights", "tokenizer_class",
 }  # fmt: skip
+# Pooling by what decides it: for it a model has to be run, and one of an architecture is enough.
+_poolings: dict[str, str] = {}
 _INPUTS = {"pixel_values": IMAGE, "input_ids": TEXT}
 
 
@@ -114,7 +117,9 @@ def open_folder(folder: Path, architectures: Path, reading: Reading, adapter: Ad
         layers = sentences.layers if sentences else ()
         own = pooling if modality == TEXT or "pooling" in stated else of_head
         classifier = classifier_in(module, own)
-        extractor = feature_extractor(module.eval(), preprocessing.example(), own, layers)
+        kind = digest_json([model_class.__name__, options, preprocessing.fingerprint, own])
+        extractor = feature_extractor(module.eval(), preprocessing.example(), _poolings.get(kind, own), layers)
+        _poolings[kind] = extractor.pooling
     if modality == TEXT and pooling is None and "+" not in extractor.pooling:
         notes.append(f"pooling: {extractor.pooling}; its files say none (pooling=… states another)")
     _load_layers(extractor, sentences)

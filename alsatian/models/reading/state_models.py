@@ -142,7 +142,7 @@ def timm_images(
 class _Pattern:
     """A model without the values of its parameters, of which further ones of its architecture are made.
 
-    To build one draws all parameters, and to choose its pooling runs it; a copy takes a tenth of that.
+    To build one draws all parameters, and to choose its pooling runs it; a copy takes a hundredth of that.
 
     Attributes:
         module: without its head; its parameters are on the meta device, buffers have their values.
@@ -156,13 +156,19 @@ class _Pattern:
     names: frozenset[str]
     classifier: Classifier
 
-    def filled(self, device: str = "cpu") -> tuple[torch.nn.Module, FeatureExtractor]:
-        """A copy of module and extractor in which all parameters are zero, and memory of its own."""
+    def copied(self, device: str) -> tuple[torch.nn.Module, FeatureExtractor]:
+        """A copy of module and extractor in which all parameters are zero, or only shapes on the meta device."""
         new = {
             id(p): torch.nn.Parameter(torch.zeros(p.shape, dtype=p.dtype, device=device), p.requires_grad)
             for p in self.module.parameters()
         }
         return copy.deepcopy((self.module, self.extractor), new)  # in which these stand for the old ones
+
+    def to_load(self) -> tuple[torch.nn.Module, FeatureExtractor]:
+        """A copy for :func:`load`: without memory, which that of the file takes the place of, unless parameters are
+        tied, since those have to stay so."""
+        names = [name for name, _ in self.module.named_parameters(remove_duplicate=False)]
+        return self.copied("meta" if len(names) == len(list(self.module.parameters())) else "cpu")
 
 
 _patterns: dict[str, _Pattern] = {}
@@ -174,7 +180,7 @@ def _pattern(spec: ArchitectureSpec, preprocessing: Preprocessing) -> _Pattern:
         module = library_module(spec).eval()
     names, classifier = frozenset(module.state_dict()), classifier_in(module)
     extractor = feature_extractor(module, preprocessing.example(), spec.pooling)
-    return _Pattern(*_Pattern(module, extractor, names, classifier).filled("meta"), names, classifier)
+    return _Pattern(*_Pattern(module, extractor, names, classifier).copied("meta"), names, classifier)
 
 
 def _loaded(
@@ -188,10 +194,12 @@ def _loaded(
             check_size(without_values(lambda: library_module(spec)), state, where)
             _patterns[key] = _pattern(spec, preprocessing)
         check_size(_patterns[key].module, state, where)
-        module, extractor = _patterns[key].filled()
+        module, extractor = _patterns[key].to_load()
         names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
     with one_line(f"{file}: cannot be split"):
-        built = architecture(spec, preprocessing, folder=architectures, extractor=extractor)
+        built = architecture(
+            spec, preprocessing, folder=architectures, extractor=lambda: _patterns[key].copied("cpu")[1]
+        )
     needed = {names[id(t)]: t for t in used(extractor, built).values() if id(t) in names}
     state = fitted(state, needed, reading.weights, file, notes, prefix)
     rest = merge(adapter, state) if adapter else None

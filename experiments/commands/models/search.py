@@ -11,6 +11,7 @@ from rich.console import Console
 
 from alsatian.errors import ConfigError
 from alsatian.units import printable, written_out
+from experiments.configuration import menu
 from experiments.configuration.console import plain
 
 HELP = "rank models of your own on data of your own"
@@ -139,8 +140,14 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.data.reading import read_data
     from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
-    from experiments.configuration.setup import of_plugin
     from experiments.search.live import Live
+
+    def of_plugin(group: str, name: str) -> object:
+        if not menu.plugins():
+            return name
+        from experiments.configuration import setup  # Hydra, which only plugins need
+
+        return setup.of_plugin(group, name)
 
     # What is misspelt is said before any data are read, which may take long.
     named = [of_plugin("proxy", name.strip()) for name in options.proxy.split(",")] if options.proxy else None

@@ -19,8 +19,7 @@ from experiments.configuration import composition
 from experiments.configuration import menu as whole_menu
 from experiments.configuration.composition import take
 from experiments.runs import reproduction
-from experiments.runs.reproduction import Experiment
-from experiments.runs.time_left import TimeLeft
+from experiments.runs.reproduction import Experiment, TimeLeft
 
 pytestmark = pytest.mark.xdist_group("paper")
 

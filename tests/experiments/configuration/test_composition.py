@@ -1,10 +1,13 @@
 """From words to configurations."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
+from hydra._internal.config_repository import ConfigRepository
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -14,6 +17,8 @@ from alsatian.searching.strategy import Strategy
 from baselines.greedy import Greedy
 from baselines.materialise import Materialise
 from baselines.size_order import SizeOrder
+from experiments.configuration import composer
+from experiments.configuration.composer import compose
 from experiments.configuration.composition import Cell, cells
 from experiments.configuration.menu import CONF, choices, description
 from experiments.configuration.setup import Parts, Setup, strategy_named
@@ -47,14 +52,74 @@ def test_parts_of_a_strategy_can_be_replaced() -> None:
     assert getattr(strategy.order, "seed", None) == 7
 
 
-def test_runs_of_a_sweep_are_what_hydra_composes_one_by_one() -> None:
-    words = ["experiment=order_sweep", "batch_size=7"]
-    found = cells(words)
-    assert len(found) == 42
-    for cell in found[::5]:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            whole = hydra.compose("config", [*words, *cell.overrides])
-        assert OmegaConf.to_container(cell.config) == OmegaConf.to_container(whole, resolve=True)
+# What decides about composition in other ways than a strategy's or an experiment's own file.
+WORDS = {
+    "order_sweep": ["batch_size=7", "cache.block_budget='${cache.budget}'"],
+    "fig10": ["scale=ci", "strategy=auto", "dataset.items=40"],
+    "cache_sweep": ["scale=paper", "device=cpu", "++figure.where.cache.budget=[25%]", "+strategy.more=1"],
+    "quickstart": ["tracker=wandb", "proxy=logme", "strategy.name=null"],
+}
+
+
+def by_hydra(words: Sequence[str]) -> Any:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_container(hydra.compose("config", list(words)), resolve=True)
+
+
+def covering(found: Sequence[Cell]) -> Iterator[Cell]:
+    """Runs in which everything that is chosen for any of ``found`` occurs."""
+    seen: set[str] = set()
+    for cell in found:
+        if not found.index(cell) or not seen.issuperset(cell.overrides):
+            yield cell
+        seen.update(cell.overrides)
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_runs_are_what_hydra_composes_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Sequence[str]] = []
+
+    def left_to_hydra(words: Sequence[str]) -> Any:
+        asked.append(words)
+        return compose(words)
+
+    monkeypatch.setattr(composer, "compose", left_to_hydra)
+    words = WORDS.get(name, ["scale=ci"])
+    found = cells([f"experiment={name}", *words])
+    assert not asked
+    for cell in covering(found):
+        whole = by_hydra([f"experiment={name}", *words, *cell.overrides])
+        assert cell.plain == whole
+        assert str(cell.plain) == str(whole)  # also in the order of keys and the kinds of numbers
+        assert OmegaConf.to_container(cell.config) == whole
+
+
+def test_files_are_read_and_merged_once_for_all_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    listed: list[object] = []
+    load, create = ConfigRepository.load_config, composer.create_defaults_list
+
+    def loaded(self: ConfigRepository, config_path: str) -> Any:
+        read.append(config_path)
+        return load(self, config_path)
+
+    def created(*given: Any) -> Any:
+        listed.append(given)
+        return create(*given)
+
+    monkeypatch.setattr(ConfigRepository, "load_config", loaded)
+    monkeypatch.setattr(composer, "create_defaults_list", created)
+    assert len(cells(["experiment=fig10"])) == 96
+    assert len(read) == len(set(read)) < 50
+    assert len(listed) == 1 + 4 * 4  # once before the sweep is known; then for every network with every strategy
+
+
+@pytest.mark.parametrize(
+    "word", ["cache.budget=${.block_budget}", "title=${oc.env:HOME}", "meter={level:total}", "+dataset.x={y:[1]}"]
+)
+def test_what_is_unusual_is_left_to_hydra(word: str) -> None:
+    (cell,) = cells(["strategy=base", word])
+    assert cell.plain == by_hydra(["strategy=base", word])
 
 
 EVICTING = ("fifo", "lfu", "gdsf", "belady")

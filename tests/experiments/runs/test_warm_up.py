@@ -1,12 +1,15 @@
 """What is computed before anything is measured: once a process, of each architecture, and without a say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from alsatian import api
+from alsatian.blocks.candidate import Candidate
 from alsatian.errors import BadModelError
 from alsatian.models.model_set import ModelSet
 from experiments.configuration.composition import cells
@@ -19,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("cli")
 
 @pytest.fixture
 def quickstart(store: Path) -> tuple[Setup, ModelSet]:
-    (cell,) = cells(["scale=ci", "device.threads=1", f"store_dir={store}"])
+    (cell,) = cells(["scale=ci", "repeats=2", "device.threads=1", f"store_dir={store}"])
     config: Any = OmegaConf.to_container(cell.config, resolve=True)
     parts = Parts()
     return parts.setup(cell.config), parts.model_set(config, lambda what, done, total: None)
@@ -49,6 +52,7 @@ def test_one_model_and_one_batch_once_a_process(
     first = repeat.measure(setup, models, lambda: None)
     tests, trains = min(size, len(setup.dataset.test_items)), min(size, len(setup.dataset.train_items))
     assert searched == [(len(codes), tests, trains)]
+    assert first.repeat.warm_up == "search"
     again = repeat.measure(setup, models, lambda: None)
     assert len(searched) == 1
     assert again.findings == first.findings
@@ -56,12 +60,60 @@ def test_one_model_and_one_batch_once_a_process(
     assert again.repeat.counters == first.repeat.counters
 
 
+@pytest.fixture
+def once(quickstart: tuple[Setup, ModelSet], monkeypatch: pytest.MonkeyPatch) -> tuple[Setup, ModelSet]:
+    """With a single repeat, as at the smallest scale."""
+    setup, models = quickstart
+    monkeypatch.setitem(setup.config, "repeats", 1)
+    return setup, models
+
+
+def test_a_single_repeat_needs_no_search_but_warm_kernels(
+    once: tuple[Setup, ModelSet], searched: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup, models = once
+    computed: list[tuple[str, int]] = []
+    compute = warm_up._compute
+
+    def seen(models: ModelSet, candidate: Candidate, size: int, device: str) -> None:
+        computed.append((candidate.id, size))
+        compute(models, candidate, size, device)
+
+    monkeypatch.setattr(warm_up, "_compute", seen)
+    codes = {tuple(models.segments[b.identity].fingerprint for b in c.blocks) for c in models.candidates}
+    first = repeat.measure(setup, models, lambda: None)
+    assert not searched
+    assert [size for _, size in computed] == [setup.config["batch_size"]] * len(codes)
+    assert first.repeat.warm_up == "kernels"
+    again = repeat.measure(setup, models, lambda: None)
+    assert len(computed) == len(codes)
+    assert (again.findings, again.repeat.counters) == (first.findings, first.repeat.counters)
+
+
+def test_every_block_of_an_architecture_is_computed(once: tuple[Setup, ModelSet]) -> None:
+    setup, models = once
+    ran: list[str] = []
+    candidate = models.candidates[0]
+    segments = {}
+    for block in candidate.blocks:
+        segment = models.segments[block.identity]
+
+        def run(state: Any, parameters: Any, segment: Any = segment) -> Any:
+            ran.append(segment.fingerprint)
+            assert not torch.is_grad_enabled()
+            return segment(state, parameters)
+
+        segments[block.identity] = type("Seen", (), {"prepare": segment.prepare, "__call__": staticmethod(run)})()
+    warm_up._compute(replace(models, segments=segments), candidate, setup.config["batch_size"], "cpu")
+    assert ran == [models.segments[block.identity].fingerprint for block in candidate.blocks]
+
+
 def test_not_if_it_is_not_wanted(
     quickstart: tuple[Setup, ModelSet], searched: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup, models = quickstart
     monkeypatch.setitem(setup.config, "warm_up", False)
-    repeat.measure(setup, models, lambda: None)
+    assert repeat.measure(setup, models, lambda: None).repeat.warm_up == "nothing"
     assert not searched
 
 

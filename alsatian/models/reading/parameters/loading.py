@@ -63,7 +63,9 @@ def load(
     """Load ``state`` into ``module``, which knows how older releases of its library named parameters; return the
     names that are none of its own.
 
-    ``needed`` are its tensors that must be there, by name; others that do not fit are left as they are.
+    ``needed`` are its tensors that must be there, by name; others that do not fit are left as they are. Parameters
+    of ``module`` on the meta device become those of ``state`` themselves, without a copy, or zero if they are not
+    there.
 
     Raises:
         ConfigError: one of ``needed`` is missing or has another shape.
@@ -73,7 +75,17 @@ def load(
     for name in sorted(state.keys() - fitting.keys()):
         if name in needed:
             raise ConfigError(mismatched(file, name, state[name].shape, own[name].shape))
-    found = module.load_state_dict(fitting, strict=False)
+    if empty := any(parameter.is_meta for parameter in module.parameters()):
+        # As a copy would have them: in the module's type, and no two in one memory.
+        fitting = {name: t.to(own[name].dtype).contiguous() if name in own else t for name, t in fitting.items()}
+        places = {t.data_ptr(): name for name, t in fitting.items()}
+        fitting = {name: t if places[t.data_ptr()] == name else t.clone() for name, t in fitting.items()}
+    found = module.load_state_dict(fitting, strict=False, assign=empty)
+    for part in module.modules() if empty else ():
+        for name, parameter in part.named_parameters(recurse=False):
+            if parameter.is_meta:
+                zeros = torch.zeros(parameter.shape, dtype=parameter.dtype)
+                setattr(part, name, nn.Parameter(zeros, parameter.requires_grad))
     for name in needed:
         if name in found.missing_keys:
             raise ConfigError(missing(file, name, needed[name].shape))
