@@ -23,18 +23,7 @@ from alsatian.arguments import (
     strategy_of,
     whole_number_of,
 )
-from alsatian.assembly import (
-    Profiled,
-    checkpoint_in,
-    cost_model,
-    divided,
-    earlier_features,
-    heads_for,
-    opened,
-    profiled,
-    ready,
-    scope_of,
-)
+from alsatian.assembly import checkpoint_in, divided, earlier_features, heads_for, opened, ready, scope_of
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.kernels import check_choice
 from alsatian.budgets import Budgets, Size
@@ -56,6 +45,7 @@ from alsatian.records.ranking import LayerChoice
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.known_costs import Profiled, cost_model, profiled
 from alsatian.searching.outlook import Outlook, outlook
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.schedules import Adaptive, Schedule
@@ -158,11 +148,7 @@ def search(
         plan = replace(plan, schedule=schedule_of(schedule))
     choice, batch_size, place = layers_of(layers, chosen), batch_size_of(batch_size), resolve_device(device)
     check_choice(kernels, numerics, place)
-    prepares: Mapping[str, Preprocessing] = {}
-    if isinstance(given, dict):
-        prepares = preprocessing_of(preprocessing, given)
-    elif preprocessing is not None:
-        raise ConfigError("preprocessing: the models of a set or in files have their own; leave it out")
+    prepares = preprocessing_of(preprocessing, given if isinstance(given, dict) else None)
     loader = instance("loader", loader, LoaderSettings, _LOADER)
     regime = instance("storage", storage, Storage, "Storage(cold=True)") or Storage()
     quick = hardware == "quick"
@@ -182,8 +168,7 @@ def search(
     fitting = whole.models.taking(dataset.modality, on_bad_model)
     import_libraries(scorers)  # which takes a second: what is wrong with models is said before
     models, _, groups = scope = scope_of(choice, fitting, on_bad_model, place)
-    tuned = scope.computed_by(kernels, numerics)
-    candidates = tuned.candidates
+    tuned, candidates, _ = computing = scope.computed_by(kernels, numerics)
     earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place, [kernels, numerics])
     dataset = earlier.dataset
     budgets = asked if memory is None else divided(memory, models, place)
@@ -192,10 +177,10 @@ def search(
     if quick or planned.hangs_on_costs:
         timed = scorers if quick or isinstance(plan.schedule, Adaptive) else ()
         found = Profiled(known) if known else profiled(
-            planned, tuned.models, dataset, timed, batch_size, meter, earlier.reused
+            planned, tuned, dataset, timed, batch_size, meter, earlier.reused
         )  # fmt: skip
         if found.hardware is not None:
-            on = tuned.costs_on(found.hardware)
+            on = computing.costs_on(found.hardware)
             costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments)
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
@@ -205,10 +190,8 @@ def search(
         progress=watcher.step_ended, heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
     ) as machine:  # fmt: skip
         machine.restore(earlier.features)
-        rule = repr(planned.strategy.schedule)
-        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), rule, place.type, verify, choice]
-        facts += [kernels, numerics]
-        kept = checkpoint_in(folder, *facts)
+        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), repr(planned.strategy.schedule)]
+        kept = checkpoint_in(folder, *facts, place.type, verify, choice, kernels, numerics)
         result = planned.run(machine, on_bad_model, kept, watcher)
         rates = Rates.here(meter.best_s, regime.bytes_per_second or meter.best_read, place, cores())
         result = planned.limited(result, machine, rates, earlier.features).without(models.refused)

@@ -1,7 +1,6 @@
 """The parts of a search that :mod:`alsatian.api` puts together."""
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,18 +8,11 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.kernels import computed_by
-from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
-from alsatian.costs.keys import keys_for
-from alsatian.costs.model import CostModel
-from alsatian.costs.profiling.profile import kept_profile
-from alsatian.costs.profiling.quick import quick_profile
-from alsatian.costs.profiling.several import as_one
-from alsatian.data.dataset import Dataset, raw_bytes
+from alsatian.data.dataset import Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.fingerprint import digest_json
 from alsatian.models.inner.candidates import layer_candidates, of_one_size
@@ -33,12 +25,9 @@ from alsatian.proxies.named import check_labels, usual
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
 from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers
-from alsatian.runtime.memory import empty_device_cache, free_bytes
-from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.memory import free_bytes
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
-from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.checkpoint import Checkpoint
-from alsatian.searching.search import Search
 from alsatian.units import parse_bytes
 
 STORE = "store"
@@ -206,54 +195,3 @@ def divided(memory: Size, models: ModelSet, device: torch.device) -> Budgets:
     whole = int(_SHARE * free_bytes(device)) if memory == AUTO else parse_bytes(memory, "memory") or 0
     blocks = max(1, min(models.distinct_bytes, int(_BLOCKS_SHARE * whole)))
     return Budgets(budget=max(1, whole - blocks), block_budget=blocks)
-
-
-class Profiled(NamedTuple):
-    """What the machine needs, None if that is not known, and how many seconds it took to find out."""
-
-    hardware: Hardware | None = None
-    seconds: float = 0.0
-
-
-def profiled(
-    search: Search, models: ModelSet, dataset: Dataset, proxies: Sequence[Proxy], batch_size: int,
-    meter: Meter, reused: Reused | None,
-) -> Profiled:  # fmt: skip
-    """What this machine needs for ``search``: as it was measured in full before, else from a few items.
-
-    ``proxies`` are those whose times are needed. A bad model or a full memory, which may be why nothing can be
-    measured, is for the search to meet and to deal with.
-    """
-    folder, begin = models.store.root / "profiles", time.perf_counter()
-    facts = {}
-    try:
-        new = 1 - reused.batches / reused.of_batches if reused and reused.of_batches else 1.0
-        found = kept_profile(models, dataset, as_one(proxies), batch_size, meter.device, folder) or quick_profile(
-            models, dataset, proxies, meter.device, folder, search.block_runs() * new
-        )
-        facts["source"] = found.about if found else "nothing measured: the search is too short"
-    except Exception as error:
-        empty_device_cache(meter.device)
-        found, facts["error"] = None, f"{type(error).__name__}: {error}".splitlines()[0]
-    seconds = time.perf_counter() - begin
-    meter.event("profile", wall_s=seconds, **facts)
-    return Profiled(found, seconds)
-
-
-def cost_model(
-    hardware: Hardware,
-    candidates: Sequence[Candidate],
-    dataset: Dataset,
-    storage: Storage,
-    segments: Mapping[str, Segment] | None = None,
-    like: str | None = None,
-) -> CostModel:
-    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
-
-    For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
-
-    Raises:
-        ConfigError: the hardware does not know an architecture.
-    """
-    item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)

@@ -63,8 +63,9 @@ def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
             return module
 
 
-def preprocessing_of(preprocessing: Any, models: Mapping[str, torch.nn.Module]) -> dict[str, Preprocessing]:
-    """What prepares the input of each of ``models`` by id, from one for all of them or one for each by id.
+def preprocessing_of(preprocessing: Any, models: Mapping[str, torch.nn.Module] | None) -> dict[str, Preprocessing]:
+    """What prepares the input of each of ``models`` by id, from one for all of them or one for each by id; None are
+    models that have their own.
 
     Each is a preprocessing, or the settings of an :class:`~alsatian.data.preprocessing.ImagePreprocessing` as a
     mapping.
@@ -72,6 +73,10 @@ def preprocessing_of(preprocessing: Any, models: Mapping[str, torch.nn.Module]) 
     Raises:
         ConfigError: it is none of these, lacks a model or names one that there is not.
     """
+    if models is None:
+        if preprocessing is not None:
+            raise ConfigError("preprocessing: the models of a set or in files have their own; leave it out")
+        return {}
     if preprocessing is None:
         raise ConfigError(f"search: models given as modules need a preprocessing, e.g. preprocessing={_IMAGE}")
     if not isinstance(preprocessing, Mapping) or (

@@ -201,9 +201,7 @@ class Search:
         """``found`` on ``machine`` with the limit in its measurement; some features were ``known`` from before."""
         test, train = self.batches
         needed: dict[str, int] = {}
-        for finished in found.rounds:
-            if not finished.train_items:
-                continue  # scores that take no data
+        for finished in (r for r in found.rounds if r.train_items):  # other scores take no data
             used = [*test, *(batch for batch in train if batch.stop <= finished.train_items)]
             for model in self.layers.candidates(finished.scores):
                 own = (known or {}).get(model, ())
@@ -235,10 +233,8 @@ class Search:
         resolved = self.budgets.as_dict()
         if self.strategy.divides_memory and limits.memory is not None:
             resolved["cache.memory"] = Budget(None, limits.memory)
-        resumed = any(event["kind"] == "resumed" for event in measurement.events)
-        tree = (
-            None if resumed or runner.first_plan is None else vertex_rows(runner.first_plan, runner.first_seconds)
-        )
+        plan = None if any(e["kind"] == "resumed" for e in measurement.events) else runner.first_plan
+        tree = None if plan is None else vertex_rows(plan, runner.first_seconds)
         return SearchResult(ranked, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
 
 
