@@ -15,7 +15,7 @@ from alsatian.proxies.arrays import hits, one_torch_thread
 from alsatian.proxies.base import Evaluation
 
 # Of features that one thread trains on together: more do not stay in a processor's cache from step to step.
-_SHARE_BYTES = 2 << 20
+_SHARE_BYTES = 4 << 20
 # Floats between two addresses at which kernels find memory aligned.
 _ALIGNED = 16
 
