@@ -120,12 +120,12 @@ def test_a_run_is_known_until_a_file_or_setting_that_it_hangs_on_changes(
     one = Known("1234", "alsatian", ("a model",))
     assert found(words) is None
     # What was changed just now may change again under the same time.
-    assert found(words, one) is None
+    assert found(words, one, -(10**12)) is None
     later = 10**9
     assert found(words, one, later) == one
     assert found([*words, "results_dir=elsewhere", "title=other"]) == one
     assert found([*words, "seed=1"]) is None
-    assert found([*words, "model_set.count=4"]) is None
+    assert found([*words, "batch_size=4"]) is None
     file = folder / "a" / "1.png"
     before = file.stat()
     Image.fromarray(np.full((4, 4, 3), 41, np.uint8)).save(file)

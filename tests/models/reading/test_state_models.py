@@ -12,6 +12,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.reading import state_models, torchvision_files
 from alsatian.models.reading.architectures import build
 from alsatian.models.reading.inputs.settings import Reading
+from alsatian.models.reading.parameters.checkpoints import Checkpoint
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.state_models import open_state
 
@@ -83,6 +84,30 @@ def test_a_further_model_is_what_it_would_be_alone_and_not_built_again(
     places = {tensor.data_ptr() for tensor in tensors(first) if tensor.numel()}
     own = {id(tensor) for tensor in first.built.constants.values()}
     assert not [t for t in tensors(second) if t.data_ptr() in places and id(t) not in own and t.requires_grad]
+
+
+def test_parameters_are_those_of_the_file_without_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (save(tmp_path, MODELS["torchvision"], seed) for seed in range(2))
+    read(first, tmp_path)
+    whole = state_models.read_checkpoint
+    places: set[int] = set()
+
+    def seen(file: Path, weights: str) -> Checkpoint:
+        checkpoint = whole(file, weights)
+        places.update(tensor.data_ptr() for tensor in checkpoint.tensors.values())
+        return checkpoint
+
+    monkeypatch.setattr(state_models, "read_checkpoint", seen)
+    loaded = read(second, tmp_path)
+    assert all(parameter.data_ptr() in places for parameter in loaded.module.parameters())
+    # Of another type they have to be copied, and what is one tensor in the file must not become one in the model.
+    state = {name: t.half() if t.is_floating_point() else t for name, t in torch.load(second).items()}
+    names = [name for name in state if name.endswith("ln_1.bias")]
+    state |= dict.fromkeys(names, state[names[0]])
+    torch.save(state, second)
+    module = read(second, tmp_path).module
+    assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
+    assert len({parameter.data_ptr() for parameter in module.parameters()}) == len(list(module.parameters()))
 
 
 def test_what_a_further_model_lacks_is_still_an_error(tmp_path: Path) -> None:
