@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import getitem
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.fx import Graph, GraphModule, Node
@@ -21,6 +21,7 @@ from alsatian.errors import ConfigError, nearest
 from alsatian.fingerprint import digest_json
 
 aten = torch.ops.aten
+_Key = TypeVar("_Key")
 
 KERNELS = ("eager", "layout")
 NUMERICS = ("fp32", "tf32", "bf16")
@@ -59,8 +60,8 @@ def arithmetic(numerics: str) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def computed_by(segments: Mapping[str, Segment], kernels: str, numerics: str) -> dict[str, Segment]:
-    """``segments``, by block identity, with the kernels and numbers chosen; eager ones in fp32 as they are."""
+def computed_by(segments: Mapping[_Key, Segment], kernels: str, numerics: str) -> dict[_Key, Segment]:
+    """``segments``, by whatever they go, with the kernels and numbers chosen; eager ones in fp32 as they are."""
     if kernels == "eager" and numerics != "bf16":
         return {identity: original(segment) for identity, segment in segments.items()}
     eager = {identity: original(segment) for identity, segment in segments.items()}
