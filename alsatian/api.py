@@ -193,7 +193,8 @@ def search(
         facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), repr(planned.strategy.schedule)]
         kept = checkpoint_in(folder, *facts, place.type, verify, choice, kernels, numerics)
         result = planned.run(machine, on_bad_model, kept, watcher)
-        rates = Rates.here(meter.best_s, regime.bytes_per_second or meter.best_read, place, cores())
+        bandwidth = regime.bytes_per_second or meter.best_read
+        rates = Rates.here(meter.best_s, bandwidth, place, cores(), dataset.in_files)
         result = planned.limited(result, machine, rates, earlier.features).without(models.refused)
     return Ranking(
         **vars(replace(result, data=dataset.summary)),

@@ -37,7 +37,7 @@ class Rates:
     Attributes:
         best: seconds of the fastest run of a segment's code, by its fingerprint and the items of the batch.
         bandwidth: bytes per second of the store; 0 if nothing is known.
-        compute, host: shares of the machine that computing and decoding (of one thread) had, in (0, 1].
+        compute, host: shares of the machine that computing and decoding had, in (0, 1].
     """
 
     best: Mapping[tuple[str, int], float]
@@ -47,12 +47,18 @@ class Rates:
 
     @classmethod
     def here(
-        cls, best: Mapping[tuple[str, int], float], bandwidth: float, device: torch.device, cores: int | None
+        cls,
+        best: Mapping[tuple[str, int], float],
+        bandwidth: float,
+        device: torch.device,
+        cores: int | None,
+        in_files: bool,
     ) -> "Rates":
-        """Of this machine, whose PyTorch computes on ``device``."""
+        """Of this machine, whose PyTorch computes on ``device``. Items ``in_files`` are decoded on as many threads,
+        others are prepared on one."""
         whole = cores or 1
-        share = min(1.0, torch.get_num_threads() / whole) if device.type == "cpu" else 1.0
-        return cls(best, bandwidth, share, 1 / whole)
+        share = min(1.0, torch.get_num_threads() / whole)
+        return cls(best, bandwidth, share if device.type == "cpu" else 1.0, share if in_files else 1 / whole)
 
 
 def limit_of(

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image as Image
 import torch
 
-from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing, checked, decoded
+from alsatian.data.preprocessing import CHANNELS, MOST_SIDE, Preprocessing, all_decoded, checked
 from alsatian.errors import ConfigError
 
 PIXELS = "pixel_values"
@@ -69,12 +69,12 @@ class LibraryImages(Preprocessing):
         Raises:
             ConfigError: they are something else, a file cannot be read, or an image cannot be prepared.
         """
-        images = [self._image(item) for item in items] if items.dtype == object else list(checked(items))
+        if items.dtype != object:
+            images = list(checked(items))
+        else:  # of sizes that may differ
+            files = iter(all_decoded([item for item in items if not isinstance(item, np.ndarray)]))
+            images = [checked(item[None])[0] if isinstance(item, np.ndarray) else next(files) for item in items]
         return (torch.cat([self._whole(image) for image in images]),)
-
-    @staticmethod
-    def _image(item: Any) -> np.ndarray:
-        return checked(item[None])[0] if isinstance(item, np.ndarray) else decoded(item)
 
     def _whole(self, image: np.ndarray) -> torch.Tensor:
         pixels = self.pixels(image if image.ndim == 3 else np.repeat(image[..., None], CHANNELS, axis=2))

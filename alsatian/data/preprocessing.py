@@ -2,8 +2,10 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -111,7 +113,7 @@ class ImagePreprocessing(Preprocessing):
         if items.dtype == object and isinstance(items[0], np.ndarray):  # of sizes that differ
             return (torch.cat([self(item[None])[0] for item in items]),)
         if items.dtype == object:
-            items = np.stack([decoded(path, self.size) for path in items])
+            items = np.stack(all_decoded(list(items), self.size))
         pixels = torch.from_numpy(checked(items)).to(torch.float32).div_(255)
         pixels = pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
         if pixels.shape[2:] != (self.size, self.size):
@@ -132,6 +134,26 @@ def checked(items: np.ndarray) -> np.ndarray:
             f"images are expected as uint8 of shape (N, H, W) or (N, H, W, 3), got {items.dtype} {items.shape}"
         )
     return items
+
+
+def all_decoded(paths: Sequence[Path], size: int | None = None) -> list[np.ndarray]:
+    """:func:`decoded` of each, on as many threads as PyTorch computes with.
+
+    Decoding leaves the interpreter to others. It takes no part of PyTorch, whose threads would be doubled by it
+    (see :mod:`alsatian.runtime.loading.transfer`).
+
+    Raises:
+        ConfigError: one cannot be read; of several, the first.
+    """
+    threads = min(torch.get_num_threads(), len(paths))
+    if threads < 2:
+        return [decoded(path, size) for path in paths]
+    return list(_threads(threads).map(partial(decoded, size=size), paths))
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="decode")
 
 
 def decoded(path: Path, size: int | None = None) -> np.ndarray:

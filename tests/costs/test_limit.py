@@ -81,11 +81,14 @@ def test_idle_cores_lower_the_limit() -> None:
 
 
 def test_this_machine_has_as_many_cores_as_are_said() -> None:
-    threads = torch.get_num_threads()
-    cpu = Rates.here({}, 1.0, torch.device("cpu"), 4 * threads)
-    assert (cpu.compute, cpu.host) == (0.25, 1 / (4 * threads))
-    assert Rates.here({}, 1.0, torch.device("cpu"), 1).compute == 1.0
-    assert Rates.here({}, 1.0, torch.device("meta"), 4 * threads).compute == 1.0
+    threads, cpu = torch.get_num_threads(), torch.device("cpu")
+    some = Rates.here({}, 1.0, cpu, 4 * threads, False)
+    assert (some.compute, some.host) == (0.25, 1 / (4 * threads))
+    # Files are decoded on as many threads as computing has, also beside a GPU.
+    assert Rates.here({}, 1.0, cpu, 4 * threads, True).host == 0.25
+    assert Rates.here({}, 1.0, cpu, 1, False).compute == 1.0
+    gpu = Rates.here({}, 1.0, torch.device("meta"), 4 * threads, True)
+    assert (gpu.compute, gpu.host) == (1.0, 0.25)
 
 
 def test_where_nothing_is_known_nothing_is_made_up() -> None:

@@ -1,13 +1,19 @@
 """Pixels become what a model was trained on."""
 
 import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.errors import AlsatianError
+from alsatian.data import preprocessing
+from alsatian.data.library_images import TransformedImages, plain
+from alsatian.data.preprocessing import ImagePreprocessing, all_decoded, decoded
+from alsatian.errors import AlsatianError, ConfigError
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -102,3 +108,70 @@ def test_every_setting_is_part_of_the_fingerprint() -> None:
     ]
     assert len({p.fingerprint for p in made}) == 4
     assert ImagePreprocessing(8).fingerprint == made[0].fingerprint
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{i}.jpg" for i in range(7)]
+    for i, path in enumerate(paths):
+        Image.fromarray(images(40 + i, 30, 3, seed=i)).save(path)
+    return paths
+
+
+def test_files_are_decoded_on_several_threads_in_their_order(
+    files: list[Path], two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [decoded(path, 8) for path in files]
+    where, both = set[int](), threading.Barrier(2, timeout=30)
+
+    def noted(path: Path, size: int | None = None) -> np.ndarray:
+        if path in files[:2]:
+            both.wait()  # only two at once get past
+        where.add(threading.get_ident())
+        return decoded(path, size)
+
+    monkeypatch.setattr(preprocessing, "decoded", noted)
+    assert all(np.array_equal(a, b) for a, b in zip(all_decoded(files, 8), expected, strict=True))
+    assert len(where) == 2
+    assert threading.get_ident() not in where
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        ImagePreprocessing(8),
+        TransformedImages(
+            "torchvision",
+            plain({"crop_size": 8, "resize_size": 9, "interpolation": "bilinear", "mean": [0.5], "std": [0.5]}),
+            8,
+            8,
+        ),
+    ],
+    ids=lambda p: p.kind,
+)
+def test_pixels_do_not_depend_on_threads(
+    files: list[Path], two_threads: None, prepare: preprocessing.Preprocessing
+) -> None:
+    items = np.empty(len(files), object)
+    items[:] = files
+    (together,) = prepare(items)
+    torch.set_num_threads(1)
+    (alone,) = prepare(items)
+    assert torch.equal(together, alone)
+    assert torch.equal(together[2:3], prepare(items[2:3])[0])
+
+
+def test_the_first_file_that_cannot_be_read_is_named(files: list[Path], two_threads: None) -> None:
+    for number in (3, 5):
+        files[number].write_bytes(b"no image")
+    with pytest.raises(ConfigError, match=r"3\.jpg: cannot be read"):
+        all_decoded(files)
+    assert all_decoded([]) == []
