@@ -19,8 +19,11 @@ from experiments.configuration.setup import Parts, use_threads
 from experiments.runs.warm_up import warm_up
 
 TERMS = ("reading_s", "inference_s", "decoding_s", "scoring_s")
-REFERENCES = (("strategy=base", "schedule=paper_halving"), ("strategy=base", "schedule=halving"))
-"""What shares nothing, with the rounds of those that are compared."""
+REFERENCES = (
+    ("strategy=base", "schedule=paper_halving"),
+    ("strategy=base", "schedule=halving", "kernels=layout"),
+)
+"""What shares nothing, with the rounds and kernels of those that are compared."""
 
 Row = dict[str, Any]
 
@@ -67,9 +70,9 @@ class Bench:
         clock, start = _Others(), time.perf_counter()
         result = search(models(own), setup.dataset, **setup.search_settings(), progress=self._in_time)
         seconds, others = time.perf_counter() - start, clock.cores()
-        numerics = str(setup.config.get("numerics", ""))
+        arithmetic = f"{setup.config['numerics']} {setup.config['kernels']}"
         before = len(self.known)
-        compared = [self._same((cell, numerics), *one) for one in _scores(result)]
+        compared = [self._same((cell, arithmetic), *one) for one in _scores(result)]
         return {
             "cell": cell,
             **_figures(result),
