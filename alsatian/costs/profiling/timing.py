@@ -139,18 +139,15 @@ def read_ahead_times(
     """
     if device.type != "cpu":
         return {"read_ahead_loss": [], "read_ahead_s": 0.0}
-    candidate, transfer = models.candidates[0], transfer_to(device)
-    stages = [
-        (models.segments[b.identity], transfer.stage(models.store.load_block(b.identity, candidate.id)))
-        for b in candidate.blocks
-    ]
+    candidate = models.candidates[0]
+    stages = loaded_stages(models, candidate, device)
     start = candidate.preprocessing(_items(dataset, size))
 
     @torch.no_grad()
     def chain() -> None:
         state = start
         for segment, parameters in stages:
-            state = segment(state, segment.prepare(parameters))
+            state = segment(state, parameters)
 
     def pace() -> float:
         """Seconds of a pass over the chain."""
@@ -179,6 +176,7 @@ def read_ahead_times(
 def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
     """Have a thread load one block after another; yields the sizes of those that it has loaded so far."""
     blocks = {b.identity: (b.parameter_bytes, c.id) for c in models.candidates for b in c.blocks}
+    code = models.segments
     stop, transfer = threading.Event(), transfer_to(torch.device("cpu"))
     sizes: list[int] = []
 
@@ -187,7 +185,7 @@ def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
             if stop.is_set():
                 return
             reader.fetch(models.store.block_path(identity))
-            transfer.stage(models.store.load_block(identity, model))
+            transfer.stage(code[identity].arrange(models.store.load_block(identity, model)))
             sizes.append(nbytes)
 
     thread = threading.Thread(target=work, name="reading", daemon=True)

@@ -1,0 +1,42 @@
+"""What is measured is what a search does, by whatever kernels."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from alsatian.blocks.kernels import computed_by
+from alsatian.blocks.store import BlockStore
+from alsatian.costs.profiling import timing
+from alsatian.data.digits import digits
+from alsatian.data.preprocessing import ImagePreprocessing
+from alsatian.models.model_set import ModelSet
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5)
+    )
+    store = BlockStore(tmp_path_factory.mktemp("store"))
+    return ModelSet.from_modules(store, {"net": module.eval()}, ImagePreprocessing(8))
+
+
+@pytest.mark.parametrize("numerics", ["fp32", "bf16"])
+@pytest.mark.parametrize("kernels", ["eager", "layout"])
+def test_every_choice_of_kernels_and_numbers_is_measured(
+    network: ModelSet, kernels: str, numerics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "_PACE_S", 0.01)
+    models, data = replace(network, segments=computed_by(network.segments, kernels, numerics)), digits(20)
+    own = {segment.fingerprint for segment in models.segments.values()}
+    eager = {segment.fingerprint for segment in network.segments.values()}
+    assert own.isdisjoint(eager) == ((kernels, numerics) != ("eager", "fp32"))
+    times = timing.segment_times(models, models.candidates[0], data, [2, 4], CPU)
+    assert times.keys() == own
+    load = timing.load_times(models, CPU)
+    found = timing.read_ahead_times(models, data, 2, CPU, load)
+    assert len(found["read_ahead_loss"]) == 2
