@@ -31,6 +31,8 @@ _CONVOLUTIONS = (aten.conv1d.default, aten.conv2d.default, aten.conv3d.default)
 _MATRIX = (*_CONVOLUTIONS, aten.linear.default)
 _NORM = aten._native_batch_norm_legit_no_training.default
 _VIEWS = {aten.view.default: aten.reshape.default, aten._unsafe_view.default: aten.reshape.default}
+# Sets of instructions, as PyTorch calls them, that compute in bfloat16 by way of float32.
+_NO_HALVES = ("AVX2",)
 # Operators that say where in memory a value lies, so that their input has to lie as it was exported.
 _STRIDED = (aten.as_strided.default,)
 
@@ -47,6 +49,13 @@ def check_choice(kernels: Any, numerics: Any, device: torch.device) -> None:
         raise ConfigError(f"numerics={numerics}: {nearest(str(numerics), NUMERICS)}")
     if numerics == "tf32" and device.type != "cuda":
         raise ConfigError("numerics=tf32: only GPUs compute with it; on a CPU choose fp32 or bf16")
+
+
+def caution(numerics: str, device: torch.device) -> str | None:
+    """What to know of ``numerics`` on ``device`` before it is waited for; None if there is nothing."""
+    if numerics == "bf16" and device.type == "cpu" and torch.backends.cpu.get_cpu_capability() in _NO_HALVES:
+        return "this processor has no bfloat16, so that bf16 takes several times as long as fp32"
+    return None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import torchvision
 import transformers
 from torch import nn
 
-from alsatian.blocks.kernels import KERNELS, TunedSegment, arithmetic, check_choice, computed_by, original
+from alsatian.blocks.kernels import KERNELS, TunedSegment, arithmetic, caution, check_choice, computed_by, original
 from alsatian.blocks.parameter_forms import bfloat16, channels_last
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
@@ -218,6 +218,16 @@ def test_bfloat16_is_rounded_as_pytorch_rounds_it() -> None:
 def test_what_cannot_be_computed_with_is_refused(kernels: str, numerics: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_choice(kernels, numerics, CPU)
+
+
+@pytest.mark.parametrize(("capability", "slow"), [("AVX2", True), ("DEFAULT", False), ("AVX512", False)])
+def test_what_a_processor_lacks_is_said_before(
+    capability: str, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert (caution("bf16", CPU) is not None) == slow
+    assert caution("fp32", CPU) is None
+    assert caution("bf16", torch.device("cuda")) is None
 
 
 def test_tf32_is_a_choice_of_one_search() -> None:

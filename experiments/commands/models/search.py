@@ -134,7 +134,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     _check_out(options.out)
     from alsatian.api import search  # slow
     from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
-    from alsatian.blocks.kernels import check_choice
+    from alsatian.blocks.kernels import caution, check_choice
     from alsatian.blocks.store import BlockStore
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
@@ -160,6 +160,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     heard = plain(stderr=True) if options.json else console
     keep_in(options.store)
     with Live(heard) as live:
+        if (warning := caution(options.numerics, device)) is not None:
+            live.say(f"warning: {warning}")
         data = read_data(
             options.data, test=options.test, limit=options.limit, seed=options.seed, labels=options.labels,
             kind=options.kind, item_column=options.item_column, label_column=options.label_column,

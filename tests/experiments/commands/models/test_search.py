@@ -218,6 +218,8 @@ def test_a_search_that_is_broken_off_goes_on(
         (["nothing", "--data", "images", "alone"], "nothing"),
         (["--proxy", "logist"], "proxy=logist: there is no such proxy; did you mean 'logistic'"),
         (["--strategy", "autp"], "strategy=autp: there is no such strategy; did you mean 'auto'"),
+        (["--kernels", "layuot"], "kernels=layuot: did you mean 'layout'"),
+        (["--numerics", "tf32"], "numerics=tf32: only GPUs compute with it; on a CPU choose fp32 or bf16"),
         (["--schedule", "halfing"], "schedule=halfing: there is no such schedule; did you mean 'halving'"),
         (["--memory", "much"], "memory=much: not a size"),
         (["--top", "0"], "--top 0: must be at least 1"),
@@ -307,3 +309,15 @@ def test_inner_layers(search: Search, choice: str, capsys: pytest.CaptureFixture
         assert ">Layer</th>" not in page
     assert search("--layers", "middle") == 1
     assert "layers=middle: valid are: best, last, mean" in " ".join(capsys.readouterr().err.split())
+
+
+def test_kernels_and_numbers_are_said(search: Search, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--json") == 0
+    usual = json.loads(capsys.readouterr().out)
+    assert (usual["kernels"], usual["numerics"]) == ("layout", "fp32")
+    assert search("--kernels", "eager", "--numerics", "bf16") == 0
+    capsys.readouterr()
+    found = document()
+    assert (found["kernels"], found["numerics"]) == ("eager", "bf16")
+    assert {model for model, _ in scores(found)} == set(NAMES)
+    assert "in bf16 by eager kernels" in Path("results/search/report.html").read_text()
