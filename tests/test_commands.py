@@ -109,8 +109,8 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
         raise Parsed
 
     def dataset(parts: setup.Parts, config: Any) -> None:
-        target = hydra.utils.get_method(config.dataset._target_)
-        inspect.signature(target).bind(**{str(key): None for key in config.dataset if key != "_target_"})
+        target = hydra.utils.get_method(config["dataset"]["_target_"])
+        inspect.signature(target).bind(**{str(key): None for key in config["dataset"] if key != "_target_"})
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
     monkeypatch.setattr(composition, "cells", lambda words, *more: checked(cells(tuple(words), *more)))

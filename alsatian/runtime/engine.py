@@ -142,8 +142,10 @@ class Engine:
                     if self.keeps:
                         self.cache.release(step.vertex)
             elif isinstance(step, Score):
-                ready.append(plan.tree.models[step.vertex])
-                waiting += self._features.nbytes(ready[-1][0])
+                ready.append(models := plan.tree.models[step.vertex])
+                if self._features.missing(models[0], (*test, *train)):
+                    raise KeyError(f"{step}: features are missing")  # though they may be there when they are scored
+                waiting += self._features.nbytes(models[0])
                 if waiting >= self.scorer.together:
                     self._score(ready, test, train, scored)
                     ready, waiting = [], 0

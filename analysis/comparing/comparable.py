@@ -9,6 +9,8 @@ from alsatian.records.settings import NOT_IDENTITY, compact, decisive, flat, nam
 
 # Two cells of a figure may be one measurement; each has a record.
 NOT_MEASURED = (*NOT_IDENTITY, "name", "paper")
+USUAL = ("fp32", "eager")
+"""Numbers and kernels, where a record says nothing of them."""
 
 
 def workload(run: Run) -> str:
@@ -39,9 +41,9 @@ def conditions(run: Run) -> str:
         [run.storage.bandwidth, run.storage.cold, config.get("storage")],
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         machine(run),
-        computing(run),
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
         *([] if computed(run) else ["nothing computed"]),
+        *([] if computing(run) == USUAL else computing(run)),
     )
 
 
@@ -67,8 +69,8 @@ def scored(run: Run) -> str:
 
 
 def computing(run: Run) -> tuple[str, str]:
-    """Numbers and kernels of ``run``; older records are of fp32 by eager ones."""
-    return run.config.get("numerics", "fp32"), run.config.get("kernels", "eager")
+    """Numbers and kernels of ``run``."""
+    return run.config.get("numerics", USUAL[0]), run.config.get("kernels", USUAL[1])
 
 
 def reference(run: Run, runs: Sequence[Run], strategy: str) -> Run | None:

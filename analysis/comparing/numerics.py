@@ -5,10 +5,9 @@ from statistics import median
 
 from alsatian.records import Run
 from alsatian.units import count_text
-from analysis.comparing.comparable import computing, scored
+from analysis.comparing.comparable import USUAL, computing, scored
 from analysis.comparing.labels import grouped
 
-_USUAL = ("fp32", "eager")
 _Scores = Mapping[tuple[int, str], float]
 
 
@@ -19,7 +18,7 @@ def lines(runs: Sequence[Run]) -> list[str]:
     for same in grouped((scored(run), run) for run in runs if run.ok and not run.prediction).values():
         choices = grouped((computing(run), run) for run in same)
         # fp32 is what others are measured by, by the kernels that modules are written with if they are there.
-        first = min(choices, key=lambda choice: (choice != _USUAL, choice[0] != _USUAL[0]))
+        first = min(choices, key=lambda choice: (choice != USUAL, choice[0] != USUAL[0]))
         usual = _scores(choices.pop(first))
         for choice, own in choices.items():
             other = _scores(own)

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alsatian import assembly
 from alsatian.api import SearchResult
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
@@ -20,6 +19,7 @@ from alsatian.costs.profiling.profile import profile, segment_keys
 from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
+from alsatian.searching import known_costs
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Adaptive, Exhaustive
 from tests.searching.tiny_search import (
@@ -119,8 +119,8 @@ def test_without_a_machine_this_one_is_measured_once(
 
 
 def test_where_everything_fits_nothing_is_measured(family: ModelSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "quick_profile", None)
-    monkeypatch.setattr(assembly, "kept_profile", None)
+    monkeypatch.setattr(known_costs, "quick_profile", None)
+    monkeypatch.setattr(known_costs, "kept_profile", None)
     assert profiles(search(family, strategy=Auto(), budget="100%", hardware=None)) == []
     # Where it does not the same would fail, and say so.
     assert "error" in profiles(search(family, strategy=Auto(), budget=LITTLE, hardware=None))[0]
@@ -138,7 +138,7 @@ def test_a_full_profile_that_is_kept_is_used(
     family: ModelSet, truth: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile(family, digits(FEW), PROXY, BATCH, torch.device("cpu"), family.store.root / "profiles")
-    monkeypatch.setattr(assembly, "quick_profile", None)
+    monkeypatch.setattr(known_costs, "quick_profile", None)
     result = search(family, strategy=Auto(schedule=Adaptive()), budget=LITTLE, hardware=None)
     check(result, truth)
     assert profiles(result)[0]["source"].startswith("measured on 2")

@@ -57,12 +57,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         made.now += 800.0 if not made.now else 0.1 * len(items)
         return prepare(own, items)
 
-    def work(proxy: Any, train: int, *rest: Any) -> Callable[[], None]:
+    def work(proxy: Any, train: int, *rest: Any) -> tuple[Callable[[], None], int]:
         def score() -> None:
             made.scores.append(train)
             made.now += made.score_s
 
-        return score
+        return score, 1
 
     monkeypatch.setattr(Segment, "__call__", slow_run)
     monkeypatch.setattr(ImagePreprocessing, "__call__", slow_prepare)

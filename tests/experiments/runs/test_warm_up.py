@@ -103,7 +103,9 @@ def test_every_block_of_an_architecture_is_computed(once: tuple[Setup, ModelSet]
             assert not torch.is_grad_enabled()
             return segment(state, parameters)
 
-        segments[block.identity] = type("Seen", (), {"prepare": segment.prepare, "__call__": staticmethod(run)})()
+        segments[block.identity] = type(
+            "Seen", (), {"arrange": segment.arrange, "prepare": segment.prepare, "__call__": staticmethod(run)}
+        )()
     warm_up._compute(replace(models, segments=segments), candidate, setup.config["batch_size"], "cpu")
     assert ran == [models.segments[block.identity].fingerprint for block in candidate.blocks]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from alsatian.blocks.maintenance import open_store, verify
 from alsatian.records import reading
 
-TIMES = ("wall_s", "wall_min", "wall_max", "speedup")
+TIMES = ("wall_s", "wall_min", "wall_max", "speedup", "over_limit", "stalled_share")
 
 
 def records(results: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Networks as blocks beside whole ones, by eager and other kernels.
+"""Networks as blocks beside whole ones, by all kernels.
 
 Runs torchvision's classification networks with random parameters, side by side and in turns of changing order: the
 module itself, its blocks as they were exported, and its blocks by other kernels. Networks and sizes of images are
