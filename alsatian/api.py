@@ -25,7 +25,7 @@ from alsatian.arguments import (
 )
 from alsatian.assembly import checkpoint_in, divided, earlier_features, heads_for, opened, ready, scope_of
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.kernels import check_choice
+from alsatian.blocks.kernels import arithmetic, check_choice
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.limit import Rates
@@ -115,15 +115,15 @@ def search(
         loader: whether blocks stay at hand and are read ahead, if the strategy shares; by default they do and are.
         storage: how store and data are read; at their own speed by default.
         hardware: what a machine needs, for strategies and schedules that decide by predicted time. By default, and
-            only if something hangs on it, this machine is measured before the clock starts, for at most 3% of the
-            predicted search, and what was measured is kept beside the store; ``"quick"`` does so also to say what
-            the search will take (``expected``). Where it fails plans are the usual ones, and an adaptive schedule
-            is halving.
+            only if something hangs on it, this machine is measured before the clock starts, until 3% of the
+            predicted search are spent, and what was measured is kept beside the store; ``"quick"`` does so also to
+            say what the search will take (``expected``). Where it fails plans are the usual ones, and an adaptive
+            schedule is halving.
         device: ``"cpu"`` or ``"cuda"``, or such a device of PyTorch.
         kernels: ``"eager"`` runs every block as its module was written, to the bit; ``"layout"``, which is faster,
             makes batch normalisation part of convolutions and has these compute with channels last.
-        numerics: ``"fp32"``, ``"bf16"``, or ``"tf32"`` on a GPU. Features and scores are bit-identical whatever is
-            shared, cached and ordered, within one choice of kernels and numerics.
+        numerics: ``"fp32"``, ``"bf16"``, or on a GPU ``"tf32"``, which PyTorch itself takes in convolutions.
+            Features and scores are bit-identical whatever is shared, cached and ordered, within one choice.
         store: the folder that keeps blocks of models; by default a temporary one for modules, else ``store``.
         reuse: take features of earlier searches in ``store`` where models, items and machine are the same, and
             keep those of this one. Batches of an earlier layout stay as they were where data has grown.
@@ -176,18 +176,19 @@ def search(
     expected: Outlook | None = None
     if quick or planned.hangs_on_costs:
         timed = scorers if quick or isinstance(plan.schedule, Adaptive) else ()
-        found = Profiled(known) if known else profiled(
-            planned, tuned, dataset, timed, batch_size, meter, earlier.reused
-        )  # fmt: skip
+        with arithmetic(numerics):
+            found = Profiled(known) if known else profiled(
+                planned, tuned, dataset, timed, batch_size, meter, earlier.reused
+            )  # fmt: skip
         if found.hardware is not None:
             on = computing.costs_on(found.hardware)
             costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments)
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
-    with real_machine(
-        candidates, dataset, scorers, meter, storage=regime, verify=verify, numerics=numerics,
-        progress=watcher.step_ended, heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
+    with arithmetic(numerics), real_machine(
+        candidates, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
+        heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
     ) as machine:  # fmt: skip
         machine.restore(earlier.features)
         facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), repr(planned.strategy.schedule)]

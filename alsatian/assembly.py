@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from alsatian.blocks.kernels import computed_by
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
@@ -98,9 +97,9 @@ class Scope(NamedTuple):
 
     def computed_by(self, kernels: str, numerics: str) -> "Scope":
         """The same with the kernels and numbers chosen; see :mod:`alsatian.blocks.kernels`."""
-        models, candidates = (
-            replace(each, segments=computed_by(each.segments, kernels, numerics)) for each in self[:2]
-        )
+        models = self.models.computed_by(kernels, numerics)
+        same = self.candidates is self.models
+        candidates = models if same else self.candidates.computed_by(kernels, numerics)
         return self._replace(models=models, candidates=candidates)
 
     def costs_on(self, hardware: Hardware) -> Hardware:

@@ -71,9 +71,9 @@ def arithmetic(numerics: str) -> Iterator[None]:
 
 def computed_by(segments: Mapping[_Key, Segment], kernels: str, numerics: str) -> dict[_Key, Segment]:
     """``segments``, by whatever they go, with the kernels and numbers chosen; eager ones in fp32 as they are."""
-    if kernels == "eager" and numerics != "bf16":
-        return {identity: original(segment) for identity, segment in segments.items()}
     eager = {identity: original(segment) for identity, segment in segments.items()}
+    if (kernels, numerics) == ("eager", "fp32"):
+        return eager
     made = {segment.fingerprint: segment for segment in eager.values()}
     made = {fingerprint: _tuned(segment, kernels, numerics) for fingerprint, segment in made.items()}
     return {identity: made[segment.fingerprint] for identity, segment in eager.items()}

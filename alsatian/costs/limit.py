@@ -9,7 +9,8 @@ it, so every term is chosen so as to be rather too small:
   cold caches or other programs cost is not in it. (Code that was never timed alone counts at the mean of all.)
 - Reading counts the bytes of the parameters at the declared bandwidth, or where the store has its own speed at that
   of the fastest read of a file.
-- Decoding counts at this search's mean for an item, and as if every core of the machine did it.
+- Decoding counts at this search's mean for an item, and as if every core of the machine did it. (What a library
+  then does to an image on one thread counts as done by as many as decoded it, which is rather too large.)
 - Inference and scoring on the CPU count as if the cores that PyTorch was not given computed as well.
 
 What it cannot tell: faster kernels or a faster scorer would lower the limit itself. Where two runs differ in these,

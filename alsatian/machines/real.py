@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from alsatian.blocks.kernels import arithmetic
 from alsatian.budgets import Resolved
 from alsatian.data.dataset import Dataset
 from alsatian.models.model_set import ModelSet
@@ -54,7 +53,6 @@ def real_machine(
     heads: Mapping[str, Head] | None = None,
     keep: Keep = unkept,
     layers: Layers = WHOLE,
-    numerics: str = "fp32",
 ) -> Iterator[Engine]:
     """The machine of one search of ``models`` over ``dataset``. What it wrote is removed at the end.
 
@@ -69,7 +67,6 @@ def real_machine(
     reader = Reader(Throttle(storage.bytes_per_second), storage.cold, again=storage.page_cache)
     for_blocks = budgets.for_blocks(shares, loader.keep)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(arithmetic(numerics))
 
         def folder(prefix: str) -> Path:
             return stack.enter_context(private_folder(budgets.asked.ssd_dir, prefix, "cache.ssd_dir"))

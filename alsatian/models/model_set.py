@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.evaluation import check_repeatable
+from alsatian.blocks.kernels import computed_by
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 from alsatian.blocks.store import BlockStore
@@ -151,6 +152,10 @@ class ModelSet(CandidateSet):
             candidates.append(candidate)
         check_refused(refused, len(modules), on_bad_model)
         return cls(tuple(candidates), store, segments, refused)
+
+    def computed_by(self, kernels: str, numerics: str) -> "ModelSet":
+        """The same models with the kernels and numbers chosen; see :mod:`alsatian.blocks.kernels`."""
+        return replace(self, segments=computed_by(self.segments, kernels, numerics))
 
     def taking(self, modality: str | None, on_bad_model: str = "raise") -> "ModelSet":
         """Those models that take items of ``modality`` (``"image"`` or ``"text"``); the others are ``refused``.

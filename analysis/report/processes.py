@@ -6,7 +6,7 @@ from statistics import median
 
 import pandas as pd
 
-from alsatian.records import Run
+from alsatian.records import Limit, Run
 from alsatian.units import format_bytes
 from analysis.comparing.labels import in_order
 from analysis.comparing.measurements import PARTS, limited
@@ -26,8 +26,7 @@ def limits(runs: Sequence[Run]) -> Table:
         if not found:
             continue
         values = {name: spread.median for name, spread in limited(run).items()}
-        terms = ("reading_s", "inference_s", "decoding_s", "scoring_s")
-        least = {f"least_{term}": median(getattr(limit, term) for limit in found) for term in terms}
+        least = {f"least_{term}": median(getattr(limit, term) for limit in found) for term in Limit.model_fields}
         seconds = median(limit.seconds for limit in found)
         own = {"run": label, "wall_s": median(repeat.wall_s for repeat in run.repeats), "limit_s": seconds}
         rows.append({**own, "over_limit": values["over_limit"], **least, "stalled_share": values["stalled_share"]})

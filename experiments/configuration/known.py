@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import alsatian
 from alsatian.contents import stamp
 from alsatian.files import write_json
 from alsatian.fingerprint import digest_json
@@ -147,9 +148,9 @@ def _changes(path: str) -> list[list[Any]] | None:
 @cache
 def code() -> list[Any]:
     """What changes with the package's own code, with Python, and when a package is installed or removed."""
-    files = sorted(
-        file for name in _CODE for file in (_root() / name).rglob("*") if "__pycache__" not in file.parts
-    )
+    # An installed package has the others within itself.
+    folders = (Path(alsatian.__file__).parent, *(Path(__file__).parents[2] / name for name in _CODE[1:]))
+    files = sorted({file for folder in folders for file in folder.rglob("*") if "__pycache__" not in file.parts})
     stamps = [[str(file), *stamp(os.stat(file))] for file in files if file.is_file()]
     installed = [
         [folder, os.stat(folder).st_mtime_ns] for folder in site.getsitepackages() if os.path.isdir(folder)
@@ -162,10 +163,6 @@ def _torch_cache() -> str:
     cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
     home = os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch")))
     return os.path.join(home, "hub", "checkpoints")
-
-
-def _root() -> Path:
-    return Path(__file__).parents[2]
 
 
 def _place(config: Mapping[str, Any], key: str) -> Path:

@@ -1,7 +1,7 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 
 from alsatian import contents
 from alsatian.api import resolve_device
-from alsatian.blocks.kernels import check_choice, computed_by
+from alsatian.blocks.kernels import arithmetic, check_choice
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
@@ -73,9 +73,7 @@ class Setup:
 
     def computing(self, models: ModelSet) -> ModelSet:
         """``models`` with the kernels and numbers of the run."""
-        return replace(
-            models, segments=computed_by(models.segments, self.config["kernels"], self.config["numerics"])
-        )
+        return models.computed_by(self.config["kernels"], self.config["numerics"])
 
     def measure_hardware(self, models: ModelSet, progress: Progress, again: bool = False) -> Hardware:
         """What this machine needs for the run; what is not known below ``store_dir``, or everything ``again``, is
@@ -83,7 +81,8 @@ class Setup:
         device, folder = resolve_device(self.config["device"]["name"]), models.store.root / "profiles"
         size = self.config["batch_size"]
         models = self.computing(models)
-        return profile(models, self.dataset, self.proxy, size, device, folder, progress, again)
+        with arithmetic(self.config["numerics"]):
+            return profile(models, self.dataset, self.proxy, size, device, folder, progress, again)
 
 
 class Parts:

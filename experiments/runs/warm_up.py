@@ -7,6 +7,7 @@ import torch
 
 from alsatian.api import search
 from alsatian.blocks.candidate import Candidate
+from alsatian.blocks.kernels import arithmetic
 from alsatian.models.model_set import ModelSet
 from alsatian.records.repeat import Warmed
 from alsatian.runtime.memory import return_unused
@@ -39,8 +40,9 @@ def warm_up(setup: Setup, models: ModelSet) -> Warmed:
             if kind == "search":
                 _search(setup, replace(models, candidates=tuple(cold.values())))
             else:
-                for candidate in cold.values():
-                    _compute(models, candidate, size, device)
+                with arithmetic(setup.config["numerics"]):
+                    for candidate in cold.values():
+                        _compute(models, candidate, size, device)
         _warm.update(cold)
         return_unused()
     return kind

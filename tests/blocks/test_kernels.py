@@ -10,7 +10,16 @@ import torchvision
 import transformers
 from torch import nn
 
-from alsatian.blocks.kernels import KERNELS, TunedSegment, arithmetic, caution, check_choice, computed_by, original
+from alsatian.blocks.kernels import (
+    KERNELS,
+    NUMERICS,
+    TunedSegment,
+    arithmetic,
+    caution,
+    check_choice,
+    computed_by,
+    original,
+)
 from alsatian.blocks.parameter_forms import bfloat16, channels_last
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
@@ -179,10 +188,10 @@ def test_one_choice_is_made_of_another_without_a_trace() -> None:
     names = {
         segment.fingerprint
         for kernels in KERNELS
-        for numerics in ("fp32", "bf16")
+        for numerics in NUMERICS
         for segment in computed_by(laid, kernels, numerics).values()
     }
-    assert len(names) == 4 * len({segment.fingerprint for segment in chain.values()})
+    assert len(names) == 6 * len({segment.fingerprint for segment in chain.values()})
 
 
 def test_blocks_of_one_code_share_it() -> None:

@@ -15,9 +15,10 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.searching import known_costs
 from alsatian.searching.schedules import Halving
 from alsatian.searching.strategy import Strategy
-from tests.searching.tiny_search import ALSATIAN, BASE, BATCH, FEW, PROXY, STRATEGIES, outcomes, search
+from tests.searching.tiny_search import ALSATIAN, BASE, FEW, PROXY, STRATEGIES, outcomes, search
 
 CHOICES = [("layout", "fp32"), ("layout", "bf16"), ("eager", "bf16")]
 by_choice = pytest.mark.parametrize(("kernels", "numerics"), CHOICES)
@@ -109,4 +110,14 @@ def test_layers_are_taken_by_the_same_kernels(networks: ModelSet) -> None:
 def test_a_misspelt_choice_is_said_before_anything_is_read() -> None:
     with pytest.raises(ConfigError, match="kernels=fast"):
         alsatian.search("nowhere", "nothing", kernels="fast")
-    assert BATCH
+
+
+def test_the_machine_is_measured_with_the_numbers_of_the_search(
+    networks: ModelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(known_costs, "quick_profile", lambda *given: seen.append(torch.backends.cudnn.allow_tf32))
+    search(networks, digits(FEW), hardware="quick")
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32

@@ -30,7 +30,7 @@ from alsatian.proxies.base import Proxy
 
 FORMAT = 2
 SHARE = 0.03
-"""Of the predicted search, the most that measuring may take."""
+"""Of the predicted search, what measuring may take; a step that has begun is finished."""
 _ITEMS = 8
 # Bytes per second that tiers below the device's memory are taken to write and read.
 _TIERS = {"host": (5e9, 5e9), "ssd": (5e8, 1e9)}

@@ -14,11 +14,11 @@ from alsatian.models.model_set import ModelSet
 from alsatian.progress import unheard
 from alsatian.ranking.result import Ranking
 from alsatian.records.budgets import exceeded
+from alsatian.records.limit import Limit
 from experiments.configuration.composition import cells
 from experiments.configuration.setup import Parts, use_threads
 from experiments.runs.warm_up import warm_up
 
-TERMS = ("reading_s", "inference_s", "decoding_s", "scoring_s")
 REFERENCES = (
     ("strategy=base", "schedule=paper_halving"),
     ("strategy=base", "schedule=halving", "kernels=layout"),
@@ -108,7 +108,7 @@ def _figures(result: Ranking) -> Row:
     return {
         "wall_s": wall,
         "over_limit": limit.over(wall) if limit else None,
-        **{f"least_{term}": getattr(limit, term) if limit else None for term in TERMS},
+        **{f"least_{term}": getattr(limit, term) if limit else None for term in Limit.model_fields},
         "stalled": sum(measured.stalled_s.values()) / wall,
         "scoring": measured.parts_s.get("proxy_scoring", 0.0) / wall,
         "kept": not exceeded(result.resolved, measured.peaks),
