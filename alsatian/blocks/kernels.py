@@ -90,7 +90,7 @@ class TunedSegment(Segment):
 
     Attributes:
         original: the eager one, which its blocks are stored for.
-        recipes: one for each parameter of the code.
+        recipes: one for each parameter of the code, as ``trainable`` is.
         halves: whether it computes in bfloat16.
     """
 
@@ -104,9 +104,6 @@ class TunedSegment(Segment):
 
     def arrange(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         return [recipe(tensors) for recipe in self.recipes]
-
-    def prepare(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        return [tensor.detach() for tensor in tensors]
 
     @torch.no_grad()
     def __call__(self, state: State, parameters: Sequence[torch.Tensor]) -> State:
@@ -126,9 +123,10 @@ def _tuned(segment: Segment, kernels: str, numerics: str) -> Segment:
         after.meta.update(before.meta)
     places = [node for node in graph.nodes if node.op == "placeholder"]
     places = places[len(places) - len(segment.parameter_names) :]
-    recipes: dict[Node, Recipe] = {node: taken(index) for index, node in enumerate(places)}
+    index = {node: number for number, node in enumerate(places)}
+    recipes: dict[Node, Recipe] = {node: taken(number) for node, number in index.items()}
     if kernels == "layout" and not any(node.target in _STRIDED for node in graph.nodes):
-        _fold_norms(graph, recipes, {node: index for index, node in enumerate(places)})
+        _fold_norms(graph, recipes, index)
         for node in graph.nodes:
             node.target = _VIEWS.get(node.target, node.target)
         _wrap(recipes, _weights(graph, _CONVOLUTIONS), channels_last)
@@ -139,7 +137,7 @@ def _tuned(segment: Segment, kernels: str, numerics: str) -> Segment:
     return TunedSegment(
         fingerprint=digest_json([_VERSION, segment.fingerprint, kernels, numerics]),
         parameter_names=segment.parameter_names,
-        trainable=segment.trainable,
+        trainable=tuple(segment.trainable[index[node]] for node in graph.nodes if node in recipes),
         output_bytes=segment.output_bytes,
         code=GraphModule(segment.code, graph),
         original=segment,
