@@ -61,10 +61,12 @@ def features_of(result: SearchResult, model: str = "one") -> str:
     return result.rounds[-1].fingerprints[model]
 
 
-def eager(module: Callable[[torch.Tensor], torch.Tensor], prepare: ImagePreprocessing | None = None) -> str:
-    """The digest of what ``module`` itself returns, batch by batch."""
+def eager(
+    module: Callable[[torch.Tensor], torch.Tensor], prepare: ImagePreprocessing | None = None, models: int = 1
+) -> str:
+    """The digest of what ``module`` itself returns, batch by batch of a search of so many ``models``."""
     prepare = prepare or ImagePreprocessing(8)
-    test, train = DATA.batches(8)
+    test, train = DATA.batches(8, models)
     with torch.no_grad():
         parts = [
             torch.cat([module(prepare(DATA.items(b))[0]).flatten(1) for b in part]).float()
@@ -323,9 +325,9 @@ def test_preprocessing_by_its_settings(given: Any, expected: ImagePreprocessing)
 def test_each_model_has_a_preprocessing_of_its_own() -> None:
     models = {"one": extractor(), "two": extractor(), "size": extractor()}
     result = search(models, preprocessing={"one": SIZE, "two": OTHER, "size": {"size": 16}}, strategy="base")
-    assert features_of(result) == eager(extractor())
-    assert features_of(result, "two") == eager(extractor(), OTHER)
-    assert features_of(result, "size") == eager(extractor(), ImagePreprocessing(16))
+    assert features_of(result) == eager(extractor(), models=3)
+    assert features_of(result, "two") == eager(extractor(), OTHER, models=3)
+    assert features_of(result, "size") == eager(extractor(), ImagePreprocessing(16), models=3)
 
 
 def test_a_model_set_has_its_own_preprocessing(known: ModelSet) -> None:

@@ -32,7 +32,7 @@ def explain(models: ModelSet, strategy: Strategy, **settings: Any) -> tuple[dict
     actual = search(models, None, strategy, storage=STORAGE, hardware=costs.hardware, **settings)
     found = predict(
         models.candidates,
-        digits(FEW).batches(BATCH),
+        digits(FEW).batches(BATCH, len(models.candidates)),
         costs,
         strategy=strategy,
         scores=recorded_scores(actual.rounds),
@@ -63,7 +63,7 @@ def test_peaks_of_many_chunks(family: ModelSet) -> None:
     whole, _ = explain(family, ALSATIAN)
     need = whole["rounds"][0]["chunking"]["whole_pass_bytes"]
     chunks = set()
-    for budget in (need, need - 1, need // 3):
+    for budget in (need, need - 1, need // 2):
         explanation, actual = explain(family, ALSATIAN, budget=budget)
         check_peaks(explanation, actual)
         first = explanation["rounds"][0]

@@ -82,9 +82,10 @@ def features(module: torch.nn.Module, data: Dataset, batches: Sequence[Batch]) -
         return torch.cat([module(PREPROCESSING(data.items(batch))[0]).flatten(1) for batch in batches])
 
 
-def eager(modules: Modules, data: Dataset, batch_size: int = BATCH) -> Known:
-    """Score and feature digest of every model alone on every number of training batches."""
-    test, train = data.batches(batch_size)
+def eager(modules: Modules, data: Dataset, batch_size: int = BATCH, models: int | None = None) -> Known:
+    """Score and feature digest of every model alone on every number of training batches, in the batches of a search
+    of so many ``models`` (all)."""
+    test, train = data.batches(batch_size, models or len(modules))
     known: Known = {}
     for model, module in modules.items():
         test_x = features(module, data, test)

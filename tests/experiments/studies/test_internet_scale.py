@@ -16,8 +16,9 @@ def test_what_a_set_takes() -> None:
     for one in found.values():
         assert all(ratio == pytest.approx(1, rel=1e-9) for ratio in one.simulator.values())
         times = [one.seconds[name] for name in APPROACHES]
-        assert times[0] > times[1] > times[3]
-        assert times[0] > times[2] > times[3]
+        # Of so few models, halving may cost more reading than it saves computing: each round reads again.
+        assert times[0] > times[2]
+        assert times[1] > times[3]
         assert one.distinct_bytes < one.whole_bytes == one.read_bytes["all data, nothing shared"]
         for name in APPROACHES:
             assert one.workers_s[name][1] == pytest.approx(one.seconds[name])

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.configuration.hardware import shipped_profile
 from experiments.predictions.chains import PUBLISHED, read_chains
-from experiments.studies.paper_bars.bars import CELL, FIGURES, PublishedRounds, batches, compare, judged, published
+from experiments.studies.paper_bars.bars import CELL, FIGURES, compare, judged, published
 from experiments.studies.published import MODELS
 from tests.experiments.studies.conftest import Study, Written
 
@@ -28,22 +28,6 @@ def test_every_bar_is_there() -> None:
         shown["published"].tolist(), rel=1e-3
     )
     assert set(bars["room"] // 10**9) == {64, 10, 5}
-
-
-def test_rounds_are_the_published_ones() -> None:
-    test, train, amounts = batches(2000)
-    assert sum(batch.items for batch in test) == 400
-    assert [sum(batch.items for batch in train[:amount]) for amount in amounts] == [50, 100, 200, 400, 800, 1600]
-    assert [batch.index for batch in (*test, *train)] == list(range(len(test) + len(train)))
-    assert max(batch.items for batch in (*test, *train)) <= 128
-    ids = [str(i) for i in range(MODELS)]
-    rounds = PublishedRounds(amounts).rounds(ids, len(train))
-    found = [next(rounds)]
-    for _ in amounts[1:]:
-        found.append(rounds.send({model: float(model) for model in found[-1].models}))
-    assert [len(one.models) for one in found] == [35, 17, 8, 4, 2, 1]
-    assert found[-1].models == ("34",)
-    assert tuple(one.train_batches for one in found) == amounts
 
 
 def test_base_is_the_sum_of_its_parts() -> None:

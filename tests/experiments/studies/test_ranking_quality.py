@@ -136,13 +136,15 @@ def test_a_schedule_finds_what_a_search_finds(
     inner = Dataset("inner", *train, *test, dataset.classes)
     found = search(models, inner, proxies=named(proxy), strategy=Strategy(schedule=schedule), batch_size=16)
     ids = [candidate.id for candidate in models.candidates]
+    batches = train_batches(split, 16, len(ids))
     known = {}
     for name in ids:  # in the batches of that search
         known[name] = torch.empty(len(labels), 8)
-        for items, part in ((train[0], split.train), (test[0], split.test)):
-            known[name][part] = features(models, name, items, 16)
+        known[name][split.test] = features(models, name, test[0], 16)
+        in_batches = [features(models, name, train[0][b.start : b.stop], 16) for b in batches]
+        known[name][split.train] = torch.cat(in_batches)
     bench = Bench(named(proxy), split, known, labels, dataset.classes)
-    played = play(schedule, ids, train_batches(split, 16), bench)
+    played = play(schedule, ids, batches, bench)
     assert played.ranking == found.ranked
     for result in found.rounds:
         assert result.scores == {name: bench(name, result.train_items).score for name in result.scores}

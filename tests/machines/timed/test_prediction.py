@@ -87,7 +87,7 @@ def compare(models: ModelSet, strategy: Strategy, **settings: Any) -> Prediction
     }
     found = predict(
         models.candidates,
-        data.batches(BATCH),
+        data.batches(BATCH, len(models.candidates)),
         costs,
         strategy=strategy,
         scores=recorded_scores(result.rounds),
@@ -168,7 +168,7 @@ def test_fused_and_recomputed_intermediates(family: ModelSet, ways: tuple[str, .
 
 
 @pytest.mark.parametrize("schedule", [Exhaustive(), ALSATIAN.schedule], ids=lambda s: s.name)
-@pytest.mark.parametrize("budget", ["100%", "40%", "25%"])
+@pytest.mark.parametrize("budget", ["100%", "50%", "37%"])
 @pytest.mark.parametrize("blocks", ["100%", "30%", "1%"])
 def test_auto(family: ModelSet, schedule: Any, budget: str, blocks: str) -> None:
     budgets = Budgets(budget=budget, block_budget=blocks)
@@ -177,14 +177,16 @@ def test_auto(family: ModelSet, schedule: Any, budget: str, blocks: str) -> None
 
 
 def predicted(models: ModelSet, costs: CostModel, strategy: Strategy = BASE, **settings: Any) -> Prediction:
-    return predict(models.candidates, digits(FEW).batches(BATCH), costs, strategy=strategy, **settings)
+    return predict(
+        models.candidates, digits(FEW).batches(BATCH, len(models.candidates)), costs, strategy=strategy, **settings
+    )
 
 
 def test_what_base_takes_is_the_sum_of_its_parts(family: ModelSet) -> None:
     models = first(family, 2)
     costs = costs_of(models)
     found = predicted(models, costs, loader=PUBLISHED).measurement
-    test, train = digits(FEW).batches(BATCH)
+    test, train = digits(FEW).batches(BATCH, 2)
     blocks = [block for candidate in models.candidates for block in candidate.blocks]
     expected = {
         "prepare_model": sum(costs.load_s(block) for block in blocks),
@@ -235,7 +237,7 @@ def test_reading_ahead_costs_computing_what_the_profile_says(family: ModelSet) -
 def test_models_that_exist_only_as_fingerprints(family: ModelSet) -> None:
     costs = costs_of(family)
     bare = [Candidate(c.id, c.blocks, None, c.preprocessing) for c in family.candidates]
-    found = predict(bare, digits(FEW).batches(BATCH), costs, strategy=ALSATIAN)
+    found = predict(bare, digits(FEW).batches(BATCH, len(bare)), costs, strategy=ALSATIAN)
     whole = predicted(family, costs, ALSATIAN)
     assert found.ranked == whole.ranked
     for name in ("wall_s", "parts_s", "counters", "peaks"):

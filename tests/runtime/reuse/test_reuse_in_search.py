@@ -66,6 +66,7 @@ def reusing(
     keep: Callable[[Session], Keep] = lambda session: session.keep,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[SearchResult, Session]:
+    data = data.in_batches(BATCH, len(models.candidates))
     session = cache.session(models.candidates, data, BATCH, CPU)
     planned = Search.of(models.candidates, session.dataset.batches(BATCH), strategy, None, None)
     settings: dict[str, Any] = {"storage": Storage(), "verify": True, "progress": unheard, "keep": keep(session)}
@@ -89,7 +90,7 @@ def test_the_same_search_again_extracts_nothing(cache: FeatureCache, family: Mod
     before, empty = reusing(cache, family, data, strategy)
     again, session = reusing(cache, family, data, strategy)
     assert (empty.reused.models, empty.reused.text) == (0, "")
-    assert session.dataset is data
+    assert session.dataset.train_items is data.train_items
     assert executions(before) > executions(again) == 0
     assert outcomes(again) == outcomes(before) == outcomes(search(family, data, strategy))
     assert again.ranked == before.ranked
@@ -107,11 +108,11 @@ def test_grown_data_give_what_the_same_batches_give_afresh(
     assert outcomes(result) == outcomes(afresh) == {key: truth[key] for key in outcomes(afresh)}
     assert result.ranked == afresh.ranked
     assert executions(result) < executions(afresh)
-    # One full batch to test with, four to train with, of each model.
-    assert session.reused.batches == 5 * len(MODELS)
-    assert session.reused.items == 5 * BATCH * len(MODELS)
+    # One full batch to test with, and all to train with, the last of which is full, of each model.
+    assert session.reused.batches == 6 * len(MODELS)
+    assert session.reused.items == FEW * len(MODELS)
     assert session.reused.text == (
-        f"features of 5 of 5 models from earlier searches, {5 * len(MODELS)} of {10 * len(MODELS)} batches; items "
+        f"features of 5 of 5 models from earlier searches, {6 * len(MODELS)} of {11 * len(MODELS)} batches; items "
         "stand in the order and the parts of an earlier search"
     )
     # And from there on, as often as one likes: what was added is kept, too.
@@ -124,7 +125,8 @@ def test_more_models_extract_only_what_is_new(cache: FeatureCache, family: Model
     data = digits(FEW)
     reusing(cache, first(family, 2), data, BASE)
     result, session = reusing(cache, family, data, BASE)
-    assert outcomes(result) == outcomes(search(family, data, BASE))
+    # In the batches that the search of two models had, which the one of all would cut elsewhere.
+    assert outcomes(result) == outcomes(search(family, session.dataset, BASE))
     # The twin is the second model under another id.
     assert session.features.keys() == {"first", "second", "twin"}
     assert session.features["twin"][0] is session.features["second"][0]
@@ -233,7 +235,7 @@ def test_a_damaged_layout_costs_no_more_than_the_reuse(cache: FeatureCache, fami
         damage(path)
     data = more_digits(1)
     result, session = reusing(cache, few, data, BASE)
-    assert session.dataset is data
+    assert session.dataset.train_items is data.train_items
     assert outcomes(result) == outcomes(search(few, data, BASE))
 
 
