@@ -1,7 +1,9 @@
 """The picture of a model set's overlap, from the file that ``alsatian overlap`` writes."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from alsatian.records import FieldError, Overlap, ResultsError, document
 from alsatian.units import count_text, format_bytes
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.figures.picture import Picture
 
 BINS = 10
-SIZE = (3.6, 2.7)
+# Inches of a panel, of the two together, and of the narrowest.
+WIDTH, HEIGHT, LEAST = 3.6, 2.7, 1.6
 # Kinds of models in the histogram, bottom first: whether something small keeps them from sharing more.
 PLAIN, NEAR = "no near miss", "near miss"
 # What of a near miss is in the data, by the name of its column there.
@@ -30,13 +33,13 @@ MISS = {
 }
 
 
-def draw(path: Path) -> list[Path]:
-    """Write the picture of ``path`` (``overlap.json``) and its data beside it as .png, .pdf and .csv.
+def draw(path: Path, look: style.Style = style.PAGE) -> list[Path]:
+    """Write the picture of ``path`` (``overlap.json``) and its data beside it; see ``Picture.save``.
 
     Raises:
         ResultsError: the file cannot be read or is not of this form.
     """
-    return overlap(load(path)).save(path.with_suffix(""))
+    return overlap(load(path)).save(path.with_suffix(""), look=look)
 
 
 def overlap(found: Overlap) -> Picture:
@@ -84,26 +87,30 @@ def bins(fractions: pd.Series) -> np.ndarray:
 
 
 def _draw(found: Overlap, data: pd.DataFrame, title: str, caption: str) -> Figure:
-    figure, (left, right) = picture.panels(2, 2, SIZE, title, caption, width_ratios=(2.1, 1))
+    across, inches = style.now().fit(2, WIDTH, LEAST)
+    size = (inches, style.now().tall * HEIGHT)
+    figure, (left, right) = layout.panels(2, across, size, title, caption, width_ratios=(2.1, 1))
     _prefixes(left, data)
     _sizes(right, found)
     if data["near_miss"].any():
-        picture.legend(figure, left.containers)
+        layout.legend(figure, left.containers)
     return figure
 
 
 def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
-    bottom = np.zeros(BINS + 2)
-    for name, colour, rows in (
-        (PLAIN, style.GREEN, data[~data["near_miss"]]),
-        (NEAR, style.ORANGE, data[data["near_miss"]]),
-    ):
-        heights = np.bincount(bins(rows["shared_fraction"]), minlength=BINS + 2)
+    """From the first to the last bin that holds a model."""
+    counts = {near: np.bincount(bins(rows["shared_fraction"]), minlength=BINS + 2) for near, rows in _kinds(data)}
+    held = np.flatnonzero(sum(counts.values()))
+    shown = range(held[0], held[-1] + 1)
+    bottom = np.zeros(len(shown))
+    for near, heights in counts.items():
         if heights.any():
-            axes.bar(range(BINS + 2), heights, 0.8, bottom, color=colour, label=name)
-        bottom += heights
+            name, colour = (NEAR, style.ORANGE) if near else (PLAIN, style.GREEN)
+            axes.bar(shown, heights[shown], 0.8, bottom, color=colour, label=name)
+        bottom += heights[shown]
     labels = ["none", *(f"≤{100 * i // BINS}" for i in range(1, BINS)), "<100", "all"]
-    axes.set_xticks(range(BINS + 2), labels, fontsize=style.SMALL)
+    axes.set_xticks(shown, [labels[i] for i in shown])
+    axes.set_xlim(shown[0] - max(0.5, 2 - len(shown) / 2), shown[-1] + max(0.5, 2 - len(shown) / 2))
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", **style.GRID)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -112,15 +119,22 @@ def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
     axes.set_ylabel("models")
 
 
+def _kinds(data: pd.DataFrame) -> Iterator[tuple[bool, pd.DataFrame]]:
+    """Models without and with a near miss."""
+    yield False, data[~data["near_miss"]]
+    yield True, data[data["near_miss"]]
+
+
 def _sizes(axes: Axes, found: Overlap) -> None:
     total, distinct = found.total_bytes, found.distinct_bytes
     axes.bar([0, 1], [total, distinct], 0.7, color=[style.GREY, style.GREEN])
     for place, size in enumerate((total, distinct)):
-        axes.annotate(format_bytes(size), (place, size), (0, 3), textcoords="offset points", ha="center")
+        above: Any = {"textcoords": "offset points", "ha": "center", "fontsize": style.now().small}
+        axes.annotate(format_bytes(size), (place, size), (0, 3), **above)
     axes.set_xticks([0, 1], ["all models", "distinct\nblocks"])
     axes.tick_params(axis="x", length=0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlim(-0.6, 1.6)
     axes.set_ylim(0, 1.12 * total or 1)
-    axes.set_title("parameters", fontsize=style.FONT)
+    axes.set_title("parameters")

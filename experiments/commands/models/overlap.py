@@ -22,8 +22,9 @@ ROWS = 40
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "models", nargs="*", metavar="MODEL", help="a folder or file of models, or the id of a model in the store"
-    )
+        "models", nargs="*", metavar="MODEL",
+        help="a folder or file of models, or the id of a model in the store; figure.style=paper draws for a paper",
+    )  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="NAME", help="a model set in the store")
     parser.add_argument("--store", type=Path, default=Path("store"), help="where blocks are kept (default: store)")
     parser.add_argument(
@@ -39,6 +40,13 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.models.overlap.study import study
     from analysis.figures import overlap as picture
 
+    from analysis.figures.style import WORDS, named
+    from experiments.configuration.composition import take
+
+    look = {}
+    for word in WORDS:
+        options.models, look[word] = take(options.models, f"figure.{word}")
+    style = named(look)
     store = BlockStore(options.store)
     refused: list[str] = []
     ids = _ids(options, store, refused, console)
@@ -52,7 +60,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     # As the analysis reads it: nothing but this file.
     write_json(path, found.plain())
     console.print("\n".join(summary(found, console.width)))
-    files = picture.draw(path)
+    files = picture.draw(path, style)
     console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}")
     return 1 if refused else 0
 
