@@ -23,8 +23,8 @@ ALONE, AMONG, LEAST = (3.5, 2.7), (2.7, 2.4), 1.6
 EACH, LINE, LETTERS = 0.24, 0.15, 30
 # Up to so many curves are explained above the panels, and have bands; of more, whiskers.
 FEW = 7
-# Values that are written at an axis.
-WRITTEN = 6
+# Values that are written at an axis, and inches between two at least.
+WRITTEN, SLANTED = 6, 0.17
 # Curves that nowhere differ by more than this share of a panel's height are drawn once.
 SAME = 0.005
 
@@ -200,14 +200,26 @@ class _Drawing:
         texts = list(self.x.ticks.values())
         most = len(texts) if self.x.kind == "category" or len(texts) <= WRITTEN else WRITTEN - 1
         written = set(np.linspace(0, len(texts) - 1, min(len(texts), most)).round().astype(int))
+        if self.x.kind != "category":  # slanted texts, too, are a line apart
+            at, last = self._inches(), len(texts) - 1
+            for i in sorted(written - {last}):
+                before = [at[other] for other in written if other < i]
+                if any(at[i] - place < SLANTED for place in before) or (i and at[last] - at[i] < SLANTED):
+                    written.remove(i)
         return [text if i in written else "" for i, text in enumerate(texts)]
+
+    def _inches(self) -> np.ndarray:
+        """Where the ticks are on the axis, about."""
+        places = np.array(list(self.x.ticks))
+        at = np.log(places) if self.x.log else places
+        return (self.wide - 0.8) * (at - at[0]) / max(np.ptp(at), 1e-12)
 
     def _slant(self) -> float:
         """Inches that texts at the axis take in height since they have no room side by side; 0 where they have."""
-        written = [(place, text) for place, text in zip(self.x.ticks, self._written(), strict=True) if text]
-        places = np.array([place for place, _ in written])
-        at = np.log(places) if self.x.log else places
-        room = (self.wide - 0.8) * np.diff(at) / max(np.ptp(at), 1e-12) if len(at) > 1 else np.array([])
+        if not self.x.ticks:
+            return 0.0
+        written = [(place, text) for place, text in zip(self._inches(), self._written(), strict=True) if text]
+        room = np.diff([place for place, _ in written])
         sizes = [style.now().inches(len(text)) for _, text in written]
         fits = all(gap > (a + b) / 2 + 0.08 for gap, a, b in zip(room, sizes, sizes[1:], strict=False))
         return 0.0 if fits else 0.7 * max(sizes)
@@ -221,7 +233,7 @@ class _Drawing:
         scale = 100 if METRICS[y].unit == "share" else 1
         ends = [(scale * last[group[0]] - low) / (high - low) for group in self.groups]
         step = LINE * figure.dpi / axes.patch.get_window_extent().height
-        places = spread(ends, [step * (name.count("\n") + 1) for name in names])
+        places = layout.spread(ends, [step * (name.count("\n") + 1) for name in names])
         for name, group, end, place in zip(names, self.groups, ends, places, strict=True):
             look = self.styles[group[0]]
             outside: Any = {"transform": axes.transAxes, "clip_on": False}
@@ -230,20 +242,3 @@ class _Drawing:
             bold = "bold" if group[0] == self.subject else "normal"
             where: Any = {"xycoords": "axes fraction", "va": "center_baseline", "fontsize": style.now().small}
             axes.annotate(name, (1.13, place), fontweight=bold, **where)
-
-
-def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Places for texts of such ``heights`` as near as possible to those ``wanted``, without overlap, from 0 to 1.
-
-    Where they need more than there is, they go on above.
-    """
-    upwards = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    places = [0.0] * len(wanted)
-    taken, free = 0.0, max(1.0, sum(heights))
-    for i in upwards:
-        places[i] = max(wanted[i], taken + heights[i] / 2)
-        taken = places[i] + heights[i] / 2
-    for i in reversed(upwards):
-        places[i] = min(places[i], free - heights[i] / 2)
-        free = places[i] - heights[i] / 2
-    return places

@@ -87,6 +87,23 @@ def legend_beside(figure: Figure, handles: Sequence[Artist | Container]) -> None
     inside.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=3.2, labelspacing=0.45)
 
 
+def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Places for texts of such ``heights`` as near as possible to those ``wanted``, without overlap, from 0 to 1.
+
+    Where they need more than there is, they go on above.
+    """
+    upwards = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    places = [0.0] * len(wanted)
+    taken, free = 0.0, max(1.0, sum(heights))
+    for i in upwards:
+        places[i] = max(wanted[i], taken + heights[i] / 2)
+        taken = places[i] + heights[i] / 2
+    for i in reversed(upwards):
+        places[i] = min(places[i], free - heights[i] / 2)
+        free = places[i] - heights[i] / 2
+    return places
+
+
 def _grow(figure: Figure, pixels: float) -> None:
     """What stands around the panels makes the figure taller, not the panels shorter."""
     figure.set_figheight(figure.get_figheight() + pixels / figure.dpi + 0.08)

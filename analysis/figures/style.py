@@ -104,7 +104,7 @@ class Style:
 
 
 PAGE = Style("page", 9.0, 8.0, 7.0)
-PAPER = Style("paper", 8.0, 7.0, 7.0, 0.78, 0.85)
+PAPER = Style("paper", 8.0, 7.0, 7.0, 0.65, 0.85)
 # What words about figures may say of it.
 WORDS = ("style", "columns")
 

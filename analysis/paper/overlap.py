@@ -89,9 +89,11 @@ class Figure(PaperFigure):
         groups = [bars.Group(self.stand_in(family.workload), [_bar(family)]) for family in self.families]
         now, width = style.now(), bars.width(groups)
         _, inches = now.fit(1, max(layout.NARROWEST, width), width)
-        drawing, (axes,) = layout.panels(1, 1, (inches, now.tall * HEIGHT), title, caption)
-        bars.draw(axes, groups, inches)
-        axes.set_ylabel("models that share blocks (%)")
+        rows = bars.rows(groups, bars.width, inches)
+        drawing, panels = layout.panels(len(rows), 1, (inches, now.tall * HEIGHT), title, caption)
+        for axes, row in zip(panels, rows, strict=True):
+            bars.draw(axes, row, inches, groups)
+            axes.set_ylabel("models that share\nblocks (%)")
         marks = [bars.mark("published"), bars.mark("published, at most", bars.BOUND)]
         layout.legend(drawing, [*bars.patches({NAME: style.GREEN}), *marks])
         return drawing

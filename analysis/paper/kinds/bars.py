@@ -2,9 +2,9 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -16,6 +16,8 @@ from analysis.figures import style
 
 # Inches of a bar with the gap to the next one, of the gap between groups, and of a group at least.
 SLOT, GAP, GROUP = 0.165, 0.2, 0.62
+# Times as thick as that bars are at most.
+THICKER = 1.5
 # Axis and its numbers and name, beside the bars, in inches; and of the part of a panel that holds bars, at least.
 BESIDE, HEIGHT = 0.75, 1.75
 # Points from a bar and from a mark to a number, which stands upright so that any number of bars has room for them.
@@ -28,6 +30,9 @@ MARK: dict[str, Any] = {
 BOUND = MARK | {"marker": "v", "markersize": 5.2}
 # On a bar, a rim of white so that it shows on any colour; beside a low bar it would hide that.
 RIM: dict[str, Any] = {"path_effects": [withStroke(linewidth=2.4, foreground="white")]}
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,22 @@ class Group:
     def inches(self) -> float:
         """Its width, with the gap to the next one."""
         longest = max(map(len, self.words), default=0)
-        return max(style.now().scale * max(len(self.bars) * SLOT + GAP, GROUP), style.now().inches(longest + 1))
+        return max(style.now().scale * max(len(self.bars) * SLOT + GAP, GROUP), style.now().inches(longest))
 
     @property
     def words(self) -> list[str]:
         """Of its label, which stay whole."""
         return self.label.replace("@", " ").split()
+
+
+def rows(things: Sequence[T], width: Callable[[Sequence[T]], float], inches: float) -> list[list[T]]:
+    """``things`` of a panel in as many panels of so many ``inches`` as they need; ``width`` is what some need."""
+    found: list[list[T]] = [[]]
+    for thing in things:
+        if found[-1] and width([*found[-1], thing]) > inches + 0.01:
+            found.append([])
+        found[-1].append(thing)
+    return found
 
 
 def width(groups: Sequence[Group]) -> float:
@@ -112,10 +127,11 @@ def draw(axes: Axes, groups: Sequence[Group], inches: float, others: Sequence[Gr
             continue
         for i, bar in enumerate(group.bars):
             _bar(axes, bar, centre + (i - (len(group.bars) - 1) / 2) * SLOT * scale, points)
-    # Where the panel is wider than they need, bars keep their thickness, or nearly so.
-    spare = min(max(0.0, inches - scale * BESIDE - left) / 2, left / 4)
+    # Where the panel is wider than they need, bars become thicker, to a degree.
+    stretched = min(THICKER, max(1.0, (inches - scale * BESIDE) / left))
+    spare = max(0.0, (inches - scale * BESIDE) / stretched - left) / 2
     axes.set_xlim(-spare, left + spare)
-    label(axes, centres, [group.label for group in groups], min(group.inches for group in groups))
+    label(axes, centres, [group.label for group in groups], stretched * min(group.inches for group in groups))
 
 
 def label(axes: Axes, places: Sequence[float], texts: Sequence[str], inches: float) -> None:

@@ -47,7 +47,8 @@ class GroupedFigure(SearchFigure):
 
     def draw_panel(self, axes: Axes, inside: Sequence[Cell], inches: float) -> None:
         """Draw the bars of a panel of so many ``inches``."""
-        bars.draw(axes, self.groups(inside), inches, self.beside)
+        others = self.beside or self.groups(self.panels[inside[0].panel])
+        bars.draw(axes, self.groups(inside), inches, others)
 
     def legend(self) -> list[Artist]:
         """What explains colours and marks."""

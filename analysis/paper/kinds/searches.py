@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from typing import ClassVar
 
 import pandas as pd
@@ -16,6 +17,7 @@ from analysis.paper.evidence import cells, comparisons
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Tested, Verdict
 from analysis.paper.evidence.slots import CELL
+from analysis.paper.kinds import bars
 from analysis.paper.kinds.figure import PaperFigure
 
 # Inches of a panel, which has room for a line of its title, and of each further line.
@@ -115,12 +117,8 @@ class SearchFigure(PaperFigure):
         groups: dict[str, list[Cell]] = {}
         for cell in inside:
             groups.setdefault(self.group(cell), []).append(cell)
-        pieces: list[list[Cell]] = [[]]
-        for own in groups.values():
-            if pieces[-1] and self.width([*pieces[-1], *own]) > inches + 0.01:
-                pieces.append([])
-            pieces[-1] += own
-        return pieces
+        pieces = bars.rows(list(groups.values()), lambda some: self.width([*chain.from_iterable(some)]), inches)
+        return [[*chain.from_iterable(piece)] for piece in pieces]
 
     def compared(self, claim: str, *tested: Tested) -> Verdict:
         """The verdict on a claim about times."""

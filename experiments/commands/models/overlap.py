@@ -39,7 +39,6 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.files import write_json
     from alsatian.models.overlap.study import study
     from analysis.figures import overlap as picture
-
     from analysis.figures.style import WORDS, named
     from experiments.configuration.composition import take
 

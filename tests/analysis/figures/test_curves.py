@@ -5,7 +5,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
-from analysis.figures import curves, style
+from analysis.figures import curves, layout, style
 from analysis.grammar.charts import charts
 from analysis.grammar.words import Words
 from analysis.report import captions
@@ -171,9 +171,9 @@ def test_texts_do_not_overlap_and_are_inside(load_runs, sweep_records, lines, bu
 
 
 def test_texts_beside_ends_keep_apart_and_in_turn():
-    places = curves.spread([0.5, 0.5, 0.1, 0.99], [0.1, 0.1, 0.1, 0.1])
+    places = layout.spread([0.5, 0.5, 0.1, 0.99], [0.1, 0.1, 0.1, 0.1])
     assert places == pytest.approx([0.5, 0.6, 0.1, 0.95])
-    crowded = curves.spread([0.0] * 20, [0.1] * 20)
+    crowded = layout.spread([0.0] * 20, [0.1] * 20)
     assert np.diff(sorted(crowded)) == pytest.approx(0.1)
 
 
