@@ -17,8 +17,10 @@ from analysis.figures import layout, style
 from analysis.figures.picture import Picture
 
 BINS = 10
-# Inches of a panel, of the two together, and of the narrowest.
-WIDTH, HEIGHT, LEAST = 3.6, 2.7, 1.6
+# Inches of a panel, which are two together, and of a bin with its label.
+WIDTH, HEIGHT, LEAST, BIN = 3.6, 2.7, 1.6, 0.3
+# Of the histogram, as parts of the panel beside it.
+WIDER = 2.1
 # Kinds of models in the histogram, bottom first: whether something small keeps them from sharing more.
 PLAIN, NEAR = "no near miss", "near miss"
 # What of a near miss is in the data, by the name of its column there.
@@ -87,21 +89,28 @@ def bins(fractions: pd.Series) -> np.ndarray:
 
 
 def _draw(found: Overlap, data: pd.DataFrame, title: str, caption: str) -> Figure:
-    across, inches = style.now().fit(2, WIDTH, LEAST)
+    least = max(LEAST, (0.6 + BIN * len(_held(data))) * (1 + 1 / WIDER) / 2)
+    across, inches = style.now().fit(2, WIDTH, least)
     size = (inches, style.now().tall * HEIGHT)
-    figure, (left, right) = layout.panels(2, across, size, title, caption, width_ratios=(2.1, 1))
-    _prefixes(left, data)
+    ratios = {"width_ratios": (WIDER, 1)} if across == 2 else {}
+    figure, (left, right) = layout.panels(2, across, size, title, caption, **ratios)
+    _prefixes(left, data, inches * (2 * WIDER / (1 + WIDER) if across == 2 else 1))
     _sizes(right, found)
     if data["near_miss"].any():
         layout.legend(figure, left.containers)
     return figure
 
 
-def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
+def _held(data: pd.DataFrame) -> range:
     """From the first to the last bin that holds a model."""
+    held = bins(data["shared_fraction"])
+    return range(held.min(), held.max() + 1)
+
+
+def _prefixes(axes: Axes, data: pd.DataFrame, inches: float) -> None:
+    """The histogram; bins have labels as far as so many ``inches`` have room for them."""
     counts = {near: np.bincount(bins(rows["shared_fraction"]), minlength=BINS + 2) for near, rows in _kinds(data)}
-    held = np.flatnonzero(sum(counts.values()))
-    shown = range(held[0], held[-1] + 1)
+    shown = _held(data)
     bottom = np.zeros(len(shown))
     for near, heights in counts.items():
         if heights.any():
@@ -109,7 +118,9 @@ def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
             axes.bar(shown, heights[shown], 0.8, bottom, color=colour, label=name)
         bottom += heights[shown]
     labels = ["none", *(f"≤{100 * i // BINS}" for i in range(1, BINS)), "<100", "all"]
-    axes.set_xticks(shown, [labels[i] for i in shown])
+    each = 1 if len(shown) * BIN * style.now().small / style.PAGE.small < inches else 2
+    labelled = sorted(shown[::-1][::each])
+    axes.set_xticks(labelled, [labels[i] for i in labelled])
     axes.set_xlim(shown[0] - max(0.5, 2 - len(shown) / 2), shown[-1] + max(0.5, 2 - len(shown) / 2))
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", **style.GRID)

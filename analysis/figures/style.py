@@ -122,7 +122,7 @@ def named(written: Mapping[str, Any]) -> Style:
         raise ConfigError(f"figure.style={name}: there is no such style; {nearest(name, known)}")
     if columns is None:
         return known[name]
-    if isinstance(columns, bool) or columns not in COLUMNS:
+    if isinstance(columns, bool | list) or columns not in COLUMNS:
         raise ConfigError(f"figure.columns={columns}: a figure takes 1 or 2 columns of a paper; null chooses")
     if name != PAPER.name:
         raise ConfigError(f"figure.columns={columns}: only figure.style=paper has columns")

@@ -87,11 +87,6 @@ def check_run(config: Mapping[str, Any]) -> None:
     limit = config["timeout_s"]
     if limit is not None and (not _number(limit, int | float) or not limit > 0):
         raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")
-    figure = config["figure"]
-    if figure.get("style") is not None or figure.get("columns") is not None:
-        from analysis.figures.style import named  # imports matplotlib, which takes a second
-
-        named(figure)
     _check_writable(Path(config["results_dir"]))
 
 

@@ -42,10 +42,10 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from analysis.figures.style import WORDS, named
     from experiments.configuration.composition import take
 
-    look = {}
-    for word in WORDS:
-        options.models, look[word] = take(options.models, f"figure.{word}")
+    words = [word for word in options.models if word.startswith("figure.")]
+    look = {key: take(words, f"figure.{key}")[1] for key in WORDS}
     style = named(look)
+    options.models = [word for word in options.models if word not in words]
     store = BlockStore(options.store)
     refused: list[str] = []
     ids = _ids(options, store, refused, console)
