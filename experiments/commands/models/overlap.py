@@ -42,7 +42,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from analysis.figures.style import WORDS, named
     from experiments.configuration.composition import take
 
-    words = [word for word in options.models if word.startswith("figure.")]
+    words = [word for word in options.models if word.startswith(tuple(f"figure.{key}=" for key in WORDS))]
     look = {key: take(words, f"figure.{key}")[1] for key in WORDS}
     style = named(look)
     options.models = [word for word in options.models if word not in words]
