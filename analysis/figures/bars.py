@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from alsatian.units import factor_text, seconds_text
 from analysis.comparing.labels import short
 from analysis.comparing.measurements import PAPER_PARTS
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.figures.picture import Picture
 
-# Inches of the figure, and of a line of a label; letters of that line.
-WIDTH, LINE, LETTERS = 5.6, 0.16, 36
+# Inches of the figure, and of a line of a label; share of the width that labels take at most.
+WIDTH, LEAST, LINE, LABELS = 5.6, 3.3, 0.16, 0.43
 THICK = 0.7
 
 
@@ -80,8 +80,8 @@ def _draw_speedup(summary: pd.DataFrame, title: str, caption: str) -> Figure:
         _print_beside(axes, np.where(known, high, 0), texts)
     else:
         text = "no run of base to compare with"
-        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", bbox=style.PAPER)
-    axes.set_xlim(0, 1.12 * max(1.0, np.max(high[known], initial=0)))
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", bbox=style.BEHIND)
+    axes.set_xlim(0, max(1.0, np.max(high[known], initial=0)) * _beyond(figure))
     axes.set_xlabel("speed-up over base (×)")
     return figure
 
@@ -97,18 +97,20 @@ def _draw_breakdown(summary: pd.DataFrame, title: str, caption: str) -> Figure:
         drawn.append(axes.barh(range(len(data)), seconds, THICK, reached, **look))
         reached += seconds
     _print_beside(axes, reached, [seconds_text(wall) for wall in data["wall_s"]])
-    axes.set_xlim(0, 1.12 * float(reached.max()) or 1)
+    axes.set_xlim(0, float(reached.max()) * _beyond(figure) or 1)
     axes.set_xlabel("time (s)")
-    picture.legend(figure, drawn)
+    layout.legend(figure, drawn)
     return figure
 
 
 def _rows(names: Sequence[str], title: str, caption: str) -> tuple[Figure, Axes]:
     """A figure with a row for each of ``names``, the first on top; it grows with their labels."""
-    labels = [textwrap.fill(label, LETTERS) for label in short(names)]
-    row = max(0.28, LINE * max(label.count("\n") + 1 for label in labels) + 0.05)
-    figure, (axes,) = picture.panels(1, 1, (WIDTH, 0.7 + row * len(labels)), title, caption)
-    axes.set_yticks(range(len(labels)), labels, fontsize=style.SMALL)
+    now = style.now()
+    _, width = now.fit(1, WIDTH, LEAST)
+    labels = [textwrap.fill(label, now.letters(LABELS * width)) for label in short(names)]
+    row = now.tall * max(0.28, LINE * max(label.count("\n") + 1 for label in labels) + 0.05)
+    figure, (axes,) = layout.panels(1, 1, (width, 0.7 + row * len(labels)), title, caption)
+    axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.grid(axis="x", **style.GRID)
@@ -117,7 +119,13 @@ def _rows(names: Sequence[str], title: str, caption: str) -> tuple[Figure, Axes]
 
 def _print_beside(axes: Axes, ends: np.ndarray, texts: Sequence[str]) -> None:
     for place, (end, text) in enumerate(zip(ends, texts, strict=True)):
-        axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", bbox=style.PAPER)
+        look: Any = {"textcoords": "offset points", "va": "center", "bbox": style.BEHIND}
+        axes.annotate(text, (end, place), (4, 0), fontsize=style.now().small, **look)
+
+
+def _beyond(figure: Figure) -> float:
+    """How far an axis goes on behind the longest bar, for its number."""
+    return 1 + 0.63 / figure.get_figwidth()
 
 
 def _refuse_mixture(summary: pd.DataFrame) -> None:

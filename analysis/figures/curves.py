@@ -12,21 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.figures.picture import Picture
 from analysis.grammar.charts import Chart
 from analysis.tables.metrics import METRICS, TEXTS
 
-# Inches of a panel: of the only one, and of one among others.
-ALONE, AMONG = (3.5, 2.7), (2.7, 2.4)
-# Inches of a category at least.
-EACH = 0.24
-# Inches of a letter and of a line of small text, and letters of a line.
-LETTER, LINE, LETTERS = 0.066, 0.15, 30
+# Inches of a panel: of the only one, of one among others, and of the narrowest.
+ALONE, AMONG, LEAST = (3.5, 2.7), (2.7, 2.4), 1.6
+# Inches of a category at least, and of a line of small text; letters of a line.
+EACH, LINE, LETTERS = 0.24, 0.15, 30
 # Up to so many curves are explained above the panels, and have bands; of more, whiskers.
 FEW = 7
-# Values that are written at an axis.
-WRITTEN = 6
+# Values that are written at an axis, and inches between two at least.
+WRITTEN, SLANTED = 6, 0.17
 # Curves that nowhere differ by more than this share of a panel's height are drawn once.
 SAME = 0.005
 
@@ -68,12 +66,8 @@ class _Drawing:
         # Metrics are rows where columns are taken, else columns.
         down = list(product(rows, y)) if self.words.column and not self.words.row else [(row, "") for row in rows]
         across = [(column, "") for column in columns] if len(down) > len(rows) else list(product(columns, y))
-        self.across = len(across)
         self.panels = [(row, column, one or other) for row, one in down for column, other in across]
         self.alone = len(self.panels) == 1
-        self.wide = max(
-            ALONE[0] if self.alone else AMONG[0], EACH * len(self.x.ticks) * (self.x.kind == "category")
-        )
         self.subject = chart.subject
         self.names = sorted(chart.values("curve"), key=lambda name: name != self.subject)
         # The first of each is whose look the whole group has.
@@ -81,25 +75,38 @@ class _Drawing:
         looks = style.looks(chart.points["curve"])
         self.styles = {group[0]: self._style(group[0], looks[group[0]]) for group in self.groups}
 
+        self.shown = [self._wrapped(", ".join(group), LETTERS) for group in self.groups]
+        self._place(len(across))
+
+    def _place(self, across: int) -> None:
+        """Decide on panels side by side, their width in inches, and where curves are explained."""
+        now, names = style.now(), self.shown
+        categories = now.scale * EACH * len(self.x.ticks) * (self.x.kind == "category")
+        wide, least = max(ALONE[0] if self.alone else AMONG[0], categories), max(LEAST, categories)
+        several = len(self.names) > 1
+        self.ends = several and self.alone and self.x.joined
+        self.beside = several and (self.ends or len(names) > FEW or max(map(len, names)) > LETTERS)
+        longest = max(len(line) for name in names for line in name.split("\n"))
+        self.room = self.beside * (0.5 + now.inches(longest))
+        if now.paper and self.room + least > style.COLUMNS[now.columns or 2]:  # then above
+            self.ends, self.beside, self.room = False, False, 0.0
+        self.across, self.wide = now.fit(across, wide, least, self.room)
+        # Texts that are slanted reach as far to the left as down.
+        slanted = max(0.0, self._slant() - 0.6)
+        self.size = self.wide + self.room / self.across + (0.0 if now.paper else slanted)
+
     def draw(self, title: str, caption: str) -> Figure:
         """With its legend, if there is more than one curve."""
-        names = [self._wrapped(", ".join(group), LETTERS) for group in self.groups]
-        several = len(self.names) > 1
-        ends = several and self.alone and self.x.joined
-        beside = several and (ends or len(names) > FEW or max(map(len, names)) > LETTERS)
+        names, tall = self.shown, style.now().tall
         lines = sum(name.count("\n") + 1 for name in names)
-        room = beside * (0.5 + LETTER * max(len(line) for name in names for line in name.split("\n")))
         headings = [self._heading(*panel) for panel in self.panels]
-        high = max(
-            ALONE[1] if self.alone else AMONG[1], beside * (LINE * lines + 0.9) / (len(self.panels) / self.across)
-        )
+        down = len(self.panels) / self.across
+        high = tall * max(ALONE[1] if self.alone else AMONG[1], self.beside * (LINE * lines + 0.9) / down)
         high += LINE * max(heading.count("\n") + bool(heading) for heading in headings) + self._slant()
-        # Texts that are slanted reach as far to the left as down.
-        size = (self.wide + max(0.0, self._slant() - 0.6) + room / self.across, high)
-        figure, panels = picture.panels(len(self.panels), self.across, size, title, caption)
+        figure, panels = layout.panels(len(self.panels), self.across, (self.size, high), title, caption)
         for place, (axes, panel, heading) in enumerate(zip(panels, self.panels, headings, strict=True)):
             self._panel(axes, *panel)
-            axes.set_title(heading, fontsize=style.SMALL, loc="left")
+            axes.set_title(heading, fontsize=style.now().small, loc="left")
             if place < len(panels) - self.across:
                 axes.set_xlabel("")
             if place % self.across and panel[2] == self.panels[place - 1][2]:
@@ -108,10 +115,10 @@ class _Drawing:
             Line2D([], [], label=name, **self.styles[group[0]])
             for name, group in zip(names, self.groups, strict=True)
         ]
-        if ends:
+        if self.ends:
             self._label_ends(figure, panels[0], names)
-        elif several:
-            (picture.legend_beside if beside else picture.legend)(figure, handles)
+        elif len(self.names) > 1:
+            (layout.legend_beside if self.beside else layout.legend)(figure, handles)
         return figure
 
     def _in_turn(self, group: Iterable[str]) -> list[str]:
@@ -125,7 +132,7 @@ class _Drawing:
         groups = coinciding(self._own(row, column, y), [y])
         joint = [self._in_turn(set(group) & set(self.styles)) for group in groups]
         lines = [row, column, *(f"coincide: {', '.join(names)}" for names in joint if len(names) > 1)]
-        return "\n".join(self._wrapped(line, int((self.wide - 0.6) / LETTER)) for line in lines if line)
+        return "\n".join(self._wrapped(line, style.now().letters(self.wide - 0.6)) for line in lines if line)
 
     def _own(self, row: str, column: str, y: str) -> pd.DataFrame:
         points = self.points
@@ -173,7 +180,7 @@ class _Drawing:
         """A tick at every value that was set; of many, some are written, with both ends."""
         axes.grid(**style.GRID)
         name = self.x.name
-        axes.set_xlabel(name.replace(" (", "\n(") if len(name) > self.wide / LETTER - 6 else name)
+        axes.set_xlabel(name.replace(" (", "\n(") if len(name) > style.now().letters(self.wide) - 6 else name)
         if self.x.log:
             axes.set_xscale("log")
         if not self.x.ticks:
@@ -184,7 +191,7 @@ class _Drawing:
             return
         texts = self._written()
         slanted: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if self._slant() else {}
-        axes.set_xticks(list(self.x.ticks), texts, fontsize=style.SMALL, **slanted)
+        axes.set_xticks(list(self.x.ticks), texts, **slanted)
         axes.xaxis.set_minor_locator(NullLocator())
         if self.x.kind == "category":
             axes.set_xlim(-0.5, len(texts) - 0.5)
@@ -193,15 +200,27 @@ class _Drawing:
         texts = list(self.x.ticks.values())
         most = len(texts) if self.x.kind == "category" or len(texts) <= WRITTEN else WRITTEN - 1
         written = set(np.linspace(0, len(texts) - 1, min(len(texts), most)).round().astype(int))
+        if self.x.kind != "category":  # slanted texts, too, are a line apart
+            at, last = self._inches(), len(texts) - 1
+            for i in sorted(written - {last}):
+                before = [at[other] for other in written if other < i]
+                if any(at[i] - place < SLANTED for place in before) or (i and at[last] - at[i] < SLANTED):
+                    written.remove(i)
         return [text if i in written else "" for i, text in enumerate(texts)]
+
+    def _inches(self) -> np.ndarray:
+        """Where the ticks are on the axis, about."""
+        places = np.array(list(self.x.ticks))
+        at = np.log(places) if self.x.log else places
+        return (self.wide - 0.8) * (at - at[0]) / max(np.ptp(at), 1e-12)
 
     def _slant(self) -> float:
         """Inches that texts at the axis take in height since they have no room side by side; 0 where they have."""
-        written = [(place, text) for place, text in zip(self.x.ticks, self._written(), strict=True) if text]
-        places = np.array([place for place, _ in written])
-        at = np.log(places) if self.x.log else places
-        room = (self.wide - 0.8) * np.diff(at) / max(np.ptp(at), 1e-12) if len(at) > 1 else np.array([])
-        sizes = [LETTER * len(text) for _, text in written]
+        if not self.x.ticks:
+            return 0.0
+        written = [(place, text) for place, text in zip(self._inches(), self._written(), strict=True) if text]
+        room = np.diff([place for place, _ in written])
+        sizes = [style.now().inches(len(text)) for _, text in written]
         fits = all(gap > (a + b) / 2 + 0.08 for gap, a, b in zip(room, sizes, sizes[1:], strict=False))
         return 0.0 if fits else 0.7 * max(sizes)
 
@@ -214,29 +233,12 @@ class _Drawing:
         scale = 100 if METRICS[y].unit == "share" else 1
         ends = [(scale * last[group[0]] - low) / (high - low) for group in self.groups]
         step = LINE * figure.dpi / axes.patch.get_window_extent().height
-        places = spread(ends, [step * (name.count("\n") + 1) for name in names])
+        places = layout.spread(ends, [step * (name.count("\n") + 1) for name in names])
         for name, group, end, place in zip(names, self.groups, ends, places, strict=True):
             look = self.styles[group[0]]
             outside: Any = {"transform": axes.transAxes, "clip_on": False}
             axes.plot([1.0, 1.04, 1.07], [end, place, place], color=look["color"], linewidth=0.6, **outside)
             axes.plot([1.1], [place], **look, **outside)
             bold = "bold" if group[0] == self.subject else "normal"
-            where: Any = {"xycoords": "axes fraction", "va": "center_baseline", "fontsize": style.SMALL}
+            where: Any = {"xycoords": "axes fraction", "va": "center_baseline", "fontsize": style.now().small}
             axes.annotate(name, (1.13, place), fontweight=bold, **where)
-
-
-def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Places for texts of such ``heights`` as near as possible to those ``wanted``, without overlap, from 0 to 1.
-
-    Where they need more than there is, they go on above.
-    """
-    upwards = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    places = [0.0] * len(wanted)
-    taken, free = 0.0, max(1.0, sum(heights))
-    for i in upwards:
-        places[i] = max(wanted[i], taken + heights[i] / 2)
-        taken = places[i] + heights[i] / 2
-    for i in reversed(upwards):
-        places[i] = min(places[i], free - heights[i] / 2)
-        free = places[i] - heights[i] / 2
-    return places

@@ -1,7 +1,9 @@
 """The picture of a model set's overlap, from the file that ``alsatian overlap`` writes."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,14 @@ from matplotlib.ticker import MaxNLocator
 
 from alsatian.records import FieldError, Overlap, ResultsError, document
 from alsatian.units import count_text, format_bytes
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.figures.picture import Picture
 
 BINS = 10
-SIZE = (3.6, 2.7)
+# Inches of a panel, which are two together, and of a bin with its label.
+WIDTH, HEIGHT, LEAST, BIN = 3.6, 2.7, 1.6, 0.3
+# Of the histogram, as parts of the panel beside it.
+WIDER = 2.1
 # Kinds of models in the histogram, bottom first: whether something small keeps them from sharing more.
 PLAIN, NEAR = "no near miss", "near miss"
 # What of a near miss is in the data, by the name of its column there.
@@ -30,13 +35,13 @@ MISS = {
 }
 
 
-def draw(path: Path) -> list[Path]:
-    """Write the picture of ``path`` (``overlap.json``) and its data beside it as .png, .pdf and .csv.
+def draw(path: Path, look: style.Style = style.PAGE) -> list[Path]:
+    """Write the picture of ``path`` (``overlap.json``) and its data beside it; see ``Picture.save``.
 
     Raises:
         ResultsError: the file cannot be read or is not of this form.
     """
-    return overlap(load(path)).save(path.with_suffix(""))
+    return overlap(load(path)).save(path.with_suffix(""), look=look)
 
 
 def overlap(found: Overlap) -> Picture:
@@ -84,26 +89,39 @@ def bins(fractions: pd.Series) -> np.ndarray:
 
 
 def _draw(found: Overlap, data: pd.DataFrame, title: str, caption: str) -> Figure:
-    figure, (left, right) = picture.panels(2, 2, SIZE, title, caption, width_ratios=(2.1, 1))
-    _prefixes(left, data)
+    least = max(LEAST, (0.6 + BIN * len(_held(data))) * (1 + 1 / WIDER) / 2)
+    across, inches = style.now().fit(2, WIDTH, least)
+    size = (inches, style.now().tall * HEIGHT)
+    ratios = {"width_ratios": (WIDER, 1)} if across == 2 else {}
+    figure, (left, right) = layout.panels(2, across, size, title, caption, **ratios)
+    _prefixes(left, data, inches * (2 * WIDER / (1 + WIDER) if across == 2 else 1))
     _sizes(right, found)
     if data["near_miss"].any():
-        picture.legend(figure, left.containers)
+        layout.legend(figure, left.containers)
     return figure
 
 
-def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
-    bottom = np.zeros(BINS + 2)
-    for name, colour, rows in (
-        (PLAIN, style.GREEN, data[~data["near_miss"]]),
-        (NEAR, style.ORANGE, data[data["near_miss"]]),
-    ):
-        heights = np.bincount(bins(rows["shared_fraction"]), minlength=BINS + 2)
+def _held(data: pd.DataFrame) -> range:
+    """From the first to the last bin that holds a model."""
+    held = bins(data["shared_fraction"])
+    return range(held.min(), held.max() + 1)
+
+
+def _prefixes(axes: Axes, data: pd.DataFrame, inches: float) -> None:
+    """The histogram; bins have labels as far as so many ``inches`` have room for them."""
+    counts = {near: np.bincount(bins(rows["shared_fraction"]), minlength=BINS + 2) for near, rows in _kinds(data)}
+    shown = _held(data)
+    bottom = np.zeros(len(shown))
+    for near, heights in counts.items():
         if heights.any():
-            axes.bar(range(BINS + 2), heights, 0.8, bottom, color=colour, label=name)
-        bottom += heights
+            name, colour = (NEAR, style.ORANGE) if near else (PLAIN, style.GREEN)
+            axes.bar(shown, heights[shown], 0.8, bottom, color=colour, label=name)
+        bottom += heights[shown]
     labels = ["none", *(f"≤{100 * i // BINS}" for i in range(1, BINS)), "<100", "all"]
-    axes.set_xticks(range(BINS + 2), labels, fontsize=style.SMALL)
+    each = 1 if len(shown) * BIN * style.now().small / style.PAGE.small < inches else 2
+    labelled = sorted(shown[::-1][::each])
+    axes.set_xticks(labelled, [labels[i] for i in labelled])
+    axes.set_xlim(shown[0] - max(0.5, 2 - len(shown) / 2), shown[-1] + max(0.5, 2 - len(shown) / 2))
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", **style.GRID)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -112,15 +130,22 @@ def _prefixes(axes: Axes, data: pd.DataFrame) -> None:
     axes.set_ylabel("models")
 
 
+def _kinds(data: pd.DataFrame) -> Iterator[tuple[bool, pd.DataFrame]]:
+    """Models without and with a near miss."""
+    yield False, data[~data["near_miss"]]
+    yield True, data[data["near_miss"]]
+
+
 def _sizes(axes: Axes, found: Overlap) -> None:
     total, distinct = found.total_bytes, found.distinct_bytes
     axes.bar([0, 1], [total, distinct], 0.7, color=[style.GREY, style.GREEN])
     for place, size in enumerate((total, distinct)):
-        axes.annotate(format_bytes(size), (place, size), (0, 3), textcoords="offset points", ha="center")
+        above: Any = {"textcoords": "offset points", "ha": "center", "fontsize": style.now().small}
+        axes.annotate(format_bytes(size), (place, size), (0, 3), **above)
     axes.set_xticks([0, 1], ["all models", "distinct\nblocks"])
     axes.tick_params(axis="x", length=0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlim(-0.6, 1.6)
     axes.set_ylim(0, 1.12 * total or 1)
-    axes.set_title("parameters", fontsize=style.FONT)
+    axes.set_title("parameters")

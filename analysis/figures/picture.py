@@ -1,4 +1,4 @@
-"""A figure with its texts and data, the room around its panels, and its files: byte for byte the same each time."""
+"""A figure with its texts and data, and its files: byte for byte the same each time."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from alsatian.files import write_bytes, write_text
-from analysis.figures import style
+from analysis.figures import latex, style
 
-# Inches of a figure: below, its caption would be taller than its panels.
-NARROWEST = 4.6
+# The folder of what is for a paper, beside the files for pages.
+PAPER = "paper"
 # Without dates and versions the same data gives the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
@@ -42,18 +38,32 @@ class Picture:
     data: pd.DataFrame
     draw: Callable[[str, str], Figure]
 
-    def save(self, stem: Path, kinds: Sequence[str] = ("png", "pdf")) -> list[Path]:
-        """Write the figure and its data to ``stem`` + .png, .pdf and .csv, or the ``kinds`` named and .csv."""
+    def save(self, stem: Path, kinds: Sequence[str] = ("png", "pdf"), look: style.Style = style.PAGE) -> list[Path]:
+        """Write the figure and its data to ``stem`` + .png, .pdf and .csv, or the ``kinds`` named and .csv.
+
+        With the ``look`` of a paper also, in the folder ``paper`` beside them, the figure without texts as .pdf,
+        title and caption as .txt, and .tex, a LaTeX figure of both.
+        """
         with style.drawing():
             figure = self._settled(self.title, self.caption)
             files = [write_bytes(stem.with_name(f"{stem.name}.{kind}"), _bytes(figure, kind)) for kind in kinds]
         table = self.data.to_csv(index=False, lineterminator="\n")
-        return [*files, write_text(stem.with_name(f"{stem.name}.csv"), table)]
+        files.append(write_text(stem.with_name(f"{stem.name}.csv"), table))
+        return [*files, *self._save_for_paper(stem.parent / PAPER / stem.name, look)] if look.paper else files
 
-    def content(self, kind: str) -> bytes:
-        """The figure as a file of ``kind``: png, pdf or svg."""
-        with style.drawing():
-            return _bytes(self._settled(self.title, self.caption), kind)
+    def content(self, kind: str, look: style.Style = style.PAGE) -> bytes:
+        """The figure as a file of ``kind``: png, pdf or svg. With the ``look`` of a paper it has no texts."""
+        with style.drawing(look):
+            figure = self._settled("", "") if look.paper else self._settled(self.title, self.caption)
+            return _bytes(figure, kind)
+
+    def _save_for_paper(self, stem: Path, look: style.Style) -> list[Path]:
+        with style.drawing(look):
+            figure = self._settled("", "")
+            written = write_bytes(stem.with_name(f"{stem.name}.pdf"), _bytes(figure, "pdf"))
+        text, tex = stem.with_name(f"{stem.name}.txt"), stem.with_name(f"{stem.name}.tex")
+        floating = latex.figure(stem.name, figure.get_figwidth(), self.title, self.caption)
+        return [written, write_text(text, f"{self.title}\n\n{self.caption}\n"), write_text(tex, floating)]
 
     def page_image(self) -> tuple[bytes, float]:
         """The figure without title and caption as SVG, and its width in inches."""
@@ -67,60 +77,6 @@ class Picture:
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
         return figure
-
-
-def panels(
-    count: int, across: int, size: tuple[float, float], title: str, caption: str, **grid: Any
-) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels in rows of ``across``, each ``size`` (width, height) inches.
-
-    Title above and caption below, if not empty, are wrapped, and the figure grows by what they take. ``grid`` are
-    further settings of the panels' grid.
-    """
-    down = -(-count // across)
-    figure = Figure((max(across * size[0], NARROWEST), down * size[1]), dpi=style.DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    # The panels with their legend are a figure inside the one with title and caption.
-    inside = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
-    axes = list(inside.subplots(down, across, squeeze=False, gridspec_kw=grid).flat)
-    for spare in axes[count:]:
-        spare.remove()
-    place: Any = {"x": 0.01, "ha": "left", "wrap": True}
-    if title:
-        text = figure.suptitle(title, fontsize=style.FONT + 2, fontweight="bold", **place)
-        _grow(figure, text.get_window_extent().height)
-    if caption:
-        text = figure.supxlabel(caption, fontsize=style.SMALL, color="#444444", **place)
-        _grow(figure, text.get_window_extent().height)
-    return figure, axes[:count]
-
-
-def legend(figure: Figure, handles: Sequence[Artist | Container]) -> None:
-    """Explain ``handles``, which have labels, above the panels of ``figure``, in as many columns as have room."""
-    (inside,) = figure.subfigs
-    for columns in range(len(handles), 0, -1):
-        drawn = inside.legend(
-            handles=handles, loc="outside upper left", ncols=columns, frameon=False, fontsize=style.SMALL
-        )
-        box = drawn.get_window_extent()
-        if box.width <= figure.bbox.width or columns == 1:
-            break
-        drawn.remove()
-    _grow(figure, box.height)
-
-
-def legend_beside(figure: Figure, handles: Sequence[Artist | Container]) -> None:
-    """Explain ``handles`` in one column on the right, in room that the panels give up."""
-    (inside,) = figure.subfigs
-    inside.legend(
-        handles=handles, loc="outside right upper", frameon=False, fontsize=style.SMALL, handlelength=3.2,
-        labelspacing=0.45,
-    )  # fmt: skip
-
-
-def _grow(figure: Figure, pixels: float) -> None:
-    """What stands around the panels makes the figure taller, not the panels shorter."""
-    figure.set_figheight(figure.get_figheight() + pixels / figure.dpi + 0.08)
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:

@@ -1,11 +1,20 @@
-"""How figures look: colours, fonts and markers, the same in every figure and whatever the user's own settings."""
+"""How figures look: sizes, colours, fonts and markers, whatever the user's own settings. One place decides on all.
 
+Figures are seen on a page (the report, the README), where each is as wide as it needs, or in a paper, which gives
+them one or two columns and has captions of its own. Drawings ask :func:`now` for sizes.
+"""
+
+import textwrap
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import matplotlib
+
+from alsatian.errors import ConfigError, nearest
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: safe for the common kinds of colour blindness.
 GREY, ORANGE, SKY, GREEN = "#999999", "#E69F00", "#56B4E9", "#009E73"
@@ -32,16 +41,95 @@ PARTS = {
 }
 
 DPI = 200
-FONT = 9.0
-SMALL = 8.0
 # Points of an inch.
 INCH = 72
+# Of a letter, as a share of its size in points, at most; and inches of a panel beside its title.
+_LETTER, _BESIDE = 0.6, 0.5
 GRID: Any = {"color": "#DDDDDD", "linewidth": 0.6}
 # Behind texts, so that grid lines do not cross them.
-PAPER: Any = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
+BEHIND: Any = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
+# Inches of a paper's columns, by their number.
+COLUMNS = {1: 3.33, 2: 7.0}
+
+
+@dataclass(frozen=True)
+class Style:
+    """Where a figure is seen, and what follows from it.
+
+    Attributes:
+        name: ``"page"`` or ``"paper"``.
+        font, small, tiny: points of titles of panels; of axes, legends and captions; of numbers beside marks.
+        scale, tall: of widths and of heights in inches, relative to a page.
+        columns: of the paper that a figure takes; None for one if its panels have room there, else two.
+    """
+
+    name: str
+    font: float
+    small: float
+    tiny: float
+    scale: float = 1.0
+    tall: float = 1.0
+    columns: int | None = None
+
+    @property
+    def paper(self) -> bool:
+        """Whether widths are a paper's, and title and caption are beside the figure, not in it."""
+        return self.name == "paper"
+
+    def letters(self, inches: float, size: float = 0.0) -> int:
+        """How many letters of so many points have room, of small text if nothing is said; at least one."""
+        return max(1, int(inches * INCH / ((size or self.small) * _LETTER)))
+
+    def wrapped(self, title: str, inches: float) -> str:
+        """A panel's ``title`` in lines that have room in a panel of so many ``inches``."""
+        letters = (inches - _BESIDE) * INCH / (self.font * 0.55)
+        return textwrap.fill(title, max(10, int(letters)), break_long_words=False)
+
+    def inches(self, letters: int) -> float:
+        """Of so many letters of small text, about."""
+        return letters * self.small * _LETTER / INCH
+
+    def fit(self, across: int, inches: float, least: float, taken: float = 0.0) -> tuple[int, float]:
+        """Panels side by side, and inches of each.
+
+        On a page they are as many as asked for and as wide as asked for. In a paper they fill its columns but for
+        the inches that are ``taken``, and are fewer if they would be narrower than ``least``.
+        """
+        if not self.paper:
+            return across, inches
+        single = across * least + taken <= COLUMNS[1]
+        width = COLUMNS[self.columns or (1 if single else 2)] - taken
+        across = max(1, min(across, int(width / least + 1e-9)))
+        return across, width / across
+
+
+PAGE = Style("page", 9.0, 8.0, 7.0)
+PAPER = Style("paper", 8.0, 7.0, 7.0, 0.65, 0.85)
+# What words about figures may say of it.
+WORDS = ("style", "columns")
+
+
+def named(written: Mapping[str, Any]) -> Style:
+    """The style that words about figures ask for, ``style`` and ``columns`` among them; that of a page without.
+
+    Raises:
+        ConfigError: names the word.
+    """
+    style, columns = (written.get(word) for word in WORDS)
+    known = {one.name: one for one in (PAGE, PAPER)}
+    name = PAGE.name if style is None else str(style)
+    if name not in known:
+        raise ConfigError(f"figure.style={name}: there is no such style; {nearest(name, known)}")
+    if columns is None:
+        return known[name]
+    if isinstance(columns, bool | list) or columns not in COLUMNS:
+        raise ConfigError(f"figure.columns={columns}: a figure takes 1 or 2 columns of a paper; null chooses")
+    if name != PAPER.name:
+        raise ConfigError(f"figure.columns={columns}: only figure.style=paper has columns")
+    return replace(PAPER, columns=columns)
+
 
 _SETTINGS: Any = {  # matplotlib's type for the keys is new in 3.11
-    "font.size": FONT,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -50,15 +138,29 @@ _SETTINGS: Any = {  # matplotlib's type for the keys is new in 3.11
     "svg.hashsalt": "analysis",  # else the ids in an SVG are random
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
 }
+_SMALL: Any = ("axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+
+
+_now = ContextVar("style", default=PAGE)
+
+
+def now() -> Style:
+    """The style that is drawn in."""
+    return _now.get()
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing(style: Style = PAGE) -> Iterator[None]:
     """Inside, figures look as this module says, whatever the user's own matplotlib settings."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
-        yield
+    before = _now.set(style)
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_SETTINGS | {"font.size": style.font, "axes.titlesize": style.font})
+            matplotlib.rcParams.update(dict.fromkeys(_SMALL, style.small))
+            yield
+    finally:
+        _now.reset(before)
 
 
 class Look(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,21 @@ from matplotlib.lines import Line2D
 
 from alsatian.records import Vertex
 from alsatian.units import count_text, format_bytes, printable, seconds_text
-from analysis.figures import picture
+from analysis.figures import style
+from analysis.figures.layout import legend, panels
 from analysis.figures.picture import Picture
-from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, SMALL, VERMILLION
+from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from analysis.figures.tree_layout import Node, layout
 
 # Rows of the picture; larger trees are summed up.
 ROWS = 48
-# Inches of a row; of a level, the most and the least, and of all levels if they are many; of names at the end.
+# Inches of a row; of a level, the most and the least, and of all levels if they are many.
 ROW = 0.2
 LEVEL, NARROW, LEVELS = 1.15, 0.42, 11.0
-NAMES = 3.2
-NAME, NUMBER = SMALL - 1.5, SMALL - 2
-# Letters of a model's name.
-LONGEST = 36
+# Inches of names at the end and letters of one, on a page and in a paper.
+NAMES, LONGEST = (3.2, 2.4), (36, 20)
+# Inches of the figure in a paper at least, and of a level that has room for a number.
+LEAST, NUMBERED = 6.0, 0.3
 # Of a level, the line from the data to a vertex without a parent.
 START = 0.45
 COLOURS = {
@@ -40,7 +42,8 @@ COLOURS = {
 
 def task_tree(tree: Sequence[Vertex], title: str, caption: str) -> Picture:
     """The picture of ``tree``; the data hold every vertex, also those that the picture sums up."""
-    return Picture(title, caption, tree_data(tree), partial(_draw, tree))
+    notes = " ".join(_notes(tree, layout(tree, ROWS), _timed(tree)))
+    return Picture(title, f"{notes}\n{caption}".rstrip(), tree_data(tree), partial(_draw, tree))
 
 
 def tree_data(tree: Sequence[Vertex]) -> pd.DataFrame:
@@ -65,7 +68,8 @@ def name(node: Node, timed: bool) -> str:
     order = "" if first is None else f"{first}  " if first == last else f"{first}–{last}  "
     if node.siblings == 1:
         shown = [printable(model) for model in node.models[:2]]
-        names = ", ".join(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in shown)
+        most = LONGEST[style.now().paper]
+        names = ", ".join(text if len(text) <= most else f"{text[: most - 1]}…" for text in shown)
         return order + names + (f" +{len(node.models) - 2}" if len(node.models) > 2 else "")
     what = count_text(len(node.models), "model" if node.alone else "more model")
     if node.ways != {"features"}:
@@ -75,21 +79,25 @@ def name(node: Node, timed: bool) -> str:
 
 def _draw(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
     nodes = layout(tree, ROWS)
-    timed = all(vertex.seconds is not None for vertex in tree) and any(vertex.seconds for vertex in tree)
-    notes = " ".join(_notes(tree, nodes, timed))
+    timed = _timed(tree)
     levels = max(node.level for node in nodes) + 1
     rows = max(node.row for node in nodes) + 1
-    width = NAMES + levels * max(NARROW, min(LEVEL, LEVELS / levels))
-    figure, (axes,) = picture.panels(
-        1, 1, (width, 0.1 + rows * ROW), title, f"{notes}\n{caption}" if caption else notes
-    )
+    names = NAMES[style.now().paper]
+    _, width = style.now().fit(1, names + levels * max(NARROW, min(LEVEL, LEVELS / levels)), LEAST)
+    size = (width, 0.1 + rows * ROW * style.now().tall)
+    figure, (axes,) = panels(1, 1, size, title, caption)
     axes.set_axis_off()
     axes.set_xlim(-START, levels - 1)
     axes.set_ylim(rows - 0.5, -0.5)
     _draw_lines(axes, nodes, timed)
-    _draw_nodes(axes, nodes, timed, max(vertex.output_bytes for vertex in tree))
-    picture.legend(figure, list(_legend(nodes)))
+    numbered = (width - names) / levels >= NUMBERED
+    _draw_nodes(axes, nodes, timed, max(vertex.output_bytes for vertex in tree), numbered)
+    legend(figure, list(_legend(nodes)))
     return figure
+
+
+def _timed(tree: Sequence[Vertex]) -> bool:
+    return all(vertex.seconds is not None for vertex in tree) and any(vertex.seconds for vertex in tree)
 
 
 def _notes(tree: Sequence[Vertex], nodes: Sequence[Node], timed: bool) -> Iterator[str]:
@@ -128,8 +136,12 @@ def _draw_lines(axes: Axes, nodes: Sequence[Node], timed: bool) -> None:
     axes.add_collection(LineCollection(wide, linewidths=widths, colors="#BBBBBB", zorder=1))
 
 
-def _draw_nodes(axes: Axes, nodes: Sequence[Node], timed: bool, largest: int) -> None:
-    """The nodes, with their place in the order and the names of models; ``largest`` bytes are the largest dot."""
+def _draw_nodes(axes: Axes, nodes: Sequence[Node], timed: bool, largest: int, numbered: bool) -> None:
+    """The nodes, with their place in the order, of inner ones if ``numbered``, and the names of models.
+
+    ``largest`` bytes are the largest dot.
+    """
+    beside: Any = {"textcoords": "offset points", "fontsize": style.now().tiny}
     for node in nodes:
         at = (node.level, node.row)
         several = node.siblings > 1
@@ -138,12 +150,10 @@ def _draw_nodes(axes: Axes, nodes: Sequence[Node], timed: bool, largest: int) ->
         if node.vertices:
             look, marker = _look(node)
             axes.scatter(*at, area, look, marker=marker, linewidths=0, zorder=2, clip_on=False)
-        if node.children and node.orders:
-            beside = (-0.8 * radius - 1, 3)
-            axes.annotate(f"{node.orders[0]}", at, beside, textcoords="offset points", ha="right", fontsize=NUMBER)
+        if node.children and node.orders and numbered:
+            axes.annotate(f"{node.orders[0]}", at, (-0.8 * radius - 1, 3), ha="right", **beside)
         if text := name(node, timed):
-            beside = (radius + 4 if node.vertices else 2, 0)
-            axes.annotate(text, at, beside, textcoords="offset points", va="center", fontsize=NAME)
+            axes.annotate(text, at, (radius + 4 if node.vertices else 2, 0), va="center", **beside)
 
 
 def _look(node: Node) -> tuple[str, str]:

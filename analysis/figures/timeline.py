@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from alsatian.records.trace import Trace
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.figures.picture import Picture
 
-WIDTH = 8.2
+# Inches of the figure, at least in a paper, of a lane, and of a panel beside its lanes.
+WIDTH, LEAST, LANE, BESIDE = 8.2, 5.0, 0.42, 0.7
 # Of a lane, whose neighbours are 1 apart.
 THICK = 0.78
 # Into so many steps the whole run is divided.
@@ -94,11 +95,14 @@ def _draw(trace: Trace, title: str, caption: str) -> Figure:
     start, end = detail(trace)
     panels = 2 if end - start < trace.end_s else 1
     lanes = len(trace.lanes)
-    figure, axes = picture.panels(panels, 1, (WIDTH, 0.7 + 0.42 * lanes), title, caption)
+    now = style.now()
+    _, width = now.fit(1, WIDTH, LEAST)
+    size = (width, now.tall * (BESIDE + LANE * lanes))
+    figure, axes = layout.panels(panels, 1, size, title, caption)
     if panels == 2:
         _draw_shares(axes[0], trace)
         axes[0].axvspan(start, end, facecolor="none", edgecolor="black", linewidth=0.9, zorder=3)
-        axes[0].set_xlabel("time (s), whole run", fontsize=style.SMALL)
+        axes[0].set_xlabel("time (s), whole run")
     _draw_slices(axes[-1], between(trace, start, end), trace.lanes)
     axes[-1].set_xlim(start, end)
     for one in axes:
@@ -106,8 +110,8 @@ def _draw(trace: Trace, title: str, caption: str) -> Figure:
         one.set_ylim(lanes - 0.5, -0.5)
         one.tick_params(axis="y", length=0)
         one.spines["left"].set_visible(False)
-    axes[-1].set_xlabel("time (s)" + ", what is framed above" * (panels - 1), fontsize=style.SMALL)
-    picture.legend(figure, [Patch(facecolor=colour, label=label) for label, colour in _legend(trace)])
+    axes[-1].set_xlabel("time (s)" + ", what is framed above" * (panels - 1))
+    layout.legend(figure, [Patch(facecolor=colour, label=label) for label, colour in _legend(trace)])
     return figure
 
 

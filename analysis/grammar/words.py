@@ -7,8 +7,8 @@ from typing import Any, Self
 from alsatian.errors import ConfigError, nearest
 from alsatian.records.settings import compact, flat
 
-# What a figure of the paper says beside.
-_OTHER = ("number", "scaled")
+# What a figure of the paper says beside, and what says how a figure looks (see ``figures.style``).
+_OTHER, _LOOK = ("number", "scaled"), ("style", "columns")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Words:
             ConfigError: names the key.
         """
         names = [one.name for one in fields(cls)]
-        if unknown := [key for key in written if key not in (*names, *_OTHER)]:
-            raise ConfigError(f"figure.{unknown[0]}: there is no such key; {nearest(unknown[0], names)}")
+        valid = (*names, *_LOOK)
+        if unknown := [key for key in written if key not in (*valid, *_OTHER)]:
+            raise ConfigError(f"figure.{unknown[0]}: there is no such key; {nearest(unknown[0], valid)}")
         found = {key: written[key] for key in names if written.get(key) not in (None, "", [], {})}
         if not found and written.get("x") != "":
             return None

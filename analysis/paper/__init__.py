@@ -14,6 +14,7 @@ import pandas as pd
 
 from alsatian.files import write_text
 from analysis.figures.picture import Picture
+from analysis.figures.style import PAGE, Style
 from analysis.paper.evidence import sources
 from analysis.paper.evidence.claims import FAILS, HOLDS, UNTESTABLE, Verdict
 from analysis.paper.evidence.sources import Sources
@@ -67,16 +68,17 @@ class Section:
         lines += [f"- not used: {formats.escape(line)}" for line in self.sources.problems]
         return "\n".join(lines).rstrip() + "\n"
 
-    def save(self, folder: Path) -> list[Path]:
+    def save(self, folder: Path, look: Style = PAGE) -> list[Path]:
         """Write the figure to ``<folder>/figures`` (.png, .pdf, .svg, .csv), ``verdict.csv`` and ``verdict.md``.
 
-        What was not run is drawn as missing. Returns the files.
+        With the ``look`` of a paper also what is for that, see ``Picture.save``. What was not run is drawn as
+        missing. Returns the files.
 
         Raises:
             OSError: a file cannot be written.
         """
         return [
-            *self.picture.save(folder / "figures" / self.figure.stem, ("png", "pdf", "svg")),
+            *self.picture.save(folder / "figures" / self.figure.stem, ("png", "pdf", "svg"), look),
             write_text(folder / "verdict.csv", formats.csv(self.frame)),
             write_text(folder / "verdict.md", self.markdown),
         ]

@@ -1,7 +1,6 @@
 """Figure 5: where the time of scoring one model goes. Ours is a filled bar, the published an outlined one."""
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +15,12 @@ from analysis.paper.evidence.comparisons import COMPONENTS
 from analysis.paper.evidence.slots import PARTS
 from analysis.paper.kinds import bars
 from analysis.paper.kinds.searches import SearchFigure
+from analysis.paper.kinds.stand_ins import items
 from analysis.paper.kinds.totals import panel_title
 
-# Bars of ours and of the published, where models are 1 apart; inches of a model; letters of a panel's title.
+# Bars of ours and of the published, where models are 1 apart; inches of a model.
 THICK, THIN = 0.42, 0.2
 INCHES = 0.78
-LETTERS = 36
 LARGE, SMALL = ("ViT-L-32", "EffNetV2-L", "ResNet-152"), "ResNet-18"
 
 
@@ -41,11 +40,15 @@ class Figure(SearchFigure):
     def panel_title(self, letter: str, inside: Sequence[Cell]) -> str:
         """How many items, and what was cached."""
         cached = ", cached before the last 3 blocks" if inside[0].distribution.startswith("cache") else ""
-        return textwrap.fill(panel_title(letter, inside[0].items, "") + cached, LETTERS)
+        return panel_title(letter, items(inside), "") + cached
+
+    def group(self, cell: Cell) -> str:
+        """Two bars for each model."""
+        return self.stand_in(cell.workload)
 
     def width(self, inside: Sequence[Cell]) -> float:
         """Inches that a panel needs."""
-        return bars.BESIDE + INCHES * len(_models(inside))
+        return style.now().scale * (bars.BESIDE + INCHES * len(_models(inside)))
 
     def draw_panel(self, axes: Axes, inside: Sequence[Cell], inches: float) -> None:
         """Two bars for each model."""
@@ -53,7 +56,8 @@ class Figure(SearchFigure):
         for place, parts in enumerate(models.values()):
             _draw_ours(axes, place - THIN / 2 - 0.03, parts)
             _draw_published(axes, place + THICK / 2 + 0.03, parts)
-        bars.label(axes, range(len(models)), list(models), INCHES)
+        names = [self.group(parts[0]) for parts in models.values()]
+        bars.label(axes, range(len(models)), names, (inches - style.now().scale * bars.BESIDE) / len(models))
         axes.set_xlim(-0.6, len(models) - 0.4)
         axes.set_ylim(0, 100)
 
@@ -109,7 +113,13 @@ def _draw_ours(axes: Axes, x: float, parts: Sequence[Cell]) -> None:
     """One bar, or why it is missing."""
     if any(math.isnan(cell.percent) for cell in parts):
         status = parts[0].status if parts[0].status != "ok" else "not measured"
-        look: Any = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": bars.NUMBER, "color": bars.QUIET}
+        look: Any = {
+            "rotation": 90,
+            "ha": "center",
+            "va": "bottom",
+            "fontsize": style.now().tiny,
+            "color": bars.QUIET,
+        }
         axes.text(x, 3, status, **look)
         return
     bottom = 0.0

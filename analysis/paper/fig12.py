@@ -23,14 +23,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from alsatian.records import Layers
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, Tested, Verdict
 from analysis.paper.evidence.sources import Source
 from analysis.paper.kinds import bars
 from analysis.paper.kinds.figure import PaperFigure
 
-PANEL = (3.9, 2.2)
+# Inches of a panel, and of the narrowest.
+WIDTH, HEIGHT, LEAST = 3.9, 2.2, 1.6
 KINDS = {"params": "parameters", "inference": "inference time"}
 COLOURS = {"params": style.BLUE, "inference": style.VERMILLION}
 # Of a quarter of the depth in percent; 25 is an even spread.
@@ -112,19 +113,23 @@ class Figure(PaperFigure):
 
     def draw(self, title: str, caption: str) -> Drawing:
         """The figure. Call inside ``style.drawing()``."""
-        models = list(dict.fromkeys(profile.workload for profile in self.profiles))
-        in_rows = [profile for kind in KINDS for profile in self.profiles if profile.kind == kind]
-        drawing, axes = picture.panels(len(in_rows), len(models), PANEL, title, caption)
+        shown = [profile for profile in self.profiles if profile.ours is not None] or self.profiles
+        models = list(dict.fromkeys(profile.workload for profile in shown))
+        in_rows = [profile for kind in KINDS for profile in shown if profile.kind == kind]
+        now = style.now()
+        across, inches = now.fit(len(models), WIDTH, LEAST)
+        drawing, axes = layout.panels(len(in_rows), across, (inches, now.tall * HEIGHT), title, caption)
         for i, (one, profile) in enumerate(zip(axes, in_rows, strict=True)):
             _draw_panel(one, profile)
-            if i % len(models) == 0:
-                one.set_ylabel(f"{KINDS[profile.kind]}\n(mean block = 1)", fontsize=style.SMALL)
+            if i % across == 0:
+                one.set_ylabel(f"{KINDS[profile.kind]}\n(mean block = 1)")
             if i < len(models):
-                one.set_title(f"({profile.panel}) {profile.workload}", fontsize=style.FONT, loc="left")
-            if i >= len(in_rows) - len(models):
-                one.set_xlabel("depth (% of the blocks)", fontsize=style.SMALL)
+                heading = f"({profile.panel}) {self.stand_in(profile.workload)}"
+                one.set_title(now.wrapped(heading, inches), loc="left")
+            if i >= len(in_rows) - across:
+                one.set_xlabel("depth (% of the blocks)")
         looks = {name: COLOURS[kind] for kind, name in KINDS.items()} | {"ours": bars.QUIET}
-        picture.legend(drawing, [*bars.patches(looks), bars.mark("published")])
+        layout.legend(drawing, [*bars.patches(looks), bars.mark("published")])
         return drawing
 
     def verdicts(self) -> list[Verdict]:
@@ -196,14 +201,13 @@ def _draw_panel(axes: Axes, profile: Profile) -> None:
         axes.bar(places, profile.ours, width * 0.9, color=COLOURS[profile.kind], alpha=0.85)
         tops.append(float(profile.ours.max()))
     else:
-        look = {"ha": "center", "color": bars.QUIET, "bbox": style.PAPER}
+        look = {"ha": "center", "color": bars.QUIET, "bbox": style.BEHIND}
         axes.text(0.5, 0.5, "not run", transform=axes.transAxes, **look)
     if profile.paper is not None:
         places = (np.arange(len(profile.paper)) + 0.5) * 100 / len(profile.paper)
-        axes.plot(places, profile.paper, **(bars.MARK | {"markersize": 2.8}))
+        axes.plot(places, profile.paper, **(bars.MARK | bars.RIM | {"markersize": 2.8}))
         tops.append(float(profile.paper.max()))
     axes.axhline(1, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 1.08 * max(tops))
-    axes.tick_params(labelsize=style.SMALL)
     axes.grid(axis="y", **style.GRID)

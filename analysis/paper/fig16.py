@@ -1,10 +1,11 @@
 """Figure 16: a search in less and less memory."""
 
-from matplotlib.figure import Figure as Drawing
+from collections.abc import Sequence
 
 from analysis.paper.evidence import comparisons
 from analysis.paper.evidence.claims import Verdict
 from analysis.paper.evidence.slots import FIGURE
+from analysis.paper.kinds.bars import Group
 from analysis.paper.kinds.parts import Parts
 
 
@@ -17,13 +18,10 @@ class Figure(Parts):
     reference = FIGURE
     ordinate = "time relative to base's total\nin the most memory (%)"
 
-    def draw(self, title: str, caption: str) -> Drawing:
-        """As others, with one ordinate for all panels: they share what their times are relative to."""
-        drawing = super().draw(title, caption)
-        top = max(axes.get_ylim()[1] for axes in drawing.axes)
-        for axes in drawing.axes:
-            axes.set_ylim(0, top)
-        return drawing
+    @property
+    def beside(self) -> Sequence[Group]:
+        """All panels share what their times are relative to."""
+        return [group for inside in self.shown.values() for group in self.groups(inside)]
 
     def verdicts(self) -> list[Verdict]:
         """Who is ahead in little memory."""

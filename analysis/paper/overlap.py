@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from alsatian.records import Overlap
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.paper.evidence import published
 from analysis.paper.evidence.claims import Case, Tested, Verdict
 from analysis.paper.evidence.sources import Source
@@ -86,14 +86,16 @@ class Figure(PaperFigure):
 
     def draw(self, title: str, caption: str) -> Drawing:
         """The figure. Call inside ``style.drawing()``."""
-        groups = [bars.Group(family.workload, [_bar(family)]) for family in self.families]
-        inches = max(picture.NARROWEST, bars.width(groups))
-        drawing, (axes,) = picture.panels(1, 1, (inches, HEIGHT), title, caption)
-        bars.draw(axes, groups, inches)
-        axes.set_yticks(range(0, 101, 20))
-        axes.set_ylabel("models that share blocks (%)", fontsize=style.SMALL)
+        groups = [bars.Group(self.stand_in(family.workload), [_bar(family)]) for family in self.families]
+        now, width = style.now(), bars.width(groups)
+        _, inches = now.fit(1, max(layout.NARROWEST, width), width)
+        rows = bars.rows(groups, bars.width, inches)
+        drawing, panels = layout.panels(len(rows), 1, (inches, now.tall * HEIGHT), title, caption)
+        for axes, row in zip(panels, rows, strict=True):
+            bars.draw(axes, row, inches, groups)
+            axes.set_ylabel("models that share\nblocks (%)")
         marks = [bars.mark("published"), bars.mark("published, at most", bars.BOUND)]
-        picture.legend(drawing, [*bars.patches({NAME: style.GREEN}), *marks])
+        layout.legend(drawing, [*bars.patches({NAME: style.GREEN}), *marks])
         return drawing
 
     def verdicts(self) -> list[Verdict]:

@@ -13,6 +13,7 @@ from alsatian.files import write_text
 from alsatian.records import Run, reading
 from alsatian.units import printable
 from analysis.comparing import checks, labels, numerics, ties
+from analysis.figures.style import Style, named
 from analysis.grammar.words import Words
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
@@ -23,7 +24,7 @@ from analysis.tables.formats import WIDTH, Table
 
 TEMPLATE = "report.html"
 # Of all figures; the name of the first one of a kind has no number.
-_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9]+)?|(timeline|tree)-[0-9a-f]{16})\.(png|pdf|csv)")
+_FIGURE = re.compile(r"((speedup|breakdown|sweep)(-[0-9]+)?|(timeline|tree)-[0-9a-f]{16})\.(png|pdf|csv|txt|tex)")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Report:
 def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = None, typed: bool = True) -> Report:
     """Analyse the run records in ``folder`` and write tables, figures and ``report.html`` beside them.
 
-    ``width`` is that of the table as text, in characters. ``figure`` says what to draw (see ``grammar.words``),
-    else the latest run's configuration. If it cannot be drawn a line says why, unless a person has ``typed`` it.
+    ``width`` is that of the table as text, in characters. ``figure`` says what to draw (see ``grammar.words``) and
+    in which style (see ``figures.style``), else the latest run's configuration. If it cannot be drawn a line says
+    why, unless a person has ``typed`` it.
 
     The records are only read. Every file is written whole or not at all. Of a figure of the paper, all workloads
     are drawn together as in the paper, with verdicts on its claims. One that is not made of runs has no report.
@@ -60,17 +62,20 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     """
     paper = paper_section(folder)
     if paper and not paper.sources.made_of_runs:
-        return _without_runs(folder, paper)
+        return _without_runs(folder, paper, named(figure or {}))
     found = reading.load(folder)
     runs = [run for _, run in labels.in_order(found.runs)]
     score_checks = checks.compare_scores(runs)
     summary = experiment.summary(runs, score_checks)
     tables, brief = experiment.tables(summary), len(summary) > experiment.MANY
     problems = found.left_out
-    gallery = figures.Gallery(folder / "figures")
-    drawn, not_drawn = _asked(gallery, runs, figure or {}, typed)
+    said = max(runs, key=lambda run: run.started).config.get("figure")
+    said = {**(said if isinstance(said, Mapping) else {}), **(figure or {})}
+    look = named(said)
+    gallery = figures.Gallery(folder / "figures", look)
+    drawn, not_drawn = _asked(gallery, runs, said, bool(figure) and typed)
     if paper:
-        gallery.files += paper.save(folder)
+        gallery.files += paper.save(folder, look)
         drawn.insert(0, Plate.of(paper.picture, wide=True))
     else:
         drawn += gallery.comparisons(runs, summary, bool(drawn))
@@ -129,19 +134,18 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
 def _asked(
     gallery: figures.Gallery, runs: Sequence[Run], figure: Mapping[str, Any], typed: bool
 ) -> tuple[list[Plate], list[str]]:
-    """The figure that was asked for here or by the configuration, or a line that says why the latter's is not."""
-    said = max(runs, key=lambda run: run.started).config.get("figure")
+    """The ``figure`` that is asked for, or a line that says why there is none, unless a person ``typed`` it."""
     try:
-        words = Words.of({**(said if isinstance(said, Mapping) else {}), **figure})
+        words = Words.of(figure)
         return (gallery.charts(runs, words) if words else []), []
     except ConfigError as error:
-        if figure and typed:
+        if typed:
             raise
         return [], [printable(f"Not drawn: {error}")]
 
 
-def _without_runs(folder: Path, paper: PaperSection) -> Report:
-    files = paper.save(folder)
+def _without_runs(folder: Path, paper: PaperSection, look: Style) -> Report:
+    files = paper.save(folder, look)
     problems = list(paper.sources.problems)
     text = [paper.text, "", *(f"Not used: {line}" for line in problems), _pictures(files)]
     return Report(paper.picture.data, [], problems, files, "\n".join(text))
@@ -185,6 +189,6 @@ def _text(tables: Sequence[Table], width: int) -> str:
 
 def _remove_stale(folder: Path, files: Sequence[Path]) -> None:
     """Remove figures of what is no longer among the records."""
-    for path in folder.iterdir():
+    for path in folder.rglob("*"):  # also those for a paper
         if _FIGURE.fullmatch(path.name) and path not in files:
             path.unlink()

@@ -15,6 +15,7 @@ from analysis.comparing.comparable import computed
 from analysis.comparing.labels import comparable_groups, in_order, some
 from analysis.figures import bars, curves, task_tree, timeline
 from analysis.figures.picture import Picture
+from analysis.figures.style import PAGE, Style
 from analysis.grammar.charts import charts
 from analysis.grammar.words import Words
 from analysis.report import captions
@@ -32,16 +33,17 @@ class Gallery:
 
     Attributes:
         folder: that they are written to.
+        look: their style.
         files: everything that was written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, look: Style = PAGE) -> None:
+        self.folder, self.look = folder, look
         self.files: list[Path] = []
 
     def add(self, name: str, picture: Picture) -> Plate:
         """Write ``picture`` to files of this ``name``; return what the page shows of it."""
-        self.files += picture.save(self.folder / name)
+        self.files += picture.save(self.folder / name, look=self.look)
         return Plate.of(picture, wide=True)
 
     def charts(self, runs: Sequence[Run], words: Words) -> list[Plate]:

@@ -66,7 +66,7 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
     key. A list of such sweeps is one after the other. With ``multirun``, words such as ``seed=1,2`` sweep as well.
 
     Raises:
-        ConfigError: a word cannot be read, or names something that does not exist.
+        ConfigError: a word cannot be read, or names something that does not exist, a style of figures too.
     """
     with _initialised():
         overrides = parse([f"++{word}" if word.startswith(_FREE) else word for word in taken(words)[1]])
@@ -86,6 +86,11 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
             raise ConfigError(f"{missing}: needs a value here; write {missing}=…")
         for key, value in usual.items():
             check_kind(key, reduce(operator.getitem, key.split("."), cell.plain), value)
+        figure = cell.plain["figure"]
+        if figure.get("style") is not None or figure.get("columns") is not None:
+            from analysis.figures.style import named  # imports matplotlib, which takes a second
+
+            named(figure)
     return found
 
 

@@ -48,7 +48,8 @@ def show(
 
     try:
         with claimed(folder, wait=True) if folder.is_dir() else nullcontext():
-            remove_temporaries(folder / "figures")
+            for place in ("figures", "figures/paper"):
+                remove_temporaries(folder / place)
             built = build.build(folder, console.width, figure, typed)
             status = 1 if any(check.mismatches for check in built.checks) else 0
             _keep(folder, how, built.text, status)

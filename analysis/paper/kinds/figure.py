@@ -10,6 +10,7 @@ from analysis.figures.picture import Picture
 from analysis.paper.evidence.claims import Tested, Verdict, judge
 from analysis.paper.evidence.slots import BEST
 from analysis.paper.evidence.sources import RUNS, Source, Sources
+from analysis.paper.kinds.stand_ins import stand_in
 
 
 class PaperFigure(ABC):
@@ -50,6 +51,21 @@ class PaperFigure(ABC):
     def verdicts(self) -> list[Verdict]:
         """What became of the paper's claims."""
 
+    def stand_in(self, workload: str) -> str:
+        """What was run for a published ``workload``, by its own name, with the memory that it names."""
+        model, at, memory = workload.partition("@")
+        configs = [run.config for key, run in self.sources.runs.items() if key.workload == workload]
+        if workload in self.sources.models:
+            configs.append(self.sources.models[workload].config or {})
+        return f"{stand_in(configs[0], model)}{at}{memory}" if configs else workload
+
+    @property
+    def standing(self) -> dict[str, str]:
+        """The published models that others stand in for, by the names of these."""
+        there = dict.fromkeys([*(key.workload for key in self.sources.runs), *self.sources.models])
+        names = {self.stand_in(name).partition("@")[0]: name.partition("@")[0] for name in there}
+        return {name: workload for name, workload in names.items() if name != workload}
+
     @property
     def stem(self) -> str:
         """Name of its files without a suffix, e.g. ``"fig10"``."""
@@ -64,6 +80,8 @@ class PaperFigure(ABC):
         caption = f"Claim to look for: {self.claim} {self.marks}"
         if any(key.approach == BEST for key in self.sources.runs):
             caption += f" {BEST} is ours at its best and not in the paper."
+        if standing := [f"{name} for {workload}" for name, workload in self.standing.items()]:
+            caption += f"\nStanding in: {'; '.join(standing)}."
         if self.sources.scaled:
             caption += f"\nScaled: {'; '.join(line.rstrip('.') for line in self.sources.scaled)}."
         if self.missing:

@@ -17,10 +17,6 @@ class GroupedFigure(SearchFigure):
     """A figure of groups of bars."""
 
     @abstractmethod
-    def group(self, cell: Cell) -> str:
-        """The label of the group that a bar stands in."""
-
-    @abstractmethod
     def text(self, cell: Cell) -> str:
         """What stands above the bar of a cell that was measured."""
 
@@ -44,13 +40,19 @@ class GroupedFigure(SearchFigure):
         """Inches that a panel needs."""
         return bars.width(self.groups(inside))
 
+    @property
+    def beside(self) -> Sequence[bars.Group]:
+        """Groups of all panels if they share one ordinate; none if each has its own."""
+        return ()
+
     def draw_panel(self, axes: Axes, inside: Sequence[Cell], inches: float) -> None:
         """Draw the bars of a panel of so many ``inches``."""
-        bars.draw(axes, self.groups(inside), inches)
+        others = self.beside or self.groups(self.panels[inside[0].panel])
+        bars.draw(axes, self.groups(inside), inches, others)
 
     def legend(self) -> list[Artist]:
         """What explains colours and marks."""
-        looks = dict(item for inside in self.panels.values() for item in self.looks(inside).items())
+        looks = dict(item for inside in self.shown.values() for item in self.looks(inside).items())
         return [*bars.patches(looks), bars.mark("published")]
 
     def _bar(self, cell: Cell, colour: str) -> bars.Bar:

@@ -12,6 +12,7 @@ from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.comparisons import COMPONENTS
 from analysis.paper.evidence.slots import PANEL
 from analysis.paper.kinds.groups import GroupedFigure
+from analysis.paper.kinds.stand_ins import items
 
 # A hue that no strategy has, for panels of different strategies share the legend.
 _SHADES = LinearSegmentedColormap.from_list("shades", ["#BBB5CB", "#4B3B78"])
@@ -56,7 +57,7 @@ class Parts(GroupedFigure):
     def panel_title(self, letter: str, inside: Sequence[Cell]) -> str:
         """What its bars have in common."""
         first = inside[0]
-        told = [first.workload.partition("@")[0], f"{first.items:,} items"]
+        told = [self.stand_in(first.workload).partition("@")[0], items(inside)]
         if not _differ(inside, "distribution"):
             told.insert(1, DISTRIBUTIONS.get(first.distribution, first.distribution))
         if not _differ(inside, "approach"):

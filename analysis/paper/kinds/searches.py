@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from typing import ClassVar
 
 import pandas as pd
@@ -11,15 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from alsatian.units import count_text, factor_text
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.paper.evidence import cells, comparisons
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Tested, Verdict
 from analysis.paper.evidence.slots import CELL
+from analysis.paper.kinds import bars
 from analysis.paper.kinds.figure import PaperFigure
 
-# Inches of a panel, which has room for its title.
-WIDTH, HEIGHT = 2.7, 2.6
+# Inches of a panel, which has room for a line of its title, and of each further line.
+WIDTH, HEIGHT, LINE = 2.7, 2.6, 0.15
 NAMES = {"alsatian": "Alsatian", "shift": "SHiFT", "base": "Base"}
 
 
@@ -78,18 +80,45 @@ class SearchFigure(PaperFigure):
     def panel_title(self, letter: str, inside: Sequence[Cell]) -> str:
         """What a panel is about."""
 
+    @abstractmethod
+    def group(self, cell: Cell) -> str:
+        """The label of what stands side by side in a panel."""
+
+    @cached_property
+    def shown(self) -> dict[str, list[Cell]]:
+        """The panels that are drawn: those of which anything was measured; all, if nothing was."""
+        return {letter: own for letter, own in self.panels.items() if any(map(_measured, own))} or self.panels
+
     def draw(self, title: str, caption: str) -> Drawing:
         """The figure. Call inside ``style.drawing()``."""
-        across = min(self.columns, len(self.panels))
-        inches = max(WIDTH, picture.NARROWEST / across, *map(self.width, self.panels.values()))
-        drawing, axes = picture.panels(len(self.panels), across, (inches, HEIGHT), title, caption)
-        for i, (one, (letter, inside)) in enumerate(zip(axes, self.panels.items(), strict=True)):
+        now = style.now()
+        widths = [self.width(inside) for inside in self.shown.values()]
+        across = min(self.columns, len(self.shown))
+        natural = max(WIDTH, layout.NARROWEST / across, *widths)
+        across, inches = now.fit(across, natural, max(now.scale * WIDTH, *widths))
+        drawn = [
+            (f"{self.panel_title(letter, inside)}{', continued' if i else ''}", piece)
+            for letter, inside in self.shown.items()
+            for i, piece in enumerate(self._pieces(inside, inches))
+        ]
+        headings = [now.wrapped(heading, inches) for heading, _ in drawn]
+        high = now.tall * HEIGHT + max(heading.count("\n") for heading in headings) * LINE
+        drawing, axes = layout.panels(len(drawn), across, (inches, high), title, caption)
+        for i, (one, heading, (_, inside)) in enumerate(zip(axes, headings, drawn, strict=True)):
             self.draw_panel(one, inside, inches)
-            one.set_title(self.panel_title(letter, inside), fontsize=style.FONT, loc="left")
+            one.set_title(heading, loc="left")
             if i % across == 0:
-                one.set_ylabel(self.ordinate, fontsize=style.SMALL)
-        picture.legend(drawing, self.legend())
+                one.set_ylabel(self.ordinate)
+        layout.legend(drawing, self.legend())
         return drawing
+
+    def _pieces(self, inside: Sequence[Cell], inches: float) -> list[list[Cell]]:
+        """A panel's groups in as many panels as they need."""
+        groups: dict[str, list[Cell]] = {}
+        for cell in inside:
+            groups.setdefault(self.group(cell), []).append(cell)
+        pieces = bars.rows(list(groups.values()), lambda some: self.width([*chain.from_iterable(some)]), inches)
+        return [[*chain.from_iterable(piece)] for piece in pieces]
 
     def compared(self, claim: str, *tested: Tested) -> Verdict:
         """The verdict on a claim about times."""
@@ -142,3 +171,7 @@ class SearchFigure(PaperFigure):
             scaled += f"{factor_text(min(here))} to {factor_text(max(here))}"
         tested = comparisons.factors(self.cells, fast, slow)
         return self.verdict(claim, tested, untestable=self.untimed or scaled)
+
+
+def _measured(cell: Cell) -> bool:
+    return cell.run_id is not None

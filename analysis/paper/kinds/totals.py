@@ -9,6 +9,7 @@ from analysis.comparing.labels import DISTRIBUTIONS
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Verdict
 from analysis.paper.kinds.groups import GroupedFigure
+from analysis.paper.kinds.stand_ins import items
 
 
 class Totals(GroupedFigure):
@@ -23,7 +24,7 @@ class Totals(GroupedFigure):
 
     def group(self, cell: Cell) -> str:
         """A group for each workload."""
-        return cell.workload
+        return self.stand_in(cell.workload)
 
     def text(self, cell: Cell) -> str:
         """Seconds of base, else the speed-up over it."""
@@ -36,15 +37,15 @@ class Totals(GroupedFigure):
         return math.nan if cell.approach == "base" else cell.published_percent
 
     def panel_title(self, letter: str, inside: Sequence[Cell]) -> str:
-        """E.g. ``"(a) Top 50%, 2,000 items"``."""
-        return panel_title(letter, inside[0].items, inside[0].distribution)
+        """E.g. ``"(a) Top 50%, 64 items, standing for 2,000"``."""
+        return panel_title(letter, items(inside), inside[0].distribution)
 
     def verdicts(self) -> list[Verdict]:
         """Who is faster, and by how much."""
         return [*self.order(), self.factors("alsatian", "base")]
 
 
-def panel_title(letter: str, items: int | None, distribution: str) -> str:
+def panel_title(letter: str, items: str, distribution: str) -> str:
     """E.g. ``"(a) Top 50%, 2,000 items"``."""
-    told = [DISTRIBUTIONS.get(distribution, ""), "" if items is None else f"{items:,} items"]
+    told = [DISTRIBUTIONS.get(distribution, ""), items]
     return f"{f'({letter}) ' if letter else ''}{', '.join(word for word in told if word)}"

@@ -22,8 +22,9 @@ ROWS = 40
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "models", nargs="*", metavar="MODEL", help="a folder or file of models, or the id of a model in the store"
-    )
+        "models", nargs="*", metavar="MODEL",
+        help="a folder or file of models, or the id of a model in the store; figure.style=paper draws for a paper",
+    )  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="NAME", help="a model set in the store")
     parser.add_argument("--store", type=Path, default=Path("store"), help="where blocks are kept (default: store)")
     parser.add_argument(
@@ -38,7 +39,13 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.files import write_json
     from alsatian.models.overlap.study import study
     from analysis.figures import overlap as picture
+    from analysis.figures.style import WORDS, named
+    from experiments.configuration.composition import take
 
+    words = [word for word in options.models if word.startswith(tuple(f"figure.{key}=" for key in WORDS))]
+    look = {key: take(words, f"figure.{key}")[1] for key in WORDS}
+    style = named(look)
+    options.models = [word for word in options.models if word not in words]
     store = BlockStore(options.store)
     refused: list[str] = []
     ids = _ids(options, store, refused, console)
@@ -52,7 +59,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     # As the analysis reads it: nothing but this file.
     write_json(path, found.plain())
     console.print("\n".join(summary(found, console.width)))
-    files = picture.draw(path)
+    files = picture.draw(path, style)
     console.print(f"\nwritten: {path}, {', '.join(file.name for file in files)}")
     return 1 if refused else 0
 

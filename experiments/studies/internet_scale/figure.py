@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 
 ALL, HALVED = "all data, nothing shared", "halving, shared"
 """The two approaches that are compared."""
@@ -19,7 +19,7 @@ LOOKS = {
     HALVED: (style.GREEN, "^"),
 }
 DASHES = ("-", "--")
-HOUR, MEGABYTE = 3600, 1e6
+DAY, MEGABYTE = 86_400, 1e6
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def draw(found: Sequence[Forecast]) -> Figure:
     ]
     with style.drawing():
         title = "Searching whole hubs: predicted time, bytes and workers"
-        figure, (time, size, scale) = picture.panels(3, 3, (3.3, 2.9), title, _caption(found))
+        figure, (time, size, scale) = layout.panels(3, 3, (3.3, 2.9), title, _caption(found))
         for name, share, dash, label in lines:
             rows = [f for f in found if f.shared == share]
             workers = rows[-1].workers_s[name]
@@ -68,19 +68,19 @@ def draw(found: Sequence[Forecast]) -> Figure:
                 (time, {f.models: f.seconds[name] for f in rows}),
                 (scale, workers),
             ):
-                hours = [seconds / HOUR for seconds in values.values()]
-                axes.plot(list(values), hours, color=colour, marker=marker, ls=dash, markersize=5, label=label)
+                days = [seconds / DAY for seconds in values.values()]
+                axes.plot(list(values), days, color=colour, marker=marker, ls=dash, markersize=5, label=label)
             if name == HALVED:
-                perfect = [workers[1] / HOUR / n for n in workers]
+                perfect = [workers[1] / DAY / n for n in workers]
                 scale.plot(list(workers), perfect, color="black", linewidth=0.6, zorder=1)
                 _bytes(size, rows, share, dash)
-        picture.legend(figure, time.get_lines())
-        _label(time, "models", "time on one worker (h)")
+        layout.legend(figure, time.get_lines())
+        _label(time, "models", "time on one worker (days)")
         _label(size, "models", "parameters for each model (MB)")
         size.set_yscale("linear")
         size.set_ylim(bottom=0)
-        _label(scale, "workers", f"time for {max(f.models for f in found):,} models (h)")
-        size.legend(fontsize=style.SMALL - 1.5, handlelength=4, frameon=False, loc="lower right")
+        _label(scale, "workers", f"time for {max(f.models for f in found):,} models (days)")
+        size.legend(fontsize=style.now().tiny, handlelength=4, frameon=False, loc="lower right")
     return figure
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from alsatian.errors import ConfigError
 from alsatian.units import seconds_text
-from analysis.figures import picture, style
+from analysis.figures import layout, style
 from analysis.paper.kinds import bars as groups_of_bars
 from analysis.paper.kinds.totals import panel_title
 from experiments.configuration.hardware import shipped_profile
@@ -126,17 +126,17 @@ def draw(found: pd.DataFrame) -> Figure:
         title = "The paper's bars, predicted and published"
         groups = {str(panel): _groups(some) for panel, some in panels}
         inches = max(map(groups_of_bars.width, groups.values()))
-        figure, axes = picture.panels(len(panels), PANELS, (inches, 2.6), title, CAPTION)
+        figure, axes = layout.panels(len(panels), PANELS, (inches, 2.6), title, CAPTION)
         for i, (one, (panel, some)) in enumerate(zip(axes, panels, strict=True)):
             groups_of_bars.draw(one, groups[str(panel)], inches)
             first = some.iloc[0]
-            about = panel_title("", first["items"], first["distribution"])
+            about = panel_title("", f"{first['items']:,} items", first["distribution"])
             more = {"13": ", trained", "16": f", {first['workload']}"}.get(str(panel), "")
-            one.set_title(f"Fig {panel}: {about}{more}", fontsize=style.SMALL)
+            one.set_title(f"Fig {panel}: {about}{more}", fontsize=style.now().small)
             if i % PANELS == 0:
                 one.set_ylabel("time (s)")
         legend = groups_of_bars.patches({approach: style.colour(approach) for approach in APPROACHES})
-        picture.legend(figure, [*legend, groups_of_bars.mark("published")])
+        layout.legend(figure, [*legend, groups_of_bars.mark("published")])
     return figure
 
 

@@ -5,11 +5,12 @@ from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
-from analysis.figures import curves, style
+from analysis.figures import curves, layout, style
 from analysis.grammar.charts import charts
 from analysis.grammar.words import Words
 from analysis.report import captions
 from tests.analysis.conftest import EXECUTIONS
+from tests.analysis.layout import check_paper
 
 ALL = ["wall_s", "block_executions", "hit_ratio"]
 LABELS = ["wall time (s)", "block executions", "hit ratio (%)"]
@@ -171,9 +172,9 @@ def test_texts_do_not_overlap_and_are_inside(load_runs, sweep_records, lines, bu
 
 
 def test_texts_beside_ends_keep_apart_and_in_turn():
-    places = curves.spread([0.5, 0.5, 0.1, 0.99], [0.1, 0.1, 0.1, 0.1])
+    places = layout.spread([0.5, 0.5, 0.1, 0.99], [0.1, 0.1, 0.1, 0.1])
     assert places == pytest.approx([0.5, 0.6, 0.1, 0.95])
-    crowded = curves.spread([0.0] * 20, [0.1] * 20)
+    crowded = layout.spread([0.0] * 20, [0.1] * 20)
     assert np.diff(sorted(crowded)) == pytest.approx(0.1)
 
 
@@ -213,3 +214,13 @@ def test_the_caption_says_where_each_is_the_best(chart):
     by_itself = captions.chart(chart(where={"strategy": ["none", "planned"]}, y="wall_s"))
     assert by_itself.startswith("Claim to look for: planned is the fastest in ")
     assert "Least wall time" not in by_itself
+
+
+@pytest.mark.parametrize("columns", [None, 1, 2])
+@pytest.mark.parametrize("y", ["wall_s", ["wall_s", "block_executions", "hit_ratio"]])
+@pytest.mark.parametrize("count", [2, 12])
+def test_in_a_paper(chart, columns, y, count):
+    lru = EXECUTIONS["lru"].items()
+    lines = {f"strategy_{i}": {budget: number + 40 * i for budget, number in lru} for i in range(count - 1)}
+    found = chart({"planned": EXECUTIONS["planned"], **lines}, y)
+    check_paper(curves.curves(found, "title", "caption"), columns)

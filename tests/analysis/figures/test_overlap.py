@@ -8,6 +8,7 @@ import pytest
 
 from alsatian.records import Overlap, ResultsError
 from analysis.figures import overlap, style
+from tests.analysis.layout import check_paper
 
 
 def model(name, shared, blocks=10, near=False):
@@ -60,8 +61,25 @@ def test_bars_are_the_models(found):
     heights = [patch.get_height() for patch in left.patches]
     assert sum(heights) == 5
     assert len(heights) == 2 * (overlap.BINS + 2)  # near misses stand on the others
+    assert [text.get_text() for text in left.get_xticklabels()][::11] == ["none", "all"]
     assert [patch.get_height() for patch in right.patches] == [5000, 2900]
     assert [text.get_text() for text in right.texts] == ["5.00 kB", "2.90 kB"]
+
+
+def test_only_bins_from_the_first_to_the_last_that_holds_a_model_are_drawn(found):
+    for shared, labels in ([10, 10, 10], ["all"]), ([3, 3, 5], ["≤30", "≤40", "≤50"]):
+        found["models"] = [model(f"m{i}", number) for i, number in enumerate(shared)]
+        with style.drawing():
+            left, _ = overlap.overlap(Overlap.of(found)).draw("", "").axes
+        assert [text.get_text() for text in left.get_xticklabels()] == labels
+        assert [bar.get_height() for bar in left.patches if bar.get_height()] == [
+            shared.count(number) for number in dict.fromkeys(shared)
+        ]
+
+
+@pytest.mark.parametrize("columns", [None, 1])
+def test_in_a_paper(found, columns):
+    check_paper(overlap.overlap(Overlap.of(found)), columns)
 
 
 def test_bins_hold_their_upper_bound():

@@ -19,6 +19,7 @@ from analysis.figures import style, task_tree
 from analysis.figures.task_tree import name, weight
 from analysis.figures.tree_layout import layout
 from experiments.predictions.chains import read_chains
+from tests.analysis.layout import check_paper
 
 
 def planned(candidates):
@@ -170,8 +171,9 @@ def test_lines_are_as_wide_as_their_time_or_else_as_their_parameters():
     unknown = [vertex(v.parent, v.order, v.models, None, blocks=v.blocks) for v in slow]
     for tree, words, wider in ((slow, "time of computing, up to 3.0 s", 0), (unknown, "9.00 kB", 1)):
         with style.drawing():
-            figure = task_tree.task_tree(tree, "", "").draw("", "")
-        assert any(words in text.get_text() for text in figure.texts)
+            picture = task_tree.task_tree(tree, "", "")
+            figure = picture.draw("", "")
+        assert words in picture.caption
         widths = figure.axes[0].collections[2].get_linewidths()[1:]  # behind that of the first vertex
         assert len(widths) == 2
         assert widths[wider] > widths[1 - wider]
@@ -277,3 +279,14 @@ def test_numbers_rise_from_parents_to_children(trees):
         orders = [child.orders for child in node.children]
         assert all(a[1] < b[0] for a, b in pairwise(orders))
         assert all(node.orders[0] < order[0] for order in orders)
+
+
+@pytest.mark.parametrize("columns", [None, 1])
+@pytest.mark.parametrize("deep", [False, True])
+def test_in_a_paper(columns, deep):
+    tree = [vertex(None, 1), vertex(0, 2, ["a" * 60], 3.0), vertex(0, 3, ["b"], 1.0)]
+    if deep:
+        tree = [vertex(None if i == 0 else i - 1, i + 1, [f"model {i}"]) for i in range(20)]
+    picture = task_tree.task_tree(tree, "title", "caption")
+    check_paper(picture, columns)
+    assert "Numbers: order of computing" in picture.caption

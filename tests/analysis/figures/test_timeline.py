@@ -9,6 +9,7 @@ from alsatian.records.trace import load_trace
 from analysis.figures import style, timeline
 from analysis.report import build, captions, processes
 from analysis.tables import experiment
+from tests.analysis.layout import check_paper
 
 PARTS = ("prepare_data", "inference", "prepare_model", "proxy_scoring", "planning")
 
@@ -276,3 +277,11 @@ def test_a_run_without_parts_has_none_in_tables_and_figures(tmp_path, write, rec
     assert (tmp_path / "figures" / "breakdown.csv").exists() == bool(others)
     if others:
         assert list(pd.read_csv(tmp_path / "figures" / "breakdown.csv")["strategy"]) == ["base"]
+
+
+@pytest.mark.parametrize("columns", [None, 1])
+@pytest.mark.parametrize("seconds", [0.5, 60])
+def test_in_a_paper(load, columns, seconds):
+    lanes = ("search", "read-ahead", "a lane with quite a long name")
+    found = load(made_up_trace(seconds=seconds, lanes=lanes))
+    check_paper(timeline.timeline(found, "title", "caption"), columns)

@@ -8,6 +8,7 @@ from alsatian.records import ResultsError
 from analysis.figures import style
 from analysis.paper import fig12, section
 from analysis.report import build
+from tests.analysis.layout import check_layout, check_paper
 
 NUMBERS = ["5", "10", "11", "13", "14", "15", "16", "17"]
 
@@ -26,31 +27,80 @@ def save(folder):
     return section(folder).save(folder)
 
 
-def texts(figure):
-    """Every text that is not empty: labels, numbers, titles, legends."""
-    found = [*figure.texts, *(text for one in figure.subfigs[0].legends for text in one.get_texts())]
-    for axes in figure.axes:
-        found += [*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title]
-        low, high = axes.get_ylim()
-        found += [t.label1 for t in axes.xaxis.get_major_ticks()]
-        found += [t.label1 for t in axes.yaxis.get_major_ticks() if low <= t.get_loc() <= high]
-    return [text for text in found if text.get_text()]
-
-
-def check_layout(figure):
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
-    inside = figure.bbox.padded(0.5)
-    assert [t for t, b in boxes if not (inside.contains(*b.min) and inside.contains(*b.max))] == []
-    # Numbers stand close to each other: what counts is the ink, which is a little smaller than its box.
-    shrunk = [(text, box.padded(-1.5)) for text, box in boxes]
-    clash = [(a, b) for i, (a, x) in enumerate(shrunk) for b, y in shrunk[:i] if x.overlaps(y)]
-    assert clash == []
-
-
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("best", [False, True])
 def test_texts_neither_overlap_nor_leave_the_figure(tmp_path, write, as_published, number, best):
     check_layout(drawn(write(tmp_path, *as_published(number, best))))
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("columns", [None, 1])
+def test_in_a_paper_they_have_its_widths_and_are_large_enough(tmp_path, write, as_published, number, columns):
+    check_paper(section(write(tmp_path, *as_published(number, best=True))).picture, columns)
+
+
+def test_a_panel_that_is_too_wide_for_a_paper_goes_on_in_another(tmp_path, write, as_published):
+    made = as_published("14")
+    for i in range(12):
+        for run in as_published("14")[:3]:
+            run["run_id"] = f"{i:08x}{run['run_id'][:8]}"
+            run["config"]["paper"] = {"workload": f"family {i}", "items": 2000, "distribution": "hf"}
+            made.append(run)
+    figure = check_paper(section(write(tmp_path, *made)).picture, 1)
+    headings = [axes.get_title("left") for axes in figure.axes]
+    assert [heading.partition(" ")[0] for heading in headings].count("(a)") > 2
+    assert all("continued" in heading.replace("\n", " ") for heading in headings[1:3])
+    assert len({axes.get_ylim() for axes in figure.axes if axes.get_title("left").startswith("(a)")}) == 1
+
+
+def test_ordinates_end_at_the_data(tmp_path, write, as_published):
+    for axes in drawn(write(tmp_path, *as_published("11", best=True))).axes:
+        marks = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "D"]
+        ends = [line.get_segments()[0][1, 1] for line in axes.collections]
+        top = max([patch.get_height() for patch in axes.patches] + marks + ends)
+        assert axes.spines["left"].get_bounds() == pytest.approx((0, top))
+        assert all(0 <= tick <= top for tick in axes.get_yticks())
+
+
+def test_panels_of_one_measure_have_one_ordinate(tmp_path, write, as_published):
+    figure = drawn(write(tmp_path, *as_published("16", best=True)))
+    assert len({(axes.get_ylim(), axes.spines["left"].get_bounds()) for axes in figure.axes}) == 1
+
+
+def test_panels_without_any_run_are_left_out_and_the_legend_fills_the_gap(tmp_path, write, as_published):
+    made = [run for run in as_published("10") if run["config"]["paper"]["items"] == 2000]
+    figure = drawn(write(tmp_path, *made))
+    assert [axes.get_title("left")[:3] for axes in figure.axes] == ["(a)", "(c)", "(e)"]
+    (legend,) = figure.subfigs[0].legends
+    beside = figure.axes[2].get_window_extent()
+    box = legend.get_window_extent()
+    assert box.x0 > beside.x1
+    assert box.y1 < figure.axes[0].get_window_extent().y0
+
+
+def test_a_low_bar_is_not_hidden_behind_a_rim(tmp_path, write, as_published):
+    figure = drawn(write(tmp_path, *as_published("11", best=True)))
+    rims = []
+    for axes in figure.axes:
+        marks = [line for line in axes.lines if line.get_marker() == "D"]
+        bars = {patch.get_x() + patch.get_width() / 2: patch for patch in axes.patches}
+        for mark in marks:
+            bar = bars[min(bars, key=lambda x: abs(x - mark.get_xdata()[0]))]
+            if mark.get_path_effects():
+                rims.append(mark)
+                assert bar.get_height() > mark.get_ydata()[0]
+                assert bar.get_window_extent().height * 72 / style.DPI > 4
+    assert len(rims) < sum(line.get_marker() == "D" for axes in figure.axes for line in axes.lines)
+
+
+def test_titles_name_what_was_measured(tmp_path, write, as_published):
+    figure = drawn(write(tmp_path, *as_published("17")))
+    assert figure.axes[0].get_title("left").replace("\n", " ") == "(a) Top 50%, 1,200 items, standing for 2,000"
+    made = as_published("17")
+    for run in made:
+        run["dataset"] |= {"train_items": 1600, "test_items": 400}
+    figure = drawn(write(tmp_path / "whole", *made))
+    assert figure.axes[0].get_title("left") == "(a) Top 50%, 2,000 items"
 
 
 @pytest.mark.parametrize("count", [1, 3, 12, 35, 70])
@@ -152,6 +202,9 @@ def test_a_figure_without_runs_is_drawn_too(tmp_path, place, blocks_document):
     ours = shown[shown["source"] == "ours"]
     assert len(ours) == 2 * 24
     assert list(ours["relative"]) == pytest.approx([1.0] * 48)
+    assert len(drawn(tmp_path).axes) == 2  # none of ResNet-152, which was not run
+    check_paper(section(tmp_path).picture)
+    check_paper(section(tmp_path).picture, 1)
 
 
 def test_families_are_drawn(tmp_path, place, overlap_document):
@@ -159,6 +212,8 @@ def test_families_are_drawn(tmp_path, place, overlap_document):
     save(tmp_path)
     check_layout(drawn(tmp_path))
     shown = pd.read_csv(tmp_path / "figures" / "overlap.csv").set_index("workload")
+    check_paper(section(tmp_path).picture)
+    check_paper(section(tmp_path).picture, 1)
     assert shown.loc["DETR-50", "percent"] == shown.loc["DETR-50", "published_percent"] == 87
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from alsatian.records import Run
 from analysis import paper
+from analysis.figures import style
+from tests.analysis.layout import check_layout, check_paper
 from tests.experiments.conftest import render_nothing
 
 HERE = Path(__file__).parent
@@ -58,6 +60,17 @@ def test_the_numbers_of_the_figure_are_as_they_were(tmp_path, unpack, kept, monk
         for own, other in zip(found, expected, strict=True):
             assert len(own) == len(other)
             assert [(a, b) for a, b in zip(own, other, strict=True) if not same(a, b)] == []
+
+
+@EACH
+@pytest.mark.parametrize("columns", [None, 1])
+def test_the_figure_is_fit_for_a_page_and_a_paper(tmp_path, unpack, kept, columns):
+    picture = paper.section(unpack(kept, tmp_path)).picture
+    check_paper(picture, columns)
+    with style.drawing():
+        figure = picture.draw(picture.title, picture.caption)
+        figure.draw_without_rendering()
+        check_layout(figure)
 
 
 @EACH

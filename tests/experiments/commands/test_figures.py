@@ -35,11 +35,27 @@ def test_words_replace_those_of_the_experiment_key_by_key(folder: Path) -> None:
     assert set(drawn(folder)["curve"]) == {"planned"}
 
 
+def test_a_style_draws_for_a_paper_too_and_leaves_what_is_drawn(folder: Path) -> None:
+    assert main(["figures", str(folder)]) == 0
+    before = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    assert main(["figures", str(folder), "figure.style=paper", "figure.columns=1"]) == 0
+    now = {path.name: path.read_bytes() for path in (folder / "figures").iterdir() if path.is_file()}
+    assert now == before
+    paper = folder / "figures" / "paper"
+    stems = {Path(name).stem for name in before}
+    assert {path.name for path in paper.iterdir()} == {f"{s}.{end}" for s in stems for end in ("pdf", "tex", "txt")}
+    (paper / "speedup-9.tex").touch()  # of what is no longer among the records
+    assert main(["figures", str(folder)]) == 0
+    assert not (paper / "speedup-9.tex").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["figure.x=cache.budge"], "figure.x=cache.budge: no run has such a column; did you mean 'cache.budget'?"),
         (["figure.colum=seed"], "figure.colum: there is no such key; did you mean 'column'?"),
+        (["figure.style=papr"], "figure.style=papr: there is no such style; did you mean 'paper'?"),
+        (["figure.style=paper", "figure.columns=3"], "figure.columns=3: a figure takes 1 or 2 columns of a paper"),
         (["seed=3"], "'seed=3': runs have been made; only what is drawn can be set, as in figure.x=seed"),
         (["figure=3"], "'figure=3': runs have been made"),
         (["figure.x=seed", "figure.x=order"], "figure.x: is set twice in one line; write it once"),
@@ -62,6 +78,8 @@ def test_bad_words_are_one_line_and_nothing_is_written(
         ("figure.x=cache.budge", "figure.x=cache.budge: no run has such a column; did you mean 'cache.budget'?"),
         ("figure.y=[wal_s]", "figure.y=wal_s: there is no such metric; did you mean 'wall_s'?"),
         ("figure.curve=wall_s", "figure.curve=wall_s: is measured, not set"),
+        ("figure.style=papr", "figure.style=papr: there is no such style; did you mean 'paper'?"),
+        ("figure.columns=2", "figure.columns=2: only figure.style=paper has columns"),
     ],
 )
 def test_a_run_refuses_them_before_it_measures(

@@ -181,6 +181,7 @@ def test_one_that_fails_stops_no_other_and_is_one_line(reproduce: Reproduce, tmp
         (["experiment=fig10"], "experiment=fig10: experiments of the paper are chosen with reproduce.only"),
         (["reproduce.olny=[fig10]"], "reproduce.olny: there is no such key"),
         (["scale=huge"], "scale=huge"),
+        (["figure.style=papr"], "figure.style=papr: there is no such style; did you mean 'paper'?"),
     ],
 )
 def test_bad_words_are_one_line(

@@ -57,6 +57,14 @@ def test_the_command_over_a_folder(monkeypatch, tmp_path, capsys, folder):
     reasons = {m["id"]: m["near_miss"] and m["near_miss"]["reason"] for m in found["models"]}
     assert (reasons["statistics"], reasons["half"], reasons["tuned"]) == (BATCH_NORM, DTYPE, DIFFERENT)
 
+    words = (folder, "figure.style=paper", "figure.columns=1", "--out", tmp_path / "drawn")
+    status, _ = call(monkeypatch, tmp_path, capsys, *words)
+    assert status == 0
+    beside = sorted(path.name for path in (tmp_path / "drawn" / "paper").iterdir())
+    assert beside == ["overlap.pdf", "overlap.tex", "overlap.txt"]
+    with pytest.raises(ConfigError, match="there is no such style"):
+        call(monkeypatch, tmp_path, capsys, folder, "figure.style=papr")
+
     BlockStore(tmp_path / "store").add_set("pair", ["base", "tuned"], {})
     status, printed = call(monkeypatch, tmp_path, capsys, "--set", "pair", "half")
     assert status == 0
