@@ -6,6 +6,7 @@ from typing import ClassVar
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from analysis.comparing import disturbances
 from analysis.figures.picture import Picture
 from analysis.paper.evidence.claims import Tested, Verdict, judge
 from analysis.paper.evidence.slots import BEST
@@ -64,6 +65,7 @@ class PaperFigure(ABC):
         caption = f"Claim to look for: {self.claim} {self.marks}"
         if any(key.approach == BEST for key in self.sources.runs):
             caption += f" {BEST} is ours at its best and not in the paper."
+        caption += disturbances.caption(self.sources.runs.values())
         if self.sources.scaled:
             caption += f"\nScaled: {'; '.join(line.rstrip('.') for line in self.sources.scaled)}."
         if self.missing:
