@@ -13,8 +13,8 @@ from alsatian.records.run import SCHEMA, Run
 # what on_bad_model says.
 NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed",
-    "interleaved", "tracker", "title", "sweep", "targets", "figure", "scaled", "dataset.images.root",
-    "model_set.pool.root", "model_set.on_bad_model",
+    "interleaved", "tracker", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
+    "items.desktop", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
 )  # fmt: skip
 PROFILE = "hardware.file"
 _SHOWN = 5
