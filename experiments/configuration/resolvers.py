@@ -19,8 +19,7 @@ _LIKE_LAPTOP = ("paper", "desktop")
 
 
 def _at_scale(values: dict[str, Any], *, _root_: Mapping[str, Any]) -> Any:
-    """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the paper's and the desktop's are the laptop's unless
-    given."""
+    """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the laptop's for others but ci."""
     chosen = _root_["scale"]
     return _pick("laptop" if chosen in _LIKE_LAPTOP and chosen not in values else chosen, values)
 

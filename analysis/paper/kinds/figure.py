@@ -11,6 +11,7 @@ from analysis.figures.picture import Picture
 from analysis.paper.evidence.claims import Tested, Verdict, judge
 from analysis.paper.evidence.slots import BEST
 from analysis.paper.evidence.sources import RUNS, Source, Sources
+from analysis.tables.formats import Table
 
 
 class PaperFigure(ABC):
@@ -50,6 +51,11 @@ class PaperFigure(ABC):
     @abstractmethod
     def verdicts(self) -> list[Verdict]:
         """What became of the paper's claims."""
+
+    @property
+    def tables(self) -> list[Table]:
+        """What its page shows beside it, each with a title; nothing unless a figure says otherwise."""
+        return []
 
     @property
     def stem(self) -> str:
