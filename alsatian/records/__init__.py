@@ -4,6 +4,7 @@ Timelines, which are tables of pandas, are read by :mod:`alsatian.records.trace`
 """
 
 from alsatian.records.base import FieldError, Record, ResultsError
+from alsatian.records.conditions import Conditions
 from alsatian.records.data import Dataset, DataSummary
 from alsatian.records.groundtruth import GROUNDTRUTH, FineTune, GroundTruth, Tried, Tuning
 from alsatian.records.limit import Limit
@@ -29,8 +30,8 @@ from alsatian.records.sweep import Sweep, SweepRun
 from alsatian.records.tree import Vertex, parse_tree
 
 __all__ = [
-    "GROUNDTRUTH", "MEASURED", "PREDICTED", "SCHEMA", "STATUSES", "Budget", "Code", "DataSummary", "Dataset",
-    "Environment", "FieldError", "Findings", "FineTune", "GroundTruth", "Layer", "Layers", "Limit", "ModelSet",
-    "Overlap", "Prediction", "Record", "Records", "Repeat", "ResultsError", "Round", "Run", "Storage", "Sweep",
-    "SweepRun", "Tried", "Tuning", "Vertex", "document", "find", "load", "parse_tree", "read", "read_run",
+    "GROUNDTRUTH", "MEASURED", "PREDICTED", "SCHEMA", "STATUSES", "Budget", "Code", "Conditions", "DataSummary",
+    "Dataset", "Environment", "FieldError", "Findings", "FineTune", "GroundTruth", "Layer", "Layers", "Limit",
+    "ModelSet", "Overlap", "Prediction", "Record", "Records", "Repeat", "ResultsError", "Round", "Run", "Storage",
+    "Sweep", "SweepRun", "Tried", "Tuning", "Vertex", "document", "find", "load", "parse_tree", "read", "read_run",
 ]  # fmt: skip

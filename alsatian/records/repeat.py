@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from alsatian.records.base import Count, Flag, Number, Record, Seconds
+from alsatian.records.conditions import Conditions
 from alsatian.records.limit import Limit
 
 Warmed = Literal["search", "kernels", "nothing"]
@@ -32,6 +33,7 @@ class Repeat(Record):
         level: ``"parts"`` or ``"total"``.
         warm_up: what was computed unmeasured before; None where nothing says so.
         limit: what it would have taken at least; None where that was not told.
+        conditions: who had the machine meanwhile; None where nothing says so.
         valid: whether the measurement can be trusted.
     """
 
@@ -47,6 +49,12 @@ class Repeat(Record):
     level: Literal["parts", "total"] = "parts"
     warm_up: Warmed | None = None
     limit: Limit | None = None
+    conditions: Conditions | None = None
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others took so much of the machine that it decides nothing; False where nothing says so."""
+        return self.conditions is not None and self.conditions.disturbed(self.wall_s)
 
     @property
     def over_limit(self) -> float | None:

@@ -181,6 +181,16 @@ class Run(Findings):
         return self.status == "ok"
 
     @property
+    def quiet(self) -> tuple[Repeat, ...]:
+        """The repeats that others did not disturb, of which statistics are made; all of them if there is none."""
+        return tuple(repeat for repeat in self.repeats if not repeat.disturbed) or self.repeats
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others disturbed every repeat, so that its times decide nothing."""
+        return bool(self.repeats) and all(repeat.disturbed for repeat in self.repeats)
+
+    @property
     def origin(self) -> str:
         """What is to be said beside a title where the run was not measured; empty if it was."""
         return "" if self.prediction is None else f", predicted for {self.prediction.hardware}"

@@ -12,8 +12,9 @@ from alsatian.records.run import SCHEMA, Run
 # meter's settings (measuring costs time), verify and checkpoint (work of their own) and repeats. A folder repeats
 # what on_bad_model says.
 NOT_IDENTITY = (
-    "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "tracker", "title", "sweep",
-    "targets", "figure", "scaled", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
+    "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed",
+    "interleaved", "tracker", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
+    "items.desktop", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
 )  # fmt: skip
 PROFILE = "hardware.file"
 _SHOWN = 5

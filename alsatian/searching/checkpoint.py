@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from alsatian.errors import ConfigError, StoreError
 from alsatian.files import atomic_write, write_json
 from alsatian.fingerprint import broken_seal, features_fingerprint, sealed
+from alsatian.records import Conditions
 from alsatian.runtime.features import Features
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.round_result import RoundResult
@@ -64,7 +65,8 @@ class Checkpoint:
             "key": self.key,
             "rounds": [asdict(finished) for finished in progress.rounds],
             "failed": progress.failed,
-            "measurement": asdict(progress.measurement),
+            "measurement": asdict(replace(progress.measurement, conditions=None)),
+            "conditions": (progress.measurement.conditions or Conditions()).plain(),
             "features": {"file": file, "of": index, "digest": _digest(tensors)},
         }
         try:
@@ -103,7 +105,9 @@ class Checkpoint:
                     model: {int(batch): tensors[name] for batch, name in batches.items()}
                     for model, batches in state["features"]["of"].items()
                 },
-                measurement=Measurement(**state["measurement"]),
+                measurement=Measurement(
+                    **{**state["measurement"], "conditions": Conditions.of(state.get("conditions", {}))}
+                ),
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise StoreError(f"{self.folder}: damaged finished rounds ({error}); remove the folder") from None
@@ -132,6 +136,7 @@ def joined(before: Measurement, after: Measurement) -> Measurement:
         counters=dict(Counter(before.counters) + Counter(after.counters)),
         peaks=peaks,
         events=[*before.events, *after.events],
+        conditions=(before.conditions or Conditions()).plus(after.conditions or Conditions()),
     )
 
 

@@ -7,6 +7,7 @@ from string import ascii_uppercase
 import pandas as pd
 
 from alsatian.records import Records, Run
+from analysis.comparing import disturbances
 from analysis.comparing.checks import ScoreCheck, agreement, compare_two
 from analysis.comparing.comparable import arithmetic, conditions, in_common, settings, workload
 from analysis.comparing.facts import UNSET, code, titles
@@ -24,7 +25,8 @@ class Comparison:
             of both), ``run`` (unique label; with several paths it starts with the letter of its path), ``path``,
             ``run_id``, ``strategy``, ``reference`` (a ``run``; its own for a reference), ``comparable`` (whether
             all was equal that must be before wall times are compared), ``scores`` (what the scores of both say),
-            ``wrong`` (whether scores differ that must be bit-identical), ``differs`` (settings, hardware and
+            ``wrong`` (whether scores differ that must be bit-identical), ``disturbed`` (see
+            ``Run.disturbed``), ``differs`` (settings, hardware and
             versions that differ from the reference's), and for each of ``MEASURED`` its ``_median``, ``_min``,
             ``_max``, ``_repeats`` and its ``_factor``, ``_factor_min`` and ``_factor_max``: the reference's value
             over the run's own, above 1 for less time or fewer bytes; NaN for a reference. The spread of factors is
@@ -122,6 +124,7 @@ def _row(one: _Named, reference: _Named, title: str) -> dict[str, object]:
         "comparable": conditions(run) == conditions(reference.run),
         "scores": "reference" if alone else _scores(run, reference.run, check, expected),
         "wrong": expected and bool(check.mismatches),
+        "disturbed": run.disturbed,
         "differs": "; ".join(_differences(run, reference.run)),
     }
     others = measured(reference.run)
@@ -177,6 +180,7 @@ def _lines(sources: Sequence[Records], named: Sequence[_Named], names: Mapping[s
             reason = _other(own, [one for one in named if one.place == 0])
             told = "; ".join(names[key] for key in alone)
             lines.append(f"Not comparable: {letter(place)} has {what} in common with A: {reason} ({told})")
+    lines += disturbances.lines([one.run for one in named])
     return lines + [f"Not used: {line}" for source in sources for line in source.left_out]
 
 

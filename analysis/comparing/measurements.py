@@ -49,9 +49,9 @@ NOT_MEASURED = Spread(math.nan, math.nan, math.nan, 0)
 
 
 def measured(run: Run) -> dict[str, Spread]:
-    """Each of ``MEASURED`` over the repeats of ``run``, in seconds, bytes or counts."""
+    """Each of ``MEASURED`` over the repeats of ``run``, in seconds, bytes or counts; times as :func:`wall`."""
     # Repeats that measured the wall time alone have no parts.
-    whole = [repeat for repeat in run.repeats if repeat.level != "total"]
+    whole = [repeat for repeat in run.quiet if repeat.level != "total"]
     return {
         "wall_s": wall(run),
         **{f"{part}_s": Spread.of([repeat.parts_s.get(part, 0.0) for repeat in whole]) for part in PARTS},
@@ -77,13 +77,13 @@ def drawn(run: Run, runs: Sequence[Run]) -> dict[str, Spread]:
 
 def limited(run: Run) -> dict[str, Spread]:
     """Wall time over the limit and stalled share, over the repeats of ``run``; NaN where a repeat does not tell."""
-    values = {name: [getattr(repeat, name) for repeat in run.repeats] for name in LIMIT}
+    values = {name: [getattr(repeat, name) for repeat in run.quiet] for name in LIMIT}
     return {name: Spread.of([math.nan if v is None else v for v in own]) for name, own in values.items()}
 
 
 def wall(run: Run) -> Spread:
-    """The wall time over the repeats of ``run``, in seconds."""
-    return Spread.of([repeat.wall_s for repeat in run.repeats])
+    """The wall time over the repeats of ``run`` in seconds, without those that others disturbed."""
+    return Spread.of([repeat.wall_s for repeat in run.quiet])
 
 
 def median_count(run: Run, name: str) -> int:

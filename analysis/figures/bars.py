@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alsatian.units import factor_text, seconds_text
+from analysis.comparing.disturbances import MARK
 from analysis.comparing.labels import short
 from analysis.comparing.measurements import PAPER_PARTS
 from analysis.figures import layout, style
@@ -77,6 +78,7 @@ def _draw_speedup(summary: pd.DataFrame, title: str, caption: str) -> Figure:
     axes.axvline(1, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     if known.any():
         texts = [factor_text(value) if there else "n/a" for value, there in zip(values, known, strict=True)]
+        texts = [text + MARK * disturbed for text, disturbed in zip(texts, summary["disturbed"], strict=True)]
         _print_beside(axes, np.where(known, high, 0), texts)
     else:
         text = "no run of base to compare with"
@@ -96,7 +98,9 @@ def _draw_breakdown(summary: pd.DataFrame, title: str, caption: str) -> Figure:
         look: Any = {"label": part, "color": colour, "edgecolor": "white", "linewidth": 0.5}
         drawn.append(axes.barh(range(len(data)), seconds, THICK, reached, **look))
         reached += seconds
-    _print_beside(axes, reached, [seconds_text(wall) for wall in data["wall_s"]])
+    marks = [MARK * disturbed for disturbed in summary.loc[summary["inference_s"].notna(), "disturbed"]]
+    texts = [seconds_text(wall) + mark for wall, mark in zip(data["wall_s"], marks, strict=True)]
+    _print_beside(axes, reached, texts)
     axes.set_xlim(0, float(reached.max()) * _beyond(figure) or 1)
     axes.set_xlabel("time (s)")
     layout.legend(figure, drawn)

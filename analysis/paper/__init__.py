@@ -58,12 +58,15 @@ class Section:
     def text(self) -> str:
         """Title, verdicts and what was scaled, for a terminal."""
         lines = [f"{v.result}: {v.claim} ({v.numbers})" for v in self.verdicts]
+        lines += [table.title for table in self.figure.tables]
         return "\n".join([self.picture.title, *lines, *(f"scaled: {line}" for line in self.sources.scaled)])
 
     @property
     def markdown(self) -> str:
         """The same as Markdown, with what is not in the figure."""
         lines = [f"# {formats.escape(self.picture.title)}", "", formats.markdown(self.table), ""]
+        for table in self.figure.tables:
+            lines += [formats.escape(table.title), "", formats.markdown(table), ""]
         lines += [f"- scaled: {formats.escape(line)}" for line in self.sources.scaled]
         lines += [f"- not used: {formats.escape(line)}" for line in self.sources.problems]
         return "\n".join(lines).rstrip() + "\n"

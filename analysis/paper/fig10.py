@@ -1,10 +1,10 @@
 """Figure 10: four networks, three distributions of what models share, two sizes of data."""
 
 from analysis.paper.evidence.claims import Verdict
-from analysis.paper.kinds.totals import Totals
+from analysis.paper.kinds.factors import Factors
 
 
-class Figure(Totals):
+class Figure(Factors):
     """End-to-end times with synthetic models."""
 
     number = "10"

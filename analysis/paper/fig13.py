@@ -6,13 +6,13 @@ from alsatian.units import factor_text
 from analysis.paper.evidence import sources
 from analysis.paper.evidence.claims import Case, Tested, Verdict
 from analysis.paper.fig10 import Figure as Synthetic
-from analysis.paper.kinds.totals import Totals
+from analysis.paper.kinds.factors import Factors
 
 # Trained models gain as much as synthetic ones, within this share.
 SAME = 0.30
 
 
-class Figure(Totals):
+class Figure(Factors):
     """End-to-end times with trained models."""
 
     number = "13"

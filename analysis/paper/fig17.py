@@ -1,10 +1,10 @@
 """Figure 17: BERT on texts."""
 
 from analysis.paper.evidence.claims import Verdict
-from analysis.paper.kinds.totals import Totals
+from analysis.paper.kinds.factors import Factors
 
 
-class Figure(Totals):
+class Figure(Factors):
     """End-to-end times with models of texts."""
 
     number = "17"

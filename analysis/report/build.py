@@ -12,7 +12,7 @@ from alsatian.errors import ConfigError
 from alsatian.files import write_text
 from alsatian.records import Run, reading
 from alsatian.units import printable
-from analysis.comparing import checks, labels, numerics, ties
+from analysis.comparing import checks, disturbances, labels, numerics, ties
 from analysis.figures.style import Style, named
 from analysis.grammar.words import Words
 from analysis.paper import Section as PaperSection
@@ -166,6 +166,7 @@ def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks
         *(f"Numerics: {line}" for line in numerics.lines(runs)),
         *checks.targets(runs),
         *findings.code_lines(runs),
+        *disturbances.lines(runs),
         *ties.lines(runs),
         *findings.excluded_lines(runs),
         *findings.cache_lines(runs, summary),

@@ -6,6 +6,7 @@ from alsatian.records import Run, Vertex
 from alsatian.records.trace import Trace
 from alsatian.units import count_text, seconds_text
 from analysis.comparing import winners
+from analysis.comparing.disturbances import caption
 from analysis.comparing.facts import code
 from analysis.comparing.labels import some
 from analysis.comparing.sweeps import Sweep
@@ -123,11 +124,11 @@ def _has(runs: Sequence[Run], *names: str) -> bool:
 
 
 def _once(runs: Sequence[Run]) -> bool:
-    return all(len(run.repeats) == 1 for run in runs)
+    return all(len(run.quiet) == 1 for run in runs)
 
 
 def _repeats(runs: Sequence[Run]) -> str:
-    counts = sorted({len(run.repeats) for run in runs})
+    counts = sorted({len(run.quiet) for run in runs})
     return f"{counts[0]} repeats" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} repeats"
 
 
@@ -141,4 +142,7 @@ def _measured(runs: Sequence[Run]) -> str:
     regimes = storage_lines(runs)
     versions = len({code(run) for run in runs})
     mixed = f" Made by {versions} versions of the code." if versions > 1 else ""
-    return f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}.{mixed}"
+    return (
+        f"{'; '.join(searched)}; {regimes[0] if len(regimes) == 1 else 'several storage regimes'}.{mixed}"
+        + caption(runs)
+    )

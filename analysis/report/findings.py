@@ -181,7 +181,7 @@ def storage_text(storage: Storage) -> str:
 
 def _overlap(a: Run, b: Run) -> bool:
     """Whether the ranges of the wall times overlap; single measurements have none."""
-    if len(a.repeats) == len(b.repeats) == 1:
+    if len(a.quiet) == len(b.quiet) == 1:
         return False
     one, other = wall(a), wall(b)
     return one.low <= other.high and other.low <= one.high

@@ -9,7 +9,7 @@ import pandas as pd
 from alsatian.records import Limit, Run
 from alsatian.units import format_bytes
 from analysis.comparing.labels import in_order
-from analysis.comparing.measurements import PARTS, limited
+from analysis.comparing.measurements import PARTS, limited, wall
 from analysis.tables.formats import Table
 
 # Less is no difference, in seconds.
@@ -22,13 +22,13 @@ def limits(runs: Sequence[Run]) -> Table:
     """Wall time beside the limit and its terms, a row for each run whose records tell; medians."""
     rows = []
     for label, run in in_order(runs):
-        found = [repeat.limit for repeat in run.repeats if repeat.limit is not None]
+        found = [repeat.limit for repeat in run.quiet if repeat.limit is not None]
         if not found:
             continue
         values = {name: spread.median for name, spread in limited(run).items()}
         least = {f"least_{term}": median(getattr(limit, term) for limit in found) for term in Limit.model_fields}
         seconds = median(limit.seconds for limit in found)
-        own = {"run": label, "wall_s": median(repeat.wall_s for repeat in run.repeats), "limit_s": seconds}
+        own = {"run": label, "wall_s": wall(run).median, "limit_s": seconds}
         rows.append({**own, "over_limit": values["over_limit"], **least, "stalled_share": values["stalled_share"]})
     return Table.of(pd.DataFrame(rows))
 
@@ -40,7 +40,7 @@ def overlap(runs: Sequence[Run]) -> Table:
     """
     rows = []
     for label, run in in_order(runs):
-        repeats = [repeat for repeat in run.repeats if repeat.busy_s]
+        repeats = [repeat for repeat in run.quiet if repeat.busy_s]
         for part in PARTS if repeats else ():
             exclusive, stalled, busy = (
                 median(seconds.get(part, 0.0) for seconds in times)

@@ -150,6 +150,8 @@ def _headline(totals: Mapping[str, int], scales: str) -> str:
 def _seconds(run: Run) -> float:
     if run.finished is None:
         return 0.0
+    if run.config.get("interleaved"):  # it began and ended with those that it took turns with
+        return sum(repeat.wall_s for repeat in run.repeats)
     try:
         return (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
     except (ValueError, TypeError):  # no dates, or of different kinds

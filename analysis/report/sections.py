@@ -131,7 +131,7 @@ def _who(labels: Sequence[str], runs: Sequence[Run]) -> str:
 
 
 def _walls(run: Run) -> str:
-    return ", ".join(seconds_text(repeat.wall_s) for repeat in run.repeats)
+    return ", ".join(f"{seconds_text(one.wall_s)}{' (disturbed)' * one.disturbed}" for one in run.repeats)
 
 
 def _machine_rows(machine: Environment) -> list[tuple[str, ...]]:

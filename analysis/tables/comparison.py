@@ -7,6 +7,7 @@ import pandas as pd
 
 from alsatian.units import factor_text, format_bytes, printable, wall_text
 from analysis.comparing.comparison import Comparison
+from analysis.comparing.disturbances import MARK
 from analysis.comparing.labels import short, some
 from analysis.comparing.measurements import PAPER_PARTS
 from analysis.tables import formats
@@ -30,7 +31,8 @@ def table(rows: pd.DataFrame, title: str = "") -> Table:
     shown = [
         {
             "run": label,
-            "wall time": wall_text(*(row[f"wall_s_{end}"] for end in (*SPREAD, "repeats"))),
+            "wall time": wall_text(*(row[f"wall_s_{end}"] for end in (*SPREAD, "repeats")))
+            + MARK * row["disturbed"],
             "factor": _spread(factor_text, *(row[f"wall_s_{end}"] for end in FACTOR))
             + ("" if row["comparable"] else _STAR),
             **{

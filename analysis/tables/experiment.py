@@ -7,6 +7,7 @@ import pandas as pd
 
 from alsatian.records import Run
 from alsatian.units import wall_text
+from analysis.comparing import disturbances
 from analysis.comparing.checks import ScoreCheck, compare_scores, verdict
 from analysis.comparing.comparable import conditions, reference, workload
 from analysis.comparing.labels import comparable_groups, in_order, short
@@ -32,7 +33,8 @@ def summary(runs: Sequence[Run], checks: Sequence[ScoreCheck] | None = None) -> 
     """One row for each finished run, in the order of ``labels.FIRST``, other strategies after by name.
 
     Columns: ``strategy`` (label), ``wall_s``, ``wall_min``, ``wall_max`` (median and spread over the
-    repeats, seconds), ``repeats`` (their number), ``speedup`` (median wall time of base over that of the
+    repeats that count, seconds), ``repeats`` (their number), ``disturbed`` (whether others disturbed all of them),
+    ``speedup`` (median wall time of base over that of the
     row; NaN without a base run under the same conditions), ``over_limit`` and ``stalled_share`` (medians; NaN where
     a record does not tell), the median seconds of each part (NaN where only
     the wall time was measured),
@@ -61,6 +63,7 @@ def _row(label: str, run: Run, runs: Sequence[Run], checks: Sequence[ScoreCheck]
         "wall_min": own.low,
         "wall_max": own.high,
         "repeats": own.count,
+        "disturbed": run.disturbed,
         "speedup": wall(base).median / own.median if base else math.nan,
         **{name: value.median for name, value in limited(run).items()},
         **{f"{part}_s": values[f"{part}_s"].median for part in PARTS},
@@ -97,5 +100,6 @@ def _shown(rows: pd.DataFrame, labels: Sequence[str], brief: bool) -> pd.DataFra
     )
     if not brief and rows["over_limit"].isna().all():  # records of earlier versions
         shown = shown.drop(columns="over_limit")
-    shown.insert(1, "wall time", [wall_text(*wall) for wall in walls])
+    marks = [disturbances.MARK * disturbed for disturbed in rows["disturbed"]]
+    shown.insert(1, "wall time", [wall_text(*wall) + mark for wall, mark in zip(walls, marks, strict=True)])
     return shown

@@ -46,6 +46,11 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             if (text := "\n".join(lines)) not in shown:
                 console.print(text)
             shown.add(text)
+        if busy := max(one.busy for one in profiles):
+            progress.warn(
+                f"other processes kept {busy:.1f} cores busy while (part of) this was measured, so it was measured "
+                "longer and may still be too slow; the same command on a quiet machine replaces it"
+            )
     if options.out is not None:
         merged(profiles, options.name).write(options.out)
         console.print(f"\nwritten: {options.out}")

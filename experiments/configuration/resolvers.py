@@ -14,10 +14,14 @@ MISSING = "???"
 """Stands for a value that has to be given."""
 
 
+# Scales at which a setting is the laptop's where it says nothing of them.
+_LIKE_LAPTOP = ("paper", "desktop")
+
+
 def _at_scale(values: dict[str, Any], *, _root_: Mapping[str, Any]) -> Any:
-    """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the paper's is the laptop's unless given."""
+    """``${at_scale:{laptop:16,ci:4}}``: the value for the scale; the laptop's for others but ci."""
     chosen = _root_["scale"]
-    return _pick("laptop" if chosen == "paper" and "paper" not in values else chosen, values)
+    return _pick("laptop" if chosen in _LIKE_LAPTOP and chosen not in values else chosen, values)
 
 
 def _pick(choice: Any, values: dict[Any, Any]) -> Any:

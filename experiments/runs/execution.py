@@ -1,6 +1,7 @@
 """Measures one run and keeps its record up to date."""
 
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from experiments.runs.worker import measure_apart
 from experiments.trackers.base import Tracker
 
 
-def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) -> Run:
-    """Measure ``run`` and return its record, which is saved.
+def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) -> Generator[None, None, Run]:
+    """Measure ``run``, pause after every repeat, and return its record, which is saved.
+
+    A repeat that others disturbed is followed by another one at the end if ``repeat_disturbed`` says so. What is
+    given up in a pause is recorded as interrupted.
 
     Raises:
         SavingError: the record cannot be written.
@@ -31,16 +35,17 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
     tracker.started(run.label, run.folder, _save(run, command, entry))
     findings: Findings | None = None
     try:
-        for index in range(config["repeats"]):
-            measured = _measure(run, index, progress)
+        while (index := len(entry.repeats)) < (count := _wanted(config, entry)):
+            measured = _measure(run, index, count, progress)
             tracker.repeat(index, measured.repeat.plain())
             findings = findings or measured.findings
             entry = _with(entry, repeats=(*entry.repeats, measured.repeat), tree=entry.tree or measured.tree)
             if _found(measured.findings) != _found(findings):
                 raise AlsatianError("repeats of one run differ in their scores; the device is not deterministic")
+            yield
         entry = _with(entry, **dict(findings or ()))
         entry = _with(entry, **_verdict(entry))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
         entry = _with(entry, status="failed", error="interrupted")
         raise
     except FOREIGN as error:
@@ -54,6 +59,12 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
             shutil.rmtree(_rounds(run), ignore_errors=True)
         _tell(tracker, saved)
     return entry
+
+
+def _wanted(config: dict[str, Any], entry: Run) -> int:
+    """How many repeats there have to be: those asked for, and another for each of them that others disturbed."""
+    asked: int = config["repeats"]
+    return asked + sum(one.disturbed for one in entry.repeats[:asked] if config["repeat_disturbed"])
 
 
 def _with(entry: Run, **values: Any) -> Run:
@@ -75,9 +86,9 @@ def _save(run: Ready, command: Command, entry: Run) -> dict[str, Any]:
     return shown
 
 
-def _measure(run: Ready, index: int, progress: Progress) -> Measured:
+def _measure(run: Ready, index: int, count: int, progress: Progress) -> Measured:
     config = run.setup.config
-    tick = progress.repeat(run.label, index, config["repeats"])
+    tick = progress.repeat(run.label, index, count)
     checkpoint = _rounds(run) / str(index) if config["checkpoint"] else None
     timeline = config["meter"]["timeline"] and index == 0  # one repeat says enough
     if config["fresh_process"]:

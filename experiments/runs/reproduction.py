@@ -183,6 +183,8 @@ def _seconds(path: Path, scale: str) -> float | None:
         record: dict[str, Any] = json.loads(path.read_bytes())
         if record["status"] != "ok" or record["config"]["scale"] != scale:
             return None
+        if record["config"].get("interleaved"):  # it began and ended with those that it took turns with
+            return float(sum(repeat["wall_s"] for repeat in record["repeats"]))
         began, ended = (datetime.fromisoformat(record[name]) for name in ("started", "finished"))
         return (ended - began).total_seconds()
     except (OSError, ValueError, KeyError, TypeError):  # no record, or of another version

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +17,7 @@ from experiments.runs.manifest import Manifest, Outcome
 from experiments.runs.progress import Progress
 from experiments.runs.queue import Ready, Refused, plan
 from experiments.runs.repeat import RunFailed, failure
-from experiments.trackers.base import Guarded, Tracker
+from experiments.trackers.base import Guarded, Later, Tracker
 
 
 def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outcome:
@@ -66,13 +66,10 @@ class _Sweep:
         for line in dict.fromkeys(line for lines in refused for line in lines.values()):
             self._progress.warn(f"left out, ranked last: {line}")
         self._progress.start(len(self._command.runs))
-        for run in self._command.runs:
+        for runs in _turns(self._command.runs):
             failures = len(self._outcome.failed)
-            if isinstance(run, Refused):
-                self._failed(run, self._reason(run))
-            else:
-                self._one(run)
-            if len(self._outcome.failed) > failures and run.setup.config["fail_fast"]:
+            self._together(runs)
+            if len(self._outcome.failed) > failures and runs[0].setup.config["fail_fast"]:
                 break
         return self._outcome
 
@@ -90,30 +87,48 @@ class _Sweep:
                 wrapped = (textwrap.wrap(n, 80, initial_indent="  ", subsequent_indent="    ") for n in notes)
                 self._progress.say("\n".join([f"Models {name}", *itertools.chain.from_iterable(wrapped)]))
 
-    def _one(self, run: Ready) -> None:
-        """Measure a run, unless it was finished before."""
-        tracker = self._outcome.folders.setdefault(run.folder, Guarded(run.setup.tracker, self._progress.warn))
+    def _together(self, runs: Sequence[Ready | Refused]) -> None:
+        """Measure ``runs`` that were not finished before: of each a repeat, then of each another one, and so on."""
         with contextlib.ExitStack() as held:
-            try:
-                ours = held.enter_context(claimed(run.path.parent, wait=False))
-            except OSError as error:
-                raise record.SavingError(record.cannot_write(run.path, error)) from None
-            if not ours:
-                self._failed(run, RunFailed("running", "another process is measuring this run"))
-            elif self._is_finished(run):
-                self._outcome.skipped += 1
-                self._progress.skip(run.label)
-            else:
-                self._measure(run, tracker)
+            under_way = {}
+            for run in runs:
+                if isinstance(run, Refused):
+                    self._failed(run, self._reason(run))
+                elif self._is_ours(run, held):
+                    steps = self._measure(run, alone=len(runs) == 1)
+                    under_way[run.identity] = held.enter_context(contextlib.closing(steps))
+            while under_way:
+                for identity, steps in list(under_way.items()):
+                    if next(steps, "ended") is not None:
+                        del under_way[identity]
 
-    def _measure(self, run: Ready, tracker: Tracker) -> None:
+    def _is_ours(self, run: Ready, held: contextlib.ExitStack) -> bool:
+        """Whether ``run`` is to be measured here, by nobody else as long as ``held``."""
+        try:
+            ours = held.enter_context(claimed(run.path.parent, wait=False))
+        except OSError as error:
+            raise record.SavingError(record.cannot_write(run.path, error)) from None
+        if not ours:
+            self._failed(run, RunFailed("running", "another process is measuring this run"))
+        elif self._is_finished(run):
+            self._outcome.skipped += 1
+            self._progress.skip(run.label)
+            return False
+        return ours
+
+    def _measure(self, run: Ready, alone: bool) -> Generator[None, None, None]:
+        """Measure ``run``, with a pause after every repeat; a tracker hears of runs ``alone`` as they go on."""
+        tracker = self._outcome.folders.setdefault(run.folder, Guarded(run.setup.tracker, self._progress.warn))
         if run.is_search and (why := self._why_anew(run)):
             self._progress.note(run.label, f"measured anew: {why}")
         self._forget(run, succeeded=False)
         self._save(run, "running")
         try:
-            summary = self._search(run, tracker) if run.is_search else self._examine(run)
-        except KeyboardInterrupt:
+            if run.is_search:
+                summary = yield from self._search(run, tracker if alone else Later(tracker))
+            else:
+                summary = self._examine(run)
+        except (KeyboardInterrupt, GeneratorExit):
             self._save(run, "failed", "interrupted")
             raise
         except RunFailed as error:
@@ -130,11 +145,13 @@ class _Sweep:
             for identity in record.forget(run.folder, run.opening(self._command.text), succeeded):
                 self._progress.note(run.label, f"the failed run {identity} before it is removed")
 
-    def _search(self, run: Ready, tracker: Tracker) -> str:
-        entry = execute(run, self._command, self._progress, tracker)
+    def _search(self, run: Ready, tracker: Tracker) -> Generator[None, None, str]:
+        entry = yield from execute(run, self._command, self._progress, tracker)
         if not entry.ok:
             raise RunFailed(entry.status, self._command.hide.text(str(entry.error)))
-        seconds = [repeat.wall_s for repeat in entry.repeats]
+        seconds = [repeat.wall_s for repeat in entry.quiet]
+        if disturbed := sum(repeat.disturbed for repeat in entry.repeats):
+            self._progress.note(run.label, f"others disturbed {disturbed} of {len(entry.repeats)} repeats")
         best = f"best model {entry.winner}, {entry.rounds[-1].scores[str(entry.winner)]:.4f}"
         return f"{median(seconds):.1f} s (median of {len(seconds)}), {best}"
 
@@ -178,6 +195,18 @@ class _Sweep:
         self._note(run, status, error)
         if run.folder in self._manifests:
             self._manifests[run.folder].save()
+
+
+def _turns(runs: Sequence[Ready | Refused]) -> list[list[Ready | Refused]]:
+    """What is measured together: runs that differ in the strategy alone, where ``interleaved`` says so."""
+    found: dict[object, list[Ready | Refused]] = {}
+    for number, run in enumerate(runs):
+        others = tuple(word for word in run.overrides if not word.startswith("strategy="))
+        config = run.setup.config
+        found.setdefault(others if config["interleaved"] and config["measure"] == "search" else number, []).append(
+            run
+        )
+    return list(found.values())
 
 
 def _is_label(run: Ready, earlier: Run) -> bool:

@@ -74,7 +74,7 @@ def _command(run: Run) -> str:
 
 
 def _row(run: Run) -> dict[str, object]:
-    values, seconds = measured(run), [repeat.wall_s for repeat in run.repeats]
+    values, seconds = measured(run), [repeat.wall_s for repeat in run.quiet]
     return {
         "models": run.model_set.name,
         "budget": str(cache_budget(run).requested),

@@ -14,6 +14,7 @@ from alsatian.records import ResultsError
 from alsatian.units import duration
 from analysis.report.reproduction import Page as Figure
 from analysis.report.reproduction import Reproduction, build
+from analysis.tables.formats import markdown
 from experiments.studies.study import Page, Say, table
 
 
@@ -45,7 +46,8 @@ def _figure(figure: Figure, pictures: str) -> list[str]:
     title = section.picture.title
     verdicts = [{"claim": v.claim, "verdict": v.result, "numbers": v.numbers} for v in section.verdicts]
     picture = f"![{title}]({pictures}/{figure.anchor}.png)"
-    return [f'<a id="{figure.anchor}"></a>', f"## {title}", picture, table(verdicts)]
+    more = [text for one in section.figure.tables for text in (one.title, markdown(one))]
+    return [f'<a id="{figure.anchor}"></a>', f"## {title}", picture, table(verdicts), *more]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

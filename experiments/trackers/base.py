@@ -62,3 +62,20 @@ class Guarded(Tracker):
             if not self._broken:
                 self._warn(f"tracking failed and stops for this run, results are not affected: {first_line(error)}")
             self._broken = True
+
+
+class Later(Tracker):
+    """Tells ``tracker``, which follows one run at a time, of a run when it has ended: others take turns with it."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._heard: list[partial[None]] = []
+        for event in EVENTS:
+            setattr(self, event, partial(self._hear, event))
+
+    def _hear(self, event: str, *arguments: Any) -> None:
+        self._heard.append(partial(getattr(self._tracker, event), *arguments))
+        if event == "ended":
+            for tell in self._heard:
+                tell()
+            self._heard.clear()

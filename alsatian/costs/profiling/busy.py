@@ -3,17 +3,19 @@
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import exp
 from pathlib import Path
 from typing import Any
 
-import torch
+from alsatian.runtime.meter.surroundings import Surroundings
 
 LOAD = 0.5
-"""Load average per core by other processes above which a machine counts as busy."""
-# Share of the time of computing that this process was without CPU above which others must have had its cores.
-_MISSED = 0.2
+"""Load average per core by other processes above which a machine counts as busy, where nothing better is known."""
+LONGER = 3
+"""Times as many turns on a busy machine, of which the fastest ones count."""
+# What others took of the cores is known after so many seconds; until then the load average has to do.
+_KNOWN_S = 0.5
 # Seconds over which the system averages its load.
 _LOAD_S = 60.0
 _SECTIONS, _MARKS = ("segments", "prepare_s", "score", "load", "tiers"), "busy"
@@ -22,23 +24,22 @@ _SECTIONS, _MARKS = ("segments", "prepare_s", "score", "load", "tiers"), "busy"
 class Watch:
     """Watches for other processes from the moment it is made."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._load, self._cores = _load_of_others(), os.cpu_count() or 1
-        self._on_cpu, self._wall, self._cpu = device.type == "cpu", 0.0, 0.0
-
-    @contextlib.contextmanager
-    def computing(self) -> Iterator[None]:
-        """Inside this process does nothing but compute, so that it misses CPU time only if others take it."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        yield
-        self._wall += time.perf_counter() - wall
-        self._cpu += time.process_time() - cpu
+    def __init__(self) -> None:
+        self._load = _load_of_others()
+        self._surroundings, self._begin = Surroundings(), time.monotonic()
 
     @property
     def load(self) -> float:
-        """Load average by others if they keep the machine busy, by the system or by what was missed; 0 if not."""
-        missed = 1 - self._cpu / self._wall if self._on_cpu and self._wall else 0.0
-        return max(self._load, missed) if missed > _MISSED or self._load > LOAD * self._cores else 0.0
+        """Cores that others keep busy, if they disturb what is measured here as they would a search; 0 if not."""
+        seconds, found = time.monotonic() - self._begin, self._surroundings.until_now()
+        if found.others_s is None or seconds < _KNOWN_S:
+            return self._load if self._load > LOAD * (os.cpu_count() or 1) else 0.0
+        return found.taken_s / seconds if found.disturbed(seconds) else 0.0
+
+
+def longer(watch: Watch) -> int:
+    """How many times as often as on a quiet machine something is measured; see ``timing.usual``."""
+    return LONGER if watch.load else 1
 
 
 def mark(known: dict[str, Any], measured: Iterable[tuple[str, str]], load: float) -> None:

@@ -14,7 +14,7 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
-from alsatian.costs.profiling.busy import Watch, changed, largest_load, mark, without_marked
+from alsatian.costs.profiling.busy import Watch, changed, largest_load, longer, mark, without_marked
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.scoring import score_cost
 from alsatian.costs.profiling.tiers import tier_speeds
@@ -44,12 +44,12 @@ def profile(
 
     Inference is measured once for every distinct code of a block, for batches of all sizes that the search has and
     some below; loading once a machine; preparing and scoring once for each data. All is kept below ``folder``, in a
-    file for each machine, if one is given. ``again`` measures what is known already; a quiet machine measures again
-    what it knows from when it was busy.
+    file for each machine, if one is given. ``again`` measures what is known already. While others use the machine
+    it measures longer; a quiet one measures again what it knows from when it was busy.
     """
     path = None if folder is None else profile_path(folder, device)
     wanted = _Wanted.of(models, dataset, proxy, batch_size)
-    known, watch = _read(path), Watch(device)
+    known, watch = _read(path), Watch()
     before = copy.deepcopy(known)
     if not watch.load:
         known = without_marked(known)
@@ -64,22 +64,21 @@ def profile(
             chains.setdefault(chain, candidate)
     for done, candidate in enumerate(chains.values()):
         progress("measuring architectures", done, len(chains))
-        with watch.computing():
-            found = segment_times(models, candidate, dataset, wanted.sizes, device)
+        found = segment_times(models, candidate, dataset, wanted.sizes, device, longer(watch))
         for key, cost in found.items():
             times = {int(items): seconds for items, seconds in known["segments"].get(key, [])} | dict(cost.times)
             known["segments"][key] = sorted(map(list, times.items()))
     for preprocessing in {c.preprocessing.fingerprint: c.preprocessing for c in models.candidates}.values():
         if (key := wanted.prepare[preprocessing.fingerprint]) not in known["prepare_s"]:
-            known["prepare_s"][key] = prepare_time(preprocessing, dataset, batch_size, device)
+            known["prepare_s"][key] = prepare_time(preprocessing, dataset, batch_size, device, longer(watch))
     if not known["load"]:
-        known["load"] = load_times(models, device)
-        known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"])
+        known["load"] = load_times(models, device, longer(watch))
+        known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"], longer(watch))
     if not known["tiers"]:
         known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
     if wanted.score not in known["score"]:
         train, test = len(dataset.train_items), len(dataset.test_items)
-        scoring = score_cost(proxy, _dimension(models), dataset.classes, train, test, device)
+        scoring = score_cost(proxy, _dimension(models), dataset.classes, train, test, device, longer(watch))
         known["score"][wanted.score] = asdict(scoring)
     known["machine"] = machine(device)
     mark(known, changed(known, begin), watch.load)

@@ -127,14 +127,13 @@ class _Quick:
         for _ in range(2):  # the first one warms up
             seconds: dict[str, list[float]] = {key: [] for key in distinct}
             state = first
-            with self.watch.computing():
-                for key in self.chain(candidate):
-                    segment, parameters = stages[key]
-                    begin = time.perf_counter()
-                    state = segment(state, parameters)
-                    if self.device.type == "cuda":
-                        torch.cuda.synchronize(self.device)
-                    seconds[key].append(time.perf_counter() - begin)
+            for key in self.chain(candidate):
+                segment, parameters = stages[key]
+                begin = time.perf_counter()
+                state = segment(state, parameters)
+                if self.device.type == "cuda":
+                    torch.cuda.synchronize(self.device)
+                seconds[key].append(time.perf_counter() - begin)
         for key, own in seconds.items():
             self._enter("segments", key, [[len(first[0]), sum(own) / len(own)]])
 
@@ -194,7 +193,7 @@ def quick_profile(
     """
     facts = machine(device)
     path = None if folder is None else folder / f"quick-{digest_json([FORMAT, facts])[:16]}.json"
-    known, watch = _read(path), Watch(device)
+    known, watch = _read(path), Watch()
     before = copy.deepcopy(known)
     quick = _Quick(models, dataset, device, work, known, watch)
     quick.measure(proxies)

@@ -28,7 +28,13 @@ _GROWING = ("fixed_s", "train_value_s", "pair_s", "pair_value_s", "spectrum_s", 
 
 
 def score_cost(
-    proxy: Proxy, dimension: int, classes: int, train_items: int, test_items: int, device: torch.device
+    proxy: Proxy,
+    dimension: int,
+    classes: int,
+    train_items: int,
+    test_items: int,
+    device: torch.device,
+    longer: int = 1,
 ) -> ScoreCost:
     """Time of ``proxy`` on made up features (items, D) of ``classes``, or of numbers if that is 0.
 
@@ -51,11 +57,11 @@ def score_cost(
     seconds: list[float] = []
     begin = time.perf_counter()
     for items in sizes:
-        if seconds and not step and time.perf_counter() - begin > _ENOUGH_S:
+        if seconds and not step and time.perf_counter() - begin > longer * _ENOUGH_S:
             break
         for wide in widths:
             work, models = score_work(proxy, items, max(test_items, classes), wide, classes, device)
-            seconds.append(timed(work, device, 3 if step else 1) / models)
+            seconds.append(timed(work, device, 3 if step else 1, longer) / models)
             rows.append([unit.seconds(items, 0, wide) for unit in units])
     return ScoreCost(**usual | dict(zip(terms, fit(np.array(rows), seconds), strict=True)))
 

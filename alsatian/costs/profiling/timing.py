@@ -31,22 +31,25 @@ _PACE_S = 1.0
 _SLOW_STORE = 200_000_000
 
 
-def timed(work: Callable[[], Any], device: torch.device, repeats: int = REPEATS) -> float:
-    """Usual seconds of ``work`` over ``repeats``, after one call that does not count."""
+def timed(work: Callable[[], Any], device: torch.device, repeats: int = REPEATS, longer: int = 1) -> float:
+    """Usual seconds of ``work`` over ``repeats``, ``longer`` times as many, after one call that does not count."""
     work()
     seconds = []
-    for _ in range(repeats):
+    for _ in range(longer * repeats):
         _settle(device)
         start = time.perf_counter()
         work()
         _settle(device)
         seconds.append(time.perf_counter() - start)
-    return usual(seconds)
+    return usual(seconds, longer)
 
 
-def usual(seconds: Sequence[float]) -> float:
-    """The mean without the longest: a search pays for the usual delays, and not for one of others' making."""
-    kept = sorted(seconds)[:-1] or list(seconds)
+def usual(seconds: Sequence[float], longer: int = 1) -> float:
+    """The mean without the longest: a search pays for the usual delays, and not for one of others' making.
+
+    Of ``longer`` times as many as on a quiet machine the fastest count, as many as there: others only ever add.
+    """
+    kept = sorted(seconds)[: max(1, len(seconds) // longer - 1)]
     return sum(kept) / len(kept)
 
 
@@ -67,13 +70,18 @@ def loaded_stages(
 
 @torch.no_grad()
 def segment_times(
-    models: ModelSet, candidate: Candidate, dataset: Dataset, sizes: Sequence[int], device: torch.device
+    models: ModelSet,
+    candidate: Candidate,
+    dataset: Dataset,
+    sizes: Sequence[int],
+    device: torch.device,
+    longer: int = 1,
 ) -> dict[str, SegmentCost]:
     """Inference time of every segment of ``candidate`` for batches of ``sizes`` items, by fingerprint."""
     stages = loaded_stages(models, candidate, device)
     seconds_of: dict[str, dict[int, list[float]]] = {}
     starts = {size: tuple(t.to(device) for t in candidate.preprocessing(_items(dataset, size))) for size in sizes}
-    for turn, size in itertools.product(range(TURNS + 1), sizes):
+    for turn, size in itertools.product(range(longer * TURNS + 1), sizes):
         # One block after another, as in a search: what a block finds in the processor's caches are traces of the
         # block before, not its own.
         state = starts[size]
@@ -86,12 +94,12 @@ def segment_times(
                 seconds = time.perf_counter() - begin
                 seconds_of.setdefault(segment.fingerprint, {}).setdefault(size, []).append(seconds)
     return {
-        key: SegmentCost(tuple((size, usual(seconds)) for size, seconds in sorted(times.items())))
+        key: SegmentCost(tuple((size, usual(seconds, longer)) for size, seconds in sorted(times.items())))
         for key, times in seconds_of.items()
     }
 
 
-def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
+def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[str, float]:
     """Fixed seconds and bytes per second of bringing blocks to the device and of reading them cold."""
     transfer, reader = transfer_to(device), Reader(Throttle(None))
     chosen: dict[str, tuple[int, str, Segment]] = {}
@@ -105,7 +113,7 @@ def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
     for identity, (nbytes, model, segment) in picked:
         path = models.store.block_path(identity)
         seconds = []
-        for _ in range(3):
+        for _ in range(longer * 3):
             drop({path})
             start = time.perf_counter()
             reader.fetch(path)
@@ -116,8 +124,8 @@ def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
             segment.prepare(transfer.bring(transfer.stage(segment.arrange(tensors))).parameters)
 
         sizes.append(nbytes)
-        reading.append(usual(seconds))
-        own.append(timed(load, device, 3))
+        reading.append(usual(seconds, longer))
+        own.append(timed(load, device, 3, longer))
     store_fixed, store_rate = _line(sizes, reading)
     load_fixed, load_rate = _line(sizes, own)
     return {
@@ -129,7 +137,12 @@ def load_times(models: ModelSet, device: torch.device) -> dict[str, float]:
 
 
 def read_ahead_times(
-    models: ModelSet, dataset: Dataset, size: int, device: torch.device, load: Mapping[str, float]
+    models: ModelSet,
+    dataset: Dataset,
+    size: int,
+    device: torch.device,
+    load: Mapping[str, float],
+    longer: int = 1,
 ) -> dict[str, Any]:
     """What reading blocks and computing cost each other when a thread does one beside the other.
 
@@ -152,7 +165,7 @@ def read_ahead_times(
     def pace() -> float:
         """Seconds of a pass over the chain."""
         begin, passes = time.perf_counter(), 0
-        while time.perf_counter() - begin < _PACE_S:
+        while time.perf_counter() - begin < longer * _PACE_S:
             chain()
             passes += 1
         return (time.perf_counter() - begin) / passes
@@ -197,10 +210,12 @@ def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
         thread.join()
 
 
-def prepare_time(preprocessing: Preprocessing, dataset: Dataset, size: int, device: torch.device) -> float:
+def prepare_time(
+    preprocessing: Preprocessing, dataset: Dataset, size: int, device: torch.device, longer: int = 1
+) -> float:
     """Seconds to prepare an item, in batches of ``size``."""
     items = _items(dataset, size)
-    return timed(lambda: [t.to(device) for t in preprocessing(items)], device) / len(items)
+    return timed(lambda: [t.to(device) for t in preprocessing(items)], device, longer=longer) / len(items)
 
 
 def _line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:

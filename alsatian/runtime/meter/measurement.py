@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from alsatian.records.conditions import Conditions
 from alsatian.records.limit import Limit
 
 PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io", "other")
@@ -30,6 +31,7 @@ class Measurement:
         timeline: trace events, if asked for; see ``Timeline.trace``.
         level: how finely was measured, ``"parts"`` or ``"total"``.
         limit: what the search would have taken at least, where it has ended.
+        conditions: who had the machine meanwhile; None where the time is not the machine's own.
     """
 
     wall_s: float
@@ -43,6 +45,7 @@ class Measurement:
     timeline: list[dict[str, Any]] | None = None
     level: str = "parts"
     limit: Limit | None = None
+    conditions: Conditions | None = None
 
     @property
     def unattributed_s(self) -> float:

@@ -14,6 +14,7 @@ from alsatian.runtime.meter.clock import Clock, CudaClock, HostClock
 from alsatian.runtime.meter.lanes import Inside, Lanes
 from alsatian.runtime.meter.measurement import PARTS, Measurement
 from alsatian.runtime.meter.process import ProcessUse
+from alsatian.runtime.meter.surroundings import Surroundings
 from alsatian.runtime.meter.timeline import MAIN, Timeline
 
 LEVELS = ("parts", "total")
@@ -191,12 +192,14 @@ class Meter:
             process=self._process.until_now(counted),
             timeline=None if self._timeline is None else self._timeline.trace(self._events),
             level=self.level,
+            conditions=self._surroundings.until_now() if self._surroundings else None,
         )
 
     def _begin(self) -> None:
         """Let everything from now on count, on the current thread."""
         self._thread = threading.get_ident()
         self._process = ProcessUse(self.device)
+        self._surroundings = None if self.clock else Surroundings()
         self._start = self._host.mark()
         self._marks = [] if self.level == "total" else [(None, self._clock.mark(), None)]
 

@@ -34,6 +34,7 @@ class Cell:
         published_percent: as ``percent``.
         models, train_items, test_items: what was really run; None if nothing was.
         run_id: of the run record.
+        disturbed: whether others disturbed every repeat.
         conditions: digest of all that must be equal before times are compared, see ``comparable.conditions``.
     """
 
@@ -57,6 +58,7 @@ class Cell:
     train_items: int | None
     test_items: int | None
     run_id: str | None
+    disturbed: bool
     conditions: str | None
 
     @property
@@ -122,6 +124,7 @@ def _cell(
         train_items=run.dataset.train_items if run else None,
         test_items=run.dataset.test_items if run else None,
         run_id=run.run_id if run else None,
+        disturbed=run is not None and run.disturbed,
         conditions=conditions(run) if run else None,
     )
 
@@ -131,8 +134,8 @@ def _seconds(run: Run | None, component: str) -> list[float]:
     if run is None or not run.ok:
         return []
     if component == "total":
-        return [repeat.wall_s for repeat in run.repeats]
-    return [repeat.parts_s.get(component, 0.0) for repeat in run.repeats if repeat.level != "total"]
+        return [repeat.wall_s for repeat in run.quiet]
+    return [repeat.parts_s.get(component, 0.0) for repeat in run.quiet if repeat.level != "total"]
 
 
 def _share(run: Run | None, part: str) -> float:

@@ -6,11 +6,13 @@ from typing import ClassVar
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from analysis.comparing import disturbances
 from analysis.figures.picture import Picture
 from analysis.paper.evidence.claims import Tested, Verdict, judge
 from analysis.paper.evidence.slots import BEST
 from analysis.paper.evidence.sources import RUNS, Source, Sources
 from analysis.paper.kinds.stand_ins import stand_in
+from analysis.tables.formats import Table
 
 
 class PaperFigure(ABC):
@@ -67,6 +69,11 @@ class PaperFigure(ABC):
         return {name: workload for name, workload in names.items() if name != workload}
 
     @property
+    def tables(self) -> list[Table]:
+        """What its page shows beside it, each with a title; nothing unless a figure says otherwise."""
+        return []
+
+    @property
     def stem(self) -> str:
         """Name of its files without a suffix, e.g. ``"fig10"``."""
         return f"fig{int(self.number):02d}" if self.number.isdigit() else self.number
@@ -82,6 +89,7 @@ class PaperFigure(ABC):
             caption += f" {BEST} is ours at its best and not in the paper."
         if standing := [f"{name} for {workload}" for name, workload in self.standing.items()]:
             caption += f"\nStanding in: {'; '.join(standing)}."
+        caption += disturbances.caption(self.sources.runs.values())
         if self.sources.scaled:
             caption += f"\nScaled: {'; '.join(line.rstrip('.') for line in self.sources.scaled)}."
         if self.missing:

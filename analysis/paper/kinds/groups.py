@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from analysis.comparing.disturbances import MARK
 from analysis.figures import style
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.kinds import bars
@@ -59,7 +60,7 @@ class GroupedFigure(SearchFigure):
         text = self.text(cell) if cell.ok else cell.status if cell.status != "ok" else "not measured"
         scale = cell.percent / cell.seconds if cell.ok and cell.seconds else math.nan
         low, high = cell.seconds_min * scale, cell.seconds_max * scale
-        return bars.Bar(colour, cell.percent, low, high, text, self.mark(cell))
+        return bars.Bar(colour, cell.percent, low, high, text + MARK * cell.disturbed, self.mark(cell))
 
     def mark(self, cell: Cell) -> float:
         """Height of the published mark."""

@@ -1,7 +1,6 @@
 """One search of a cell, timed, with what is judged about it: the limit, waiting, scoring, budgets, scores."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from alsatian.progress import unheard
 from alsatian.ranking.result import Ranking
 from alsatian.records.budgets import exceeded
 from alsatian.records.limit import Limit
+from alsatian.runtime.meter.surroundings import Surroundings
 from experiments.configuration.composition import cells
 from experiments.configuration.setup import Parts, use_threads
 from experiments.runs.warm_up import warm_up
@@ -67,9 +67,9 @@ class Bench:
         use_threads(setup.config)
         own = self.parts.model_set(setup.config, unheard)
         warm_up(setup, own)
-        clock, start = _Others(), time.perf_counter()
+        surroundings, start = Surroundings(), time.perf_counter()
         result = search(models(own), setup.dataset, **setup.search_settings(), progress=self._in_time)
-        seconds, others = time.perf_counter() - start, clock.cores()
+        seconds, beside = time.perf_counter() - start, surroundings.until_now()
         arithmetic = f"{setup.config['numerics']} {setup.config['kernels']}"
         before = len(self.known)
         compared = [self._same((cell, arithmetic), *one) for one in _scores(result)]
@@ -80,7 +80,7 @@ class Bench:
             "identical": all(compared),
             "scores": len(compared) - (len(self.known) - before),
             "models": len(result.ranked),
-            "others": others,
+            "others": None if beside.others_s is None else beside.taken_s / seconds,
         }
 
     def _in_time(self) -> None:
@@ -115,30 +115,6 @@ def _figures(result: Ranking) -> Row:
         "out_of_memory": sum(event["kind"] == "out_of_memory" for event in measured.events),
         "device_bytes": measured.process.get("peak_device_bytes"),
     }
-
-
-class _Others:
-    """Counts the processor time of all programs but this one, from when it is made."""
-
-    def __init__(self) -> None:
-        self._start, self._all, self._own = time.monotonic(), _busy_s(), time.process_time()
-
-    def cores(self) -> float | None:
-        """Cores that they kept busy, on average."""
-        seconds, now = time.monotonic() - self._start, _busy_s()
-        if self._all is None or now is None or seconds <= 0:
-            return None
-        return max(0.0, (now - self._all - (time.process_time() - self._own)) / seconds)
-
-
-def _busy_s() -> float | None:
-    """Seconds that all cores together were busy since the system started."""
-    try:
-        _, *ticks = Path("/proc/stat").read_text().splitlines()[0].split()
-    except (OSError, IndexError):
-        return None
-    user, nice, system, _, _, *interrupts = map(int, ticks[:8])
-    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def turned(of: Sequence[Any], turn: int) -> Iterable[Any]:

@@ -84,7 +84,8 @@ def test_a_sweep_is_compared_with_the_base_that_has_the_same_setting(load_runs, 
 
 def test_the_columns_of_the_summary(load_runs, record):
     assert list(experiment.summary(load_runs(record())).columns) == [
-        *("strategy", "wall_s", "wall_min", "wall_max", "repeats", "speedup", "over_limit", "stalled_share"),
+        *("strategy", "wall_s", "wall_min", "wall_max", "repeats", "disturbed", "speedup"),
+        *("over_limit", "stalled_share"),
         *("prepare_model_s", "prepare_data_s", "inference_s", "proxy_scoring_s"),
         *("planning_s", "cache_io_s", "other_s"),
         *("bytes_read", "block_executions", "cache_peak_bytes", "block_peak_bytes", "winner", "scores_check"),

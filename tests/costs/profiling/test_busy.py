@@ -6,12 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from alsatian.costs.profiling import busy
-from alsatian.costs.profiling.busy import Watch, changed, largest_load, mark, without_marked
-
-CPU = torch.device("cpu")
+from alsatian.costs.profiling.busy import LONGER, Watch, changed, largest_load, longer, mark, without_marked
+from alsatian.records import Conditions
 
 
 @pytest.fixture
@@ -25,7 +23,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(("value", "busy_load"), [(0.0, 0.0), (2.0, 0.0), (2.1, 2.1), (9.0, 9.0)])
 def test_a_machine_is_busy_above_half_a_process_a_core(load: Any, value: float, busy_load: float) -> None:
     load(value)
-    assert Watch(CPU).load == busy_load
+    assert Watch().load == busy_load
 
 
 def test_what_this_process_computes_itself_does_not_count(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,23 +31,31 @@ def test_what_this_process_computes_itself_does_not_count(load: Any, monkeypatch
     age = time.clock_gettime(time.CLOCK_BOOTTIME)
     monkeypatch.setattr(time, "clock_gettime", lambda clock: age + 1e6)  # it runs for long
     monkeypatch.setattr(time, "process_time", lambda: 2.5e6)  # on two and a half cores
-    assert Watch(CPU).load == 0.0
+    assert Watch().load == 0.0
 
 
-@pytest.mark.parametrize(("cpu", "seconds"), [(10.0, 0.0), (8.5, 0.0), (5.0, 0.5)])
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_a_process_that_misses_cpu_time_is_not_alone(
-    load: Any, monkeypatch: pytest.MonkeyPatch, cpu: float, seconds: float, device: str
+@pytest.mark.parametrize(
+    ("others", "seconds", "cores"),
+    [
+        (0.0, 10.0, 0.0),  # whatever the load average, which is behind the times
+        (1.9, 10.0, 0.0),
+        (2.1, 10.0, 0.21),
+        (30.0, 10.0, 3.0),
+        (0.4, 0.4, 9.0),  # too short to know: the load average has to do
+        (None, 10.0, 9.0),
+    ],
+)
+def test_who_takes_the_cores_is_known_after_a_while(
+    load: Any, monkeypatch: pytest.MonkeyPatch, others: float | None, seconds: float, cores: float
 ) -> None:
-    load(0.0)
-    watch = Watch(torch.device(device))
-    clocks = {"perf_counter": iter([0.0, 10.0]), "process_time": iter([0.0, cpu])}
-    monkeypatch.setattr(
-        busy, "time", SimpleNamespace(**{name: lambda own=own: next(own) for name, own in clocks.items()})
-    )
-    with watch.computing():
-        pass
-    assert watch.load == (pytest.approx(seconds) if device == "cpu" else 0.0)
+    load(9.0)
+    found = Conditions(cores=4, others_s=others)
+    monkeypatch.setattr(busy, "Surroundings", lambda: SimpleNamespace(until_now=lambda: found))
+    now = iter([5.0, 5.0 + seconds, 5.0 + seconds])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    watch = Watch()
+    assert watch.load == pytest.approx(cores)
+    assert longer(watch) == (LONGER if cores else 1)
 
 
 def test_marks_are_of_what_changed_and_go_with_it() -> None:

@@ -14,6 +14,7 @@ from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling import profile as module
+from alsatian.costs.profiling import timing
 from alsatian.costs.profiling.busy import Watch
 from alsatian.costs.profiling.profile import (
     as_table,
@@ -131,7 +132,12 @@ def test_what_was_measured_on_a_busy_machine_is_marked_and_replaced_by_a_quiet_o
 ) -> None:
     monkeypatch.setattr(Watch, "load", 1.7)
     assert kept_profile(models, data, PROXY, 16, CPU, tmp_path) is None
+    turns: list[int] = []
+    usual = timing.usual
+    monkeypatch.setattr(timing, "usual", lambda s, longer=1: turns.append(longer) or usual(s, longer))
     busy = profile(models, data, PROXY, 16, CPU, tmp_path)
+    assert set(turns) == {3}
+    monkeypatch.setattr(timing, "usual", usual)
     assert busy.about.endswith("; measured on a busy machine, load 1.7")
     assert merged([busy, replace(busy, busy=0.0)], "both").busy == 1.7
     assert Hardware.from_dict(json.loads(json.dumps(busy.as_dict()))) == busy

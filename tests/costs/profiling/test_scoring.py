@@ -31,7 +31,7 @@ class Timed:
 
 
 def fitted(monkeypatch: pytest.MonkeyPatch, proxy: Timed, dimension: int = 64) -> ScoreCost:
-    def timed(work: Callable[[], object], device: torch.device, repeats: int) -> float:
+    def timed(work: Callable[[], object], device: torch.device, repeats: int, longer: int = 1) -> float:
         work()
         return proxy.seconds
 

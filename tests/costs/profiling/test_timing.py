@@ -40,3 +40,15 @@ def test_every_choice_of_kernels_and_numbers_is_measured(
     load = timing.load_times(models, CPU)
     found = timing.read_ahead_times(models, data, 2, CPU, load)
     assert len(found["read_ahead_loss"]) == 2
+
+
+def test_on_a_busy_machine_the_fastest_of_more_turns_count() -> None:
+    quiet = [1.0, 2.0, 3.0, 9.0]
+    assert timing.usual(quiet) == 2.0
+    assert timing.usual([*quiet, *[50.0] * 8], longer=3) == 2.0
+    assert timing.usual([4.0]) == 4.0
+    calls: list[int] = []
+    for longer in (1, 3):
+        calls.clear()
+        timing.timed(lambda: calls.append(1), CPU, 4, longer)
+        assert len(calls) == 1 + 4 * longer

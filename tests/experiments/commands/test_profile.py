@@ -8,6 +8,7 @@ import pytest
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
+from alsatian.costs.profiling.busy import Watch
 from alsatian.errors import ConfigError
 from alsatian.runtime.storage.regime import Storage
 from experiments.cli import main
@@ -42,6 +43,21 @@ def test_a_profile_is_printed_kept_and_written(
     found = Hardware.read(tmp_path / "mine.json")
     assert found.name == "mine"
     assert {key.rpartition("/")[0] for key in found.segments} == {"resnet18@64"}
+
+
+@pytest.mark.xdist_group("cli")
+def test_a_busy_machine_is_warned_of_until_a_quiet_one_has_measured(
+    alsatian: Alsatian, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("profile", "model_set=synthetic", "scale=ci", f"store_dir={store}")
+    monkeypatch.setattr(Watch, "load", 1.7)
+    assert alsatian(*words, "--again") == 0
+    assert "warning: other processes kept 1.7 cores busy" in capsys.readouterr().out
+    assert alsatian(*words) == 0
+    assert "warning: other processes kept 1.7 cores busy" in capsys.readouterr().out
+    monkeypatch.setattr(Watch, "load", 0.0)
+    assert alsatian(*words) == 0
+    assert "busy" not in capsys.readouterr().out
 
 
 def test_a_wrong_word_ends_in_one_line(alsatian: Alsatian, capsys: pytest.CaptureFixture[str]) -> None:

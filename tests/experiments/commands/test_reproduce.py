@@ -212,7 +212,7 @@ def test_the_time_left_comes_from_what_is_finished(tmp_path: Path) -> None:
     now = 0.0
     one, two = (Experiment(name, name, name, "ci", 3, tmp_path) for name in ("one", "two"))
 
-    def record(name: str, index: int, seconds: int, **changes: str) -> None:
+    def record(name: str, index: int, seconds: int, **changes: Any) -> None:
         path = tmp_path / name / str(index) / "run.json"
         path.parent.mkdir(parents=True)
         times = {"started": "2026-01-02T03:00:00+00:00", "finished": f"2026-01-02T03:00:{seconds:02}+00:00"}
@@ -232,6 +232,16 @@ def test_the_time_left_comes_from_what_is_finished(tmp_path: Path) -> None:
     record("two", 1, 30)
     record("two", 2, 30)
     assert left.seconds([two]) == 0
+
+
+def test_a_run_that_took_turns_with_others_took_its_own_repeats(tmp_path: Path) -> None:
+    one = Experiment("one", "one", "one", "desktop", 2, tmp_path)
+    path = tmp_path / "one" / "0" / "run.json"
+    path.parent.mkdir(parents=True)
+    times = {"started": "2026-01-02T03:00:00+00:00", "finished": "2026-01-02T04:00:00+00:00"}
+    content = {"status": "ok", "config": {"scale": "desktop", "interleaved": True}, **times}
+    path.write_text(json.dumps({**content, "repeats": [{"wall_s": 3.0}, {"wall_s": 4.0}]}))
+    assert reproduction.finished(one) == [7.0]
 
 
 def test_a_setting_of_the_command_itself_is_taken_out() -> None:

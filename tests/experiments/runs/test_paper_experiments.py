@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from alsatian.errors import ConfigError
+from alsatian.records.settings import measured
 from analysis.paper.evidence import published
 from experiments.configuration.composition import Cell, cells
 from experiments.configuration.menu import choices
@@ -76,6 +77,68 @@ def test_the_papers_scale_is_the_papers() -> None:
     assert config.fresh_process
     assert config.schedule._target_.endswith("PaperHalving")
     assert list(config.scaled) == []
+
+
+# Of which the paper's number of models is the scale's, too.
+COUNTED = ("10", "11", "13", "16", "17")
+
+
+@pytest.fixture(scope="session")
+def desktop() -> dict[str, list[Cell]]:
+    return {name: cells([f"experiment={name}", "scale=desktop"]) for name in EXPERIMENTS}
+
+
+def test_the_desktops_scale_has_the_papers_runs_and_counts(
+    composed: dict[str, list[Cell]], desktop: dict[str, list[Cell]]
+) -> None:
+    for name, found in desktop.items():
+        assert [place(cell) for cell in found] == [place(cell) for cell in composed[name]], name
+        for cell in found:
+            assert (cell.config.interleaved, cell.config.repeats >= 3) == (True, True)
+            assert all(isinstance(line, str) for line in cell.config.scaled)
+            assert list(cell.config.scaled)
+    for number in COUNTED:
+        assert {cell.config.model_set["count"] for cell in desktop[f"fig{number}"]} == {35}
+        strategies = {cell.config.strategy.name for cell in desktop[f"fig{number}"]}
+        assert strategies == {"base", "shift", "alsatian_published", "auto"}
+    for cell in desktop["fig14"]:
+        counts = [one.config.model_set["count"] for one in composed["fig14"] if place(one) == place(cell)]
+        assert cell.config.model_set["count"] == min(35, *counts)
+
+
+def test_the_desktops_parts_are_calibrated_on_one_size_and_nothing_else(desktop: dict[str, list[Cell]]) -> None:
+    """One bandwidth and one size of photographs for each network, whatever the figure, size and distribution."""
+    for number in ("05", "10", "11", "13", "16"):
+        for cell in desktop[f"fig{number}"]:
+            config, chosen = cell.config, cell.config.network.desktop
+            images = config.dataset.images
+            assert config.storage.bandwidth == chosen.bandwidth
+            assert (images.width, images.height) == (chosen.width, chosen.height)
+            said = config.scaled[-1]
+            assert f"{chosen.bandwidth}/s" in said
+            assert f"{chosen.width} by {chosen.height} pixels" in said
+            assert "Fig 5 with 1,024 items" in said
+    scored, searched = (
+        {
+            cell.config.paper.workload: cell.config.dataset["items"]
+            for cell in desktop[name]
+            if cell.config.paper["items"] == items
+        }
+        for name, items in (("fig05", 1024), ("fig10", 8000))
+    )
+    for workload, items in scored.items():
+        assert items / 1024 == pytest.approx(searched[workload] / 8000, rel=0.03)
+
+
+def test_what_the_desktop_adds_makes_no_run_of_the_laptop_another_one() -> None:
+    (cell,) = cells(["experiment=fig10", "scale=laptop", "network=vit_l_32", "paper.items=8000",
+                     "model_set.distribution=top_50", "strategy=base"])  # fmt: skip
+    config = measured(cell.plain)
+    assert "desktop" not in json.dumps(config)
+    assert not {"interleaved", "repeat_disturbed"} & config.keys()
+    assert config["storage"]["bandwidth"] == "55MB"
+    assert (config["dataset"]["items"], config["dataset"]["images"]["width"]) == (256, 200)
+    assert config["model_set"]["count"] == 8
 
 
 def test_a_list_of_sweeps_is_one_after_the_other_and_no_run_comes_twice() -> None:
