@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from alsatian.records import Run
 from analysis.paper import CLOSE, FAILS, GIVEN, HOLDS, UNTESTABLE, figures, section
 from analysis.paper.evidence import published
+from analysis.paper.evidence.sources import Key, Sources
 
 RUNS = ["5", "10", "11", "13", "14", "15", "16", "17"]
 ALL = [*RUNS, "12", "overlap"]
@@ -118,32 +120,37 @@ BREAKS: dict[tuple[str, str], Callable[[Documents], Documents]] = {
 
 
 @pytest.fixture
-def judged(tmp_path, write, place, as_published, blocks_document, overlap_document):
+def judged(tmp_path, write, as_published, blocks_document, overlap_document):
     """The verdicts of a figure whose records are as published, but for what is said."""
-    count = 0
+
+    def documents(number: str, scale: str, repeats: tuple[float, ...]) -> Documents:
+        if number in RUNS:
+            return as_published(number, scale=scale, repeats=repeats)
+        if number == "12":
+            names = ("ViT-L-32", "ResNet-152")
+            return [published_blocks(blocks_document, name, repeats, scale) for name in names]
+        rows, models = published.values("overlap"), 10 if repeats == WIDE else 1000
+        shares = dict(zip(rows["workload"], rows["value"] / 100, strict=True))
+        return [overlap_document(name, share, models, scale) for name, share in shares.items()]
 
     def call(number: str, change: Any = None, scale: str = "paper", repeats: tuple[float, ...] = STEADY) -> Any:
-        nonlocal count
-        count += 1
-        root = tmp_path / str(count)
-        if number in RUNS:
-            made = as_published(number, scale=scale, repeats=repeats)
-            if number == "13":
-                write(root / "fig10", *as_published("10", scale=scale, repeats=STEADY))
-            folder = write(root / f"fig{number}", *(change(made) if change else made))
-        elif number == "12":
-            made = [
-                published_blocks(blocks_document, model, repeats, scale) for model in ("ViT-L-32", "ResNet-152")
-            ]
-            folder = place(root / "fig12", "blocks.json", *(change(made) if change else made))
-        else:
-            rows, models = published.values("overlap"), 10 if repeats == WIDE else 1000
-            made = [
-                overlap_document(row["workload"], row["value"] / 100, models, scale)
-                for row in rows.to_dict("records")
-            ]
-            folder = place(root / "overlap", "overlap.json", *(change(made) if change else made))
-        return section(folder).verdicts
+        figure, made = figures()[number], documents(number, scale, repeats)
+        if number == "13" and not (folder := tmp_path / scale / "fig10").exists():
+            others = as_published("10", scale=scale, repeats=STEADY)
+            write(
+                folder, *[run for run in others if run["config"]["paper"]["distribution"] == "TWENTY_FIVE_PERCENT"]
+            )
+        made = change(made) if change else made
+        runs, models = {}, {}
+        for document in made:
+            place = document["config"]["paper"]
+            if figure.source.kind:
+                models[place["workload"]] = figure.source.kind.of(document)
+            else:
+                run = Run.of(document)
+                runs[Key(place["workload"], place["items"], place["distribution"], run.strategy)] = run
+        found = Sources(tmp_path / scale / f"fig{number}", number, scale, (), runs, models, not models, ())
+        return figure(found).verdicts()
 
     return call
 
