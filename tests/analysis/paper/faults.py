@@ -8,29 +8,33 @@ until one fails; where none does, it survived.
 
 import argparse
 import ast
-import copy
-import importlib.abc
-import importlib.util
+import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
+
+import pytest
 
 from alsatian.errors import AlsatianError
 from experiments.studies.study import Page, Say, table
 
 ROOT = Path(__file__).parents[3]
-TESTS = [f"tests/analysis/paper/test_{name}.py" for name in ("claims", "cells", "verdicts")]
+TESTS = [f"tests/analysis/paper/test_{name}.py" for name in ("claims", "verdicts", "cells")]
 # Of files that also draw, what judges.
 JUDGING = {
     "verdicts", "order", "distributions", "factors", "faster", "verdict", "untested", "_verdict", "_percent",
     "_largest", "_synthetic", "_gains", "_values", "over", "of",
 }  # fmt: skip
+# What tells a pytest to plant faults: every how many, and the file of the outcome.
+EVERY, OUTCOME = "PLANTED_EVERY", "PLANTED_OUTCOME"
 # Seconds after which a change counts as noticed: a loop without an end is.
 PATIENCE = 120
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -55,29 +59,47 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One change: in which module, on which line, what it was and what it is; ``tree`` is the changed module."""
+    """One change: in which module, on which line, what it was and what it is; ``code`` is the changed module's."""
 
     module: str
     line: int
     before: str
     after: str
-    tree: ast.Module
+    code: str
 
 
-class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Has Python load the changed module where it would load the file."""
+def plant(fault: Fault) -> None:
+    """Put the changed module's code and constants in place of those that the tests have imported."""
+    whole, changed = sys.modules[fault.module], ModuleType(fault.module)
+    changed.__file__ = str(file_of(fault.module))
+    exec(compile(fault.code, changed.__file__, "exec"), changed.__dict__)
+    for name, new in vars(changed).items():
+        old = vars(whole).get(name)
+        if not name.startswith("__") and not _replaced(old, new, fault.module):
+            users = [m for n, m in sys.modules.items() if n.startswith("analysis") and vars(m).get(name) is old]
+            for module in users:
+                setattr(module, name, new)
 
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
 
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Of the changed module alone."""
-        found = importlib.util.spec_from_file_location(name, file_of(name), loader=self)
-        return found if name == self.fault.module else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the changed code."""
-        exec(compile(ast.fix_missing_locations(self.fault.tree), file_of(module.__name__), "exec"), module.__dict__)
+def _replaced(old: Any, new: Any, module: str) -> bool:
+    """Whether ``old`` now does what ``new`` does; not if it is a constant, or belongs elsewhere."""
+    for inner in ("__wrapped__", "__func__", "fget"):
+        if hasattr(old, inner) and hasattr(new, inner):
+            return _replaced(getattr(old, inner), getattr(new, inner), module)
+    if isinstance(old, cached_property) and isinstance(new, cached_property):
+        return _replaced(old.func, new.func, module)
+    if isinstance(old, type) and isinstance(new, type):
+        if new.__module__ == module:
+            for name, value in vars(new).items():
+                if not _replaced(vars(old).get(name), value, module) and not name.startswith("__"):
+                    setattr(old, name, value)
+        return True
+    if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+        if new.__module__ == module and len(old.__code__.co_freevars) == len(new.__code__.co_freevars):
+            old.__code__, old.__defaults__ = new.__code__, new.__defaults__
+            old.__kwdefaults__ = new.__kwdefaults__
+        return True
+    return isinstance(old, ModuleType)
 
 
 def file_of(module: str) -> Path:
@@ -106,8 +128,8 @@ def faults() -> list[Fault]:
 
 def unchanged() -> Fault:
     """Nothing is changed, so that all tests pass; or what is caught might be anything."""
-    module = modules()[0]
-    return Fault(module, 1, "", "", ast.parse(file_of(module).read_text("utf-8")))
+    module = "analysis.paper.evidence.claims"
+    return Fault(module, 1, "", "", file_of(module).read_text("utf-8"))
 
 
 def changes(module: str) -> Iterator[Fault]:
@@ -120,7 +142,9 @@ def changes(module: str) -> Iterator[Fault]:
             before = ast.unparse(node)
             change(node)
             if ast.unparse(node) != before:
-                yield Fault(module, node.lineno, before, ast.unparse(node), copy.deepcopy(tree))
+                yield Fault(
+                    module, node.lineno, before, ast.unparse(node), ast.unparse(ast.fix_missing_locations(tree))
+                )
             vars(node).clear()
             vars(node).update(kept)
 
@@ -166,12 +190,24 @@ def _changed(node: ast.AST) -> list[Any]:
     return []
 
 
-def survives(fault: Fault) -> bool:
-    """Whether all tests pass in a process with the change."""
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Of a pytest that has this module as a plugin: the tests run once for every fault, in a process of its own."""
+    if EVERY not in os.environ:
+        return None
+    planted = [unchanged(), *faults()[:: int(os.environ[EVERY])]]
+    with Path(os.environ[OUTCOME]).open("w") as file:
+        for fault in planted:
+            json.dump(asdict(fault) | {"code": "", "survived": survives(fault, session)}, file)
+            print("", file=file, flush=True)
+    return True
+
+
+def survives(fault: Fault, session: pytest.Session) -> bool:
+    """Whether all tests pass in a process with the fault."""
     if pid := os.fork():
         until = time.monotonic() + PATIENCE
         while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
-            time.sleep(0.02)
+            time.sleep(0.01)
         if ended == (0, 0):
             os.kill(pid, 9)
             ended = os.waitpid(pid, 0)
@@ -181,13 +217,13 @@ def survives(fault: Fault) -> bool:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        import pytest
-
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("analysis", "tests")]:
-            del sys.modules[name]
-        sys.meta_path.insert(0, Planted(fault))
-        os.chdir(ROOT)
-        status = int(pytest.main([*TESTS, "-x", "-q", "-p", "no:cacheprovider", "-n", "0"]))
+        plant(fault)
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                break
+        else:
+            status = 0
     finally:
         os._exit(status)
 
@@ -198,22 +234,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
-    """Plant the faults; the page names those that nothing noticed."""
-    import matplotlib.pyplot  # noqa: F401  what every process needs is there before they part
-    import pandas  # noqa: F401
-    import torch  # noqa: F401
+    """Plant the faults; the page names those that nothing noticed.
 
-    if not survives(unchanged()):
-        raise AlsatianError("the tests of verdicts fail without any fault")
-    planted = faults()[:: options.every]
-    survivors = []
-    for i, fault in enumerate(planted):
-        if survives(fault):
-            survivors.append(fault)
-            say(f"[{i + 1}/{len(planted)}] survived: {fault.module}:{fault.line}: {fault.before} → {fault.after}")
+    Raises:
+        AlsatianError: the tests could not be run, or fail without any fault.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = Path(folder) / "faults"
+        words = ["-p", "tests.analysis.paper.faults", "-p", "no:cacheprovider", "-n", "0", "-q", *TESTS]
+        known = os.environ | {EVERY: str(options.every), OUTCOME: str(outcome)}
+        done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, env=known, capture_output=True)
+        lines = outcome.read_text().splitlines() if outcome.is_file() else []
+    clean, *planted = map(json.loads, lines or ["{}"])
+    if not clean.get("survived") or not planted:
+        raise AlsatianError(f"the tests of verdicts fail without any fault: {done.stdout[-2000:].decode()}")
+    survivors = [fault for fault in planted if fault["survived"]]
     caught = len(planted) - len(survivors)
-    counts = {module: [fault.module for fault in planted].count(module) for module in modules()}
-    lost = [fault.module for fault in survivors]
+    counts = {module: [fault["module"] for fault in planted].count(module) for module in modules()}
+    lost = [fault["module"] for fault in survivors]
     rows = [
         {"module": f"`{name}`", "planted": count, "caught": count - lost.count(name)}
         for name, count in counts.items()
@@ -224,7 +262,8 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
         f"**{caught} of {len(planted)} faults are caught, {100 * caught / len(planted):.1f}%.**",
         table(rows),
         "## Not caught",
-        "\n".join(f"- `{f.module}`: `{_short(f.before)}` → `{_short(f.after)}`" for f in survivors) or "None.",
+        "\n".join(f"- `{f['module']}`: `{_short(f['before'])}` → `{_short(f['after'])}`" for f in survivors)
+        or "None.",
     ]
     yield Page("Faults planted in the verdicts", blocks, good=caught >= 0.9 * len(planted))
 

@@ -324,3 +324,48 @@ def test_a_part_that_takes_no_time_is_not_compared(judged):
     found = judged("11", partial(slower, factor=0, part="proxy_scoring"))
     assert by_claim(found, "Proxy scoring").result == UNTESTABLE
     assert "3 of 3 not measured" not in by_claim(found, "Alsatian needs less time than SHiFT for inf").numbers
+
+
+@pytest.mark.parametrize(
+    ("number", "claim", "first"),
+    [
+        ("10", "Alsatian is faster than SHiFT.", "ResNet-152, Top 50%, 8,000 items: alsatian 7.5 s"),  # 2.4×
+        ("10", "SHiFT is faster than Base", "ViT-L-32, Top Layers, 2,000 items: shift 34.2 s"),  # 1.1×
+        ("10", "Alsatian's speed-up", "ResNet-18, 2,000 items: 4.4×"),  # 6.7× is but 1.2 times 5.7×
+        ("10", "Base takes the same time", "ResNet-18, 2,000 items: 6.4 s"),
+        ("10", "SHiFT takes the same time", "ResNet-152, 2,000 items: 12.2 s"),
+        ("11", "With more overlap", "ResNet-152, 8,000 items, prepare model: 2.8 s"),  # 1.9 s is 1.5 times 1.2 s
+        ("13", "Alsatian gains as much", "ResNet-18: 4.0×"),
+    ],
+)
+def test_the_least_clear_case_stands_first(judged, number, claim, first):
+    assert f"; the least clear are {first} (" in by_claim(judged(number), claim).numbers
+
+
+def test_the_cell_that_misses_a_factor_most_stands_first(judged):
+    def two(runs: Documents) -> Documents:
+        other = {"workload": "ViT-L-32", "items": 2000, "distribution": "TOP_LAYERS"}
+        for factor, place in ((1.5, R18 | TOP), (2, other), (1.3, {"workload": "EffNetV2-L"})):
+            slower(runs, factor, approach="alsatian", **place)
+        return runs
+
+    factors = by_claim(judged("10", two), "Alsatian is 3.2 to 13.6×").numbers
+    assert factors.startswith(
+        "not in 9 of 24; N=3; the worst are ViT-L-32, Top Layers, 2,000 items: 5.8× (5.8–5.8)"
+    )
+
+
+def test_the_largest_part_and_the_next_are_told(judged):
+    few = by_claim(judged("5"), "With 96 items").numbers
+    assert "ViT-L-32, 96 items: prepare model 87%, 4.3 s (4.3–4.3), prepare data 8%, 0.38 s (0.38–0.38)" in few
+
+
+def test_one_repeat_without_parts_leaves_parts_untested(judged):
+    def total(runs: Documents) -> Documents:
+        for run in runs:
+            for repeat in run["repeats"][1:]:
+                repeat["level"], repeat["parts_s"] = "total", {}
+        return runs
+
+    found = by_claim(judged("11", total), "Alsatian needs less time than SHiFT for inference")
+    assert (found.result, found.numbers.partition(";")[0]) == (UNTESTABLE, "fewer than 3 repeats in 3 of 3")
