@@ -265,7 +265,7 @@ def page(planted: list[dict[str, Any]]) -> Page:
         "\n".join(f"- `{f['module']}`: `{_short(f['before'])}` → `{_short(f['after'])}`" for f in survivors)
         or "None.",
     ]
-    return Page("Faults planted in the verdicts", blocks, good=caught >= 0.9 * len(planted))
+    return Page("Faults planted in the verdicts", blocks, good=caught >= 0.8 * len(planted))
 
 
 def _short(code: str) -> str:

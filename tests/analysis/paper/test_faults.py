@@ -16,7 +16,7 @@ def test_planted_faults_are_caught(measured: Callable[..., str]) -> None:
     text = measured(faults, "planted_faults", "--every", 12)
     caught, planted = map(int, re.search(r"\*\*(\d+) of (\d+) faults are caught", text).groups())
     assert planted >= 20
-    assert caught >= 0.9 * planted
+    assert caught >= 0.8 * planted
 
 
 def test_every_kind_of_fault_is_planted_where_verdicts_are_made() -> None:
