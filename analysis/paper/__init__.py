@@ -16,13 +16,13 @@ from alsatian.files import write_text
 from analysis.figures.picture import Picture
 from analysis.figures.style import PAGE, Style
 from analysis.paper.evidence import sources
-from analysis.paper.evidence.claims import FAILS, HOLDS, UNTESTABLE, Verdict
+from analysis.paper.evidence.claims import CLOSE, FAILS, GIVEN, HOLDS, UNTESTABLE, Verdict
 from analysis.paper.evidence.sources import Sources
 from analysis.paper.kinds.figure import PaperFigure
 from analysis.tables import formats
 from analysis.tables.formats import Table
 
-__all__ = ["FAILS", "HOLDS", "UNTESTABLE", "Section", "Verdict", "figures", "section"]
+__all__ = ["CLOSE", "FAILS", "GIVEN", "HOLDS", "UNTESTABLE", "Section", "Verdict", "figures", "section"]
 
 
 @dataclass(frozen=True)

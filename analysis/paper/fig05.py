@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 from analysis.figures import style
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Case, Tested, Verdict
-from analysis.paper.evidence.comparisons import COMPONENTS
+from analysis.paper.evidence.comparisons import COMPONENTS, seconds_range
 from analysis.paper.evidence.slots import PARTS
+from analysis.paper.evidence.spreads import below, every
 from analysis.paper.kinds import bars
 from analysis.paper.kinds.searches import SearchFigure
 from analysis.paper.kinds.stand_ins import items
@@ -74,12 +75,12 @@ class Figure(SearchFigure):
         cached = "the input of the last three blocks cached"
         largest = "preparing the model is the largest part."
         return [
-            self.compared(
+            self.verdict(
                 "With 9,216 items, inference is the largest part.", self._largest("a", LARGE, "inference")
             ),
-            self.compared(f"With 96 items, {largest}", self._largest("c", LARGE, "prepare_model")),
-            self.compared(f"With {cached}, {largest}", self._largest("d", (*LARGE, SMALL), "prepare_model")),
-            self.compared(
+            self.verdict(f"With 96 items, {largest}", self._largest("c", LARGE, "prepare_model")),
+            self.verdict(f"With {cached}, {largest}", self._largest("d", (*LARGE, SMALL), "prepare_model")),
+            self.verdict(
                 f"For {SMALL}, preparing the data is the largest part.",
                 *(self._largest(panel, (SMALL,), "prepare_data") for panel in "abc"),
             ),
@@ -95,11 +96,17 @@ class Figure(SearchFigure):
                 cases.append(None)
                 continue
             first, second, *_ = sorted(own, key=lambda cell: -cell.percent)
-            numbers = ", ".join(f"{COMPONENTS[cell.component]} {cell.percent:.0f}%" for cell in (first, second))
+            numbers = ", ".join(_told(cell) for cell in (first, second))
             items = f", {own[0].items:,} items" if own[0].items is not None else ""
+            (claimed,) = [cell for cell in own if cell.component == part]
+            ok = every(below(cell.time, claimed.time) for cell in own if cell is not claimed)
             margin = first.percent - second.percent
-            cases.append(Case(f"{workload}{items}", first.component == part, numbers, margin))
+            cases.append(Case(f"{workload}{items}", ok, numbers, margin, claimed.time.count))
         return Tested.of(cases)
+
+
+def _told(cell: Cell) -> str:
+    return f"{COMPONENTS[cell.component]} {cell.percent:.0f}%, {seconds_range(cell.time)}"
 
 
 def _models(inside: Sequence[Cell]) -> dict[str, list[Cell]]:

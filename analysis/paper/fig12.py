@@ -15,7 +15,6 @@ joined to as many stretches of equal depth as the paper has blocks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -23,10 +22,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from alsatian.records import Layers
+from analysis.comparing.measurements import Spread
 from analysis.figures import layout, style
-from analysis.paper.evidence import published
+from analysis.paper.evidence import published, thresholds
 from analysis.paper.evidence.claims import Case, Tested, Verdict
 from analysis.paper.evidence.sources import Source
+from analysis.paper.evidence.spreads import Answer, below, every, exactly, within
+from analysis.paper.evidence.thresholds import shares
 from analysis.paper.kinds import bars
 from analysis.paper.kinds.figure import PaperFigure
 
@@ -34,11 +36,9 @@ from analysis.paper.kinds.figure import PaperFigure
 WIDTH, HEIGHT, LEAST = 3.9, 2.2, 1.6
 KINDS = {"params": "parameters", "inference": "inference time"}
 COLOURS = {"params": style.BLUE, "inference": style.VERMILLION}
-# Of a quarter of the depth in percent; 25 is an even spread.
-EVEN = (20, 30)
-SIDES = (("inference", "computes early", "first"), ("params", "has its parameters late", "second"))
-# Of half the depth; published are 0.59 of the inference time and 0.69 of the parameters.
-SKEWED = 0.55
+HALVES = ("first", "second")
+SIDES = (("inference", "computes early", 0), ("params", "has its parameters late", 1))
+DEFINED = "the architecture has these parameters wherever it runs"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Figure(PaperFigure):
                 paper = heights / heights.mean() if heights.size else None
                 ours = None
                 if model in blocks:
-                    values = _values(blocks[model], kind)
+                    values = np.median(_values(blocks[model], kind), axis=0)
                     ours = spread(values, min(len(heights), len(values)) or len(values))
                 found.append(Profile(letter, model, kind, ours, paper))
         return found
@@ -133,35 +133,43 @@ class Figure(PaperFigure):
         return drawing
 
     def verdicts(self) -> list[Verdict]:
-        """Flat or skewed."""
-        found = {(profile.workload, profile.kind): profile.ours for profile in self.profiles}
-        even = f"without the first and the last tenth, each quarter of the depth holds {EVEN[0]} to {EVEN[1]}%"
+        """Flat or skewed, over the whole depth."""
+        low, high = (100 * (1 / 4 + sign * thresholds.even()) for sign in (-1, 1))
         verdicts = []
         for kind, words in (("params", "parameters are"), ("inference", "inference time is")):
-            case = None
-            if (flat := found["ViT-L-32", kind]) is not None:
-                shares = [100 * share for share in quarters(flat)]
-                numbers = ", ".join(f"{share:.0f}%" for share in shares)
-                case = Case("", all(EVEN[0] <= share <= EVEN[1] for share in shares), numbers, 0.0)
-            verdicts.append(self._verdict(kind, f"ViT-L-32's {words} flat: {even}.", case))
+            claim = f"ViT-L-32's {words} flat: each quarter of the depth holds {low:.0f} to {high:.0f}%."
+            quarters = self._percent("ViT-L-32", kind, 4)
+            ok = every(within(share, low, high) for share in quarters)
+            verdicts.append(self._verdict(kind, claim, ok, quarters))
         for kind, name, side in SIDES:
-            case = None
-            if (skewed := found["ResNet-152", kind]) is not None:
-                share = half(skewed, last=side == "second")
-                case = Case("", share >= SKEWED, f"{100 * share:.0f}%", share)
-            what = f"at least {100 * SKEWED:.0f}% of its {KINDS[kind]} in the {side} half of the depth"
-            verdicts.append(self._verdict(kind, f"ResNet-152 {name}: {what}.", case))
+            least = 100 * thresholds.skewed(kind)
+            halves = self._percent("ResNet-152", kind, 2)[side : side + 1]
+            what = f"at least {least:.0f}% of its {KINDS[kind]} in the {HALVES[side]} half of the depth"
+            ok = every(below(exactly(least), share) for share in halves)
+            verdicts.append(self._verdict(kind, f"ResNet-152 {name}: {what}.", ok, halves))
         return verdicts
 
-    def _verdict(self, kind: str, claim: str, case: Case | None) -> Verdict:
-        return self.verdict(claim, Tested.of([case]), untestable=self.untimed if kind == "inference" else "")
+    def _percent(self, model: str, kind: str, stretches: int) -> list[Spread]:
+        """What each of so many stretches of the depth holds, over the repeats; empty if it was not measured."""
+        if model not in self.sources.models:
+            return []
+        repeats = _values(self.sources.models[model], kind)
+        found = 100 * np.array([shares(np.array(values), stretches) for values in repeats])
+        return [Spread.of(own) for own in found.T.tolist()]
+
+    def _verdict(self, kind: str, claim: str, ok: Answer, found: Sequence[Spread]) -> Verdict:
+        """On a share in percent; parameters are the architecture's own."""
+        fixed = kind == "params"
+        numbers = ", ".join(f"{s.median:.0f}%" + ("" if fixed else f" ({s.low:.0f}–{s.high:.0f})") for s in found)
+        case = Case("", ok, numbers, 0.0, None if fixed else found[0].count) if found else None
+        return self.verdict(claim, Tested.of([case]), construction=DEFINED if fixed else "")
 
 
-def _values(layers: Layers, kind: str) -> list[float]:
-    """A value for each layer, of inference the median seconds."""
+def _values(layers: Layers, kind: str) -> list[list[float]]:
+    """A value for each layer, and of inference this in every repeat: (repeats, layers)."""
     if kind == "params":
-        return [float(layer.parameters) for layer in layers.blocks]
-    return [median(layer.inference_s) for layer in layers.blocks]
+        return [[float(layer.parameters) for layer in layers.blocks]]
+    return [list(repeat) for repeat in zip(*(layer.inference_s for layer in layers.blocks), strict=False)]
 
 
 def spread(values: Sequence[float] | np.ndarray, stretches: int) -> np.ndarray:
@@ -169,28 +177,7 @@ def spread(values: Sequence[float] | np.ndarray, stretches: int) -> np.ndarray:
 
     A block that reaches over a border counts for both sides by depth. The mean of the result is 1.
     """
-    return stretches * _shares(values, np.linspace(0, len(values), stretches + 1))
-
-
-def half(profile: np.ndarray, last: bool) -> float:
-    """Share, 0 to 1, of the first or the last half of the depth."""
-    return float(_shares(profile, np.linspace(0, len(profile), 3))[int(last)])
-
-
-def quarters(profile: np.ndarray) -> np.ndarray:
-    """Shares, 0 to 1, of four equal stretches of the depth without its first and last tenth, (4,).
-
-    At its ends a model prepares its input and its features; the paper's blocks are those between.
-    """
-    return _shares(profile, len(profile) * np.linspace(0.1, 0.9, 5))
-
-
-def _shares(values: Sequence[float] | np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Shares, 0 to 1, of the stretches between ``edges``, which count blocks, in all of them."""
-    reached = np.concatenate([[0.0], np.cumsum(values)])
-    sums = np.diff(np.interp(edges, np.arange(len(reached)), reached))
-    total = float(sums.sum())
-    return sums / total if total > 0 else np.full(len(sums), 1 / len(sums))
+    return stretches * shares(np.asarray(values, float), stretches)
 
 
 def _draw_panel(axes: Axes, profile: Profile) -> None:

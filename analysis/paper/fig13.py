@@ -1,15 +1,17 @@
 """Figure 13: Figure 10c with trained models."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
-from alsatian.units import factor_text
-from analysis.paper.evidence import sources
+from analysis.comparing.measurements import Spread
+from analysis.paper.evidence import comparisons, sources, thresholds
+from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Case, Tested, Verdict
+from analysis.paper.evidence.comparisons import factor_range
+from analysis.paper.evidence.spreads import within
 from analysis.paper.fig10 import Figure as Synthetic
 from analysis.paper.kinds.factors import Factors
-
-# Trained models gain as much as synthetic ones, within this share.
-SAME = 0.30
 
 
 class Figure(Factors):
@@ -22,21 +24,26 @@ class Figure(Factors):
 
     def verdicts(self) -> list[Verdict]:
         """Who is faster, and whether trained models gain what synthetic ones do."""
-        synthetic = self._synthetic(self.sources.beside("fig10"))
+        synthetic = _gains(self._synthetic(self.sources.beside("fig10")))
+        alike = thresholds.trained_alike()
         cases: list[Case | None] = []
-        for cell in (cell for cell in self.cells if cell.approach == "alsatian"):
-            before = synthetic.get((cell.workload, cell.items, cell.distribution), float("nan"))
-            off = abs(cell.speedup / before - 1)
-            numbers = f"{factor_text(cell.speedup)}, synthetic {factor_text(before)}"
-            known = off == off  # neither is NaN
-            cases.append(Case(cell.workload, off <= SAME, numbers, -off) if known else None)
-        claim = f"Alsatian gains as much as with synthetic models (Fig 10c), within {100 * SAME:.0f}%."
-        return [*self.order(), self.compared(claim, Tested.of(cases))]
+        for place, own in _gains(self.cells).items():
+            before = synthetic.get(place, Spread.of([]))
+            ratio = own.over(before)
+            numbers = f"{factor_range(own)}, synthetic {factor_range(before)}"
+            ok = within(ratio, 1 - alike, 1 + alike)
+            known = not math.isnan(ratio.median)
+            cases.append(Case(place[0], ok, numbers, -abs(ratio.median - 1), ratio.count) if known else None)
+        claim = f"Alsatian gains as much as with synthetic models (Fig 10c), within {100 * alike:.0f}%."
+        return [*self.order(), self.verdict(claim, Tested.of(cases))]
 
-    def _synthetic(self, folder: Path) -> dict[tuple[str, int | None, str], float]:
-        """Alsatian's speed-ups in Figure 10 at the same scale, by cell; none if it was not run."""
+    def _synthetic(self, folder: Path) -> Sequence[Cell]:
+        """The cells of Figure 10 at the same scale; none if it was not run."""
         found = sources.load(folder, {Synthetic.number: Synthetic.source}) if folder.is_dir() else None
-        if found is None or found.scale != self.sources.scale:
-            return {}
-        cells = [cell for cell in Synthetic(found).cells if cell.approach == "alsatian"]
-        return {(cell.workload, cell.items, cell.distribution): cell.speedup for cell in cells}
+        return Synthetic(found).cells if found and found.scale == self.sources.scale else []
+
+
+def _gains(found: Sequence[Cell]) -> dict[tuple[str, int | None, str], Spread]:
+    """Alsatian's speed-ups by cell, NaN where there is none."""
+    both = comparisons.pairs(found, "alsatian", "base")
+    return {(a.workload, a.items, a.distribution): comparisons.gain(a, b) for a, b in both}

@@ -27,9 +27,13 @@ class Figure(Parts):
         """Who is ahead in little memory."""
         tight = [cell for cell in self.cells if not cell.workload.endswith("@64GB")]
         return [
-            self.compared(
+            self.verdict(
                 "Alsatian stays ahead of Base and SHiFT under a tight budget (10 and 5 GB).",
                 *(comparisons.ahead(tight, "alsatian", other) for other in ("shift", "base")),
             ),
             self.order()[1],
+            self.verdict(
+                "SHiFT needs more time than Base for preparing models.",
+                comparisons.ahead(self.cells, "base", "shift", "prepare_model"),
+            ),
         ]

@@ -10,7 +10,7 @@ from alsatian.records import ResultsError, Run
 from alsatian.units import count_text, duration, printable
 from analysis import paper
 from analysis.comparing.labels import grouped
-from analysis.paper import FAILS, HOLDS, UNTESTABLE, Section, Verdict
+from analysis.paper import CLOSE, FAILS, GIVEN, HOLDS, UNTESTABLE, Section, Verdict
 from analysis.report import sections
 from analysis.report.pages import Plate, render
 from analysis.tables.formats import Table
@@ -18,7 +18,13 @@ from analysis.tables.formats import Table
 TEMPLATE = "reproduction.html"
 FILE = "report.html"
 # Of verdicts: its name in the style sheet and a sign for those who see no colours.
-MARKS = {HOLDS: ("holds", "✓"), FAILS: ("fails", "✗"), UNTESTABLE: ("open", "–")}
+MARKS = {
+    HOLDS: ("holds", "✓"),
+    FAILS: ("fails", "✗"),
+    CLOSE: ("open", "≈"),
+    UNTESTABLE: ("open", "–"),
+    GIVEN: ("open", "="),
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Page:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of its claims hold, do not hold, and cannot be tested at this scale."""
+        """How many of its claims have each of the verdicts."""
         results = [verdict.result for verdict in self.section.verdicts]
         return {result: results.count(result) for result in MARKS}
 
@@ -140,11 +146,19 @@ def _page(folder: Path, section: Section) -> Page:
 
 
 def _headline(totals: Mapping[str, int], scales: str) -> str:
-    claims = count_text(sum(totals.values()), "claim")
+    """What became of the claims; those that are true by construction are no part of the total."""
+    total = sum(totals.values()) - totals[GIVEN]
+    claims = f"{count_text(total, 'claim')} of the paper, at {scales} scale, "
+    beside = f" {totals[GIVEN]} more {'is' if totals[GIVEN] == 1 else 'are'} true by construction." * bool(
+        totals[GIVEN]
+    )
+    if total == totals[UNTESTABLE]:
+        return f"Of {claims}none can be tested.{beside}"
     words = [f"{totals[HOLDS]} hold{'s' if totals[HOLDS] == 1 else ''}"]
     words += [f"{totals[FAILS]} {'does' if totals[FAILS] == 1 else 'do'} not"] if totals[FAILS] else []
-    words += [f"{totals[UNTESTABLE]} cannot be tested at this scale"] if totals[UNTESTABLE] else []
-    return f"Of {claims} of the paper, at {scales} scale, {', '.join(words)}."
+    words += [f"{totals[CLOSE]} {'is' if totals[CLOSE] == 1 else 'are'} too close to call"] if totals[CLOSE] else []
+    words += [f"{totals[UNTESTABLE]} cannot be tested"] if totals[UNTESTABLE] else []
+    return f"Of {claims}{', '.join(words)}.{beside}"
 
 
 def _seconds(run: Run) -> float:

@@ -30,7 +30,7 @@ def page(found: Reproduction) -> Page:
         blocks.append(f"Measured on {runs[0].started[:10]}, {machine}; {versions}.")
     seconds = sum(figure.seconds for figure in found.pages)
     totals = {name: sum(figure.counts[name] for figure in found.pages) for name in found.pages[0].counts}
-    verdicts = ", ".join(f"{number} {name}" for name, number in totals.items())
+    verdicts = ", ".join(f"{number} {name}" for name, number in totals.items() if number)
     blocks.append(f"{len(runs)} runs in {duration(seconds)}, with what is around them. Claims: {verdicts}.")
     rows = [
         {"figure": f"[{one.short}](#{one.anchor})", "runs": one.finished, "time": one.took, **one.counts}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from alsatian.proxies.base import Evaluation, Proxy
 from alsatian.proxies.gbc import Gbc
@@ -54,3 +55,12 @@ def test_published_parc_depends_on_the_names_of_classes() -> None:
     x, y, _, _, classes = whole("iris")
     renamed = Problem(x, (y + 1) % classes, x, y, classes)
     assert abs(Parc().score(*renamed).score - Parc().score(*whole("iris")).score) > 1
+
+
+@pytest.mark.parametrize(("proxy", "data", "golden", "within"), GOLDEN, ids=str)
+@pytest.mark.parametrize("seed", range(2))
+def test_shuffled_labels_would_be_noticed(proxy: Proxy, data: str, golden: float, within: float, seed: int) -> None:
+    x, y, _, _, classes = whole(data)
+    other = y[torch.from_numpy(np.random.default_rng(seed).permutation(len(y)))]
+    score = Evaluation.of(proxy.score(x, other, x, other, classes)).score
+    assert abs(score - golden) > 10 * within

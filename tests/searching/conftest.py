@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from alsatian.blocks.store import BlockStore
-from alsatian.data.digits import digits
 from alsatian.models.model_set import ModelSet
-from tests.searching.tiny_search import FEW, MODELS, Known, Modules, eager
+from tests.searching.tiny_search import MODELS, Known, Modules, eager, few
 from tests.stores import tiny_set
 
 
@@ -24,4 +23,4 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
 
 @pytest.fixture(scope="module")
 def truth(modules: Modules) -> Known:
-    return eager(modules, digits(FEW))
+    return eager(modules, few())

@@ -16,7 +16,6 @@ from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.profiling import quick
 from alsatian.costs.profiling.busy import Watch
 from alsatian.costs.profiling.profile import profile, segment_keys
-from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.searching import known_costs
@@ -26,13 +25,13 @@ from tests.searching.tiny_search import (
     ALSATIAN,
     BASE,
     BATCH,
-    FEW,
     MODELS,
     PROXY,
     Known,
     Modules,
     check,
     eager,
+    few,
     search,
     slow_reads,
     troubles,
@@ -131,7 +130,7 @@ def test_where_everything_fits_nothing_is_measured(family: ModelSet, monkeypatch
 def test_a_search_that_is_too_short_is_planned_as_usual(modules: Modules, tmp_path: Path) -> None:
     two = tiny_set(BlockStore(tmp_path), {model: MODELS[model] for model in ("first", "second")})
     result = search(two, strategy=Auto(), budget=LITTLE, hardware=None)
-    check(result, eager(modules, digits(FEW), models=2))
+    check(result, eager(modules, few(), models=2))
     (event,) = profiles(result)
     assert event["source"] == "nothing measured: the search is too short"
 
@@ -139,9 +138,10 @@ def test_a_search_that_is_too_short_is_planned_as_usual(modules: Modules, tmp_pa
 def test_a_full_profile_that_is_kept_is_used(
     family: ModelSet, truth: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile(family, digits(FEW), PROXY, BATCH, torch.device("cpu"), family.store.root / "profiles")
+    profile(family, few(), PROXY, BATCH, torch.device("cpu"), family.store.root / "profiles")
     monkeypatch.setattr(known_costs, "quick_profile", None)
-    result = search(family, strategy=Auto(schedule=Adaptive()), budget=LITTLE, hardware=None)
+    words: dict[str, Any] = {"proxies": PROXY, "budget": LITTLE, "hardware": None}
+    result = search(family, few(), Auto(schedule=Adaptive()), **words)
     check(result, truth)
     assert profiles(result)[0]["source"].startswith("measured on 2")
 
@@ -199,7 +199,7 @@ def test_where_measuring_fails_all_is_as_usual(
     result = search(family, strategy=strategy, proxies=Full(1), hardware=None)
     check(result, truth)
     assert [event["error"] for event in troubles(result)] == ["OutOfMemoryError: CUDA out of memory"]
-    usual = search(family)
+    usual = search(family, proxies=PROXY)
     assert result.rounds == usual.rounds
     assert result.measurement.counters == usual.measurement.counters
     notes = [event["note"] for event in result.measurement.events if event["kind"] == "plan"]

@@ -51,6 +51,7 @@ from tests.searching.tiny_search import (
     by_name,
     check,
     eager,
+    few,
     first,
     outcomes,
     search,
@@ -64,7 +65,7 @@ def test_scores_and_features_are_those_of_every_model_alone(
     family: ModelSet, modules: Modules, strategy: Strategy, count: int
 ) -> None:
     result = search(first(family, count), strategy=strategy)
-    check(result, eager(modules, digits(FEW), models=count))
+    check(result, eager(modules, few(), models=count))
     halves = strategy.name != "base"
     assert [len(r.scores) for r in result.rounds] == (
         {1: [1], 2: [2], 3: [3, 2], 5: [5, 3, 2]}[count] if halves else [count]
@@ -138,13 +139,13 @@ def test_the_budget_of_the_first_round_does_for_later_ones(tmp_path: Path) -> No
         search(family, strategy=strategy, budget=1)
     assert "\n" not in str(error.value)
     result = search(family, strategy=strategy, budget=34816)
-    check(result, eager(models, digits(FEW)))
+    check(result, eager(models, few()))
     assert result.measurement.peaks["cache_bytes"] == 34816
 
 
 def test_modules_in_labels_out(modules: Modules, truth: Known) -> None:
     """The call of the documentation, on raw images and labels of any kind."""
-    data = digits(FEW)
+    data = few()
     result = search(modules, data, preprocessing=PREPROCESSING)
     check(result, truth)
     images = np.concatenate([data.train_items, data.test_items])
@@ -218,7 +219,7 @@ def test_a_model_that_is_a_prefix_of_another(
     parts = {f"cut{n}": torch.nn.Sequential(*list(modules["first"])[:n]) for n in (1, 2, 3)}  # type: ignore[call-overload]
     limit = smallest_budget(models, strategy.order) if budget else None
     result = search(models, strategy=strategy, budget=limit)
-    check(result, eager({**modules, **parts}, digits(FEW)))
+    check(result, eager({**modules, **parts}, few()))
     assert {m for r in result.rounds for m in r.scores} == {"first", "second", "cut1", "cut2", "cut3"}
 
 
@@ -260,7 +261,7 @@ class Scale(torch.nn.Module):
 def distinct_work(models: ModelSet, result: SearchResult, shared: bool) -> int:
     """Block executions in items: every distinct prefix once for the new items of each round."""
     blocks = {c.id: tuple(b.identity for b in c.blocks) for c in models.candidates}
-    test, _ = digits(FEW).batches(BATCH)
+    test, _ = few().batches(BATCH)
     work = seen = 0
     for i, finished in enumerate(result.rounds):
         new = finished.train_items - seen + (sum(b.items for b in test) if i == 0 else 0)
@@ -268,7 +269,7 @@ def distinct_work(models: ModelSet, result: SearchResult, shared: bool) -> int:
         prefixes = [chain[: n + 1] for chain in chains for n in range(len(chain))]
         work += len(set(prefixes) if shared else prefixes) * new
         seen = finished.train_items
-    assert seen == len(digits(FEW).train_items)
+    assert seen == len(few().train_items)
     return work
 
 
@@ -340,7 +341,7 @@ def test_starting_and_ending_to_read_ahead_belongs_to_a_part(
         real(self, *arguments)
 
     monkeypatch.setattr(BlockLoader, step, slow)
-    assert valid_measurement(first(family, 2), digits(FEW), ALSATIAN).wall_s > 0.3
+    assert valid_measurement(first(family, 2), few(), ALSATIAN).wall_s > 0.3
 
 
 def test_strategies_agree_with_several_threads_too(family: ModelSet, modules: Modules) -> None:
@@ -348,7 +349,7 @@ def test_strategies_agree_with_several_threads_too(family: ModelSet, modules: Mo
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        truth = eager(modules, digits(FEW))
+        truth = eager(modules, few())
         for strategy in STRATEGIES:
             check(search(family, strategy=strategy), truth)
     finally:
@@ -388,7 +389,7 @@ def test_schedules_of_any_kind(
     models = dataclasses.replace(family, candidates=tuple(c for c in family.candidates if c.id in named))
     result = search(models, strategy=dataclasses.replace(strategy, schedule=schedule))
     assert [tuple(r.scores) for r in result.rounds] == [names for names, _ in plan]
-    check(result, eager(modules, digits(FEW), models=len(named)))
+    check(result, eager(modules, few(), models=len(named)))
 
 
 def test_models_of_other_preprocessing_in_one_search(
@@ -404,7 +405,7 @@ def test_models_of_other_preprocessing_in_one_search(
         shared = outcomes(result)
         assert all(shared[key] == found[key] for key in shared.keys() & found.keys())
     assert found[33, "moved"][1] != found[33, "first"][1]
-    data = digits(FEW)
+    data = few()
     test, train = data.batches(BATCH, len(models.candidates))
     with torch.no_grad():
         parts = [

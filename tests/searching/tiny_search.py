@@ -19,6 +19,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.proxies.base import Evaluation
 from alsatian.proxies.linear import Linear
+from alsatian.proxies.logme import LogMe
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.cache.policies.belady import Belady
 from alsatian.runtime.cache.policies.fifo import Fifo
@@ -33,6 +34,8 @@ from alsatian.searching.strategy import Strategy
 
 PREPROCESSING = ImagePreprocessing(8)
 PROXY = Linear(epochs=5)
+# On eight test items most accuracies are that of guessing; this score tells any two sets of labels apart.
+SECOND = LogMe()
 # A tiny model's letters name its blocks; the twin is another model under another id.
 MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "twin": "aaab", "alone": "dddd"}
 BATCH = 8
@@ -48,7 +51,15 @@ POLICIES: list[CachePolicy] = [NoCache(), Fifo(), Lru(), Lfu(), Gdsf(), Belady()
 by_name = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
 
 Modules = Mapping[str, torch.nn.Module]
-Known = dict[tuple[int, str], tuple[float, str]]
+# By training items and model: the scores by all proxies, and the digest of the features.
+Known = dict[tuple[int, str], tuple[tuple[float, ...], str]]
+
+
+def few() -> Dataset:
+    """Digits of three classes, so that even the first batch has several items of a class."""
+    data = digits(FEW)
+    train, test = data.train_labels // 4, data.test_labels // 4
+    return dataclasses.replace(data, train_labels=train, test_labels=test, classes=3)
 
 
 def first(models: ModelSet, count: int) -> ModelSet:
@@ -69,11 +80,11 @@ def slow_reads(models: ModelSet, item_s: float = 1e-6) -> Hardware:
 
 def search(models: Any, data: Any = None, strategy: Strategy = ALSATIAN, **changes: Any) -> SearchResult:
     """With a made-up machine if the strategy wants to know one, unless ``hardware`` says otherwise."""
-    settings: dict[str, Any] = {"proxies": PROXY, "batch_size": BATCH, "verify": True}
+    settings: dict[str, Any] = {"proxies": (PROXY, SECOND), "batch_size": BATCH, "verify": True}
     if strategy.needs_costs and isinstance(models, ModelSet):
         settings["hardware"] = slow_reads(models)
     settings |= changes
-    return alsatian.search(models, data or digits(FEW), strategy=strategy, **settings)
+    return alsatian.search(models, data or few(), strategy=strategy, **settings)
 
 
 def features(module: torch.nn.Module, data: Dataset, batches: Sequence[Batch]) -> torch.Tensor:
@@ -83,8 +94,8 @@ def features(module: torch.nn.Module, data: Dataset, batches: Sequence[Batch]) -
 
 
 def eager(modules: Modules, data: Dataset, batch_size: int = BATCH, models: int | None = None) -> Known:
-    """Score and feature digest of every model alone on every number of training batches, in the batches of a search
-    of so many ``models`` (all)."""
+    """Scores and feature digest of every model alone on every number of training batches, in the batches of a
+    search of so many ``models`` (all)."""
     test, train = data.batches(batch_size, models or len(modules))
     known: Known = {}
     for model, module in modules.items():
@@ -92,18 +103,20 @@ def eager(modules: Modules, data: Dataset, batch_size: int = BATCH, models: int 
         for count in range(1, len(train) + 1):
             train_x = features(module, data, train[:count])
             train_y, test_y = (torch.from_numpy(data.labels(part)) for part in (train[:count], test))
-            score = Evaluation.of(PROXY.score(train_x, train_y, test_x, test_y, data.classes)).score
-            known[len(train_x), model] = (score, features_fingerprint([train_x, test_x]))
+            task = (train_x, train_y, test_x, test_y, data.classes)
+            scores = tuple(Evaluation.of(proxy.score(*task)).score for proxy in (PROXY, SECOND))
+            known[len(train_x), model] = (scores, features_fingerprint([train_x, test_x]))
     return known
 
 
 def outcomes(result: SearchResult) -> Known:
-    """Score and feature digest of every model of every round."""
+    """Scores and feature digest of every model of every round."""
     found: Known = {}
     for finished in result.rounds:
         assert finished.scores.keys() == finished.fingerprints.keys()
         for model, score in finished.scores.items():
-            found[finished.train_items, model] = (score, finished.fingerprints[model])
+            further = (scores[model] for scores in finished.further.values())
+            found[finished.train_items, model] = ((score, *further), finished.fingerprints[model])
     return found
 
 
@@ -114,5 +127,6 @@ def troubles(result: SearchResult) -> list[dict[str, Any]]:
 
 
 def check(result: SearchResult, truth: Known) -> None:
+    """By as many proxies as the search had."""
     found = outcomes(result)
-    assert found == {key: truth[key] for key in found}
+    assert found == {key: (truth[key][0][: len(scores)], truth[key][1]) for key, (scores, _) in found.items()}

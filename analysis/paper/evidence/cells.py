@@ -66,6 +66,11 @@ class Cell:
         """Whether it was measured."""
         return self.status == "ok" and not math.isnan(self.seconds)
 
+    @property
+    def time(self) -> Spread:
+        """Seconds over the repeats; of none, for a verdict, where others disturbed every one."""
+        return Spread(self.seconds, self.seconds_min, self.seconds_max, 0 if self.disturbed else self.repeats)
+
 
 def cells(number: str, reference: str, runs: Mapping[Key, Run]) -> list[Cell]:
     """All cells of a figure in the paper's order, panel by panel; ``runs`` are finished or not.

@@ -2,47 +2,48 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from alsatian.units import factor_text, seconds_text
 from analysis.comparing.labels import DISTRIBUTIONS
-from analysis.comparing.measurements import PAPER_PARTS
+from analysis.comparing.measurements import PAPER_PARTS, Spread
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Case, Tested
+from analysis.paper.evidence.spreads import Answer, below, every, exactly, within
 
 COMPONENTS = {name: name.replace("_", " ") for name in (*PAPER_PARTS, "total")}
-# Times that are said to be the same differ by no more than this share.
-FLAT = 0.10
-# A published factor counts as reached from this share of it on.
-REACHED = 0.90
 # Seconds: a part that takes no time at all is not divided by.
 TINY = 1e-9
-# Whether a claim is true, and how clearly: see :class:`Case`.
-Outcome = tuple[bool, str, float]
+# Whether a claim is true, what was measured, and how clearly: see :class:`Case`.
+Outcome = tuple[Answer, str, float]
+Paired = Callable[[Cell, Cell], Outcome | None]
 
 
 def ahead(found: Sequence[Cell], fast: str, slow: str, component: str = "total") -> Tested:
     """Whether ``fast`` takes less time than ``slow`` wherever it does in the paper."""
     both = [(a, b) for a, b in pairs(found, fast, slow, component) if a.published_seconds < b.published_seconds]
-    return _in_pairs(both, lambda a, b: (a.seconds < b.seconds, _times(a, b), b.seconds / max(a.seconds, TINY)))
+    return _in_pairs(both, lambda a, b: (below(a.time, b.time), _times(a, b), b.seconds / max(a.seconds, TINY)))
 
 
 def same(found: Sequence[Cell], one: str, other: str, component: str, tolerance: float) -> Tested:
     """Whether ``component`` of ``one`` is that of ``other`` within ``tolerance``."""
 
-    def outcome(a: Cell, b: Cell) -> Outcome:
-        off = abs(a.seconds - b.seconds) / max(b.seconds, TINY)
-        return off <= tolerance, _times(a, b), -off
+    def outcome(a: Cell, b: Cell) -> Outcome | None:
+        ratio = a.time.over(b.time)
+        if math.isnan(ratio.median):  # of a part that took no time
+            return None
+        return within(ratio, 1 - tolerance, 1 + tolerance), _times(a, b), -abs(ratio.median - 1)
 
     return _in_pairs(pairs(found, one, other, component), outcome)
 
 
-def factors(found: Sequence[Cell], fast: str, slow: str) -> Tested:
-    """Whether ``fast`` is as much faster than ``slow`` as published, or more, in every cell."""
+def factors(found: Sequence[Cell], fast: str, slow: str, reached: float) -> Tested:
+    """Whether ``fast`` is, in every cell, faster than ``slow`` by the share ``reached`` of the published factor."""
 
     def outcome(a: Cell, b: Cell) -> Outcome:
-        factor, paper = b.seconds / a.seconds, b.published_seconds / a.published_seconds
-        return factor >= REACHED * paper, f"{factor_text(factor)} (published {factor_text(paper)})", factor / paper
+        factor, paper = b.time.over(a.time), b.published_seconds / a.published_seconds
+        numbers = f"{factor_range(factor)}, published {factor_text(paper)}"
+        return below(exactly(reached * paper), factor), numbers, factor.median / paper
 
     known = [(a, b) for a, b in pairs(found, fast, slow) if a.published_seconds + b.published_seconds > 0]
     return _in_pairs(known, outcome)
@@ -51,31 +52,40 @@ def factors(found: Sequence[Cell], fast: str, slow: str) -> Tested:
 def gain_grows(found: Sequence[Cell], approach: str = "alsatian") -> Tested:
     """Whether the speed-up over base grows from Top 50% to Top Layers."""
 
-    def outcome(values: list[float]) -> Outcome:
-        least = min(b / a for a, b in pairwise(values))
-        return least > 1, ", ".join(map(factor_text, values)), least
+    def outcome(values: list[Spread]) -> Outcome:
+        least = min(b.median / a.median for a, b in pairwise(values))
+        return every(below(a, b) for a, b in pairwise(values)), ", ".join(map(factor_range, values)), least
 
-    return _over_distributions(found, approach, "total", lambda cell: cell.speedup, outcome)
+    both = [(cell, gain(cell, base)) for cell, base in pairs(found, approach, "base")]
+    return _over_distributions(both, outcome)
 
 
 def shrinks(found: Sequence[Cell], approach: str, component: str) -> Tested:
     """Whether ``component`` takes less and less from Top 50% to Top Layers."""
 
-    def outcome(values: list[float]) -> Outcome:
-        least = min(a / max(b, TINY) for a, b in pairwise(values))
-        return least > 1, ", ".join(map(seconds_text, values)), least
+    def outcome(values: list[Spread]) -> Outcome:
+        least = min(a.median / max(b.median, TINY) for a, b in pairwise(values))
+        return every(below(b, a) for a, b in pairwise(values)), ", ".join(map(seconds_range, values)), least
 
-    return _over_distributions(found, approach, component, lambda cell: cell.seconds, outcome)
+    return _over_distributions([(cell, cell.time) for cell in _of(found, approach, component)], outcome)
 
 
-def flat(found: Sequence[Cell], approach: str) -> Tested:
-    """Whether end-to-end times are the same over the distributions, within ``FLAT``."""
+def flat(found: Sequence[Cell], approach: str, tolerance: float) -> Tested:
+    """Whether end-to-end times are the same over the distributions, within ``tolerance``."""
 
-    def outcome(values: list[float]) -> Outcome:
-        spread = max(values) / min(values) - 1
-        return spread <= FLAT, f"{', '.join(map(seconds_text, values))} (spread {100 * spread:.1f}%)", -spread
+    def outcome(values: list[Spread]) -> Outcome:
+        ratios = [a.over(b) for a, b in permutations(values, 2)]
+        most = max(ratio.median for ratio in ratios) - 1
+        numbers = f"{', '.join(map(seconds_range, values))}, {100 * most:.1f}% apart"
+        return every(below(ratio, exactly(1 + tolerance)) for ratio in ratios), numbers, -most
 
-    return _over_distributions(found, approach, "total", lambda cell: cell.seconds, outcome)
+    return _over_distributions([(cell, cell.time) for cell in _of(found, approach, "total")], outcome)
+
+
+def gain(cell: Cell, base: Cell) -> Spread:
+    """The speed-up over ``base``; NaN where the two cannot be compared."""
+    known = comparable(cell, base)
+    return base.time.over(cell.time) if known else Spread.of([])
 
 
 def pairs(found: Sequence[Cell], one: str, other: str, component: str = "total") -> Iterable[tuple[Cell, Cell]]:
@@ -96,33 +106,40 @@ def comparable(a: Cell, b: Cell) -> bool:
     return a.ok and b.ok and a.conditions == b.conditions
 
 
-def _in_pairs(both: Iterable[tuple[Cell, Cell]], outcome: Callable[[Cell, Cell], Outcome]) -> Tested:
-    return Tested.of(Case(_where(a), *outcome(a, b)) if comparable(a, b) else None for a, b in both)
+def _in_pairs(both: Iterable[tuple[Cell, Cell]], outcome: Paired) -> Tested:
+    known = [(a, b, outcome(a, b) if comparable(a, b) else None) for a, b in both]
+    return Tested.of(
+        Case(where(a), *found, min(a.time.count, b.time.count)) if found else None for a, b, found in known
+    )
+
+
+def _of(found: Sequence[Cell], approach: str, component: str) -> Iterable[Cell]:
+    return (cell for cell in found if (cell.approach, cell.component) == (approach, component))
 
 
 def _over_distributions(
-    found: Sequence[Cell],
-    approach: str,
-    component: str,
-    value: Callable[[Cell], float],
-    outcome: Callable[[list[float]], Outcome],
+    measured: Iterable[tuple[Cell, Spread]], outcome: Callable[[list[Spread]], Outcome]
 ) -> Tested:
-    """``outcome`` of cells that differ in nothing but the distribution, from Top 50% to Top Layers."""
-    series: dict[tuple[str, int | None], dict[str, Cell]] = {}
-    for cell in found:
-        if (cell.approach, cell.component) == (approach, component) and cell.distribution in DISTRIBUTIONS:
-            series.setdefault((cell.workload, cell.items), {})[cell.distribution] = cell
+    """``outcome`` of cells that differ in nothing but the distribution, from Top 50% to Top Layers.
+
+    Workloads and items that the paper has not with all of them are no part of it.
+    """
+    series: dict[tuple[str, int | None], dict[str, tuple[Cell, Spread]]] = {}
+    for cell, value in measured:
+        if cell.distribution in DISTRIBUTIONS:
+            series.setdefault((cell.workload, cell.items), {})[cell.distribution] = (cell, value)
     cases = []
     for own in series.values():
         if len(own) < len(DISTRIBUTIONS):
-            continue  # the paper does not have all of them
-        values = [value(own[name]) for name in DISTRIBUTIONS if own[name].ok and not math.isnan(value(own[name]))]
-        first = next(iter(own.values()))
-        cases.append(Case(_name(first.workload, "", first), *outcome(values)) if len(values) > 1 else None)
+            continue
+        cells, values = zip(*(own[name] for name in DISTRIBUTIONS), strict=True)
+        known = all(cell.ok for cell in cells) and not any(math.isnan(value.median) for value in values)
+        few = min(value.count for value in values)
+        cases.append(Case(_name(cells[0].workload, "", cells[0]), *outcome(list(values)), few) if known else None)
     return Tested.of(cases)
 
 
-def _where(cell: Cell) -> str:
+def where(cell: Cell) -> str:
     """The cell for people, e.g. ``"ResNet-18, Top 50%, 2,000 items"``."""
     return _name(cell.workload.replace("@", " "), DISTRIBUTIONS.get(cell.distribution, ""), cell)
 
@@ -134,4 +151,16 @@ def _name(workload: str, distribution: str, cell: Cell) -> str:
 
 
 def _times(a: Cell, b: Cell) -> str:
-    return f"{a.approach} {seconds_text(a.seconds)}, {b.approach} {seconds_text(b.seconds)}"
+    return f"{a.approach} {seconds_range(a.time)}, {b.approach} {seconds_range(b.time)}"
+
+
+def seconds_range(value: Spread) -> str:
+    """Median and range, e.g. ``"1.2 s (1.1–1.3)"``."""
+    low, high = (seconds_text(end).removesuffix(" s") for end in (value.low, value.high))
+    return f"{seconds_text(value.median)} ({low}–{high})"
+
+
+def factor_range(value: Spread) -> str:
+    """Median and range, e.g. ``"3.9× (3.7–4.0)"``."""
+    low, high = (factor_text(end).removesuffix("×") for end in (value.low, value.high))
+    return f"{factor_text(value.median)} ({low}–{high})"

@@ -15,8 +15,6 @@ from analysis.paper.evidence.slots import BEST
 from analysis.paper.kinds.totals import Totals
 from analysis.tables.formats import Table
 
-# Scales with the published numbers of models, without which factors say nothing about the published ones.
-COUNTED = ("desktop", "paper")
 # A speed-up within this share of the published one counts as reproduced.
 WITHIN = 0.25
 PUBLISHED = "alsatian_published"
@@ -26,7 +24,7 @@ COLUMNS = ("published", PUBLISHED, BEST)
 class Factors(Totals):
     """A figure of end-to-end times of which the published speed-ups are looked at cell by cell."""
 
-    counted: ClassVar[tuple[str, ...]] = COUNTED
+    counted: ClassVar[tuple[str, ...]] = ("desktop", "paper")
 
     @property
     def tables(self) -> list[Table]:

@@ -14,6 +14,8 @@ from analysis.paper.evidence.sources import RUNS, Source, Sources
 from analysis.paper.kinds.stand_ins import stand_in
 from analysis.tables.formats import Table
 
+TRIED = "runs of the scale ci are too short to judge by"
+
 
 class PaperFigure(ABC):
     """A figure of the paper from records. A file beside this folder's holds one, as a class named ``Figure``.
@@ -97,11 +99,13 @@ class PaperFigure(ABC):
         return Picture(f"{named}{scale}: {self.title}{origin}", caption, self.data, self.draw)
 
     @property
-    def untimed(self) -> str:
-        """Why times say nothing at this scale; empty if they do."""
-        return "runs of the scale ci are too short to time" if "ci" in self.sources.scale.split(", ") else ""
+    def untested(self) -> str:
+        """Why nothing is judged at this scale; empty if it is."""
+        return TRIED if "ci" in self.sources.scale.split(", ") else ""
 
-    def verdict(self, claim: str, *tested: Tested, untestable: str = "") -> Verdict:
-        """The verdict on ``claim``; ``untestable`` says why it cannot be tested at this scale."""
+    def verdict(self, claim: str, *tested: Tested, untestable: str = "", construction: str = "") -> Verdict:
+        """The verdict on ``claim``; see :func:`~analysis.paper.evidence.claims.judge`."""
+        if self.untested:  # and no numbers that would look like an answer
+            return judge(self.number, claim, [], untestable=self.untested)
         cases = [case for one in tested for case in one.cases]
-        return judge(self.number, claim, cases, sum(one.missing for one in tested), untestable)
+        return judge(self.number, claim, cases, sum(one.missing for one in tested), untestable, construction)

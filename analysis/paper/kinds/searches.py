@@ -1,5 +1,6 @@
 """Figures about searches: groups of bars in panels, and claims about who is faster."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,9 +14,9 @@ from matplotlib.figure import Figure as Drawing
 
 from alsatian.units import count_text, factor_text
 from analysis.figures import layout, style
-from analysis.paper.evidence import cells, comparisons
+from analysis.paper.evidence import cells, comparisons, thresholds
 from analysis.paper.evidence.cells import Cell
-from analysis.paper.evidence.claims import Tested, Verdict
+from analysis.paper.evidence.claims import Verdict
 from analysis.paper.evidence.slots import CELL
 from analysis.paper.kinds import bars
 from analysis.paper.kinds.figure import PaperFigure
@@ -32,11 +33,13 @@ class SearchFigure(PaperFigure):
         columns: panels side by side.
         reference: what times are relative to, see ``slots.CELL`` and the like.
         ordinate: what the bars' height is.
+        counted: scales with the published numbers of models, on which factors depend.
     """
 
     columns: ClassVar[int] = 2
     reference: ClassVar[str] = CELL
     ordinate: ClassVar[str]
+    counted: ClassVar[tuple[str, ...]] = ("paper",)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -120,57 +123,57 @@ class SearchFigure(PaperFigure):
         pieces = bars.rows(list(groups.values()), lambda some: self.width([*chain.from_iterable(some)]), inches)
         return [[*chain.from_iterable(piece)] for piece in pieces]
 
-    def compared(self, claim: str, *tested: Tested) -> Verdict:
-        """The verdict on a claim about times."""
-        return self.verdict(claim, *tested, untestable=self.untimed)
-
     def faster(self, fast: str, slow: str, claim: str = "") -> Verdict:
-        """Whether one strategy is faster than another."""
+        """Whether one strategy is faster than another, wherever it is in the paper."""
         claim = claim or f"{NAMES[fast]} is faster than {NAMES[slow]}."
-        return self.compared(claim, comparisons.ahead(self.cells, fast, slow))
+        return self.verdict(claim, comparisons.ahead(self.cells, fast, slow))
 
     def order(self) -> list[Verdict]:
         """Who is faster than whom."""
+        both = comparisons.pairs(self.cells, "base", "shift")
+        places = "; ".join(comparisons.where(a) for a, b in both if a.published_seconds < b.published_seconds)
+        slower = f"SHiFT is slower than Base where it is in the paper: {places}."
         return [
             self.faster("alsatian", "shift"),
             self.faster("shift", "base", "SHiFT is faster than Base wherever it is in the paper."),
+            *([self.faster("base", "shift", slower)] if places else []),
             self.faster("alsatian", "base"),
         ]
 
     def distributions(self) -> list[Verdict]:
         """What more overlap changes."""
         grows = "Alsatian's speed-up over Base grows from Top 50% over Top 25% to Top Layers."
-        within = f"within {100 * comparisons.FLAT:.0f}%"
+        tolerance = thresholds.flat()
         return [
-            self.compared(grows, comparisons.gain_grows(self.cells)),
+            self.verdict(grows, comparisons.gain_grows(self.cells)),
             *(
-                self.compared(
-                    f"{NAMES[name]} takes the same time whatever the overlap, {within}.",
-                    comparisons.flat(self.cells, name),
+                self.verdict(
+                    f"{NAMES[name]} takes the same time whatever the overlap, within {100 * tolerance:.0f}%.",
+                    comparisons.flat(self.cells, name, tolerance),
                 )
                 for name in ("base", "shift")
             ),
         ]
 
     def factors(self, fast: str, slow: str) -> Verdict:
-        """Whether the published factors are reached: those of the published models, counts and hardware."""
-        both = list(comparisons.pairs(self.cells, fast, slow))
-        paper = [factor for a, b in both if (factor := b.published_seconds / a.published_seconds) == factor]
+        """Whether the published factors are reached: those of the published numbers of models and rounds."""
+        both = [
+            (a, b)
+            for a, b in comparisons.pairs(self.cells, fast, slow)
+            if not math.isnan(a.published_seconds + b.published_seconds)
+        ]
+        paper = [b.published_seconds / a.published_seconds for a, b in both]
+        here = [b.seconds / a.seconds for a, b in both if comparisons.comparable(a, b)]
+        reached = thresholds.reached()
         claim = (
             f"{NAMES[fast]} is {min(paper):.1f} to {factor_text(max(paper))} faster than {NAMES[slow]}, in each "
-            f"cell at least {100 * comparisons.REACHED:.0f}% of the published factor."
+            f"cell at least {100 * reached:.0f}% of the published factor."
         )
-        here = [
-            b.seconds / a.seconds
-            for a, b in both
-            if comparisons.comparable(a, b) and a.published_seconds + b.published_seconds > 0
-        ]
         scaled = ""
-        if self.sources.scale != "paper" and here:
-            scaled = "the published factors are those of the published sizes, here they are "
+        if self.sources.scale not in self.counted and here:
+            scaled = "the published factors are those of the published numbers of models, here they are "
             scaled += f"{factor_text(min(here))} to {factor_text(max(here))}"
-        tested = comparisons.factors(self.cells, fast, slow)
-        return self.verdict(claim, tested, untestable=self.untimed or scaled)
+        return self.verdict(claim, comparisons.factors(self.cells, fast, slow, reached), untestable=scaled)
 
 
 def _measured(cell: Cell) -> bool:

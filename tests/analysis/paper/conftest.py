@@ -35,14 +35,16 @@ def digest(*values: Any) -> str:
 
 @pytest.fixture(scope="session")
 def as_published(record: Callable[..., Any]) -> Callable[..., list[Any]]:
-    """Makes run records of a figure that are as published, but for the speed of the machine."""
+    """Makes run records of a figure, as published but for the machine's speed; ``repeats`` over the published."""
 
-    def make(number: str, best: bool = False, scale: str = "laptop") -> list[Any]:
+    def make(
+        number: str, best: bool = False, scale: str = "laptop", repeats: tuple[float, ...] = (1, 1.02, 0.99)
+    ) -> list[Any]:
         made = []
         for (workload, items, distribution, approach), parts in cells_of(number, best).items():
             parts = {name: value / FASTER for name, value in parts.items()}
             total = parts.pop("total", sum(parts.values()))
-            one = record(approach, (total, 1.02 * total, 0.99 * total))
+            one = record(approach, tuple(total * factor for factor in repeats))
             one["run_id"] = digest(number, workload, items, distribution, approach)[:16]
             one["experiment"] = f"fig{number}"
             one["config"] |= {
@@ -67,18 +69,19 @@ def as_published(record: Callable[..., Any]) -> Callable[..., list[Any]]:
 def blocks_document() -> Callable[..., Any]:
     """Makes what ``blocks.json`` holds."""
 
-    def make(workload: str, parameters: list[int], seconds: list[float]) -> Any:
+    def make(workload: str, parameters: list[int], *seconds: list[float], scale: str = "laptop") -> Any:
+        repeats = seconds if len(seconds) > 1 else [[share * s for s in seconds[0]] for share in (0.9, 1, 1.5)]
         return {
             "schema": 1,
             "config": {
                 "name": "fig12",
-                "scale": "laptop",
+                "scale": scale,
                 "figure": {"number": 12},
                 "paper": {"workload": workload},
             },
             "blocks": [
-                {"name": f"block{i}", "parameters": count, "inference_s": [0.9 * time, time, 1.5 * time]}
-                for i, (count, time) in enumerate(zip(parameters, seconds, strict=True))
+                {"name": f"block{i}", "parameters": count, "inference_s": list(times)}
+                for i, (count, *times) in enumerate(zip(parameters, *repeats, strict=True))
             ],
         }
 
@@ -96,10 +99,15 @@ def overlap_document() -> Callable[..., Any]:
             "near_miss": None,
         }  # fmt: skip
 
-    def make(workload: str, sharing: float, models: int = 100) -> Any:
+    def make(workload: str, sharing: float, models: int = 100, scale: str = "laptop") -> Any:
         sharers = round(sharing * models)
         return {
-            "config": {"name": "overlap", "figure": {"number": "overlap"}, "paper": {"workload": workload}},
+            "config": {
+                "name": "overlap",
+                "scale": scale,
+                "figure": {"number": "overlap"},
+                "paper": {"workload": workload},
+            },
             "digest": "made up",
             "models": [one(i, (i < sharers) + (i < sharers / 2)) for i in range(models)],
             "families": [],

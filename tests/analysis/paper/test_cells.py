@@ -150,3 +150,24 @@ def test_numbers_of_figures():
     assert [number_of({"figure": text}, figures()) for text in written] == [
         "5", "5", "10", "overlap", "10", None, None,
     ]  # fmt: skip
+
+
+def test_what_a_figure_varies_does_not_keep_its_times_apart_and_elsewhere_does(tmp_path, write, as_published):
+    """Fig 16 varies the memory, so that its times refer to one bar; in Fig 17 all conditions have to be equal."""
+    sixteen, seventeen = as_published("16"), as_published("17")
+    for run in (*sixteen, *seventeen):
+        if "5GB" in run["config"]["paper"]["workload"] or run["config"]["strategy"]["name"] == "shift":
+            run["storage"] = {"bandwidth": 1_000_000, "cold": True}
+    tight = one(cells_in(write(tmp_path / "16", *sixteen)), "shift", panel="b", workload="ViT-L-32@5GB")
+    assert tight.percent == pytest.approx(tight.published_percent, rel=1e-3)
+    other = one(cells_in(write(tmp_path / "17", *seventeen)), "shift", panel="a")
+    assert math.isnan(other.percent)
+    assert math.isnan(other.speedup)
+
+
+def test_the_time_of_a_cell_has_its_spread(tmp_path, write, as_published):
+    found = one(cells_in(write(tmp_path, *as_published("17"))), "base", panel="a")
+    base = 523.559 / 20
+    assert found.time.median == pytest.approx(base)
+    assert (found.time.low, found.time.high) == pytest.approx((0.99 * base, 1.02 * base))
+    assert found.time.count == found.repeats == 3

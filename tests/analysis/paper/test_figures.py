@@ -32,7 +32,7 @@ def test_every_module_of_the_folder_is_a_figure():
 def test_a_new_figure_is_one_file_and_one_yaml(tmp_path, monkeypatch, write, as_published):
     (tmp_path / "fig99.py").write_text(textwrap.dedent(FIGURE))
     monkeypatch.setattr(paper, "__path__", [*paper.__path__, str(tmp_path)])
-    made = as_published("17")
+    made = as_published("17", repeats=(1, 1, 1))
     for run in made:
         run["config"]["figure"] = {"number": "99"}  # what its YAML says
     folder = write(tmp_path / "fig99", *made)

@@ -240,7 +240,3 @@ def test_blocks_are_spread_by_depth():
     assert list(fig12.spread([2, 4], 4)) == pytest.approx([2 / 3, 2 / 3, 4 / 3, 4 / 3])
     assert list(fig12.spread([3, 0, 3], 2)) == pytest.approx([1, 1])
     assert list(fig12.spread([0, 0], 2)) == [1, 1]
-    assert fig12.half(np.array([3.0, 1.0, 1.0, 1.0]), last=False) == pytest.approx(4 / 6)
-    ends = np.array([50.0, 1, 1, 1, 1, 1, 1, 1, 1, 0])
-    assert list(fig12.quarters(ends)) == pytest.approx([0.25] * 4)
-    assert list(fig12.quarters(np.array([0.0, 0, 0, 0, 0, 4, 4, 4, 4, 0]))) == pytest.approx([0, 0, 0.5, 0.5])

@@ -23,6 +23,12 @@ def test_the_speed_is_what_was_measured(load_runs, record, walls, said):
     assert sentence.endswith("; the 2 scores that both computed are bit-identical.")
 
 
+def test_at_the_scale_ci_there_is_no_factor(load_runs, record):
+    sentence = headline(load_runs(*(record(n, config__scale="ci") for n in ("base", "alsatian"))))
+    assert sentence.startswith("alsatian ranks the same models as base; scale ci is too short for a factor; the 2")
+    assert "×" not in sentence
+
+
 def test_different_scores_are_in_the_sentence(load_runs, record):
     off = record()
     off["rounds"][-1]["scores"]["m2"] = 0.76

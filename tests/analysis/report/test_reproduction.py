@@ -82,15 +82,29 @@ def test_the_page_holds_verdicts_environment_times_and_what_was_scaled(built, te
 
 def test_the_headline_counts_the_verdicts(built):
     counts = [page.counts for page in built.pages]
-    total = sum(sum(count.values()) for count in counts)
+    given = sum(count[paper.GIVEN] for count in counts)
+    total = sum(sum(count.values()) for count in counts) - given
+    assert given == 2  # the parameters of two models
     assert built.text.startswith(f"Of {total} claims of the paper, at laptop")
     fails = sum(count["does not hold"] for count in counts)
     assert f"{fails} {'does' if fails == 1 else 'do'} not" in built.text
+    assert "2 more are true by construction." in built.text
 
 
-def test_one_claim_holds_and_one_does_not():
-    counts = {paper.HOLDS: 1, paper.FAILS: 1, paper.UNTESTABLE: 0}
-    assert reproduction._headline(counts, "ci") == "Of 2 claims of the paper, at ci scale, 1 holds, 1 does not."
+@pytest.mark.parametrize(
+    ("holds", "fails", "close", "open_", "given", "said"),
+    [
+        (1, 1, 0, 0, 0, "Of 2 claims of the paper, at laptop scale, 1 holds, 1 does not."),
+        (2, 2, 1, 3, 1, "Of 8 claims of the paper, at laptop scale, 2 hold, 2 do not, 1 is too close to call, "
+         "3 cannot be tested. 1 more is true by construction."),
+        (0, 0, 2, 0, 0, "Of 2 claims of the paper, at laptop scale, 0 hold, 2 are too close to call."),
+        (0, 0, 0, 5, 2, "Of 5 claims of the paper, at laptop scale, none can be tested. "
+         "2 more are true by construction."),
+    ],
+)  # fmt: skip
+def test_the_headline_counts_what_was_tested(holds, fails, close, open_, given, said):
+    counts = dict(zip(reproduction.MARKS, (holds, fails, close, open_, given), strict=True))
+    assert reproduction._headline(counts, "laptop") == said
 
 
 def test_it_stands_alone(text):

@@ -1,0 +1,38 @@
+"""Whether one number is below another, where both were measured a few times: yes, no, or too close to call."""
+
+from collections.abc import Iterable
+
+from analysis.comparing.measurements import Spread
+
+# True, false, or None where the repeats leave it open.
+Answer = bool | None
+
+
+def below(a: Spread, b: Spread) -> Answer:
+    """Whether ``a`` is less than ``b``.
+
+    None where the ranges of the repeats meet, and where the medians differ by less than either range is wide: with
+    few repeats, a further one might well lie beyond.
+    """
+    widest = max(a.high - a.low, b.high - b.low)
+    if (a.low <= b.high and b.low <= a.high) or abs(a.median - b.median) < widest:
+        return None
+    return a.median < b.median
+
+
+def within(value: Spread, low: float, high: float) -> Answer:
+    """Whether ``value`` lies between two numbers."""
+    return every((below(exactly(low), value), below(value, exactly(high))))
+
+
+def exactly(value: float) -> Spread:
+    """A number that was not measured."""
+    return Spread(value, value, value, 1)
+
+
+def every(answers: Iterable[Answer]) -> Answer:
+    """Whether all are true: one that is false decides, else one that is open leaves it open."""
+    known = list(answers)
+    if False in known:
+        return False
+    return None if None in known else True

@@ -1,0 +1,32 @@
+"""The tests of verdicts notice faults in them.
+
+With ``--pages docs/results`` all faults are planted (a quarter of an hour) and the outcome is written as a page.
+"""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.analysis.paper import faults
+
+
+@pytest.mark.slow
+def test_planted_faults_are_caught(measured: Callable[..., str]) -> None:
+    text = measured(faults, "planted_faults", "--every", 12)
+    caught, planted = map(int, re.search(r"\*\*(\d+) of (\d+) faults are caught", text).groups())
+    assert planted >= 20
+    assert caught >= 0.8 * planted
+
+
+def test_every_kind_of_fault_is_planted_where_verdicts_are_made() -> None:
+    found = faults.faults()
+    assert len({(fault.module, fault.line, fault.after, fault.before) for fault in found}) > 200
+    assert {fault.module.rpartition(".")[2] for fault in found} >= {
+        "claims", "spreads", "comparisons", "thresholds", "cells", "fig05", "fig11", "fig12", "fig13", "fig16",
+        "overlap", "searches", "figure", "measurements",
+    }  # fmt: skip
+    sources = {
+        name: faults.ast.unparse(faults.ast.parse(faults.file_of(name).read_text())) for name in faults.modules()
+    }
+    assert all(fault.code != sources[fault.module] for fault in found)
