@@ -16,7 +16,9 @@ from analysis.comparing import checks, labels, numerics, ties
 from analysis.grammar.words import Words
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
-from analysis.report import figures, findings, processes, sections
+from analysis.report import choice, figures, findings, processes, sections
+from analysis.report.charts import chart
+from analysis.report.charts import paper as paper_charts
 from analysis.report.pages import Plate, render
 from analysis.tables import experiment, formats
 from analysis.tables.formats import WIDTH, Table
@@ -62,16 +64,18 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     if paper and not paper.sources.made_of_runs:
         return _without_runs(folder, paper)
     found = reading.load(folder)
+    chart.begin()
     runs = [run for _, run in labels.in_order(found.runs)]
     score_checks = checks.compare_scores(runs)
     summary = experiment.summary(runs, score_checks)
     tables, brief = experiment.tables(summary), len(summary) > experiment.MANY
     problems = found.left_out
     gallery = figures.Gallery(folder / "figures")
-    drawn, not_drawn = _asked(gallery, runs, figure or {}, typed)
+    drawn, not_drawn = asked(gallery, runs, figure or {}, typed)
     if paper:
         gallery.files += paper.save(folder)
-        drawn.insert(0, Plate.of(paper.picture, wide=True))
+        files_of = figures.links(folder / "figures", paper.figure.stem)
+        drawn.insert(0, Plate.of(paper.picture, True, paper_charts.chart(paper.figure), files_of))
     else:
         drawn += gallery.comparisons(runs, summary, bool(drawn))
     over_time = gallery.timelines(folder, runs, problems)
@@ -79,10 +83,13 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     _remove_stale(folder / "figures", gallery.files)
     title = str(runs[0].config.get("title") or runs[0].experiment) + runs[0].origin
     headline = findings.headline(runs, score_checks)
-    lines = [*not_drawn, *_lines(runs, summary, score_checks)]
+    said = [*not_drawn, *lines(runs, summary, score_checks)]
     unused = [f"Not used: {line}" for line in problems]
     page = render(
         TEMPLATE,
+        up=f"../{TEMPLATE}" if (folder.parent / TEMPLATE).is_file() else "",
+        compared=choice.runs([(runs[0].experiment, "", runs)]),
+        records={run.run_id: chart.record(run.run_id) for run in runs},
         title=title,
         experiment=runs[0].experiment,
         headline=headline,
@@ -92,7 +99,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         timelines=over_time,
         verdicts=paper.table if paper else None,
         scaled=paper.sources.scaled if paper else (),
-        lines=lines,
+        lines=said,
         summary=tables,
         limits=processes.limits(runs),
         overlap=processes.overlap(runs),
@@ -110,7 +117,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     files = [
         write_text(folder / "summary.csv", formats.csv(summary)),
         *gallery.files,
-        write_text(folder / "summary.md", _markdown(title, headline, tables, [*lines, *unused])),
+        write_text(folder / "summary.md", _markdown(title, headline, tables, [*said, *unused])),
         write_text(folder / TEMPLATE, page),
     ]
     text = [
@@ -118,7 +125,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         "",
         *(["All columns are in summary.csv and in the report.", ""] if brief else []),
         *([paper.text, ""] if paper else []),
-        *lines,
+        *said,
         *unused,
         _pictures(files),
         f"Report: {folder / TEMPLATE}",
@@ -126,7 +133,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     return Report(summary, score_checks, problems, files, "\n".join(text))
 
 
-def _asked(
+def asked(
     gallery: figures.Gallery, runs: Sequence[Run], figure: Mapping[str, Any], typed: bool
 ) -> tuple[list[Plate], list[str]]:
     """The figure that was asked for here or by the configuration, or a line that says why the latter's is not."""
@@ -154,7 +161,7 @@ def _pictures(files: Sequence[Path]) -> str:
     return f"Figures{where}: {', '.join(path.name for path in shown)}"
 
 
-def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
+def lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
     """What stands under the table."""
     predicted = all(run.kind == "predicted" for run in runs if run.ok)
     return [

@@ -13,6 +13,7 @@ from rich.console import Console
 from alsatian.ranking import files, report, tables, terminal
 from alsatian.ranking.result import Ranking
 from alsatian.records import ranking as records
+from tests.pages import Page
 
 
 def printed(record: records.Ranking, paths: dict[str, Path], top: int = 5, width: int = 80) -> str:
@@ -31,7 +32,7 @@ def test_every_file_holds_the_ranking(found: Ranking, tmp_path: Path) -> None:
     assert table["score"].tolist() == found.ranking["score"].tolist()
     page = paths["report.html"].read_text()
     assert all(name in page for name in found.ranked)
-    assert "<script" not in page
+    Page(page).check_alone()
     assert "built-in method" not in page
 
 
