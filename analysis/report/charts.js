@@ -110,8 +110,9 @@
     const timeline = spec.usermeta?.timeline;
     if (timeline) spec.data = { name: "slices", values: unpacked(timeline) };
     const told = (datum) => datum.tip ?? (timeline && datum.part ? slice(datum) : null);
-    const answer = (handler, event, item) => {
-      const said = item?.datum && item.tooltip ? told(item.datum) : null;
+    // Of a mark that the pointer leaves the value is null.
+    const answer = (handler, event, item, value) => {
+      const said = value && item?.datum ? told(item.datum) : null;
       if (said) point(event, said);
       else tip.hidden = true;
     };

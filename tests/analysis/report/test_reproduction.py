@@ -62,10 +62,12 @@ def test_bars_know_the_published_values_and_their_records(text, results):
     rows = [row for spec in specs for own in spec["datasets"].values() for row in own]
     told = [row["tip"] for row in rows if row.get("tip", {}).get("cell") == "ViT-L-32, Top 50%, 8,000 items"]
     totals = [tip for tip in told if tip["strategy"] == "alsatian" and "part" not in tip]
-    assert totals
-    for tip in totals:
-        assert tip["speed-up over base"] == tip["published speed-up"]
-        assert tip["time"].endswith("N=3)")
+    assert all(tip["time"].endswith("N=3)") for tip in totals)
+    factors = [
+        (tip["speed-up over base"], tip["published speed-up"]) for tip in totals if "published speed-up" in tip
+    ]
+    assert factors
+    assert all(ours == published for ours, published in factors)
     links = {row["record"] for row in rows if row.get("record")}
     assert links
     assert all((results / link).is_file() for link in links)
