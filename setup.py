@@ -18,7 +18,7 @@ setup(
     ],
     package_dir={f"{HARNESS}.{room}": room for room in (*ROOMS, "conf")},
     package_data={
-        "": ["*.json", "*.html", "*.csv", "*.txt", "models.yaml"],
+        "": ["*.json", "*.html", "*.js", "*.csv", "*.txt", "models.yaml"],
         f"{HARNESS}.conf": ["**/*.yaml", "hardware/*.json"],
     },
 )

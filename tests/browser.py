@@ -72,6 +72,20 @@ class Tab:
             raise AssertionError(found["exceptionDetails"])
         return found["result"].get("value")
 
+    def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
+        """A ``mouseMoved``, ``mousePressed``, ``mouseReleased`` or ``mouseWheel`` at a place in the window."""
+        self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def click(self, x: float, y: float) -> None:
+        """Go there and press the left button."""
+        self.mouse("mouseMoved", x, y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.mouse(kind, x, y, button="left", clickCount=1)
+
+    def write(self, text: str) -> None:
+        """Type ``text`` into what has the focus."""
+        self._call("Input.insertText", text=text)
+
     def screenshot(self, path: Path, whole: bool = True) -> None:
         """Write a PNG of the page, or of what the window shows."""
         found = self._call("Page.captureScreenshot", captureBeyondViewport=whole, format="png")

@@ -27,6 +27,13 @@ class _Event(Record):
     dur: Seconds = 0.0
     args: dict[str, Any] = {}
 
+    def count(self, name: str) -> int | None:
+        """A number of ``args``; None if it is missing, as in traces of earlier versions."""
+        value = self.args.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise FieldError(f"args.{name}: expected a count, not {value!r}")
+        return value
+
     def argument(self, name: str) -> str:
         """One of ``args``.
 
@@ -52,8 +59,10 @@ class Trace:
     """What every thread of one search did when.
 
     Attributes:
-        slices: columns ``lane``, ``part``, ``stalled``, ``start_s``, ``end_s``; those of a lane are in order
-            and do not overlap.
+        slices: columns ``lane``, ``part``, ``stalled``, ``start_s``, ``end_s``, and what the work was for, where
+            that is known: ``round`` (from 1), ``model`` (the first that needs it), ``models`` (how many do),
+            ``block`` (its identity), ``depth`` (its place in the model, from 1). Those of a lane are in order and
+            do not overlap.
         lanes: names of the threads, the one that searches first.
         notes: what the trace says about itself, such as how much of it was dropped.
     """
@@ -96,4 +105,9 @@ def _slice(event: _Event, names: dict[int, str]) -> dict[str, Any]:
         "stalled": event.cat == "stalled",
         "start_s": event.ts / MICROSECONDS,
         "end_s": (event.ts + event.dur) / MICROSECONDS,
+        "round": event.count("round"),
+        "model": event.argument("model") if "model" in event.args else None,
+        "models": event.count("models"),
+        "block": event.argument("block") if "block" in event.args else None,
+        "depth": event.count("depth"),
     }

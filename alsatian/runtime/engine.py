@@ -16,10 +16,11 @@ from alsatian.runtime.features import Features, FeatureStore
 from alsatian.runtime.loading.loader import Loader
 from alsatian.runtime.memory import empty_device_cache, is_out_of_memory
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.meter.timeline import Subject
 from alsatian.runtime.needs import block_needs, cache_needs, edge_needs
 from alsatian.runtime.observer import Observer
 from alsatian.runtime.scorer import Scored, Scorer
-from alsatian.runtime.stages import Stage, run_stages
+from alsatian.runtime.stages import Stage, run_stages, subjects
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -124,6 +125,8 @@ class Engine:
         for step in plan.steps:
             if not 0 <= step.vertex < len(plan.tree):
                 raise IndexError(f"{step}: there is no such vertex")
+            if self.meter.timeline:
+                self.meter.step = Subject(plan.tree.models_below(step.vertex))
             if isinstance(step, Infer):
                 if step.chunk != chunk:
                     self._end_chunk()
@@ -152,6 +155,7 @@ class Engine:
                 self.observer.step_ended()
         self._score(ready, test, train, scored)
         self._end_chunk()
+        self.meter.step = None
 
     def _score(
         self,
@@ -162,6 +166,8 @@ class Engine:
     ) -> None:
         self._at = None
         if ready:
+            if self.meter.timeline:
+                self.meter.step = Subject([model for models in ready for model in models])
             scored.update(self.scorer.score(self._features, ready, test, train))
 
     def _infer(self, plan: Plan, step: Infer, emitted: set[int]) -> None:
@@ -173,6 +179,8 @@ class Engine:
             return  # it lay on the way to another model, or nobody would keep it
         source = tree.parent[path[0]]
         self._at = plan, target, chunk[0]
+        if self.meter.timeline:
+            self.meter.subjects = subjects(tree, path)
         self.meter.counters["misses" if source == NO_VERTEX else "hits"] += 1
         self.observer.computes(step.chunk, path)
         stages = self._stages(tree, path)

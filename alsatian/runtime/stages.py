@@ -8,10 +8,25 @@ from alsatian.errors import BadModelError, first_line
 from alsatian.runtime.loading.transfer import Parameters
 from alsatian.runtime.memory import is_out_of_memory
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.meter.timeline import Subject
 from alsatian.tree import TaskTree
 
 Stage = tuple[int, list[tuple[Segment, Parameters]]]
 """A vertex with the code and the parameters of its edge."""
+
+
+def subjects(tree: TaskTree, path: Sequence[int]) -> dict[int, Subject]:
+    """For a timeline, what each vertex of ``path`` is for: models, blocks and where in the models they lie."""
+    found: dict[int, Subject] = {}
+    ends: dict[int, int] = {}  # depth of the last block of a vertex
+    for vertex in path:
+        above = tree.parent[vertex]
+        if above not in ends:
+            ends[above] = sum(len(tree.blocks[v]) for v in tree.path(above))
+        blocks = tuple(block.identity for block in tree.blocks[vertex])
+        found[vertex] = Subject(tree.models_below(vertex), blocks, ends[above] + 1)
+        ends[vertex] = ends[above] + len(blocks)
+    return found
 
 
 def run_stages(

@@ -50,9 +50,11 @@ def run_rounds(
             else:
                 begin = meter.spent()
                 number = len(rounds) + 1
+                meter.begin_round(number)
                 watcher.round_begins(number, upcoming.models, upcoming.train_items)
                 result = runner.run(number, upcoming.models, test, upto(train, upcoming.train_items))
                 _note(meter, *begin, len(upcoming.models), result.train_items)
+                meter.begin_round(None)
             rounds.append(result)
             # A schedule ranks failed models last; if it keeps some, the next round leaves them out.
             scores = RoundScores({model: result.scores.get(model, -math.inf) for model in upcoming.models})

@@ -17,7 +17,9 @@ from analysis.figures.style import Style, named
 from analysis.grammar.words import Words
 from analysis.paper import Section as PaperSection
 from analysis.paper import section as paper_section
-from analysis.report import figures, findings, processes, sections
+from analysis.report import choice, figures, findings, processes, sections
+from analysis.report.charts import chart
+from analysis.report.charts import paper as paper_charts
 from analysis.report.pages import Plate, render
 from analysis.tables import experiment, formats
 from analysis.tables.formats import WIDTH, Table
@@ -64,19 +66,20 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     if paper and not paper.sources.made_of_runs:
         return _without_runs(folder, paper, named(figure or {}))
     found = reading.load(folder)
+    chart.begin()
     runs = [run for _, run in labels.in_order(found.runs)]
     score_checks = checks.compare_scores(runs)
     summary = experiment.summary(runs, score_checks)
     tables, brief = experiment.tables(summary), len(summary) > experiment.MANY
     problems = found.left_out
-    said = max(runs, key=lambda run: run.started).config.get("figure")
-    said = {**(said if isinstance(said, Mapping) else {}), **(figure or {})}
-    look = named(said)
+    words = words_of(runs, figure or {})
+    look = named(words)
     gallery = figures.Gallery(folder / "figures", look)
-    drawn, not_drawn = _asked(gallery, runs, said, bool(figure) and typed)
+    drawn, not_drawn = asked(gallery, runs, words, bool(figure) and typed)
     if paper:
         gallery.files += paper.save(folder, look)
-        drawn.insert(0, Plate.of(paper.picture, wide=True))
+        files_of = figures.links(folder / "figures", paper.figure.stem)
+        drawn.insert(0, Plate.of(paper.picture, True, paper_charts.chart(paper.figure), files_of))
     else:
         drawn += gallery.comparisons(runs, summary, bool(drawn))
     over_time = gallery.timelines(folder, runs, problems)
@@ -84,10 +87,13 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     _remove_stale(folder / "figures", gallery.files)
     title = str(runs[0].config.get("title") or runs[0].experiment) + runs[0].origin
     headline = findings.headline(runs, score_checks)
-    lines = [*not_drawn, *_lines(runs, summary, score_checks)]
+    said = [*not_drawn, *lines(runs, summary, score_checks)]
     unused = [f"Not used: {line}" for line in problems]
     page = render(
         TEMPLATE,
+        up=f"../{TEMPLATE}" if (folder.parent / TEMPLATE).is_file() else "",
+        compared=choice.runs([(runs[0].experiment, "", runs)]),
+        records={run.run_id: chart.record(run.run_id) for run in runs},
         title=title,
         experiment=runs[0].experiment,
         headline=headline,
@@ -97,7 +103,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         timelines=over_time,
         verdicts=paper.table if paper else None,
         scaled=paper.sources.scaled if paper else (),
-        lines=lines,
+        lines=said,
         summary=tables,
         limits=processes.limits(runs),
         overlap=processes.overlap(runs),
@@ -115,7 +121,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     files = [
         write_text(folder / "summary.csv", formats.csv(summary)),
         *gallery.files,
-        write_text(folder / "summary.md", _markdown(title, headline, tables, [*lines, *unused])),
+        write_text(folder / "summary.md", _markdown(title, headline, tables, [*said, *unused])),
         write_text(folder / TEMPLATE, page),
     ]
     text = [
@@ -123,7 +129,7 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
         "",
         *(["All columns are in summary.csv and in the report.", ""] if brief else []),
         *([paper.text, ""] if paper else []),
-        *lines,
+        *said,
         *unused,
         _pictures(files),
         f"Report: {folder / TEMPLATE}",
@@ -131,7 +137,13 @@ def build(folder: Path, width: int = WIDTH, figure: Mapping[str, Any] | None = N
     return Report(summary, score_checks, problems, files, "\n".join(text))
 
 
-def _asked(
+def words_of(runs: Sequence[Run], figure: Mapping[str, Any]) -> dict[str, Any]:
+    """What the latest of ``runs`` and, above it, ``figure`` say of the figure."""
+    said = max(runs, key=lambda run: run.started).config.get("figure")
+    return {**(said if isinstance(said, Mapping) else {}), **figure}
+
+
+def asked(
     gallery: figures.Gallery, runs: Sequence[Run], figure: Mapping[str, Any], typed: bool
 ) -> tuple[list[Plate], list[str]]:
     """The ``figure`` that is asked for, or a line that says why there is none, unless a person ``typed`` it."""
@@ -158,7 +170,7 @@ def _pictures(files: Sequence[Path]) -> str:
     return f"Figures{where}: {', '.join(path.name for path in shown)}"
 
 
-def _lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
+def lines(runs: Sequence[Run], summary: pd.DataFrame, score_checks: list[checks.ScoreCheck]) -> list[str]:
     """What stands under the table."""
     predicted = all(run.kind == "predicted" for run in runs if run.ok)
     return [

@@ -44,8 +44,8 @@ def breakdown(runs: Sequence[Run]) -> str:
     return f"Claim to look for: {claim} {marks} {_measured(runs)}"
 
 
-def timeline(trace: Trace, run: Run) -> str:
-    """For what every thread of one search did when."""
+def timeline(trace: Trace, run: Run, whole: bool = True) -> str:
+    """For what every thread of one search did when; ``whole`` if a long one has two panels."""
     rows = trace.slices
     seconds = rows["end_s"] - rows["start_s"]
     beside = seconds[(rows["lane"] != trace.lanes[0]) & ~rows["stalled"]].sum()
@@ -55,7 +55,7 @@ def timeline(trace: Trace, run: Run) -> str:
         claim = f"{seconds_text(beside)} of work run beside the search, which waits for it {seconds_text(waiting)}"
         claim += " (pale)." if waiting else "."
     marks = "A lane is a thread, from the first repeat."
-    if trace.end_s > SHORT_S:
+    if whole and trace.end_s > SHORT_S:
         marks += (
             " In the upper panel a step of time is filled with the shares of its parts; below are single slices."
         )

@@ -1,6 +1,5 @@
 """The figures of a report: strategies compared, what each thread did when, and who shares what."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +18,17 @@ from analysis.figures.style import PAGE, Style
 from analysis.grammar.charts import charts
 from analysis.grammar.words import Words
 from analysis.report import captions
+from analysis.report.charts import bars as bar_charts
+from analysis.report.charts import curves as curve_charts
+from analysis.report.charts import timeline as timeline_charts
+from analysis.report.charts.chart import PLAIN, Chart, link
 from analysis.report.pages import Plate
 from analysis.tables.metrics import METRICS
 
 # Whose task tree is shown, if there are several that share.
 _FIRST = ("auto", "alsatian")
-# What a folder's or file's name may hold, so that a record cannot point elsewhere.
-_PLAIN = re.compile(r"[\w-]+")
+# What a page links to of each figure, best for print first.
+_LINKED = ("pdf", "png", "csv")
 
 
 class Gallery:
@@ -34,17 +37,22 @@ class Gallery:
     Attributes:
         folder: that they are written to.
         look: their style.
+        beside: the way from the page to it; empty for the page's own folder.
+        writes: whether files are written, or are there.
         files: everything that was written.
     """
 
-    def __init__(self, folder: Path, look: Style = PAGE) -> None:
+    def __init__(self, folder: Path, look: Style = PAGE, beside: str = "", writes: bool = True) -> None:
         self.folder, self.look = folder, look
+        self.beside = beside
+        self.writes = writes
         self.files: list[Path] = []
 
-    def add(self, name: str, picture: Picture) -> Plate:
-        """Write ``picture`` to files of this ``name``; return what the page shows of it."""
-        self.files += picture.save(self.folder / name, look=self.look)
-        return Plate.of(picture, wide=True)
+    def add(self, name: str, picture: Picture, drawn: Chart | None = None, caption: str = "") -> Plate:
+        """Write ``picture`` to files of this ``name``; return what the page shows of it, ``drawn`` if it is."""
+        if self.writes:
+            self.files += picture.save(self.folder / name, look=self.look)
+        return Plate.of(picture, True, drawn, links(self.folder, name, self.beside), caption)
 
     def charts(self, runs: Sequence[Run], words: Words) -> list[Plate]:
         """The figure that ``words`` ask for; one for each models and data unless the words tell these apart.
@@ -57,7 +65,7 @@ class Gallery:
         for i, chart in enumerate(charts([run for run in runs if run.ok], words)):
             of_what = f": {chart.title or _name(chart.runs)}{chart.runs[0].origin}"
             picture = curves.curves(chart, f"Over {over}{of_what}", captions.chart(chart))
-            plates.append(self.add(f"sweep{_number(i)}", picture))
+            plates.append(self.add(f"sweep{_number(i)}", picture, curve_charts.curves(chart, self.beside)))
         return plates
 
     def comparisons(self, runs: Sequence[Run], summary: pd.DataFrame, drawn: bool) -> list[Plate]:
@@ -86,7 +94,7 @@ class Gallery:
             if not drawn:
                 (chart,) = charts(sweep.runs, Words(x=sweeps.SETTING, y=sweeps.METRICS))
                 picture = curves.curves(chart, f"Over the cache budget{of_what}", captions.chart(chart))
-                swept.append(self.add(f"sweep{suffix}", picture))
+                swept.append(self.add(f"sweep{suffix}", picture, curve_charts.curves(chart, self.beside)))
             beside = sweep.beside(sweep.middle)
             runs, rows = [run for run in runs if run.run_id not in beside], rows[~rows["run_id"].isin(beside)]
             of_what, note = f"{of_what}, budget {sweep.text(sweep.middle)}", f" {captions.at_budget(sweep)}"
@@ -95,29 +103,37 @@ class Gallery:
         without_base = rows["speedup"].isna().all()
         if not (without_base and sweep):
             picture = bars.speedup(rows, f"Speed-up over base{of_what}", captions.speedup(runs) + note)
-            plate = self.add(f"speedup{suffix}", picture)
+            drawn_as = None if without_base else bar_charts.speedup(rows, self.beside)
+            plate = self.add(f"speedup{suffix}", picture, drawn_as)
             shown += [] if without_base else [plate]  # there is nothing to see
         if not rows["inference_s"].isna().all():  # else only wall times were measured
             picture = bars.breakdown(rows, f"Where the time goes{of_what}", captions.breakdown(runs) + note)
-            shown.append(self.add(f"breakdown{suffix}", picture))
-        # Figures of one workload stand side by side or one below the other, whatever each alone would need.
-        wide = any(figure.inches > 6 for figure in shown)
-        return [*swept, *(replace(figure, wide=wide) for figure in shown)]
+            shown.append(self.add(f"breakdown{suffix}", picture, bar_charts.breakdown(rows, runs, self.beside)))
+        # Figures of one workload stand side by side.
+        return [*swept, *(replace(figure, wide=len(shown) == 1) for figure in shown)]
 
-    def timelines(self, folder: Path, runs: Sequence[Run], problems: list[str]) -> list[Plate]:
+    def timelines(
+        self, folder: Path, runs: Sequence[Run], problems: list[str], all_slices: int = timeline_charts.ALL
+    ) -> list[Plate]:
         """``<folder>/<run id>/timeline.json`` of every finished run; ``problems`` grow by those that are none."""
-        plates = []
+        traces = []
         for label, run in in_order(runs):
             path = folder / run.run_id / "timeline.json"
             try:
-                found = load_trace(path) if _PLAIN.fullmatch(run.run_id) else None
+                found = load_trace(path) if PLAIN.fullmatch(run.run_id) else None
             except FieldError as error:
                 problems.append(printable(f"{path}: skipped: {error}"))
                 continue
             if found is not None:
-                title = f"Timeline: {label}, {run.model_set.name}"
-                picture = timeline.timeline(found, title, captions.timeline(found, run))
-                plates.append(self.add(f"timeline-{run.run_id}", picture))
+                traces.append((label, run, found))
+        most = min(timeline_charts.MOST, all_slices // max(1, len(traces)))
+        plates = []
+        for label, run, found in traces:
+            title = f"Timeline: {label}, {run.model_set.name}"
+            picture = timeline.timeline(found, title, captions.timeline(found, run))
+            drawn, note = timeline_charts.timeline(found, most)
+            caption = f"{captions.timeline(found, run, whole=False)} {note}".rstrip()
+            plates.append(self.add(f"timeline-{run.run_id}", picture, drawn, caption))
         return plates
 
     def trees(self, runs: Sequence[Run]) -> list[Plate]:
@@ -129,6 +145,12 @@ class Gallery:
             )
             for label, run, tree in _chosen(runs)
         ]
+
+
+def links(folder: Path, name: str, beside: str = "") -> list[str]:
+    """The way to the files of a figure in ``folder`` from a page that it lies ``beside``."""
+    files = [folder / f"{name}.{kind}" for kind in _LINKED]
+    return [link(beside, folder.name, file.name) for file in files if file.exists()]
 
 
 def _name(runs: Sequence[Run]) -> str:
@@ -149,7 +171,7 @@ def _chosen(runs: Sequence[Run]) -> list[tuple[str, Run, tuple[Vertex, ...]]]:
         return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
     for label, run in sorted(in_order(runs), key=rank):
-        if run.tree and _shares(run.tree) and _PLAIN.fullmatch(run.run_id):
+        if run.tree and _shares(run.tree) and PLAIN.fullmatch(run.run_id):
             found.setdefault(run.model_set.digest, (label, run, run.tree))
     return list(found.values())
 

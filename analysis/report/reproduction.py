@@ -11,7 +11,10 @@ from alsatian.units import count_text, duration, printable
 from analysis import paper
 from analysis.comparing.labels import grouped
 from analysis.paper import CLOSE, FAILS, GIVEN, HOLDS, UNTESTABLE, Section, Verdict
-from analysis.report import sections
+from analysis.report import choice, figures, sections
+from analysis.report.charts import paper as charts
+from analysis.report.charts.chart import begin, link, record
+from analysis.report.others import Other, other
 from analysis.report.pages import Plate, render
 from analysis.tables.formats import Table
 
@@ -52,8 +55,13 @@ class Page:
     @property
     def numbers(self) -> Table:
         """The numbers that the figure shows."""
-        data = self.section.picture.data.drop(columns="run_id", errors="ignore")
+        data = self.section.picture.data.drop(columns="conditions", errors="ignore")
         return Table.of(data.dropna(axis="columns", how="all"))
+
+    @property
+    def records(self) -> dict[str, str | None]:
+        """Links to the records of its runs, by run id."""
+        return {run.run_id: record(run.run_id, self.anchor) for run in self.runs}
 
     @property
     def runs(self) -> list[Run]:
@@ -91,17 +99,18 @@ class Page:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What :func:`build` found and wrote: the report's path, its pages, and a line about them."""
+    """What :func:`build` found and wrote: the report's path, its pages, those of other experiments, and a line."""
 
     path: Path
     pages: Sequence[Page]
+    others: Sequence[Other]
     text: str
 
 
 def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str] | None = None) -> Reproduction:
     """Write ``<results>/report.html`` about every folder in ``results`` that holds a figure of the paper.
 
-    The records are only read.
+    Other experiments there, such as the quickstart and sweeps, have pages too. The records are only read.
 
     Args:
         results: the folder that the experiments' folders lie in.
@@ -114,10 +123,15 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
     """
     folders = [path for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
     order = list(paper.figures())
-    pages = [_page(folder, section) for folder in folders if (section := paper.section(folder))]
+    begin()
+    sections_of = {folder: paper.section(folder) for folder in sorted(folders)}
+    pages = [_page(folder, section) for folder, section in sections_of.items() if section]
     pages.sort(key=lambda page: (order.index(page.section.figure.number), page.anchor))
     if not pages:
         raise ResultsError(f"{results}: no folder here holds a figure of the paper")
+    others = [found for folder, section in sections_of.items() if not section and (found := other(folder))]
+    all_runs: list[tuple[str, str, Sequence[Run]]] = [(page.short, page.anchor, page.runs) for page in pages]
+    all_runs += [(one.short, one.anchor, one.runs) for one in others]
     missing = {name: title for name, title in (wanted or {}).items() if name not in {p.anchor for p in pages}}
     totals = {result: sum(page.counts[result] for page in pages) for result in MARKS}
     scales = ", ".join(dict.fromkeys(page.section.sources.scale for page in pages))
@@ -128,6 +142,8 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
         headline=headline,
         doubtful=bool(totals[FAILS] or failures),
         pages=pages,
+        others=others,
+        compared=choice.runs(all_runs),
         marks=MARKS,
         failures=[printable(line) for line in failures],
         missing=missing,
@@ -137,12 +153,14 @@ def build(results: Path, failures: Sequence[str] = (), wanted: Mapping[str, str]
         environments=sections.environments((page.short, run) for page in pages for run in page.runs),
     )
     path = write_text(results / FILE, content)
-    return Reproduction(path, pages, f"{headline} {count_text(len(pages), 'figure')}: {path}")
+    return Reproduction(path, pages, others, f"{headline} {count_text(len(pages), 'figure')}: {path}")
 
 
 def _page(folder: Path, section: Section) -> Page:
-    report = f"{folder.name}/{FILE}" if (folder / FILE).is_file() else None
-    return Page(folder.name, section, Plate.of(section.picture, wide=True), report)
+    report = link(folder.name, FILE) if (folder / FILE).is_file() else None
+    files = figures.links(folder / "figures", section.figure.stem, folder.name)
+    drawn = charts.chart(section.figure, folder.name)
+    return Page(folder.name, section, Plate.of(section.picture, True, drawn, files), report)
 
 
 def _headline(totals: Mapping[str, int], scales: str) -> str:

@@ -13,6 +13,8 @@ from rich.console import Console
 from alsatian.ranking import files, report, tables, terminal
 from alsatian.ranking.result import Ranking
 from alsatian.records import ranking as records
+from tests.browser import find, tab
+from tests.pages import Page
 
 
 def printed(record: records.Ranking, paths: dict[str, Path], top: int = 5, width: int = 80) -> str:
@@ -31,8 +33,24 @@ def test_every_file_holds_the_ranking(found: Ranking, tmp_path: Path) -> None:
     assert table["score"].tolist() == found.ranking["score"].tolist()
     page = paths["report.html"].read_text()
     assert all(name in page for name in found.ranked)
-    assert "<script" not in page
+    Page(page).check_alone()
     assert "built-in method" not in page
+
+
+@pytest.mark.skipif((browser := find()) is None, reason="no Chromium in PATH and none of Playwright's")
+def test_the_report_is_whole_on_a_phone_and_sorts(found: Ranking, tmp_path: Path) -> None:
+    path = found.report(tmp_path / "report.html")
+    names = f"[...document.querySelectorAll('.id')].slice(0, {len(found.ranked)}).map(cell => cell.textContent)"
+    with tab(str(browser)) as chromium:
+        chromium.open(path, width=390, phone=True)
+        assert chromium.evaluate("document.documentElement.scrollWidth") == 390
+        ends = "[...document.querySelectorAll('td, th')].map(cell => cell.getBoundingClientRect().right)"
+        assert max(chromium.evaluate(ends)) <= 390
+        chromium.open(path)
+        assert chromium.evaluate(names) == list(found.ranked)
+        chromium.evaluate("document.querySelectorAll('th')[1].querySelector('button').click()")
+        assert chromium.evaluate(names) == sorted(found.ranked)
+        assert chromium.complaints == []
 
 
 def test_a_report_can_be_written_anywhere(found: Ranking, tmp_path: Path) -> None:

@@ -91,6 +91,32 @@ def test_a_timeline_adds_up_to_parts_and_busy_time(family: ModelSet) -> None:
     assert names[0] == "search"
 
 
+def test_every_slice_says_its_round_its_model_and_its_block(family: ModelSet) -> None:
+    result = search(family, timeline=True)
+    slices = [event for event in result.measurement.timeline or [] if event["ph"] == "X"]
+    blocks = {candidate.id: [block.identity for block in candidate.blocks] for candidate in family.candidates}
+    computed = [
+        event["args"] for event in slices if event["args"]["part"] == "inference" and "block" in event["args"]
+    ]
+    assert {args["round"] for args in computed} == set(range(1, len(result.rounds) + 1))
+    for args in computed:
+        assert blocks[args["model"]][args["depth"] - 1] == args["block"]
+    shared = {args["block"]: args["models"] for args in computed if args["round"] == 1}
+    assert shared == {b: sum(b in own for own in blocks.values()) for own in blocks.values() for b in own}
+    for event in slices:
+        args = event["args"]
+        if args["part"] in ("prepare_data", "proxy_scoring"):
+            assert args["model"] in blocks
+            assert "block" not in args
+        if args["part"] == "prepare_model" and "block" in args:
+            assert args["block"] in blocks[args["model"]]
+    read = {event["args"].get("block") for event in slices if event["args"]["part"] == "prepare_model"}
+    assert read >= {block for own in blocks.values() for block in own}
+    # What is done around the rounds alone belongs to none.
+    without = {event["args"]["part"] for event in slices if "round" not in event["args"]}
+    assert without <= {"planning", "other"}
+
+
 def test_data_in_files_counts_as_read(family: ModelSet, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(20):

@@ -11,6 +11,7 @@ from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.meter.timeline import Subject
 
 
 class Loader(Protocol):
@@ -94,7 +95,7 @@ class BlockLoader(Loader):
 
     def load(self, need: Need) -> Parameters:
         identity, fetching = need.block.identity, self._residency.fetching
-        with self._meter.part("prepare_model"):
+        with self._meter.part("prepare_model", subject=_subject(need)):
             with self._change:
                 if identity in fetching:
                     with self._meter.stalled("prepare_model"):
@@ -130,7 +131,7 @@ class BlockLoader(Loader):
         while (order := self._next_order()) is not None:
             need, room = order
             try:
-                with self._meter.part("prepare_model"):
+                with self._meter.part("prepare_model", subject=_subject(need)):
                     self._fetch(need, room)
             except StoreError:  # the caller meets the same error in its own thread, if it comes to that
                 self._residency.pass_over(need.block.identity)
@@ -183,3 +184,7 @@ class BlockLoader(Loader):
                 if room is not None:
                     with self._change:
                         self._residency.host.fill(identity, None if staged is None else Loaded(staged))
+
+
+def _subject(need: Need) -> Subject:
+    return Subject((need.model,), (need.block.identity,))

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from alsatian.runtime.meter.timeline import Timeline
+from alsatian.runtime.meter.timeline import Subject, Timeline
 
 _UNNAMED = re.compile(r"Thread-\d+ \(_*(.+)\)")
 
 
 T = TypeVar("T")
+# A part, and what it is done for.
+_Work = tuple[str, Subject | None] | None
 
 
 class Inside(Generic[T]):
@@ -40,7 +42,7 @@ class _Here(threading.local):
     """Where the current thread is: its lane, the part it works on, and since when."""
 
     lane: str | None = None
-    part: str | None = None
+    work: "_Work" = None
     since: float = 0.0
 
 
@@ -55,25 +57,26 @@ class Lanes:
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
 
-    def working(self, part: str | None) -> Inside[str | None]:
-        """Count the time inside as the current thread's work on ``part``; None for a pause."""
-        return Inside(self._switch, part)
+    def working(self, part: str | None, subject: Subject | None = None) -> Inside[_Work]:
+        """Count the time inside as the current thread's work on ``part`` of ``subject``; None for a pause."""
+        return Inside(self._switch, None if part is None else (part, subject))
 
     def busy(self) -> dict[str, float]:
         """Seconds of work on each part until now, all threads together; work in progress comes when it ends."""
         with self._lock:
             return dict(self._busy)
 
-    def _switch(self, part: str | None) -> str | None:
+    def _switch(self, work: _Work) -> _Work:
         here, now = self._here, self._now()
-        outer, start = here.part, here.since
-        here.part, here.since = part, now
+        outer, start = here.work, here.since
+        here.work, here.since = work, now
         if outer is not None:
+            part, subject = outer
             with self._lock:
-                self._busy[outer] += now - start
+                self._busy[part] += now - start
             if self._timeline is not None:
                 here.lane = here.lane or self._lane()
-                self._timeline.add(here.lane, outer, start, now)
+                self._timeline.add(here.lane, part, start, now, subject=subject)
         return outer
 
     def _lane(self) -> str:

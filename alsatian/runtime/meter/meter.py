@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,18 +16,20 @@ from alsatian.runtime.meter.lanes import Inside, Lanes
 from alsatian.runtime.meter.measurement import PARTS, Measurement
 from alsatian.runtime.meter.process import ProcessUse
 from alsatian.runtime.meter.surroundings import Surroundings
-from alsatian.runtime.meter.timeline import MAIN, Timeline
+from alsatian.runtime.meter.timeline import MAIN, Subject, Timeline
 
 LEVELS = ("parts", "total")
+_NOTHING = contextlib.nullcontext()
 # Counters of bytes read from files.
 _READ = ("bytes_read", "ssd_bytes_read", "cache_ssd_bytes_read")
 # Marks kept before they are turned into seconds.
 _MARKS = 100_000
 
-# A part, whether its time is spent waiting for another thread that works on it, and the vertex that it is for.
-State = tuple[str, bool, int | None] | None
+# A part, whether its time is spent waiting for another thread that works on it, and the vertex and more it is for.
+State = tuple[str, bool, int | None, Subject | None] | None
 # Code, and the items that it ran on.
 Run = tuple[str, int]
+Within = contextlib.AbstractContextManager[None]
 
 
 def check_settings(level: str, timeline: bool) -> None:
@@ -59,6 +62,7 @@ class Meter:
         clock: in place of the machine's own.
         best_s: seconds of the fastest of all runs of a code on so many items, as far as marks were settled.
         best_read: bytes per second of the fastest read of a file of the store.
+        step, subjects: for the timeline, what the step under way is for, and each vertex that it computes.
     """
 
     device: torch.device
@@ -70,6 +74,8 @@ class Meter:
     clock: Clock | None = None
     best_s: dict[Run, float] = field(default_factory=dict, init=False)
     best_read: float = field(default=0.0, init=False)
+    step: Subject | None = field(default=None, init=False)
+    subjects: Mapping[int, Subject] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         check_settings(self.level, self.timeline)
@@ -78,7 +84,7 @@ class Meter:
         self._seconds = dict.fromkeys(PARTS, 0.0)
         self._stalled = dict.fromkeys(PARTS, 0.0)
         self._vertex_s: dict[int, float] = {}
-        self._marks: list[tuple[State, Any, Run | None]] = []
+        self._marks: list[tuple[State, Any, Run | None, Subject | None]] = []
         self._settled = 0.0  # seconds from the start to the first of the marks
         self._state: State = None
         self._timeline = Timeline() if self.timeline else None
@@ -94,24 +100,30 @@ class Meter:
         self._synchronise()
         self._begin()
 
-    def part(self, name: str, vertex: int | None = None) -> contextlib.AbstractContextManager[None]:
+    def part(self, name: str, vertex: int | None = None, subject: Subject | None = None) -> Within:
         """Charge the time inside to part ``name``; in another thread it counts as work beside the search.
 
         It counts as spent on ``vertex`` of the task tree, too, if one is given; see :meth:`take_vertices`.
+        ``subject`` is what the timeline says that it is for, in place of what :attr:`subjects` and ``step`` do.
         """
-        return self._charge(name, False, vertex)
+        return self._charge(name, False, vertex, subject)
 
-    def stalled(self, name: str) -> contextlib.AbstractContextManager[None]:
+    def stalled(self, name: str) -> Within:
         """Charge the time inside to part ``name``, as time of waiting for another thread that works on it.
 
-        A thread beside the search is not busy while it waits.
-        """
-        return self._charge(name, True)
+        A thread beside the search is not busy while it waits."""
+        return self._charge(name, True, None, None)
+
+    def begin_round(self, number: int | None) -> None:
+        """Slices of the timeline from now on are of round ``number``, from 1; None for none."""
+        if self._timeline is not None:
+            self.settle()
+            self._timeline.round = number
 
     def ran(self, code: str, items: int) -> None:
         """What the part under way did since it began, or since this was called last, was one run of ``code``."""
         if self._state is not None and threading.get_ident() == self._thread:
-            self._marks.append((self._state, self._clock.mark(), (code, items)))
+            self._marks.append((self._state, self._clock.mark(), (code, items), self.step))
 
     def read(self, nbytes: int, seconds: float) -> None:
         """A file of the store was read."""
@@ -145,13 +157,15 @@ class Meter:
         """Turn marks into seconds. Waits for the device, so it belongs to the end of a round."""
         if self.level == "total":
             return
-        marks = [*self._marks, (self._state, self._clock.mark(), None)]
-        for (state, start, _), (_, end, run) in itertools.pairwise(marks):
+        marks = [*self._marks, (self._state, self._clock.mark(), None, self.step)]
+        place = 0  # of the block that ran among those of the part
+        for (state, start, before, step), (_, end, run, _) in itertools.pairwise(marks):
+            place = place + 1 if before else 0
             seconds = self._clock.seconds(start, end)
             begin, self._settled = self._settled, self._settled + seconds
             if state is None:
                 continue
-            part, stalled, vertex = state
+            part, stalled, vertex, subject = state
             self._seconds[part] += seconds
             if run is not None:
                 self.best_s[run] = min(seconds, self.best_s.get(run, seconds))
@@ -161,7 +175,8 @@ class Meter:
                 self._stalled[part] += seconds
             if self._timeline is not None:
                 # On a GPU these are the device's times, in the order in which it reached the marks.
-                self._timeline.add(MAIN, part, begin, self._settled, stalled)
+                about = step if subject is None else subject.block(place)
+                self._timeline.add(MAIN, part, begin, self._settled, stalled, about)
         self._marks = [marks[-1]]
 
     def take_vertices(self) -> dict[int, float]:
@@ -201,21 +216,22 @@ class Meter:
         self._process = ProcessUse(self.device)
         self._surroundings = None if self.clock else Surroundings()
         self._start = self._host.mark()
-        self._marks = [] if self.level == "total" else [(None, self._clock.mark(), None)]
+        self._marks = [] if self.level == "total" else [(None, self._clock.mark(), None, None)]
 
-    def _charge(
-        self, name: str, stalled: bool, vertex: int | None = None
-    ) -> contextlib.AbstractContextManager[None]:
+    def _charge(self, name: str, stalled: bool, vertex: int | None, subject: Subject | None) -> Within:
         if self.level == "total":
             return _NOTHING
         if threading.get_ident() != self._thread:
-            return self._lanes.working(None if stalled else name)
-        inside: Inside[State] = Inside(self._switch, (name, stalled, vertex))
-        return inside
+            return self._lanes.working(None if stalled else name, subject)
+        if subject is None and vertex is not None:
+            subject = self.subjects.get(vertex)
+        elif stalled and self._state is not None:
+            subject = self._state[3]
+        return Inside[State](self._switch, (name, stalled, vertex, subject))
 
     def _switch(self, state: State) -> State:
         outer, self._state = self._state, state
-        self._marks.append((state, self._clock.mark(), None))
+        self._marks.append((state, self._clock.mark(), None, self.step))
         if len(self._marks) > _MARKS and self.device.type == "cpu":
             self.settle()  # keeps long searches from collecting marks; free of charge on the host's clock
         return outer
@@ -233,6 +249,3 @@ class Meter:
     def _synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-
-
-_NOTHING = contextlib.nullcontext()

@@ -233,7 +233,7 @@ def test_the_report_shows_timelines_overlap_and_processes(tmp_path, write, measu
     figure = tmp_path / "figures" / f"timeline-{name}.png"
     assert figure in built.files
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<img") == 3
+    assert page.count('class="chart"') == 3
     for expected in (
         "Timelines",
         "Work beside the search",

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
@@ -12,22 +11,7 @@ import pytest
 from alsatian.errors import ConfigError
 from alsatian.records import ResultsError
 from analysis.report import build
-
-
-class Page(HTMLParser):
-    """Collects tags, links and text of a page."""
-
-    def __init__(self, content):
-        super().__init__()
-        self.tags, self.sources, self.text = [], [], ""
-        self.feed(content)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.sources += [(tag, value) for name, value in attrs if name in ("src", "href", "srcset", "data")]
-
-    def handle_data(self, data):
-        self.text += data.replace("\u00a0", " ")
+from tests.pages import Page
 
 
 def page(folder):
@@ -71,14 +55,47 @@ def test_building_again_gives_the_same_bytes(results, built):
     assert {path: path.read_bytes() for path in again.files} == before
 
 
+def charts(folder):
+    """The specifications of all charts of a report."""
+    return [found for found in page(folder).data if "$schema" in found]
+
+
 def test_the_report_stands_alone(results, built):
     found = page(results)
-    assert [tag for tag, _ in found.sources] == ["img", "img"]
-    assert all(value.startswith("data:image/") and ";base64," in value for _, value in found.sources)
-    assert not {"script", "link", "iframe", "object", "base"} & set(found.tags)
+    found.check_alone()
+    assert found.sources == []  # both figures are charts
+    assert len(charts(results)) == 2
     style = re.search(r"<style>(.*?)</style>", (results / "report.html").read_text(), re.S)[1]
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_links_lead_to_what_is_there(results, built):
+    found = page(results)
+    inside = {link[1:] for link in found.links if link.startswith("#")}
+    assert inside <= set(re.findall(r'id="([^"]*)"', (results / "report.html").read_text()))
+    files = {link for link in found.links if not link.startswith("#")}
+    assert {"figures/speedup.csv", "figures/breakdown.pdf", "summary.csv", "id-shift/run.json"} <= files
+    assert all((results / link).is_file() for link in files)
+    marks = [row for spec in charts(results) for rows in spec["datasets"].values() for row in rows]
+    assert {mark["record"] for mark in marks if "tip" in mark} == {
+        f"id-{name}/run.json" for name in ("base", "shift", "shared_prefix", "alsatian")
+    }
+
+
+def test_a_bar_says_value_range_and_number_of_repeats(results, built):
+    speedup, breakdown = charts(results)
+    (rows,) = speedup["datasets"].values()
+    (tip,) = (row["tip"] for row in rows if row["name"] == "alsatian")
+    assert tip == {
+        "strategy": "alsatian",
+        "speed-up": "4.00× (3.20× to 8.00×, N=3)",
+        "wall time": "4.0 s (2.0 s to 5.0 s, N=3)",
+    }
+    tips = [row["tip"] for rows in breakdown["datasets"].values() for row in rows if "tip" in row]
+    (tip,) = (tip for tip in tips if tip["strategy"] == "base" and tip["part"] == "inference")
+    assert tip["time"] == "8.0 s (4.0 s to 8.5 s, N=3)"
+    assert tip["share"] == "50%"
 
 
 def test_the_report_holds_every_section(results, built):
@@ -119,8 +136,10 @@ def test_hostile_texts_are_shown_not_run(tmp_path, record, write):
     failed = record("base", status="failed", error="<b onclick=x>", repeats=[], rounds=[], ranking=[], winner=None)
     build.build(write(tmp_path, hostile, failed))
     found = page(tmp_path)
-    assert not {"script", "iframe", "b"} & set(found.tags)
-    assert all(value.startswith("data:image/") for _, value in found.sources)
+    found.check_alone()
+    assert not {"iframe", "b"} & set(found.tags)
+    assert "alert(" not in "".join(found.scripts)
+    assert not [link for link in found.links if "alert" in link or ":" in link]
     for expected in (evil, "</style><script>alert(2)</script>", "<script>alert(3)</script>", "<b onclick=x>"):
         assert expected in found.text
     assert "<img" not in re.sub(r"\\<", "", (tmp_path / "summary.md").read_text())
@@ -184,7 +203,7 @@ def test_each_workload_has_its_own_figures_and_old_ones_go(tmp_path, record, wri
     assert len(pd.read_csv(tmp_path / "figures" / "speedup.csv")) == 4
     (second,) = (name for name in extra if name.startswith("speedup-"))
     assert len(pd.read_csv(tmp_path / "figures" / second)) == 2
-    assert len(page(tmp_path).sources) == 4
+    assert len(charts(tmp_path)) == 4
     for made_up in other:
         (tmp_path / made_up["run_id"] / "run.json").unlink()
     (tmp_path / "figures" / "mine-0123456789ab.png").write_text("not ours")
@@ -197,7 +216,7 @@ def test_each_workload_has_its_own_figures_and_old_ones_go(tmp_path, record, wri
 
 def test_without_base_the_page_shows_no_empty_figure(tmp_path, record, write):
     build.build(write(tmp_path, record()))
-    assert len(page(tmp_path).sources) == 1
+    assert len(charts(tmp_path)) == 1
 
 
 def test_the_limit_and_its_terms_are_shown_where_records_tell(tmp_path, record, write):
@@ -207,7 +226,7 @@ def test_the_limit_and_its_terms_are_shown_where_records_tell(tmp_path, record, 
     folder = write(tmp_path, record("base", (16.0,)), told)
     build.build(folder)
     text = (folder / "report.html").read_text()
-    section = text.partition("<h2>Wall time over the limit</h2>")[2].partition("<h2>")[0]
+    section = text.partition('<h2 id="limit">Wall time over the limit</h2>')[2].partition("<h2")[0]
     cells = [part.partition("<")[0] for part in section.split('class="number">')]
     assert cells[-8:] == ["4.00", "2.00", "2.00×", "0.50", "1.50", "0.30", "0.20", "25%"]
     assert "base" not in section
