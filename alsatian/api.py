@@ -191,7 +191,7 @@ def search(
         heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
     ) as machine:  # fmt: skip
         machine.restore(earlier.features)
-        facts = [candidates.digest, dataset.digest, batch_size, repr(scorers), repr(planned.strategy.schedule)]
+        facts = [candidates.digest, dataset.digest, dataset.ends, repr(scorers), repr(planned.strategy.schedule)]
         kept = checkpoint_in(folder, *facts, place.type, verify, choice, kernels, numerics)
         result = planned.run(machine, on_bad_model, kept, watcher)
         bandwidth = regime.bytes_per_second or meter.best_read

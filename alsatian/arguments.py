@@ -245,6 +245,6 @@ def batches_of(batches: Any) -> tuple[list[Batch], list[Batch]]:
     if len(pair) != 2 or not all(isinstance(b, Batch) for part in pair if isinstance(part, list) for b in part):
         raise ConfigError(
             f"batches: {said(batches)} is given; accepted are the batches of test and training items, as "
-            "Dataset.batches(batch_size) gives them"
+            "Dataset.batches(batch_size, models) gives them"
         )
     return pair[0], pair[1]

@@ -147,8 +147,9 @@ class Earlier(NamedTuple):
 def earlier_features(
     reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device, bits: Sequence[str]
 ) -> Earlier:
-    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``. ``bits`` are settings that
-    change the last bits of features."""
+    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``. Either way its batches are
+    settled. ``bits`` are settings that change the last bits of features."""
+    dataset = dataset.in_batches(batch_size, len(scope.models.candidates))
     if not reuse:
         return Earlier(dataset, {}, unkept, None)
     candidates, what = scope.candidates, "layer" if scope.layers.of else "model"

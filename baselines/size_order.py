@@ -21,7 +21,7 @@ class SizeOrder(Strategy):
 
     name: str = "size_order"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         yield Round(tuple(models), 0)
 
     def known_scores(self, candidates: Sequence[Candidate]) -> Mapping[str, float]:

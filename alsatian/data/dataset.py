@@ -1,7 +1,8 @@
 """The target task: labelled items, shuffled once, in fixed batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,36 @@ class Batch:
         return self.stop - self.start
 
 
-def batches_of(test_items: int, train_items: int, batch_size: int) -> tuple[list[Batch], list[Batch]]:
-    """Batches of so many test and training items."""
-    test = [(i, min(i + batch_size, test_items)) for i in range(0, test_items, batch_size)]
-    train = [(i, min(i + batch_size, train_items)) for i in range(0, train_items, batch_size)]
-    return (
-        [Batch(i, start, stop, True) for i, (start, stop) in enumerate(test)],
-        [Batch(len(test) + i, start, stop, False) for i, (start, stop) in enumerate(train)],
-    )
+def batches_of(
+    test_items: int, train_items: int, batch_size: int, models: int = 1
+) -> tuple[list[Batch], list[Batch]]:
+    """Batches of so many test and training items, of ``batch_size`` items at most, for a search of ``models``.
+
+    Training batches end where a half, a quarter, an eighth … of the training items does, as often as it takes to
+    halve the models down to one: rounds of halving see no more items than they ask for. Which strategy it is does
+    not matter, so batches are the same for all.
+    """
+    shares = {-(-train_items // 2**power) for power in range(max(1, (models - 1).bit_length()))}
+    marks = [0, *sorted(shares - {0})]
+    train = []
+    for start, stop in pairwise(marks):
+        train += [*range(start + batch_size, stop, batch_size), stop]
+    return batches_ending_at((*range(batch_size, test_items, batch_size), test_items), train)
+
+
+def batches_ending_at(test: Sequence[int], train: Sequence[int]) -> tuple[list[Batch], list[Batch]]:
+    """Batches of test and training items that end, each behind the one before, at so many items of their part."""
+    ends = [*((stop, True) for stop in test), *((stop, False) for stop in train)]
+    starts = [*(0, *test)[: len(test)], *(0, *train)[: len(train)]]
+    batches = [
+        Batch(i, start, stop, of_test) for i, (start, (stop, of_test)) in enumerate(zip(starts, ends, strict=True))
+    ]
+    return batches[: len(test)], batches[len(test) :]
+
+
+def upto(train: Sequence[Batch], items: int) -> list[Batch]:
+    """The first of the batches ``train``, as many as it takes for so many ``items``."""
+    return [batch for batch in train if batch.start < items]
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,7 @@ class Dataset:
         summary: what is known of the items, for people; None if nothing is.
         drawn: share of the items that was drawn for testing; None if the source says which are.
         seed: of the shuffle; None if that is not known.
+        ends: where test batches and training batches end, once that is settled.
     """
 
     name: str
@@ -71,6 +95,7 @@ class Dataset:
     summary: DataSummary | None = field(default=None, compare=False)
     drawn: float | None = field(default=None, compare=False)
     seed: int | None = field(default=None, compare=False)
+    ends: tuple[tuple[int, ...], tuple[int, ...]] | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -82,9 +107,16 @@ class Dataset:
         arrays = (self.train_items, self.train_labels, self.test_items, self.test_labels)
         return digest_json([array_digest(array) for array in arrays])
 
-    def batches(self, batch_size: int) -> tuple[list[Batch], list[Batch]]:
-        """Fixed test batches and training batches of ``batch_size`` items; the last of each may be smaller."""
-        return batches_of(len(self.test_items), len(self.train_items), batch_size)
+    def batches(self, batch_size: int, models: int = 1) -> tuple[list[Batch], list[Batch]]:
+        """Fixed test batches and training batches; see :func:`batches_of`."""
+        if self.ends is not None:
+            return batches_ending_at(*self.ends)
+        return batches_of(len(self.test_items), len(self.train_items), batch_size, models)
+
+    def in_batches(self, batch_size: int, models: int) -> "Dataset":
+        """The same, with its batches settled for a search of so many ``models``."""
+        test, train = (tuple(batch.stop for batch in part) for part in self.batches(batch_size, models))
+        return replace(self, ends=(test, train))
 
     @property
     def in_files(self) -> bool:

@@ -2,20 +2,23 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any
 
-from alsatian.data.dataset import Batch
+from alsatian.data.dataset import Batch, upto
 from alsatian.errors import FOREIGN, AlsatianError, StrategyError, place, said, told
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan
-from alsatian.searching.schedules import Round, Rounds
+from alsatian.searching.schedules import Round, Rounds, RoundScores
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 
 
-def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> Rounds:
-    """The rounds of ``strategy``, each of which is looked at before it is carried out.
+def rounds_of(strategy: Strategy, models: Sequence[str], train: Sequence[Batch]) -> Rounds:
+    """The rounds of ``strategy`` over the training batches ``train``, each looked at before it is carried out.
+
+    Their items are those of whole batches. A round that sees the batches of the one before, as both ask for items
+    of the same batch, has its scores already and is not carried out.
 
     Rounds may score models again on data on which rounds before did, to decide between fewer of them, but not more
     often than there are models: so they always end.
@@ -27,12 +30,14 @@ def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> 
     who, rounds = f"strategy={strategy.name}", strategy.rounds
     if type(strategy).rounds is Strategy.rounds:
         who, rounds = f"schedule={strategy.schedule.name}", strategy.schedule.rounds
-    pending = _called(who, "rounds", rounds, list(models), train_batches)
+    available = train[-1].stop if train else 0
+    pending = _called(who, "rounds", rounds, list(models), available)
     if not isinstance(pending, Generator):
-        what = f"rounds returns {said(pending)}; it has to yield Round(models, train_batches)"
+        what = f"rounds returns {said(pending)}; it has to yield Round(models, train_items)"
         raise StrategyError(f"{who}: {what} ({_defined(rounds)})")
     known, least = frozenset(models), 1 if strategy.computes else 0
     scores: Any = None
+    last = Round((), 0)
     asked: set[tuple[str, int]] = set()
     number = idle = 0
     while True:
@@ -41,17 +46,30 @@ def rounds_of(strategy: Strategy, models: Sequence[str], train_batches: int) -> 
         if upcoming is None:
             break
         (given,) = upcoming
-        fault = _fault(given, known, least, train_batches)
+        fault = _fault(given, known, least, available)
         if fault is None:
-            new = {(model, given.train_batches) for model in given.models}
+            new = {(model, given.train_items) for model in given.models}
             idle, asked = idle + asked.issuperset(new), asked | new
             if idle > len(models):
                 fault = "asks once more for what rounds before it found; rounds have to come to an end"
         if fault is not None:
             raise StrategyError(f"{who}: round {number} {fault} ({_stopped(pending)})")
-        scores = yield Round(tuple(given.models), given.train_batches)
+        seen = max((batch.stop for batch in upto(train, given.train_items)), default=0)
+        if seen != given.train_items and seen == last.train_items and set(given.models) <= set(last.models):
+            scores = _scores_of(given.models, scores)
+            continue
+        last = Round(tuple(given.models), seen)
+        scores = yield last
     if not asked:
         raise StrategyError(f"{who}: rounds yields no round; it takes one at least ({_defined(rounds)})")
+
+
+def _scores_of(models: Sequence[str], scores: Mapping[str, float]) -> RoundScores:
+    """Those of some ``models``."""
+    part = RoundScores({model: scores[model] for model in models})
+    outcomes = scores.outcomes if isinstance(scores, RoundScores) else {}
+    part.outcomes = {model: outcomes[model] for model in models if model in outcomes}
+    return part
 
 
 def plan_of(
@@ -89,11 +107,11 @@ def _next(pending: Rounds, scores: Any) -> tuple[Any] | None:
         return None
 
 
-def _fault(given: Any, models: Collection[str], least: int, train_batches: int) -> str | None:
+def _fault(given: Any, models: Collection[str], least: int, available: int) -> str | None:
     """What is wrong with a round, if anything is."""
     if not isinstance(given, Round):
-        return f"is {said(given)}; Round(models, train_batches) is expected"
-    chosen, amount = given.models, given.train_batches
+        return f"is {said(given)}; Round(models, train_items) is expected"
+    chosen, amount = given.models, given.train_items
     if isinstance(chosen, str) or not isinstance(chosen, Sequence):
         return f"has {said(chosen)} for its models; a tuple of their names is expected"
     if not chosen:
@@ -102,8 +120,8 @@ def _fault(given: Any, models: Collection[str], least: int, train_batches: int) 
         return f"names the model {unknown[0]!r}, which is none of the {len(models)} candidates"
     if twice := [model for model, count in Counter(chosen).items() if count > 1]:
         return f"names the model {twice[0]!r} twice"
-    if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= train_batches:
-        return f"asks for {amount!r} training batches where {least} to {train_batches} can be had"
+    if isinstance(amount, bool) or not isinstance(amount, int) or not least <= amount <= available:
+        return f"asks for {amount!r} training items where {least} to {available} can be had"
     return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from alsatian.data.dataset import Batch
+from alsatian.data.dataset import Batch, upto
 from alsatian.machines.base import Machine
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.meter import Meter
@@ -41,7 +41,7 @@ def run_rounds(
     # long a busy machine lets it take.
     with meter.part("other"):
         with meter.part("planning"):
-            pending = runner.start(len(train))
+            pending = runner.start(train)
             upcoming: Round | None = next(pending)
         while upcoming is not None:
             done = before is not None and len(rounds) < len(before.rounds)
@@ -49,9 +49,9 @@ def run_rounds(
                 result = before.rounds[len(rounds)]
             else:
                 begin = meter.spent()
-                number, items = len(rounds) + 1, sum(batch.items for batch in train[: upcoming.train_batches])
-                watcher.round_begins(number, upcoming.models, items)
-                result = runner.run(number, upcoming.models, test, train[: upcoming.train_batches])
+                number = len(rounds) + 1
+                watcher.round_begins(number, upcoming.models, upcoming.train_items)
+                result = runner.run(number, upcoming.models, test, upto(train, upcoming.train_items))
                 _note(meter, *begin, len(upcoming.models), result.train_items)
             rounds.append(result)
             # A schedule ranks failed models last; if it keeps some, the next round leaves them out.

@@ -76,15 +76,15 @@ class RoundRunner:
         self._tree = self._branches = TaskTree()
         self._meter = self.machine.meter
 
-    def start(self, train_batches: int) -> Rounds:
-        """Build the task tree of all candidates and begin the schedule over so many training batches.
+    def start(self, train: Sequence[Batch]) -> Rounds:
+        """Build the task tree of all candidates and begin the schedule over the training batches ``train``.
 
         Raises:
             StrategyError: with the first round, or a later one; see :func:`~alsatian.searching.contract.rounds_of`.
         """
         self._tree = TaskTree.of(self.candidates, self.strategy.shares)
         self._branches = self._tree.compress()
-        return rounds_of(self.strategy, self.models, train_batches)
+        return rounds_of(self.strategy, self.models, train)
 
     @property
     def models(self) -> list[str]:

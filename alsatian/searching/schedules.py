@@ -1,8 +1,8 @@
 """Schedules: which models see how much of the data.
 
-A schedule is a generator of rounds that is sent each round's scores. Amounts of data are whole training
-batches, so that a batch runs through the same kernels whatever the schedule; the test batches belong to
-every round.
+A schedule is a generator of rounds that is sent each round's scores. A round sees the first training items, as
+many as it asks for up to the end of a batch, so that a batch runs through the same kernels whatever the schedule;
+the test items belong to every round.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -16,10 +16,10 @@ from alsatian.errors import ConfigError
 
 @dataclass(frozen=True)
 class Round:
-    """Models to score on the first ``train_batches`` training batches."""
+    """Models to score on the first ``train_items`` training items, and the rest of the last one's batch."""
 
     models: tuple[str, ...]
-    train_batches: int
+    train_items: int
 
 
 class RoundScores(dict[str, float]):
@@ -41,8 +41,8 @@ class Schedule(Protocol):
 
     name: ClassVar[str]
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        """Yield rounds over ``models`` and at most ``train_batches``; receive a :class:`RoundScores` for each."""
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
+        """Yield rounds over ``models`` and at most ``train_items``; receive a :class:`RoundScores` for each."""
         ...
 
 
@@ -57,8 +57,8 @@ class Exhaustive:
 
     name: ClassVar[str] = "exhaustive"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        yield Round(tuple(models), train_batches)
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
+        yield Round(tuple(models), train_items)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Halving:
     """Successive halving: each round keeps the best ``ceil(n / eta)``, but not fewer than ``k``.
 
     The last round sees all data and each round before it a fraction ``1 / eta`` of the next. Rounds that
-    would see the same batches are one. A single round over all data scores ``k`` models or fewer.
+    ask for the same items are one. A single round over all data scores ``k`` models or fewer.
     """
 
     eta: int = 2
@@ -77,12 +77,12 @@ class Halving:
         if self.eta < 2 or self.k < 1:
             raise ConfigError(f"schedule: eta={self.eta} must be at least 2 and k={self.k} at least 1")
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         counts = [len(models)]
         while counts[-1] > self.k:
             counts.append(max(self.k, -(-counts[-1] // self.eta)))
         rounds = max(1, len(counts) - 1)
-        amounts = [-(-train_batches // self.eta ** (rounds - 1 - r)) for r in range(rounds)]
+        amounts = [-(-train_items // self.eta ** (rounds - 1 - r)) for r in range(rounds)]
         yield from _shrink(models, list(zip(amounts, counts[1:] or counts, strict=True)), self.survivors)
 
     def survivors(self, models: Sequence[str], scores: Mapping[str, float], count: int) -> list[str]:
@@ -115,10 +115,10 @@ class PaperHalving:
 
     name: ClassVar[str] = "paper_halving"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         rounds = max(1, (len(models) - 1).bit_length())
         counts = [max(1, len(models) >> r) for r in range(1, rounds + 1)]
-        amounts = [-(-train_batches // 2 ** (rounds - 1 - r)) for r in range(rounds)]
+        amounts = [-(-train_items // 2 ** (rounds - 1 - r)) for r in range(rounds)]
         yield from _shrink(models, list(zip(amounts, counts, strict=True)), Halving().survivors)
 
 
@@ -127,10 +127,10 @@ def _shrink(
     rounds: Sequence[tuple[int, int]],
     survivors: Callable[[Sequence[str], Mapping[str, float], int], list[str]],
 ) -> Rounds:
-    """Rounds of ``(training batches, models kept afterwards)``; ``survivors`` chooses these."""
+    """Rounds of ``(training items, models kept afterwards)``; ``survivors`` chooses these."""
     left = list(models)
     for i, (amount, keep) in enumerate(rounds):
         if i + 1 < len(rounds) and rounds[i + 1][0] == amount:
-            continue  # the next round has the same data, so it decides as well for this one
+            continue  # the next round has the same items, so it decides as well for this one
         scores = yield Round(tuple(left), amount)
         left = survivors(left, scores, keep)

@@ -9,7 +9,7 @@ from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.budgets import Budgets, Resolved, Size, working_set
 from alsatian.costs.limit import Rates, limit_of
 from alsatian.costs.model import CostModel
-from alsatian.data.dataset import Batch
+from alsatian.data.dataset import Batch, upto
 from alsatian.fingerprint import digest_json
 from alsatian.machines.base import Machine
 from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, timed_machine
@@ -115,8 +115,8 @@ class Search:
 
         def usable() -> int:
             test, train = batches
-            first = next(rounds_of(strategy, layers.models([c.id for c in candidates]), len(train)))
-            items = sum(batch.items for batch in (*test, *train[: first.train_batches]))
+            first = next(rounds_of(strategy, layers.models([c.id for c in candidates]), train))
+            items = sum(batch.items for batch in (*test, *upto(train, first.train_items)))
             return working_set(candidates, layers.candidates(first.models), items)
 
         resolved = Budgets.of(budget).resolve(usable, chain_bytes(model.blocks for model in candidates)[1])
@@ -165,14 +165,14 @@ class Search:
     def _foreseen(self) -> list[tuple[tuple[str, ...], list[Batch]]]:
         """The models of every round and the batches that it adds; which models survive is made up."""
         test, train = self.batches
-        pending = rounds_of(self.strategy, self.layers.models([c.id for c in self.candidates]), len(train))
+        pending = rounds_of(self.strategy, self.layers.models([c.id for c in self.candidates]), train)
         rounds: list[tuple[tuple[str, ...], list[Batch]]] = []
         upcoming, scores, done = next(pending), drawn_scores(0), 0
         with contextlib.suppress(StopIteration):
             while True:
-                new = train[done : upcoming.train_batches]
+                new = [batch for batch in upto(train, upcoming.train_items) if batch.start >= done]
                 rounds.append((tuple(upcoming.models), new if rounds else [*test, *new]))
-                done = max(done, upcoming.train_batches)
+                done = max(done, upcoming.train_items)
                 upcoming = pending.send(RoundScores({model: scores(model, 0) for model in upcoming.models}))
         return rounds
 

@@ -68,9 +68,9 @@ class Strategy:
         """Scores by candidate of a strategy that computes nothing."""
         raise NotImplementedError
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         """See :class:`~alsatian.searching.schedules.Schedule`."""
-        return self.schedule.rounds(models, train_batches)
+        return self.schedule.rounds(models, train_items)
 
     def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> Plan:
         """Plan the features of ``models`` for ``batches`` on the compressed ``tree`` of just these models."""

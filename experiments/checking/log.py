@@ -57,7 +57,7 @@ def watched(strategy: Strategy, log: Log) -> Strategy:
 def with_rounds(strategy: Strategy, known: Sequence[Round]) -> Strategy:
     """``strategy`` with rounds that are ``known``, as of a search that it is compared with."""
 
-    def rounds(self: Strategy, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self: Strategy, models: Sequence[str], train_items: int) -> Rounds:
         yield from (one for one in known)  # a generator, since it is sent scores
 
     return _twin(strategy, rounds=rounds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from alsatian.data.dataset import batches_ending_at
 from alsatian.errors import FOREIGN
 from alsatian.planning.orders.base import Order, Shape, arrange
 from alsatian.searching.contract import rounds_of
@@ -85,14 +86,14 @@ class OrderSuite:
 
 @dataclass(frozen=True)
 class Contest:
-    """So many models with scores drawn from ``seed``, and so many batches to train with."""
+    """So many models with scores drawn from ``seed``, and so many items to train with."""
 
     models: int
-    batches: int
+    items: int
     seed: int = 0
 
     def __str__(self) -> str:
-        return f"{self.models} models, {self.batches} training batches, scores drawn from seed {self.seed}"
+        return f"{self.models} models, {self.items} training items, scores drawn from seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,13 @@ class ScheduleSuite:
     properties: Sequence[str] = (VALID, SHRINKS, KEEPS_K, SAME)
 
     def cases(self) -> list[Contest]:
-        return [Contest(n, batches, n + batches) for n in (1, 2, 3, 7, 35) for batches in (1, 2, 3, 8, 40)]
+        return [Contest(n, items, n + items) for n in (1, 2, 3, 7, 35) for items in (1, 2, 3, 8, 40)]
 
     def smaller(self, case: Contest) -> Iterator[Contest]:
         for models in (case.models // 2, case.models - 1):
             yield from [replace(case, models=models)] * (models > 0)
-        for batches in (case.batches // 2, case.batches - 1):
-            yield from [replace(case, batches=batches)] * (batches > 0)
+        for items in (case.items // 2, case.items - 1):
+            yield from [replace(case, items=items)] * (items > 0)
 
     def examine(self, case: Contest) -> Verdicts:
         try:
@@ -119,10 +120,10 @@ class ScheduleSuite:
             return {VALID: reason_of(error)}
         grown = next(
             (
-                f"round {i} has {len(b.models)} models on {b.train_batches} batches behind {len(a.models)} on "
-                f"{a.train_batches}"
+                f"round {i} has {len(b.models)} models on {b.train_items} items behind {len(a.models)} on "
+                f"{a.train_items}"
                 for i, (a, b) in enumerate(itertools.pairwise(rounds), start=2)
-                if not set(b.models) <= set(a.models) or b.train_batches < a.train_batches
+                if not set(b.models) <= set(a.models) or b.train_items < a.train_items
             ),
             None,
         )
@@ -140,7 +141,8 @@ class ScheduleSuite:
         models = [f"m{i}" for i in range(1, case.models + 1)]
         chance = dict(zip(models, rng.random(case.models), strict=True))
         strategy = Strategy(name=self.subject.partition("=")[2], schedule=self.schedule)
-        pending, scores = rounds_of(strategy, models, case.batches), None
+        _, train = batches_ending_at((), range(1, case.items + 1))
+        pending, scores = rounds_of(strategy, models, train), None
         found: list[Round] = []
         with_outcomes = {model: (rng.random(20) < chance[model]).astype(float) for model in models}
         while True:

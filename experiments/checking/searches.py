@@ -47,8 +47,8 @@ class _Amounts:
 
     name: ClassVar[str] = "amounts"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        for amount in range(1, train_batches + 1):
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
+        for amount in range(1, train_items + 1):
             yield Round(tuple(models), amount)
 
 
@@ -167,7 +167,7 @@ class SearchSuite:
         hardware = _hardware(models)
         costs = cost_model(hardware, models.candidates, data, _STORAGE, models.segments)
         # A prediction knows scores, but not the outcomes that a schedule may look at.
-        rounds = [Round(tuple(one.scores), -(-one.train_items // BATCH)) for one in result.rounds]
+        rounds = [Round(tuple(one.scores), one.train_items) for one in result.rounds]
         store = models.store
         sizes = {
             b.identity: store.block_path(b.identity).stat().st_size for c in models.candidates for b in c.blocks
@@ -175,7 +175,7 @@ class SearchSuite:
         try:
             found = predict(
                 models,
-                data.batches(BATCH),
+                data.batches(BATCH, len(models.candidates)),
                 costs,
                 strategy=with_rounds(self.strategy, rounds),
                 budget=_budgets(case),

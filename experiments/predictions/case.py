@@ -35,7 +35,7 @@ class Case:
         setup, config = self.setup, self.setup.config
         return predict(
             self.models.candidates,
-            setup.dataset.batches(config["batch_size"]),
+            setup.dataset.batches(config["batch_size"], len(self.models.candidates)),
             self.costs,
             strategy=setup.strategy,
             budget=setup.budgets,

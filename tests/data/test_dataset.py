@@ -1,12 +1,15 @@
 """Items in an order of which every prefix is a small copy of the whole, in batches that never change."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsatian.data.dataset import Dataset, make_dataset, stratified_order
+from alsatian.data.dataset import Dataset, batches_of, make_dataset, stratified_order
 from alsatian.errors import ConfigError
+from alsatian.searching.schedules import Halving, Round
 
 class_sizes = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 # There is something to tell apart, and a class of more than one item.
@@ -94,19 +97,48 @@ def test_batches_cover_every_item_once_in_order(count: int, batch_size: int) -> 
     assert [b.index for b in (*test, *train)] == list(range(len(test) + len(train)))
     for part, items, is_test in ((test, data.test_items, True), (train, data.train_items, False)):
         assert all(b.test == is_test for b in part)
-        assert all(b.items == batch_size for b in part[:-1])
-        assert 1 <= part[-1].items <= batch_size
+        assert all(1 <= b.items <= batch_size for b in part)
         assert np.array_equal(np.concatenate([data.items(b) for b in part]), items)
     assert np.array_equal(data.labels([*test, *train]), np.concatenate([data.test_labels, data.train_labels]))
     assert len(data.labels([])) == 0
 
 
-def test_a_larger_part_of_the_data_starts_with_the_same_batches() -> None:
-    data = numbered(100)
-    _, train = data.batches(16)
-    assert [(b.start, b.stop) for b in train] == [(0, 16), (16, 32), (32, 48), (48, 64), (64, 80)]
-    _, train = data.batches(30)
-    assert [(b.start, b.stop) for b in train] == [(0, 30), (30, 60), (60, 80)]
+@pytest.mark.parametrize(
+    ("items", "batch_size", "models", "sizes"),
+    [
+        (80, 16, 1, [16, 16, 16, 16, 16]),
+        (80, 30, 2, [30, 30, 20]),
+        (80, 30, 3, [30, 10, 30, 10]),
+        (200, 64, 8, [50, 50, 64, 36]),
+        (200, 64, 9, [25, 25, 50, 64, 36]),
+        (1600, 1000, 35, [50, 50, 100, 200, 400, 800]),  # the published rounds
+        (3, 2, 100, [1, 1, 1]),
+        (1, 4, 35, [1]),
+    ],
+)
+def test_training_batches_end_where_rounds_of_halving_do(
+    items: int, batch_size: int, models: int, sizes: list[int]
+) -> None:
+    _, train = batches_of(5, items, batch_size, models)
+    assert [b.items for b in train] == sizes
+
+
+@given(st.integers(1, 5000), st.integers(1, 300), st.integers(1, 600))
+def test_no_round_of_halving_cuts_a_batch(items: int, batch_size: int, models: int) -> None:
+    test, train = batches_of(items, items, batch_size, models)
+    amounts = [one.train_items for one in every_round(Halving(), models, items)]
+    assert amounts[-1] == items
+    assert set(amounts) <= {batch.stop for batch in train}
+    assert len(train) <= len(test) + len(amounts) - 1
+
+
+def every_round(schedule: Halving, models: int, items: int) -> list[Round]:
+    running = schedule.rounds([str(i) for i in range(models)], items)
+    found = [next(running)]
+    with contextlib.suppress(StopIteration):
+        while True:
+            found.append(running.send(dict.fromkeys(found[-1].models, 0.0)))
+    return found
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,7 @@ def test_image_files_are_decoded_when_prepared(tmp_path: Path) -> None:
             pixels = rng.integers(0, 256, (10 + i, 12, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / kind / f"{i}.png")
     data = image_files(str(tmp_path))
-    (batch,) = data.batches(64)[1]
-    (pixels_out,) = ImagePreprocessing(8)(data.items(batch))
+    (pixels_out,) = ImagePreprocessing(8)(data.train_items)
     assert pixels_out.shape == (8, 3, 8, 8)
     assert raw_bytes(data.train_items) == sum(path.stat().st_size for path in data.train_items)
     assert data.digest == image_files(str(tmp_path)).digest

@@ -38,11 +38,11 @@ def drawn(models: list[str], seed: int, hits: bool = True) -> dict[str, np.ndarr
 
 
 def rounds(schedule: Halving, outcomes: dict[str, np.ndarray], batches: int) -> list[tuple[tuple[str, ...], int]]:
-    """All rounds, in which every model has the same outcomes, as (models, training batches)."""
+    """All rounds, in which every model has the same outcomes, as (models, training items)."""
     running = schedule.rounds(list(outcomes), batches)
     found, upcoming = [], next(running)
     while True:
-        found.append((upcoming.models, upcoming.train_batches))
+        found.append((upcoming.models, upcoming.train_items))
         try:
             upcoming = running.send(scored({model: outcomes[model] for model in upcoming.models}))
         except StopIteration:

@@ -4,14 +4,16 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from alsatian.data.dataset import batches_ending_at
 from alsatian.errors import BudgetError, ConfigError, StrategyError
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan, Release, Score
 from alsatian.searching.contract import plan_of, rounds_of
-from alsatian.searching.schedules import Exhaustive, Round, Rounds
+from alsatian.searching.schedules import Exhaustive, Round, Rounds, RoundScores
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 from tests.searching.tiny_search import search
@@ -26,12 +28,12 @@ class Given(Strategy):
         super().__init__(name="mine")
         object.__setattr__(self, "given", rounds)
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         yield from (one for one in self.given)  # type: ignore[attr-defined]
 
 
-def drive(strategy: Strategy, batches: int = 4) -> list[Round]:
-    pending = rounds_of(strategy, MODELS, batches)
+def drive(strategy: Strategy, ends: Sequence[int] = (1, 2, 3, 4)) -> list[Round]:
+    pending = rounds_of(strategy, MODELS, batches_ending_at((), ends)[1])
     found = [next(pending)]
     while True:
         try:
@@ -46,6 +48,33 @@ def test_good_rounds_pass_as_they_are() -> None:
     assert drive(Given(Round(["a", "b"], 2))) == [Round(("a", "b"), 2)]  # type: ignore[arg-type]
 
 
+def test_a_round_has_whole_batches() -> None:
+    rounds = [Round(MODELS, 1), Round(("a", "b"), 4), Round(("c",), 5)]
+    assert drive(Given(*rounds), (3, 4, 10)) == [Round(MODELS, 3), Round(("a", "b"), 4), Round(("c",), 10)]
+
+
+def test_a_round_on_the_batches_of_the_one_before_is_not_carried_out() -> None:
+    heard = []
+
+    class Listening(Strategy):
+        def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
+            for amount, some in ((1, models), (2, models[1:]), (4, models[:1])):
+                heard.append((yield Round(tuple(some), amount)))
+
+    pending = rounds_of(Listening(name="mine"), MODELS, batches_ending_at((), (3, 10))[1])
+    assert next(pending) == Round(MODELS, 3)
+    scores = RoundScores({"a": 1.0, "b": 2.0, "c": 3.0})
+    scores.outcomes = {"b": np.ones(2)}
+    assert pending.send(scores) == Round(("a",), 10)
+    assert heard == [scores, {"b": 2.0, "c": 3.0}]
+    assert list(heard[1].outcomes) == ["b"]
+
+
+def test_a_round_with_other_models_on_the_same_batches_is_carried_out() -> None:
+    rounds = [Round(("a", "b"), 1), Round(("b", "c"), 2)]
+    assert drive(Given(*rounds), (3, 10)) == [Round(("a", "b"), 3), Round(("b", "c"), 3)]
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
@@ -57,10 +86,10 @@ def test_good_rounds_pass_as_they_are() -> None:
         (Round((), 2), "round 1 has no models"),
         (Round(("a", "d"), 2), "round 1 names the model 'd', which is none of the 3 candidates"),
         (Round(("a", "b", "a"), 2), "round 1 names the model 'a' twice"),
-        (Round(MODELS, 5), "round 1 asks for 5 training batches where 1 to 4 can be had"),
-        (Round(MODELS, 0), "round 1 asks for 0 training batches"),
-        (Round(MODELS, True), "round 1 asks for True training batches"),
-        (Round(MODELS, 2.0), "round 1 asks for 2.0 training batches"),  # type: ignore[arg-type]
+        (Round(MODELS, 5), "round 1 asks for 5 training items where 1 to 4 can be had"),
+        (Round(MODELS, 0), "round 1 asks for 0 training items"),
+        (Round(MODELS, True), "round 1 asks for True training items"),
+        (Round(MODELS, 2.0), "round 1 asks for 2.0 training items"),  # type: ignore[arg-type]
     ],
     ids=str,
 )
@@ -74,10 +103,10 @@ def test_a_round_that_is_none(given: Any, fault: str) -> None:
 
 def test_rounds_come_to_an_end() -> None:
     class Endless(Strategy):
-        def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+        def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
             amount = 0
             while True:
-                amount = amount % train_batches + 1
+                amount = amount % train_items + 1
                 yield Round(tuple(models), amount)
 
     with pytest.raises(StrategyError, match=r"round 8 asks once more for what rounds before it found"):
@@ -128,7 +157,7 @@ def test_rounds_that_are_none(value: Any, fault: str) -> None:
 class NoRound(Exhaustive):
     name = "no_round"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         yield from ()
 
 

@@ -16,24 +16,24 @@ def names(count: int) -> list[str]:
 
 
 def rounds(
-    schedule: Schedule, models: list[str], train_batches: int, scores: Mapping[str, float] | None = None
+    schedule: Schedule, models: list[str], train_items: int, scores: Mapping[str, float] | None = None
 ) -> list[tuple[tuple[str, ...], int]]:
     """All rounds as (models, training batches); scores fall in the models' order unless they are given."""
     scores = scores or {model: -i for i, model in enumerate(models)}
-    running = schedule.rounds(models, train_batches)
+    running = schedule.rounds(models, train_items)
     found = []
     upcoming = next(running)
     while True:
-        found.append((upcoming.models, upcoming.train_batches))
+        found.append((upcoming.models, upcoming.train_items))
         try:
             upcoming = running.send({model: scores[model] for model in upcoming.models})
         except StopIteration:
             return found
 
 
-def counts(schedule: Schedule, models: int, train_batches: int = 1024) -> list[tuple[int, int]]:
+def counts(schedule: Schedule, models: int, train_items: int = 1024) -> list[tuple[int, int]]:
     """All rounds as (number of models, training batches)."""
-    return [(len(left), amount) for left, amount in rounds(schedule, names(models), train_batches)]
+    return [(len(left), amount) for left, amount in rounds(schedule, names(models), train_items)]
 
 
 HALVING = [

@@ -362,9 +362,9 @@ class Comeback:
     plan: tuple[tuple[tuple[str, ...], int], ...]
     name: ClassVar[str] = "comeback"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         for names, amount in self.plan:
-            scores = yield Round(names, min(amount, train_batches))
+            scores = yield Round(names, min(amount, train_items))
             assert set(scores) == set(names)
 
 

@@ -122,7 +122,7 @@ class _Wanted:
         items = "" if hasattr(proxy, "batch_size") else f" {len(dataset.train_items)}"
         score = f"{proxy!r} {_dimension(models)} {dataset.classes} {len(dataset.test_items)}{items}"
         keys = {own: f"{own} {data}" for own in prints}
-        return cls(segment_keys(models), keys, score, batch_sizes(dataset, batch_size))
+        return cls(segment_keys(models), keys, score, batch_sizes(dataset, batch_size, len(models.candidates)))
 
     def lacks_times(self, known: Mapping[str, Any], key: str) -> bool:
         """Whether ``known`` has not all times of a segment."""
@@ -166,10 +166,11 @@ def segment_keys(models: ModelSet) -> dict[str, str]:
     }
 
 
-def batch_sizes(dataset: Dataset, batch_size: int) -> list[int]:
-    """Sizes to measure: those of the data's batches, and an eighth of a full one, where an item costs more."""
-    test, train = dataset.batches(batch_size)
-    return sorted({max(1, batch_size // 8), *(batch.items for batch in (*test, *train))})
+def batch_sizes(dataset: Dataset, batch_size: int, models: int) -> list[int]:
+    """Sizes to measure: of the smallest and the largest of the data's batches, and of an eighth and a half of the
+    latter. Times of other sizes lie between them."""
+    sizes = [batch.items for part in dataset.batches(batch_size, models) for batch in part]
+    return sorted({min(sizes), max(sizes), *(max(1, max(sizes) // part) for part in (8, 2))})
 
 
 def _dimension(models: ModelSet) -> int:

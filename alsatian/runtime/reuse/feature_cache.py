@@ -18,6 +18,8 @@ from alsatian.units import count_text
 
 LIMIT = 4 * 1024**3
 """Bytes that kept features take at most, if nothing else is said."""
+# Of kept files; another one finds none of them. 2: layouts say where batches end.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class FeatureCache:
         Raises:
             ConfigError: an item's file cannot be read.
         """
-        files = KeptFiles(self.folder, self.limit, digest_json([surroundings(device), batch_size, *bits]))
+        files = KeptFiles(self.folder, self.limit, digest_json([_FORMAT, surroundings(device), batch_size, *bits]))
         contents = {model.id: model.content for model in models}
         kept = {content: files.of(content) for content in dict.fromkeys(contents.values())}
         users = Counter(contents.values())

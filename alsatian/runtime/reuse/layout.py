@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,16 @@ class Layout:
     """The items of a dataset by content, in their order.
 
     Attributes:
-        batch_size: items of a batch.
+        batch_size: most items of a batch.
         test, train: digests of the items of both parts.
+        ends: where batches of both parts end.
         drawn, seed: of the dataset: how it came to its parts and order.
     """
 
     batch_size: int
     test: tuple[str, ...]
     train: tuple[str, ...]
+    ends: tuple[tuple[int, ...], tuple[int, ...]]
     drawn: float | None = None
     seed: int | None = None
 
@@ -45,7 +48,8 @@ class Layout:
         """
         parts = [item_digests(items) for items in (dataset.test_items, dataset.train_items)]
         test, train = (tuple(digest[:_DIGITS] for digest in part) for part in parts)
-        return cls(batch_size, test, train, dataset.drawn, dataset.seed)
+        ends = tuple(tuple(batch.stop for batch in batches) for batches in dataset.batches(batch_size))
+        return cls(batch_size, test, train, (ends[0], ends[1]), dataset.drawn, dataset.seed)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Layout":
@@ -55,7 +59,10 @@ class Layout:
             KeyError, TypeError, ValueError: it is no such thing.
         """
         test, train = (tuple(map(str, value[part])) for part in ("test", "train"))
-        return cls(int(value["batch_size"]), test, train, value["drawn"], value["seed"])
+        ends = tuple(tuple(map(int, part)) for part in value["ends"])
+        if [part[-1:] for part in ends] != [(len(test),), (len(train),)]:
+            raise ValueError("its batches are not those of its items")
+        return cls(int(value["batch_size"]), test, train, (ends[0], ends[1]), value["drawn"], value["seed"])
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -69,17 +76,19 @@ class Layout:
     @cached_property
     def batches(self) -> tuple[tuple[str, int], ...]:
         """Of every batch, by its index: the digest of its items in order, and their number."""
-        batches = [batch for part in (self.test, self.train) for batch in _cut(part, self.batch_size)]
+        parts = zip((self.test, self.train), self.ends, strict=True)
+        batches = [batch for part, ends in parts for batch in _cut(part, ends)]
         return tuple((digest_json(batch), len(batch)) for batch in batches)
 
 
 def arranged(dataset: Dataset, own: Layout, kept: Layout) -> tuple[Dataset, Layout] | None:
     """``dataset``, whose layout is ``own``, in an order with as many batches of the layout ``kept`` as there are.
 
-    Full batches of which all items are still there come first, as they were; then the others, mixed evenly over the
-    classes. Where the split was drawn, an item stays in the part that it was in, and new ones fill the test part up
-    to its share; where the source says what the test part is, batches count within their part. Nothing is drawn, so
-    the same arguments give the same order. The layout of the dataset itself gives its own order.
+    Batches of which all items are still there come first, as they were, but for a last one that was not full; then
+    the others, in full batches, mixed evenly over the classes. Where the split was drawn, an item stays in the part
+    that it was in, and new ones fill the test part up to its share; where the source says what the test part is,
+    batches count within their part. Nothing is drawn, so the same arguments give the same order. The layout of the
+    dataset itself gives its own order.
 
     None if a part would be left without items, or if the layouts came about in other ways: another seed or share of
     test items asks for another order.
@@ -92,10 +101,11 @@ def arranged(dataset: Dataset, own: Layout, kept: Layout) -> tuple[Dataset, Layo
         pools = [_pool(digests, range(tested)), _pool(digests, range(tested, len(digests)))]
     else:
         pools = [_pool(digests, range(len(digests)))] * 2
-    cut = [_whole(part, kept.batch_size, pool) for part, pool in zip((kept.test, kept.train), pools, strict=True)]
+    parts = zip((kept.test, kept.train), kept.ends, pools, strict=True)
+    cut = [_whole(part, ends, kept.batch_size, pool) for part, ends, pool in parts]
     known = [
         [pool[digest].popleft() for digest in rest if pool[digest]]
-        for (_, rest), pool in zip(cut, pools, strict=True)
+        for (_, _, rest), pool in zip(cut, pools, strict=True)
     ]
     labels = np.concatenate([dataset.test_labels, dataset.train_labels])
     if dataset.drawn is None:
@@ -103,21 +113,26 @@ def arranged(dataset: Dataset, own: Layout, kept: Layout) -> tuple[Dataset, Layo
     else:
         fresh = _mixed(_left(pools[0]), labels)
         wanted = min(max(1, round(dataset.drawn * len(digests))), len(digests) - 1)
-        for_training = len(fresh) - min(max(0, wanted - len(cut[0][0]) - len(known[0])), len(fresh))
+        for_training = len(fresh) - min(max(0, wanted - sum(cut[0][1]) - len(known[0])), len(fresh))
         new = [fresh[for_training:], fresh[:for_training]]
-    places = []
-    for (whole, rest), again, added in zip(cut, known, new, strict=True):
-        # What stood behind the full batches stays as it was if nothing is added to it.
+    places, ends = [], []
+    for (whole, sizes, rest), again, added in zip(cut, known, new, strict=True):
+        # What stood behind the whole batches stays as it was if nothing is added to it.
         same = not added and len(rest) == len(again)
         places.append(whole + (again if same else _mixed(sorted(again + added), labels)))
+        total = len(places[-1])
+        ends.append((*accumulate(sizes), *range(len(whole) + own.batch_size, total, own.batch_size)))
+        if total > len(whole):
+            ends[-1] += (total,)
     if not all(places):
         return None
     test, train = (tuple(digests[place] for place in part) for part in places)
-    return _taken(dataset, places, tested), replace(own, test=test, train=train)
+    found = replace(own, test=test, train=train, ends=(ends[0], ends[1]))
+    return replace(_taken(dataset, places, tested), ends=found.ends), found
 
 
-def _cut(part: Sequence[str], size: int) -> list[list[str]]:
-    return [list(part[start : start + size]) for start in range(0, len(part), size)]
+def _cut(part: Sequence[str], ends: Sequence[int]) -> list[list[str]]:
+    return [list(part[start:stop]) for start, stop in pairwise((0, *ends))]
 
 
 def _pool(digests: Sequence[str], places: Iterable[int]) -> _Pool:
@@ -128,17 +143,22 @@ def _pool(digests: Sequence[str], places: Iterable[int]) -> _Pool:
     return pool
 
 
-def _whole(part: Sequence[str], size: int, pool: _Pool) -> tuple[list[int], list[str]]:
-    """Takes the places of full batches of ``part`` out of ``pool``; these, and the other items that it knows."""
+def _whole(
+    part: Sequence[str], ends: Sequence[int], full: int, pool: _Pool
+) -> tuple[list[int], list[int], list[str]]:
+    """Takes the places of whole batches of ``part`` out of ``pool``: these, the batches' sizes, and the other items
+    that it knows. The last batch counts if it is ``full``, else there is room for further items in it."""
     places: list[int] = []
+    sizes: list[int] = []
     rest: list[str] = []
-    for batch in _cut(part, size):
+    for batch, stop in zip(_cut(part, ends), ends, strict=True):
         there = all(len(pool.get(digest, ())) >= count for digest, count in Counter(batch).items())
-        if len(batch) == size and there:
+        if there and (stop < len(part) or len(batch) == full):
             places += [pool[digest].popleft() for digest in batch]
+            sizes.append(len(batch))
         else:
             rest += [digest for digest in batch if digest in pool]
-    return places, rest
+    return places, sizes, rest
 
 
 def _left(pool: _Pool) -> list[int]:

@@ -67,7 +67,7 @@ class Workload:
             parse_budget(share, name)  # refused before models are made
         setup = self.setup(USUAL, "exhaustive")
         models = self.parts.model_set(setup.config, unheard)
-        parts = setup.dataset.batches(setup.config["batch_size"])
+        parts = setup.dataset.batches(setup.config["batch_size"], len(models.candidates))
         items = sum(batch.items for part in parts for batch in part)
 
         def usable() -> int:

@@ -64,7 +64,7 @@ def forecast(count: int, shared: str) -> Forecast:
 
     tree = TaskTree.of(counted())
     distinct = sum(block.parameter_bytes for block in tree.blocks.items)
-    batches = batches_of(ITEMS // 5, ITEMS - ITEMS // 5, BATCH_SIZE)
+    batches = batches_of(ITEMS // 5, ITEMS - ITEMS // 5, BATCH_SIZE, count)
     drawn = np.random.default_rng(0).permutation(count).tolist()
     scores = dict(zip(tree.all_models(), map(float, drawn), strict=True))
     budget = parse_bytes(BUDGET, "budget")

@@ -14,12 +14,13 @@ from alsatian.blocks.candidate import Block, Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
-from alsatian.data.dataset import Batch
+from alsatian.data.dataset import Batch, upto
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.machines.timed.machine import VALUE_BYTES
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Infer, Plan
 from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.contract import rounds_of
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -143,15 +144,15 @@ def outline(
     """
     test, train = batches
     models = tree.all_models()
-    rounds = strategy.rounds(models, len(train))
+    rounds = rounds_of(strategy, models, train)
     found: list[RoundOutline] = []
     seen = 0
     upcoming = next(rounds, None)
     while upcoming is not None:
-        new = [*(() if found else test), *train[seen : upcoming.train_batches]]
-        seen = upcoming.train_batches
+        new = [*(() if found else test), *(b for b in upto(train, upcoming.train_items) if b.start >= seen)]
+        seen = upcoming.train_items
         small = (tree if len(upcoming.models) == len(models) else tree.prune(upcoming.models)).compress()
-        items = sum(batch.items for batch in train[:seen]), sum(batch.items for batch in test)
+        items = seen, sum(batch.items for batch in test)
         edges = _Edges(small, costs, new, items)
         if strategy.shares:
             plan = strategy.plan(small, upcoming.models, new, Limits((budget,)))

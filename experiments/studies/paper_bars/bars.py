@@ -1,10 +1,10 @@
 """Predictions of the paper's end-to-end bars (Figs 10, 13 and 16), none of which anything was fitted to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from statistics import median
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -13,16 +13,16 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.budgets import Budgets
 from alsatian.costs.keys import keys_for, shape_key
 from alsatian.costs.model import CostModel
-from alsatian.data.dataset import Batch, batches_of
+from alsatian.data.dataset import batches_of
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.storage.regime import Storage
-from alsatian.searching.schedules import Round, Rounds, ranked
+from alsatian.searching.schedules import PaperHalving
 from alsatian.searching.strategy import Strategy
 from experiments.configuration.hardware import shipped_profile
 from experiments.configuration.setup import strategy_named
 from experiments.predictions.chains import PUBLISHED, SETS, read_chains
-from experiments.studies.published import BATCH, DISTRIBUTIONS, FILE_BYTES, MODELS, left, new_items, rows
+from experiments.studies.published import BATCH, DISTRIBUTIONS, FILE_BYTES, MODELS, rows
 
 FIGURES = ("10", "13", "16")
 STORAGE = Storage(bandwidth="200MB", cold=True)
@@ -33,25 +33,6 @@ FOR_INTERMEDIATES = 0.5
 """Share of the memory that intermediates may take; blocks that stay have what they leave."""
 CELL = ["panel", "workload", "items", "distribution", "room"]
 """Columns that say what the approaches are compared in."""
-
-
-@dataclass(frozen=True)
-class PublishedRounds:
-    """The published halving on data whose batches end where its rounds do.
-
-    Attributes:
-        amounts: training batches of every round.
-    """
-
-    amounts: tuple[int, ...]
-    name: ClassVar[str] = "published"
-
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        """Keeps the better half, rounded down, behind every round."""
-        kept = list(models)
-        for amount, keep in zip(self.amounts, [*left()[1:], 1], strict=True):
-            scores = yield Round(tuple(kept), amount)
-            kept = ranked(kept, scores)[:keep]
 
 
 def published() -> pd.DataFrame:
@@ -113,8 +94,7 @@ def _search(
     hardware, shares = shipped_profile(profile), approach == "alsatian"
     chain = read_chains()[PUBLISHED[workload]]
     candidates = chain.models(MODELS, DISTRIBUTIONS.get(distribution, "top_layers"), seed)
-    test, train, amounts = batches(items)
-    halving = PublishedRounds(amounts)
+    batches, halving = batches_of(items // 5, items - items // 5, BATCH, MODELS), PaperHalving()
     strategies = {
         "base": strategy_named("base"),
         "shift": replace(strategy_named("shift"), schedule=halving),
@@ -127,7 +107,7 @@ def _search(
     def found(pages: int, blocks: int) -> Measurement:
         return predict(
             candidates,
-            (test, train),
+            batches,
             CostModel.of(replace(hardware, page_cache_bytes=pages), keys, STORAGE),
             strategy=strategies[approach],
             budget=Budgets(budget=int(memory * FOR_INTERMEDIATES), block_budget=blocks),
@@ -153,17 +133,3 @@ def _in_files(
         blocks[-1] = replace(blocks[-1], parameter_bytes=blocks[-1].parameter_bytes + rest)
         models.append(replace(candidate, blocks=tuple(blocks)))
     return models, found
-
-
-def batches(items: int) -> tuple[list[Batch], list[Batch], tuple[int, ...]]:
-    """Test batches, training batches, and how many of the latter every round of the published halving has."""
-    test, _ = batches_of(items // 5, 0, BATCH)
-    train: list[Batch] = []
-    amounts = []
-    start = 0
-    for count in new_items(items - items // 5):
-        for first in range(start, start + count, BATCH):
-            train.append(Batch(len(test) + len(train), first, min(first + BATCH, start + count), False))
-        start += count
-        amounts.append(len(train))
-    return test, train, tuple(amounts)

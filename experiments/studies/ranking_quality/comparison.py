@@ -98,7 +98,7 @@ _CORRELATIONS = {"tau": weighted_tau, "pearson": pearson}
 
 def _schedules(truth: np.ndarray, ids: Sequence[str], bench: Bench) -> Rows:
     """What the winner of each schedule reaches, and what finding it costs, over the exhaustive search's."""
-    train = train_batches(bench.split, BATCH_SIZE)
+    train = train_batches(bench.split, BATCH_SIZE, len(ids))
     played = {schedule.name: play(schedule, ids, train, bench) for schedule in SCHEDULES}
     reached = {name: float(truth[ids.index(one.ranking[0])]) for name, one in played.items()}
     whole = played[Exhaustive.name]

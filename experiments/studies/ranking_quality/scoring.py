@@ -11,9 +11,11 @@ from alsatian.data.dataset import Batch, batches_of, stratified_order
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Evaluation, Head, Proxy, needs_head
+from alsatian.searching.contract import rounds_of
 from alsatian.searching.loop import ranked_models
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.schedules import RoundScores, Schedule
+from alsatian.searching.strategy import Strategy
 
 TEST_SHARE = 0.25
 """Of the training items: what proxies are tested on. The dataset's own test items they never see."""
@@ -99,12 +101,12 @@ class Played:
 
 def play(schedule: Schedule, models: Sequence[str], train: Sequence[Batch], evaluate: Evaluate) -> Played:
     """Carry the rounds of ``schedule`` out with known features."""
-    rounds = schedule.rounds(models, len(train))
+    rounds = rounds_of(Strategy(schedule=schedule), models, train)
     results: list[RoundResult] = []
     seen: dict[str, int] = {}
     upcoming = next(rounds, None)
     while upcoming is not None:
-        items = sum(batch.items for batch in train[: upcoming.train_batches])
+        items = upcoming.train_items
         evaluations = {model: evaluate(model, items) for model in upcoming.models}
         scores = RoundScores({model: found.score for model, found in evaluations.items()})
         scores.outcomes = {m: found.outcomes for m, found in evaluations.items() if found.outcomes is not None}
@@ -118,6 +120,6 @@ def play(schedule: Schedule, models: Sequence[str], train: Sequence[Batch], eval
     return Played(ranked_models(models, results, ()), sum(seen.values()), scored)
 
 
-def train_batches(split: Split, batch_size: int) -> list[Batch]:
-    """The training batches of a search over ``split``."""
-    return batches_of(len(split.test), len(split.train), batch_size)[1]
+def train_batches(split: Split, batch_size: int, models: int) -> list[Batch]:
+    """The training batches of a search of ``models`` over ``split``."""
+    return batches_of(len(split.test), len(split.train), batch_size, models)[1]

@@ -60,34 +60,34 @@ class PlansNothing(Strategy):
 
 
 class NeverEnds(Strategy):
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         while True:
-            yield Round(tuple(models), train_batches)
+            yield Round(tuple(models), train_items)
 
 
 class YieldsText(Strategy):
-    def rounds(self, models: Sequence[str], train_batches: int) -> Any:
+    def rounds(self, models: Sequence[str], train_items: int) -> Any:
         yield "all models"
 
 
 class ReturnsNoRounds(Strategy):
-    def rounds(self, models: Sequence[str], train_batches: int) -> Any:
+    def rounds(self, models: Sequence[str], train_items: int) -> Any:
         return None
 
 
 class HasNoRound(Strategy):
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         yield from ()
 
 
 class KnowsOtherModels(Strategy):
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        yield Round((*models, "mine"), train_batches)
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
+        yield Round((*models, "mine"), train_items)
 
 
 class WantsTooMuch(Strategy):
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
-        yield Round(tuple(models), train_batches + 1)
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
+        yield Round(tuple(models), train_items + 1)
 
 
 class ChangesFeatures(Strategy):
@@ -232,9 +232,9 @@ class Remembers(CachePolicy):
 class Grows:
     name: ClassVar[str] = "grows"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         for count in range(1, len(models) + 1):
-            yield Round(tuple(models[:count]), train_batches)
+            yield Round(tuple(models[:count]), train_items)
 
 
 @dataclass(frozen=True)
@@ -242,9 +242,9 @@ class KeepsOne:
     k: int = 3
     name: ClassVar[str] = "keeps_one"
 
-    def rounds(self, models: Sequence[str], train_batches: int) -> Rounds:
+    def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         scores = yield Round(tuple(models), 1)
-        yield Round((max(scores, key=lambda model: scores[model]),), train_batches)
+        yield Round((max(scores, key=lambda model: scores[model]),), train_items)
 
 
 class NotANumber:

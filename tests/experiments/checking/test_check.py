@@ -94,7 +94,7 @@ CAUGHT = {
     "TakesTheWrongModel": (searches.FEATURES, "has other features than with base"),
     "PlansNothing": (searches.RUNS, "plan returns a value of type NoneType; a Plan is expected (mine.py:"),
     "NeverEnds": (searches.RUNS, "rounds have to come to an end (mine.py:"),
-    "YieldsText": (searches.RUNS, "round 1 is 'all models'; Round(models, train_batches) is expected (mine.py:"),
+    "YieldsText": (searches.RUNS, "round 1 is 'all models'; Round(models, train_items) is expected (mine.py:"),
     "ReturnsNoRounds": (searches.RUNS, "rounds returns a value of type NoneType; it has to yield"),
     "HasNoRound": (searches.RUNS, "rounds yields no round; it takes one at least (mine.py:"),
     "KnowsOtherModels": (searches.RUNS, "names the model 'mine', which is none of the"),

@@ -34,7 +34,7 @@ from alsatian.searching.strategy import Strategy
 
 @dataclass(frozen=True, kw_only=True)
 class {title}(Strategy):
-    def rounds(self, models, train_batches):
+    def rounds(self, models, train_items):
         yield Round(tuple(models), 2)
 """
 
