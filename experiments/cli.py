@@ -155,7 +155,7 @@ def _unexpected(error: Exception, options: argparse.Namespace) -> int:
 def _parser() -> Line:
     parser = Line(
         prog="alsatian",
-        description="Find the best pretrained model to fine-tune from, and measure how.",
+        description="Find the model to fine-tune from, and measure how.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
