@@ -14,7 +14,7 @@ import alsatian
 from alsatian.errors import AlsatianError, nearest, told
 from experiments import commands
 from experiments.configuration import menu, plugins
-from experiments.configuration.console import complain, plain
+from experiments.configuration.console import Volume, complain, plain, speaking
 
 # A new command is one file there, or in the folder of those about models, with HELP and
 # handle(options, console) -> exit status; configure(parser) declares arguments of its own, and OVERRIDES, the
@@ -26,6 +26,8 @@ COMMANDS = {
     if not module.ispkg
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_QUIET = "only results and errors: no progress, no notes"
+_VERBOSE = "every step with its time, and all of an error"
 _OWN = f"{plugins.KEY}=FOLDER adds choices of your own"
 EXAMPLES = """examples:
   alsatian search ~/checkpoints --data ~/images
@@ -35,6 +37,7 @@ EXAMPLES = """examples:
   alsatian run -m strategy=alsatian,shared_prefix cache.budget=4MiB,16MiB
   alsatian simulate experiment=quickstart hardware=a5000 model_set=synthetic_vit_l_32
   alsatian list strategies
+  alsatian config experiment=quickstart
   alsatian run -m plugins=. strategy=base,patient,alsatian
   alsatian figures results/quickstart
   alsatian explain experiment=quickstart strategy=alsatian
@@ -112,7 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = _parser().parse_args(words)
             if hasattr(options, "overrides"):  # what is recorded of a command says what it takes to give it again
                 options.overrides += plugins.as_words()
-            status: int = options.handle(options, plain())
+            options.traceback |= options.volume is Volume.VERBOSE
+            with speaking(options.volume):
+                status: int = options.handle(options, plain())
         return status
     except AlsatianError as error:
         if options.traceback:
@@ -150,7 +155,7 @@ def _unexpected(error: Exception, options: argparse.Namespace) -> int:
 def _parser() -> Line:
     parser = Line(
         prog="alsatian",
-        description="Find the best pretrained model to fine-tune from, and measure how.",
+        description="Find the model to fine-tune from, and measure how.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -165,7 +170,12 @@ def _parser() -> Line:
             command.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
             command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"{text}; {_OWN}")
         command.add_argument("--traceback", action="store_true", help="show all of an error, not only a line")
-        command.set_defaults(handle=module.handle, command=name, parser=command)
+        volume = command.add_mutually_exclusive_group()
+        for short, chosen, text in (("-q", Volume.QUIET, _QUIET), ("-v", Volume.VERBOSE, _VERBOSE)):
+            volume.add_argument(
+                short, f"--{chosen.value}", action="store_const", dest="volume", const=chosen, help=text
+            )
+        command.set_defaults(handle=module.handle, command=name, parser=command, whole=parser, volume=Volume.USUAL)
     return parser
 
 

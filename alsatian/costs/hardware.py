@@ -117,6 +117,23 @@ class StartCost:
         return self.fixed_s + min(items, self.items) * self.item_s
 
 
+@dataclass(frozen=True, config=_CLOSED)
+class LoadCost:
+    """Time to load parameters, beside what the storage regime takes.
+
+    Attributes:
+        load_fixed_s: seconds to bring one block to the device.
+        load_bytes_per_s: the same for its bytes.
+        store_fixed_s: seconds to open a file of the store.
+        store_bytes_per_s: the store's own speed, where the storage regime sets none or a higher one.
+    """
+
+    load_fixed_s: Cost = 0.0
+    load_bytes_per_s: Rate = 1e12
+    store_fixed_s: Cost = 0.0
+    store_bytes_per_s: Rate = 1e12
+
+
 def busy_text(load: float) -> str:
     """The mark of what was measured beside others."""
     return f"measured on a busy machine, load {load:.1f}"
@@ -144,8 +161,10 @@ class Hardware:
         load_bytes_per_s: the same for its bytes: verify, copy, move to the device; reading not included.
         store_bytes_per_s: the store's own speed, where the storage regime sets none.
         store_fixed_s: seconds to open a file of the store.
-        page_cache_bytes: of files that were read and are not waited for again, where every search starts cold but
-            not every read is cold; 0 if the storage regime says all.
+        whole_models: of strategies that do not share, which load whole models; None if their blocks load as
+            others do.
+        page_cache_bytes: of files that were read and are not waited for again, where the storage regime has a page
+            cache; 0 if all stay there.
         prepare_s: seconds per item by preprocessing fingerprint; ``""`` stands for any other.
         prepare_start: seconds before that, for every step that begins with the data.
         score: of the proxy.
@@ -164,6 +183,7 @@ class Hardware:
     load_bytes_per_s: Rate = 1e12
     store_bytes_per_s: Rate = 1e12
     store_fixed_s: Cost = 0.0
+    whole_models: LoadCost | None = None
     page_cache_bytes: Cost = 0.0
     prepare_s: Mapping[str, Cost] = Field(default_factory=dict)
     prepare_start: StartCost = StartCost()

@@ -1,7 +1,7 @@
 """The cost model: what a machine needs for the blocks, data and scores of one search, in seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,6 +58,13 @@ class CostModel:
             item_bytes,
             storage.page_cache,
         )
+
+    def of_whole_models(self) -> "CostModel":
+        """The same where blocks are loaded with their models, in files of their own."""
+        if (whole := self.hardware.whole_models) is None:
+            return self
+        hardware = replace(self.hardware, **vars(whole))
+        return replace(self, hardware=hardware, bandwidth=min(self.bandwidth, whole.store_bytes_per_s))
 
     @property
     def read_ahead_loss(self) -> float:

@@ -40,7 +40,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     with Progress(console) as progress:
         for found in check(options.overrides, options.multirun, options.limit):
             if isinstance(found, Checked):
-                progress.say(_table(found, min(console.width, _WIDTH)))
+                console.print(_table(found, min(console.width, _WIDTH)))
                 if options.traceback and found.traceback:
                     progress.say(found.traceback)
                 status = max(status, 0 if found.passed else 1)

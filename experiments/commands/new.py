@@ -27,7 +27,7 @@ _SKELETONS = Path(__file__).parents[1] / "skeletons"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
+    parser.add_argument("kind", metavar="KIND", choices=tuple(KINDS), help=", ".join(KINDS))
     parser.add_argument("name", metavar="NAME", help="of the choice and of the module, e.g. my_strategy")
     parser.add_argument(
         "--in", dest="folder", type=Path, default=Path(), metavar="FOLDER", help="default: the current folder"

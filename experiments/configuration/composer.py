@@ -64,6 +64,35 @@ class Composer:
         except Exception:  # whatever it is: Hydra composes it, or says in its words what is wrong
             return compose([*self.fixed, *words])
 
+    def origins(self, words: Sequence[str] = ()) -> dict[str, str]:
+        """Where the values of the configuration with ``fixed`` and ``words`` come from, by dotted key: a file of
+        the menu, the command line, or the sweep of the experiment or the command line.
+
+        Of what an interpolation stands for it is the file that has the interpolation.
+        """
+        own = [self._parsed(word) for word in self.fixed]
+        swept = [self._parsed(word) for word in words]
+        picks = [override for override in (*own, *swept) if override.key_or_group in self._groups]
+        found: dict[str, str] = {}
+
+        def walk(value: Any, key: str, source: str) -> None:
+            if isinstance(value, dict) and value:
+                for name, item in value.items():
+                    walk(item, f"{key}.{name}" if key else str(name), source)
+            elif value != MISSING or key not in found:
+                found[key] = source
+
+        for default in create_defaults_list(self._repository, menu.MAIN, picks, False, False).defaults:
+            header, content = self._file(str(default.config_path))
+            walk(
+                content,
+                (header if default.package is None else default.package) or "",
+                f"{default.config_path}.yaml",
+            )
+        for overrides, source in ((own, "command line"), (swept, "sweep")):
+            found.update({o.key_or_group: source for o in overrides if o not in picks})
+        return found
+
     def _composed(self, picks: tuple[Override, ...]) -> dict[str, Any]:
         """What the files make that ``picks`` choose, with interpolations as they are written."""
         key = tuple(str(override.input_line) for override in picks)

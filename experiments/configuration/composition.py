@@ -2,8 +2,8 @@
 
 import itertools
 import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial, reduce
 from typing import Any
 
@@ -46,10 +46,18 @@ class Cell:
     Attributes:
         overrides: what was chosen for this run, e.g. ``("strategy=base",)``.
         plain: the resolved configuration.
+        origins: where its values come from, by dotted key, if that was asked for.
     """
 
     overrides: tuple[str, ...]
     plain: dict[str, Any]
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, key: str) -> str:
+        """Where the value of the dotted ``key`` comes from, or of what it is a part of."""
+        while key not in self.origins and "." in key:
+            key = key.rpartition(".")[0]
+        return self.origins.get(key, "")
 
     @cached_property
     def config(self) -> DictConfig:
@@ -59,11 +67,12 @@ class Cell:
         return config
 
 
-def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
+def cells(words: Sequence[str], multirun: bool = False, origins: bool = False) -> list[Cell]:
     """Every run that ``words`` (Hydra overrides) ask for. Those that name plugins have been followed before.
 
     An experiment may list runs under ``sweep``: every combination is a run, unless ``words`` choose that
     key. A list of such sweeps is one after the other. With ``multirun``, words such as ``seed=1,2`` sweep as well.
+    With ``origins``, runs say where their values come from.
 
     Raises:
         ConfigError: a word cannot be read, or names something that does not exist, a style of figures too.
@@ -80,7 +89,10 @@ def cells(words: Sequence[str], multirun: bool = False) -> list[Cell]:
             more = {key: _words(key, values) for key, values in own.items() if key not in chosen}
             # What is chosen in the words may make several sweeps the same.
             combinations |= dict.fromkeys(itertools.product(*({**axes, **more}).values()))
-        found = [Cell(combination, compose(combination)) for combination in combinations]
+        found = [
+            Cell(combination, compose(combination), compose.origins(combination) if origins else {})
+            for combination in combinations
+        ]
     for cell in found:
         if missing := min(_missing(cell.plain), default=None):
             raise ConfigError(f"{missing}: needs a value here; write {missing}=…")

@@ -9,6 +9,7 @@ from omegaconf.grammar_parser import parse
 from omegaconf.grammar_visitor import GrammarVisitor
 
 from alsatian.errors import ConfigError
+from experiments.configuration import menu
 
 MISSING = "???"
 """Stands for a value that has to be given."""
@@ -45,7 +46,17 @@ def _name_of(target: str) -> str:
     return target.split(".")[-2]
 
 
-_RESOLVERS: dict[str, Callable[..., Any]] = {"at_scale": _at_scale, "pick": _pick, "name_of": _name_of}
+def _published(network: str, setting: str) -> Any:
+    """``${published:vit_l_32,size}``: a setting of a network as the paper's figures have it."""
+    return menu.read(menu.CONF / "network" / f"{network}.yaml")["paper"][setting]
+
+
+_RESOLVERS: dict[str, Callable[..., Any]] = {
+    "at_scale": _at_scale,
+    "pick": _pick,
+    "name_of": _name_of,
+    "published": _published,
+}
 
 
 def register() -> None:

@@ -102,11 +102,15 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         check_on_bad_model(values["on_bad_model"])
-        check_choice(values["kernels"], values["numerics"], resolve_device(values["device"]["name"]))
-        contents.keep_in(Path(values["store_dir"]))
         budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)
-        if hardware is None:  # another machine may have what this one's device has not
-            budgets.check_device(values["device"]["name"])
+        device = values["device"]["name"]
+        # A machine that is named may have what this one has not.
+        named = device == "cuda" and hardware is not None
+        computing = torch.device(device) if named else resolve_device(device)
+        check_choice(values["kernels"], values["numerics"], computing)
+        contents.keep_in(Path(values["store_dir"]))
+        if hardware is None:
+            budgets.check_device(device)
         dataset = self._dataset(values)
         if values["last_layers"]:
             key = digest_json([values[name] for name in ("dataset", "model_set", "last_layers", "device")])

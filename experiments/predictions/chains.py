@@ -19,36 +19,35 @@ from alsatian.files import write_bytes
 from alsatian.models.reading.architectures import build, code_version
 from alsatian.models.sets.distributions import lineage
 from alsatian.models.sets.synthetic import SyntheticSet, drawn_anew
+from experiments.configuration import menu
 from experiments.configuration.console import plain
 from experiments.predictions.work import work_of
 
 FILE = Path(__file__).with_name("chains.json")
-BERT = {
-    "vocab_size": 30522,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 512,
+NETWORKS = {
+    "ResNet-18": "resnet18",
+    "ResNet-152": "resnet152",
+    "EfficientNetV2-L": "efficientnet_v2_l",
+    "ViT-L-32": "vit_l_32",
+    "BERT": "bert",
 }
-SETS = {
-    "ResNet-18": SyntheticSet(architecture="resnet18"),
-    "ResNet-152": SyntheticSet(architecture="resnet152"),
-    "EfficientNetV2-L": SyntheticSet(architecture="efficientnet_v2_l", size=480),
-    "EfficientNetV2-L at 224": SyntheticSet(architecture="efficientnet_v2_l", size=224),
-    "ViT-L-32": SyntheticSet(architecture="vit_l_32"),
-    "BERT": SyntheticSet(source="transformers", architecture="BertModel", options=BERT, size=None, length=128),
-}
-"""The paper's architectures, with the inputs of the model sets in ``conf/model_set/synthetic_*``; and one with the
-input that its published times are for."""
-PUBLISHED = {
-    "ResNet-18": "ResNet-18",
-    "ResNet-152": "ResNet-152",
-    "EffNetV2-L": "EfficientNetV2-L at 224",
-    "ViT-L-32": "ViT-L-32",
-    "BERT": "BERT",
-}
-"""Which of them the workloads of the paper's figures ran."""
+"""The paper's architectures, with the choices ``network=…``, which alone say what they are and what input they
+have."""
+
+
+def published_sets() -> dict[str, SyntheticSet]:
+    """The model sets of the paper's figures, by architecture."""
+    found = {}
+    for name, network in NETWORKS.items():
+        paper = menu.read(menu.CONF / "network" / f"{network}.yaml")["paper"]
+        said = ("source", "architecture", "options", "size", "length")
+        found[name] = SyntheticSet(**{key: paper[key] for key in said})
+    return found
+
+
+SETS = published_sets()
+PUBLISHED = {name.replace("EfficientNet", "EffNet"): name for name in NETWORKS}
+"""The architectures of the workloads in the paper's figures."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.progress import Progress as Bar
 
 from alsatian.progress import Tick, unheard
 from alsatian.units import duration
+from experiments.configuration.console import Volume, volume
 
 
 class Progress:
@@ -33,7 +34,7 @@ class Progress:
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not console.is_terminal or volume() is Volume.QUIET,
         )
         self._task = self._bar.add_task("starting", total=None, state="")
 
@@ -58,7 +59,7 @@ class Progress:
     def step(self, what: str, done: int, total: int) -> None:
         """Show a step of the preparation, ``done`` of ``total``; step 0 and the last also as a line."""
         self._bar.update(self._task, description=f"{what} ({done}/{total})")
-        if done in (0, total):
+        if done in (0, total) or volume() is Volume.VERBOSE:
             self._print(f"{what}: {done} of {total} models done")
 
     def measuring(self, what: str, done: int, total: int) -> None:
@@ -67,6 +68,8 @@ class Progress:
 
     def repeat(self, label: str, index: int, count: int) -> Tick:
         """Show that a repeat starts; the result is called after every step of it."""
+        if volume() is Volume.VERBOSE:
+            self._print(f"{label}: repeat {index + 1} of {count} starts")
         self._bar.update(self._task, description=f"{label}, repeat {index + 1} of {count}")
         return self._bar.refresh if self._console.is_terminal else unheard
 
@@ -92,21 +95,21 @@ class Progress:
     def failed(self, label: str, status: str) -> None:
         """A run did not end well; why is said at the end of the command."""
         self._failed += 1
-        self._ended(f"{label}: {status}")
+        self._ended(f"{label}: {status}", important=True)
 
     def trace(self, text: str) -> None:
         """Show the traceback of a failure, if they are asked for."""
         if self._traces and text:
-            self._print(text)
+            self._console.print(text, markup=False, highlight=False)
 
     def warn(self, text: str) -> None:
         """Say that something beside the runs went wrong."""
-        self._print(f"warning: {text}")
+        self._print(f"warning: {text}", important=True)
 
-    def _ended(self, line: str) -> None:
+    def _ended(self, line: str, important: bool = False) -> None:
         self._began = self._clock()
         self._bar.update(self._task, completed=self._done + self._failed, state=self.state)
-        self._print(f"[{self.state}] {line}" if self._runs > 1 else line)
+        self._print(f"[{self.state}] {line}" if self._runs > 1 else line, important)
 
     def _left(self) -> str:
         """The time that the runs which are left will take if they take as long as those before."""
@@ -115,5 +118,12 @@ class Progress:
             return ""
         return f", {duration(left * mean(self._seconds))} left" if self._seconds else ", time left unknown"
 
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False)
+    def _print(self, line: str, important: bool = False) -> None:
+        """One line, or several as they are; when quiet only what is ``important``."""
+        if volume() is Volume.QUIET and not important:
+            return
+        if volume() is Volume.VERBOSE:
+            line = f"{time.strftime('%H:%M:%S')} {line}"
+        cut = self._console.is_terminal and volume() is Volume.USUAL and not important and "\n" not in line
+        more: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if cut else {}
+        self._console.print(line, markup=False, highlight=False, **more)

@@ -19,6 +19,7 @@ from alsatian.searching.round_result import RoundResult
 from alsatian.searching.search import Search
 from alsatian.searching.watcher import Watcher
 from alsatian.units import count_text, duration, format_bytes, printable
+from experiments.configuration.console import Volume, volume
 
 # Of the search, before what it took so far says more than the prediction does.
 _TRUSTED = 0.1
@@ -39,7 +40,7 @@ class Live(Watcher):
             BarColumn(bar_width=8),
             TextColumn("{task.fields[left]}"),
             console=console,
-            disable=not console.is_terminal,
+            disable=not console.is_terminal or volume() is Volume.QUIET,
             transient=True,
         )
         self._task = self._bar.add_task("starting", total=None, left="")
@@ -58,7 +59,9 @@ class Live(Watcher):
         self._bar.__exit__(*error)
 
     def say(self, line: str, indent: bool = False) -> None:
-        """Print ``line``, what does not fit below its second column."""
+        """Print ``line``, what does not fit below its second column; when quiet only warnings."""
+        if volume() is Volume.QUIET and not line.startswith("warning: "):
+            return
         width, start = min(self._console.width, _WIDTH), " " * _COLUMN
         text = textwrap.fill(
             printable(line), width, initial_indent=start if indent else "", subsequent_indent=start,

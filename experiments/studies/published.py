@@ -11,7 +11,8 @@ from scipy.optimize import nnls
 from analysis.paper.evidence import published
 
 CALIBRATION = ("5", "11", "12")
-"""The figures that a machine may be calibrated on. The others are there to be predicted."""
+"""The figures that a machine may be calibrated on. The others are there to be predicted, but for
+:func:`whole_load`."""
 BANDWIDTH = 200e6
 """Bytes per second of the paper's store."""
 FILE_BYTES = {"ResNet-18": 46.8e6, "ResNet-152": 241.7e6, "EffNetV2-L": 476.7e6, "ViT-L-32": 1226.3e6}
@@ -91,11 +92,16 @@ class Part:
 
 def item_seconds(workload: str) -> float:
     """Inference of one item more in Fig 5 (panels a to c: one model, nothing cached)."""
+    seconds = seconds_of(workload, "inference")
+    return float((seconds[9216] - seconds[1024]) / (9216 - 1024))
+
+
+def seconds_of(workload: str, part: str) -> "pd.Series[float]":
+    """Seconds of a part in Fig 5 (panels a to c), by items."""
     shown = rows("5")
     shown = shown[shown["panel"].isin(list("abc")) & (shown["workload"] == workload)]
     shares = shown.pivot(index="items", columns="component", values="value") / 100
-    seconds = shares["inference"] * (FILE_BYTES[workload] / BANDWIDTH / shares["prepare_model"])
-    return float((seconds[9216] - seconds[1024]) / (9216 - 1024))
+    return shares[part] * (FILE_BYTES[workload] / BANDWIDTH / shares["prepare_model"])
 
 
 def fig11() -> list[Part]:
@@ -104,6 +110,20 @@ def fig11() -> list[Part]:
     shown = shown[(shown["component"] != "total") & (shown["unit"] == "seconds")]
     parts = shown[["workload", "items", "distribution", "approach", "component", "value"]].drop_duplicates()
     return [Part(*part) for part in parts.itertuples(index=False)]
+
+
+def whole_load() -> Part:
+    """What Base needs to load whole ViT-L-32 in Fig 16 (64 GB): without it no figure tells what a block of a whole
+    model takes from what its bytes take, as Fig 11 shows the loading of whole models for ResNet-152 alone."""
+    shown = rows("16")
+    one = (shown["workload"] == "ViT-L-32@64GB") & (shown["approach"] == "base")
+    row = shown[one & (shown["component"] == "prepare_model")].iloc[0]
+    return Part("ViT-L-32", row["items"], row["distribution"], "base", "prepare_model", row["value"])
+
+
+def parts(part: str, *approaches: str) -> list[Part]:
+    """Bars of Fig 11 of a part of a search."""
+    return [bar for bar in fig11() if bar.part == part and bar.approach in approaches]
 
 
 def fig12(workload: str) -> list[float]:
@@ -123,19 +143,26 @@ class Fit:
     values: tuple[float, ...]
     said: tuple[tuple[Part, float], ...]
 
+    @property
+    def sources(self) -> str:
+        """The bars that it was made from, in words."""
+        found: dict[tuple[str, str], int] = {}
+        for bar, _ in self.said:
+            key = (bar.approach, bar.workload)
+            found[key] = found.get(key, 0) + 1
+        return ", ".join(f"{count} of {approach} with {workload}" for (approach, workload), count in found.items())
+
 
 def fit(
-    part: str,
     meaning: str,
+    bars: Sequence[Part],
     row: Callable[[Part], Sequence[float]],
     known: Callable[[Part], float] = lambda bar: 0.0,
-    used: Sequence[str] = ("base", "shift"),
 ) -> Fit:
-    """Numbers, none below 0, whose product with ``row`` plus ``known`` seconds meets the bars of Fig 11; relative
-    errors count. What Alsatian shares is for the simulator to find."""
-    bars = [bar for bar in fig11() if bar.part == part and bar.approach in used]
+    """Numbers, none below 0, whose product with ``row`` plus ``known`` seconds meets ``bars``; relative errors
+    count."""
     seconds, base = np.array([bar.seconds for bar in bars]), np.array([known(bar) for bar in bars])
     matrix = np.array([row(bar) for bar in bars], dtype=float)
     values, _ = nnls(matrix / seconds[:, None], (seconds - base) / seconds)
     said = tuple(zip(bars, map(float, matrix @ values + base), strict=True))
-    return Fit(part, meaning, tuple(map(float, values)), said)
+    return Fit(bars[0].part, meaning, tuple(map(float, values)), said)

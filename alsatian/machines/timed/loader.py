@@ -35,9 +35,9 @@ class TimedLoader(Loader):
     given the time that has passed. The store is shared while both threads read.
 
     ``file_bytes`` are the sizes of block files by identity, where they differ from those of the parameters.
-    Copies of blocks on a fast local path take no time to write. Of the files that were read, the hardware's
-    ``page_cache_bytes`` stay in memory and need not be waited for again; with ``model_files`` every model has files
-    of its own, so that another one's do not help.
+    Copies of blocks on a fast local path take no time to write. If the storage regime has a page cache, the
+    hardware's ``page_cache_bytes`` of the files that were read need not be waited for again; with ``model_files``
+    every model has files of its own, so that another one's do not help, and loads as whole models do.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class TimedLoader(Loader):
     ) -> None:
         self._residency = Residency(meter, clock.mark, budgets.device, budgets.host)
         self._meter = meter
-        self._costs = costs
+        self._costs = costs.of_whole_models() if model_files else costs
         self._clock = clock
         self._reads_ahead = ahead
         self._file_bytes = file_bytes or {}
         self._copies = Recent(budgets.ssd)
         self._model_files = model_files
-        self._pages = Recent(math.inf if costs.page_cache else costs.hardware.page_cache_bytes)
+        self._pages = Recent((costs.hardware.page_cache_bytes or math.inf) if costs.page_cache else 0)
         self._thread_free_at = 0.0
         self._changed_at = 0.0
         self._busy_s = 0.0  # of the reading thread, with blocks that are here

@@ -237,10 +237,8 @@ class Meter:
         return outer
 
     def _busy(self) -> dict[str, float]:
-        busy = {part: max(0.0, self._seconds[part] - self._stalled[part]) for part in PARTS}
-        for part, seconds in self._lanes.busy().items():
-            busy[part] += seconds
-        return busy
+        beside = self._lanes.busy()
+        return {p: max(0.0, self._seconds[p] - self._stalled[p]) + beside.get(p, 0.0) for p in PARTS}
 
     def _now(self) -> float:
         """Seconds from the start by the host's clock."""

@@ -52,7 +52,8 @@ CHECKED = 200
 def forecast(count: int, shared: str) -> Forecast:
     """What the set of ``count`` models takes, of which the share named ``shared`` shares blocks."""
     models = GeneratedSet(count=count, unshared=SHARED[shared])
-    hardware = replace(shipped_profile(HARDWARE), page_cache_bytes=0.0)
+    # All load blocks, so that what they share is all that tells them apart.
+    hardware = replace(shipped_profile(HARDWARE), whole_models=None)
     costs = PositionCosts.of(hardware, next(iter(models)), LIKE, STORAGE)
     whole = 0
 

@@ -6,7 +6,7 @@ simulator.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,8 +44,7 @@ class PositionCosts:
         Raises:
             ConfigError: the hardware does not know that shape.
         """
-        cold = replace(hardware, page_cache_bytes=0.0)
-        costs = CostModel.of(cold, keys_for(cold, [example], like=like), storage)
+        costs = CostModel.of(hardware, keys_for(hardware, [example], like=like), storage)
         return cls(costs, tuple(costs.segments[block.identity] for block in example.blocks))
 
     def load_s(self, parameter_bytes: np.ndarray) -> np.ndarray:

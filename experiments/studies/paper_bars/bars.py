@@ -1,6 +1,6 @@
-"""Predictions of the paper's end-to-end bars (Figs 10, 13 and 16), none of which anything was fitted to."""
+"""Predictions of the paper's end-to-end bars (Figs 10, 13 and 16)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from statistics import median
@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from alsatian.api import predict
-from alsatian.blocks.candidate import Candidate
 from alsatian.budgets import Budgets
 from alsatian.costs.keys import keys_for, shape_key
 from alsatian.costs.model import CostModel
@@ -22,7 +21,7 @@ from alsatian.searching.strategy import Strategy
 from experiments.configuration.hardware import shipped_profile
 from experiments.configuration.setup import strategy_named
 from experiments.predictions.chains import PUBLISHED, SETS, read_chains
-from experiments.studies.published import BATCH, DISTRIBUTIONS, FILE_BYTES, MODELS, rows
+from experiments.studies.published import BATCH, DISTRIBUTIONS, MODELS, fig11, rows, whole_load
 
 FIGURES = ("10", "13", "16")
 STORAGE = Storage(bandwidth="200MB", cold=True)
@@ -30,7 +29,7 @@ APPROACHES = ("base", "shift", "alsatian")
 MEMORY = 64_000_000_000
 """Bytes of the published machine's memory, where a figure says nothing else."""
 FOR_INTERMEDIATES = 0.5
-"""Share of the memory that intermediates may take; blocks that stay have what they leave."""
+"""Share of the memory that intermediates may take."""
 CELL = ["panel", "workload", "items", "distribution", "room"]
 """Columns that say what the approaches are compared in."""
 
@@ -61,9 +60,29 @@ def published() -> pd.DataFrame:
 def compare(bars: pd.DataFrame, hardware: str, seeds: int) -> pd.DataFrame:
     """``bars`` as predicted: the median over ``seeds`` sets.
 
-    New columns are ``predicted`` (seconds), ``predicted parts``, and those of :func:`judged`.
+    New columns are ``predicted`` (seconds), ``predicted parts``, ``calibrated`` (whether the machine was calibrated
+    on the same search), and those of :func:`judged`.
     """
+    used = {_searched(vars(part) | {"room": MEMORY}) for part in (*fig11(), whole_load())}
+    bars = bars.assign(calibrated=[_searched(bar) in used for bar in bars.to_dict("records")])
     return judged(pd.DataFrame(bar | _predict(bar, hardware, seeds) for bar in bars.to_dict("records")))
+
+
+def _searched(bar: Mapping[Any, Any]) -> tuple[Any, ...]:
+    """What is searched for a bar: who shares nothing takes as long whatever models share."""
+    shared = bar["distribution"] if bar["approach"] == "alsatian" else ""
+    return (*(bar[name] for name in ("workload", "items", "approach", "room")), shared)
+
+
+def speedups(bars: pd.DataFrame) -> pd.DataFrame:
+    """``bars`` with how many times faster than Base: ``predicted``, ``published``, ``error`` as of :func:`judged`;
+    ``calibrated`` if both bars are."""
+    base = bars[bars["approach"] == "base"].set_index(CELL)
+    others = bars[bars["approach"] != "base"].set_index(CELL)
+    slow = base.loc[others.index]
+    found = {name: slow[name] / others[name] for name in ("predicted", "published")}
+    others = others.assign(**found, calibrated=slow["calibrated"] & others["calibrated"])
+    return others.assign(error=others["predicted"] / others["published"] - 1).reset_index()
 
 
 def judged(bars: pd.DataFrame) -> pd.DataFrame:
@@ -82,16 +101,17 @@ def _predict(bar: Mapping[Any, Any], hardware: str, seeds: int) -> dict[str, Any
     # Without sharing no draw matters, nor what models share.
     draws = [(bar["distribution"], seed) for seed in range(seeds)] if bar["approach"] == "alsatian" else [("", 0)]
     what = [bar[name] for name in ("workload", "items", "approach", "room")]
-    found = [_search(hardware, *what, *draw) for draw in draws]
+    found = [search(hardware, *what, *draw) for draw in draws]
     parts = {part: median(m.parts_s[part] for m in found) for part in found[0].parts_s}
     return {"predicted": median(m.wall_s for m in found), "predicted parts": parts}
 
 
 @cache  # Fig 13 asks again what Fig 10 asks
-def _search(
+def search(
     profile: str, workload: str, items: int, approach: str, memory: int, distribution: str, seed: int
 ) -> Measurement:
-    hardware, shares = shipped_profile(profile), approach == "alsatian"
+    """One search as it is predicted; without ``distribution`` for those that do not share."""
+    hardware = shipped_profile(profile)
     chain = read_chains()[PUBLISHED[workload]]
     candidates = chain.models(MODELS, DISTRIBUTIONS.get(distribution, "top_layers"), seed)
     batches, halving = batches_of(items // 5, items - items // 5, BATCH, MODELS), PaperHalving()
@@ -101,35 +121,14 @@ def _search(
         "alsatian": Strategy(schedule=halving),
     }
     keys = keys_for(hardware, candidates, like=shape_key(SETS[chain.name].spec, chain.preprocessing))
-    if not shares:
-        candidates, keys = _in_files(candidates, keys, FILE_BYTES[workload])
 
-    def found(pages: int, blocks: int) -> Measurement:
-        return predict(
-            candidates,
-            batches,
-            CostModel.of(replace(hardware, page_cache_bytes=pages), keys, STORAGE),
-            strategy=strategies[approach],
-            budget=Budgets(budget=int(memory * FOR_INTERMEDIATES), block_budget=blocks),
-            loader=LoaderSettings(keep=shares, read_ahead=False),
-            seed=seed,
-        ).measurement
-
-    if not shares:
-        return found(memory, 1)
-    # What intermediates hold does not depend on the room for blocks, which have the rest.
-    return found(0, memory - found(0, memory).peaks["cache_bytes"])
-
-
-def _in_files(
-    candidates: Sequence[Candidate], keys: Mapping[str, str], file_bytes: float
-) -> tuple[list[Candidate], dict[str, str]]:
-    """The models as files of their own, which share nothing and hold the classifier as well, and their keys."""
-    models, found = [], {}
-    for candidate in candidates:
-        blocks = [replace(block, identity=f"{candidate.id} {block.identity}") for block in candidate.blocks]
-        found.update({new.identity: keys[old.identity] for new, old in zip(blocks, candidate.blocks, strict=True)})
-        rest = round(file_bytes) - candidate.parameter_bytes
-        blocks[-1] = replace(blocks[-1], parameter_bytes=blocks[-1].parameter_bytes + rest)
-        models.append(replace(candidate, blocks=tuple(blocks)))
-    return models, found
+    return predict(
+        candidates,
+        batches,
+        # As experiment=fig16 has it: what intermediates and processes leave of less memory holds no files.
+        CostModel.of(hardware, keys, replace(STORAGE, page_cache=memory >= MEMORY)),
+        strategy=strategies[approach],
+        budget=Budgets(budget=int(memory * FOR_INTERMEDIATES)),
+        loader=LoaderSettings(keep=False, read_ahead=False),
+        seed=seed,
+    ).measurement
