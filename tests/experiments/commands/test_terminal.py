@@ -71,7 +71,7 @@ def test_no_row_is_wider_than_the_terminal(
         rows = capsys.readouterr().out.partition("examples:")[0].splitlines()
     else:
         assert main(words) == 0
-        rows = [row for row in capsys.readouterr().out.splitlines() if not row.startswith("Run ")]
+        rows = capsys.readouterr().out.splitlines()
     assert rows
     assert max(map(len, rows)) <= columns
 
@@ -90,7 +90,10 @@ def test_settings_say_where_they_come_from(capsys: pytest.CaptureFixture[str]) -
     assert main(["config", "experiment=quickstart", "seed=3"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("Settings of all 4 runs")
-    assert "Run 4: " in text
+    common, differing = text.split("Settings in which they differ")
+    assert re.search(r"^  seed +3 +command line", common, re.MULTILINE)
+    assert re.search(r'^  strategy.name +"base" \(1\)', differing, re.MULTILINE)
+    assert re.search(r"^  4 +strategy=", differing.partition("Runs")[2], re.MULTILINE)
     assert main(["config", "experiment=nothing"]) == 1
 
 
