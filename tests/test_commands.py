@@ -113,7 +113,7 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
         inspect.signature(target).bind(**{str(key): None for key in config["dataset"] if key != "_target_"})
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
-    monkeypatch.setattr(composition, "cells", lambda words, *more: checked(cells(tuple(words), *more)))
+    monkeypatch.setattr(composition, "cells", lambda words, *more, **how: checked(cells(tuple(words), *more)))
     # All experiments with the same words, of which one is enough here.
     monkeypatch.setattr(reproduction, "cells", lambda words: checked(cells(tuple(words))[:1]))
     monkeypatch.setattr(setup.Parts, "_dataset", dataset)

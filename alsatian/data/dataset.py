@@ -227,8 +227,9 @@ def make_dataset(
     return Dataset(name, *parts, len(targets.names), summary, drawn, seed)
 
 
-def counted(items: int, test_share: float = 0.2) -> Dataset:
-    """So many items without content, for predictions.
+def counted(items: int, test_share: float = 0.2, images: Any = None) -> Dataset:
+    """So many items without content, for predictions. They may stand in for ``images`` of an experiment, which are
+    not looked at.
 
     Raises:
         ConfigError: there are fewer than two.

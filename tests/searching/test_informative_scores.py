@@ -15,7 +15,7 @@ from tests.searching.tiny_search import ALSATIAN, BATCH, PROXY, Known, Modules, 
 
 def by_definition(modules: Modules, data: Dataset) -> dict[tuple[int, str], tuple[float, float]]:
     """Accuracy of a layer trained by plain SGD, and the evidence of LogME's authors, for every model and amount."""
-    test, train = data.batches(BATCH)
+    test, train = data.batches(BATCH, len(modules))
     found = {}
     for model, module in modules.items():
         test_x, test_y = features(module, data, test), torch.from_numpy(data.labels(test))

@@ -195,14 +195,13 @@ class Meter:
         """The measurement up to now. Waits for the device."""
         wall, parts = self.spent()
         counted = sum(self.counters[name] for name in (*_READ, *(["data_bytes"] if self.data_in_files else [])))
-        measured = self.level == "parts"
         return Measurement(
             wall_s=wall,
             parts_s=parts,
             counters=dict(sorted(self.counters.items())),
             peaks=dict(sorted(self.peaks.items())),
-            busy_s=self._busy() if measured else {},
-            stalled_s=dict(self._stalled) if measured else {},
+            busy_s=self._busy() if parts else {},
+            stalled_s=dict(self._stalled) if parts else {},
             events=list(self._events),
             process=self._process.until_now(counted),
             timeline=None if self._timeline is None else self._timeline.trace(self._events),
@@ -237,8 +236,10 @@ class Meter:
         return outer
 
     def _busy(self) -> dict[str, float]:
-        beside = self._lanes.busy()
-        return {p: max(0.0, self._seconds[p] - self._stalled[p]) + beside.get(p, 0.0) for p in PARTS}
+        busy = {part: max(0.0, self._seconds[part] - self._stalled[part]) for part in PARTS}
+        for part, seconds in self._lanes.busy().items():
+            busy[part] += seconds
+        return busy
 
     def _now(self) -> float:
         """Seconds from the start by the host's clock."""

@@ -143,7 +143,7 @@ def test_only_these_figures_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     words = ["--profiles", str(tmp_path), "--out", str(tmp_path)]
     assert main(["study", "a5000", *words]) == 0
     assert asked == {*paper.CALIBRATION, "16"}
-    assert (tmp_path / "a5000.md").read_text().count("| proxy_scoring |") == 13
+    assert (tmp_path / "a5000.md").read_text().count("| proxy_scoring |") == 13 + 1  # bars, and the parameter
 
 
 def test_rounds_of_the_published_halving() -> None:

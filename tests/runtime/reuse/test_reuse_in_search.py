@@ -29,6 +29,7 @@ from tests.searching.tiny_search import (
     FEW,
     MODELS,
     PROXY,
+    SECOND,
     SHARED_PREFIX,
     SHIFT,
     eager,
@@ -70,7 +71,9 @@ def reusing(
     session = cache.session(models.candidates, data, BATCH, CPU)
     planned = Search.of(models.candidates, session.dataset.batches(BATCH), strategy, None, None)
     settings: dict[str, Any] = {"storage": Storage(), "verify": True, "progress": unheard, "keep": keep(session)}
-    with real_machine(models, session.dataset, [PROXY], Meter(CPU), **settings, **planned.for_machine()) as machine:
+    with real_machine(
+        models, session.dataset, [PROXY, SECOND], Meter(CPU), **settings, **planned.for_machine()
+    ) as machine:
         machine.restore(session.features)
         return planned.run(machine, checkpoint=checkpoint), session
 
