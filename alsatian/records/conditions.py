@@ -3,8 +3,9 @@
 from alsatian.records.base import Count, Positive, Record, Seconds
 
 # Share of the cores' time that others may have. Spread over the cores, as schedulers do, it delays a search by as
-# much as the parts of a valid repeat may miss of its wall time; on two cores, if it all falls on the one that the
-# search waits for, by 10%, the tightest tolerance of a verdict. A quiet system takes one or two percent for itself.
+# much as the parts of a valid repeat may miss of its wall time. On two cores, if it all falls on the one that the
+# search waits for, it is 10%: above the tightest tolerances of verdicts, which have the spread of the repeats as
+# well. A quiet system takes one or two percent for itself, so that much less would mark everything.
 SHARE = 0.05
 # Systems count in ticks of 10 ms, so that less than some ticks says nothing about a short repeat.
 LEAST_S = 0.05

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-# Slices of one lane. A trace of this many is about 25 MB.
+# Slices of one lane. A trace of this many is about 28 MB.
 LIMIT = 100_000
 MAIN = "search"
 _PROCESS = 1

@@ -113,7 +113,7 @@ def arranged(dataset: Dataset, own: Layout, kept: Layout) -> tuple[Dataset, Layo
     else:
         fresh = _mixed(_left(pools[0]), labels)
         wanted = min(max(1, round(dataset.drawn * len(digests))), len(digests) - 1)
-        for_training = len(fresh) - min(max(0, wanted - sum(cut[0][1]) - len(known[0])), len(fresh))
+        for_training = len(fresh) - min(max(0, wanted - len(cut[0][0]) - len(known[0])), len(fresh))
         new = [fresh[for_training:], fresh[:for_training]]
     places, ends = [], []
     for (whole, sizes, rest), again, added in zip(cut, known, new, strict=True):

@@ -6,6 +6,7 @@ take minutes and about 10 GB each.
 """
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
@@ -115,8 +116,9 @@ block takes as long as the one at the same share of ResNet-152's depth. The mach
 read ahead or kept: with read-ahead and memory for blocks, time is between the larger of reading and computing and \
 their sum, which is shown.
 - Intermediates have {BUDGET}; a plan that needs more cuts its data into chunks and reads blocks again for each.
-- Halving keeps the better half, by scores drawn at random; rounds that would see the same batches are one, so \
-with {-(-train // BATCH_SIZE)} training batches there are five at most, however many models.
+- Halving keeps the better half, by scores drawn at random; rounds that would see the same batches are one, and \
+batches end where rounds do down to a quarter of a full one, so there are \
+{1 + int(math.log2(4 * train / BATCH_SIZE))} at most, however many models.
 - Workers: the depth-first order of every round's tree is cut into ranges of equal predicted time, one for each \
 worker, which computes again what its range starts from (the path above its first vertex). They wait for one \
 another behind every round. Planning and sending scores count for nothing, failures do not happen.""",
