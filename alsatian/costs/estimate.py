@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from alsatian.blocks.candidate import Block
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
+from alsatian.runtime.loading.settings import LANES
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -16,7 +18,9 @@ class Workload:
         tree: the compressed task tree of the round's models.
         compute_s: seconds to compute each vertex from its parent for all batches.
         prepare_s: seconds to prepare the data above each vertex.
-        read_s: seconds to read and load the blocks of each vertex.
+        read_s: seconds to read and load the blocks of each vertex, one after the other.
+        lane_s: the same as they come one behind the other to those who read ahead, in turns, and load beside it.
+        late_s: seconds by which the last one of a vertex comes later than that.
         block_bytes: of the blocks of each vertex.
         later: share of the blocks that the next round is expected to use again.
     """
@@ -27,6 +31,8 @@ class Workload:
     compute_s: Sequence[float]
     prepare_s: Sequence[float]
     read_s: Sequence[float]
+    lane_s: Sequence[float]
+    late_s: Sequence[float]
     block_bytes: Sequence[int]
     later: float
 
@@ -57,13 +63,20 @@ class Workload:
             [sum(seconds[block.identity] for block in blocks) for blocks in tree.blocks],
             [prepared[preprocessing] for preprocessing in tree.preprocessing],
             [sum(costs.load_s(block) for block in blocks) for blocks in tree.blocks],
+            [sum(_lane_s(costs, block) for block in blocks) for blocks in tree.blocks],
+            [costs.load_s(blocks[-1]) - _lane_s(costs, blocks[-1]) if blocks else 0.0 for blocks in tree.blocks],
             [sum(block.parameter_bytes for block in blocks) for blocks in tree.blocks],
             later,
         )
 
     def least_s(self) -> float:
         """Seconds that no plan stays below: every vertex is computed and every block read once."""
-        return max(sum(self.compute_s) + max(self.prepare_s, default=0.0), sum(self.read_s))
+        return max(sum(self.compute_s) + max(self.prepare_s, default=0.0), sum(self.lane_s))
+
+
+def _lane_s(costs: CostModel, block: Block) -> float:
+    """Seconds between this block and the one before, where ``LANES`` threads take turns at the store."""
+    return max(costs.read_s(block), costs.load_s(block) / LANES)
 
 
 def estimate(
@@ -86,60 +99,66 @@ def estimate(
     Scores are left out: they are the same for every plan.
     """
     tree, costs = work.tree, work.costs
-    computing, first_reads, all_reads = [], [], []
-    largest, seen = 0, set[int]()
+    distinct = sum(work.block_bytes)
+    budget = distinct if block_budget is None else block_budget
+    largest = max((sum(work.block_bytes[vertex] for vertex in step) for step in steps), default=0)
+    ahead = budget >= min(2 * largest, distinct)
+    read_s = work.lane_s if ahead else work.read_s
+    computing, first_reads, all_reads, late = [], [], [], []
+    seen = set[int]()
     for step in steps:
         source = tree.parent[step[0]]
         seconds = 0.0 if source != NO_VERTEX else work.prepare_s[step[0]]
         if source in placed:
             seconds += costs.cache_s(placed[source], vertex_bytes[source] * work.items, False)
         fresh = uses = 0.0
-        nbytes = 0
         for vertex in step:
             seconds += work.compute_s[vertex]
             if vertex in placed:
                 seconds += costs.cache_s(placed[vertex], vertex_bytes[vertex] * work.items, True)
-            uses += work.read_s[vertex]
-            fresh += 0.0 if vertex in seen else work.read_s[vertex]
+            uses += read_s[vertex]
+            fresh += 0.0 if vertex in seen else read_s[vertex]
             seen.add(vertex)
-            nbytes += work.block_bytes[vertex]
         computing.append(seconds)
         first_reads.append(fresh)
         all_reads.append(uses)
-        largest = max(largest, nbytes)
-    distinct, distinct_s = sum(work.block_bytes), sum(work.read_s)
-    budget = distinct if block_budget is None else block_budget
+        late.append(work.late_s[step[-1]])
     short = max(0.0, 1 - budget / distinct) if distinct else 0.0
     # What the next round wants of these blocks and does not find.
-    next_s = max(0.0, work.later - (1 - short)) * distinct_s
+    next_s = max(0.0, work.later - (1 - short)) * sum(read_s)
     first = [fresh + short * (uses - fresh) for fresh, uses in zip(first_reads, all_reads, strict=True)]
     again = [short * uses for uses in all_reads]
     others, share = len(chunk_items) - 1, chunk_items[0] / max(1, work.items)
     overhead = costs.hardware.step_s
-    if budget < min(2 * largest, distinct):
+    if not ahead:
         steps_s = len(steps) * len(chunk_items) * overhead
         return sum(computing) + steps_s + sum(first) + others * sum(again) + next_s
     lost = costs.read_ahead_loss
-    done, read = _overlapped(0.0, 0.0, [share * s + overhead for s in computing], first, lost)
+    done, read = _overlapped(0.0, 0.0, [share * s + overhead for s in computing], first, late, lost)
     if others:  # all alike: each takes as long as the first of them
         share, read = (1 - share) / others, max(done, read)  # the room for reading is taken up to here
-        end, _ = _overlapped(done, read, [share * s + overhead for s in computing], again, lost)
+        end, _ = _overlapped(done, read, [share * s + overhead for s in computing], again, late, lost)
         done += others * (end - done)
     return done + next_s
 
 
 def _overlapped(
-    now: float, read: float, computing: Sequence[float], reading: Sequence[float], lost: float
+    now: float,
+    read: float,
+    computing: Sequence[float],
+    reading: Sequence[float],
+    late: Sequence[float],
+    lost: float,
 ) -> tuple[float, float]:
     """When the steps of a chunk are computed and their blocks read, if both may begin ``now`` and at ``read``.
 
-    The reading thread does not stop, and each step waits for what is read for it. ``lost``: share of computing that
-    is lost as long as it reads.
+    The reading threads do not stop, and each step waits for what is read for it, which is here ``late`` seconds
+    after its turn. ``lost``: share of computing that is lost as long as they read.
     """
     end = read + sum(reading)
-    for seconds, needs in zip(computing, reading, strict=True):
+    for seconds, needs, after in zip(computing, reading, late, strict=True):
         read += needs
-        now = max(now, read)
+        now = max(now, read + after) if needs else now
         beside = min(seconds, max(0.0, end - now) * (1 - lost))
         now += seconds + beside * lost / (1 - lost)
     return now, read

@@ -17,6 +17,7 @@ from alsatian.costs.hardware import SegmentCost
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.models.model_set import ModelSet
+from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import transfer_to
 from alsatian.runtime.storage.page_cache import drop
 from alsatian.runtime.storage.regime import Reader
@@ -144,10 +145,10 @@ def read_ahead_times(
     load: Mapping[str, float],
     longer: int = 1,
 ) -> dict[str, Any]:
-    """What reading blocks and computing cost each other when a thread does one beside the other.
+    """What reading blocks and computing cost each other when threads do one beside the other.
 
     ``read_ahead_loss``: share of inference that is lost by the bytes per second that are read, for a slow store and
-    as fast as it goes. ``read_ahead_s``: seconds that reading a block takes longer than alone (``load``). On a GPU
+    as fast as it goes. ``read_ahead_s``: seconds that a block takes longer than by what ``load`` says. On a GPU
     inference does not wait for the host's cores.
     """
     if device.type != "cpu":
@@ -179,35 +180,40 @@ def read_ahead_times(
             beside = pace()
             took, read = time.perf_counter() - begin, list(sizes)
         losses.append((sum(read) / took, max(0.0, 1 - alone / beside)))
-        per_byte = 1 / (bandwidth or load["store_bytes_per_s"]) + 1 / load["load_bytes_per_s"]
-        expected = len(read) * (load["store_fixed_s"] + load["load_fixed_s"]) + sum(read) * per_byte
+        per_byte = 1 / (bandwidth or load["store_bytes_per_s"])
+        store = [load["store_fixed_s"] + size * per_byte for size in read]
+        own = [load["load_fixed_s"] + size / load["load_bytes_per_s"] for size in read]
+        expected = sum(max(one, (one + other) / LANES) for one, other in zip(store, own, strict=True))
         slower.append(max(0.0, took - expected) / max(1, len(read)))
     return {"read_ahead_loss": sorted(losses), "read_ahead_s": slower[0]}
 
 
 @contextlib.contextmanager
 def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
-    """Have a thread load one block after another; yields the sizes of those that it has loaded so far."""
+    """Have threads load blocks as they are read ahead; yields the sizes of those that they have loaded so far."""
     blocks = {b.identity: (b.parameter_bytes, c.id) for c in models.candidates for b in c.blocks}
     code = models.segments
     stop, transfer = threading.Event(), transfer_to(torch.device("cpu"))
     sizes: list[int] = []
+    turn, order = threading.Lock(), itertools.cycle(blocks.items())
 
     def work() -> None:
-        for identity, (nbytes, model) in itertools.cycle(blocks.items()):
-            if stop.is_set():
-                return
-            reader.fetch(models.store.block_path(identity))
+        while not stop.is_set():
+            with turn:
+                identity, (nbytes, model) = next(order)
+                reader.fetch(models.store.block_path(identity))
             transfer.stage(code[identity].arrange(models.store.load_block(identity, model)))
             sizes.append(nbytes)
 
-    thread = threading.Thread(target=work, name="reading", daemon=True)
-    thread.start()
+    threads = [threading.Thread(target=work, name="reading", daemon=True) for _ in range(LANES)]
+    for thread in threads:
+        thread.start()
     try:
         yield sizes
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def prepare_time(

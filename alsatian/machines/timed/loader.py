@@ -11,6 +11,7 @@ from alsatian.machines.timed.recent import Recent
 from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.loader import Loader
 from alsatian.runtime.loading.residency import Residency
+from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import Loaded, Parameters
 from alsatian.runtime.meter.meter import Meter
 
@@ -20,19 +21,17 @@ NOTHING = Loaded([])
 
 @dataclass
 class _UnderWay:
-    """A block that the reading thread is bringing: since when, when the store is done, when it is here."""
+    """A block that a reading thread is bringing, and when it is here."""
 
     identity: str
-    start: float
-    read_end: float
     end: float
 
 
 class TimedLoader(Loader):
     """:class:`Residency` decides which block is read when, kept and dropped; what takes time is not done.
 
-    The reading thread is a second time line. Between two moments at which the search changes something it is
-    given the time that has passed. The store is shared while both threads read.
+    The reading threads are time lines of their own. Between two moments at which the search changes something they
+    are given the time that has passed. They take turns at the store, which is shared while the search reads, too.
 
     ``file_bytes`` are the sizes of block files by identity, where they differ from those of the parameters.
     Copies of blocks on a fast local path take no time to write. If the storage regime has a page cache, the
@@ -60,10 +59,11 @@ class TimedLoader(Loader):
         self._copies = Recent(budgets.ssd)
         self._model_files = model_files
         self._pages = Recent((costs.hardware.page_cache_bytes or math.inf) if costs.page_cache else 0)
-        self._thread_free_at = 0.0
         self._changed_at = 0.0
-        self._busy_s = 0.0  # of the reading thread, with blocks that are here
-        self._under_way: _UnderWay | None = None
+        self._turn_free_at = 0.0  # when the last block that was read ahead had come from the store
+        self._came_at = 0.0  # when the last one was here
+        self._under_way: list[_UnderWay] = []  # in the order in which the store is read
+        self._busy_since = self._busy_s = 0.0  # of the reading threads, together
         lost = costs.read_ahead_loss
         self._delay = lost / (1 - lost)
         clock.disturb = self._delayed
@@ -71,7 +71,7 @@ class TimedLoader(Loader):
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         self.stop()
         self._residency.follow(steps, budget)
-        self._thread_free_at = self._changed_at = self._clock.now
+        self._changed_at = self._clock.now
 
     def advance(self) -> None:
         self._catch_up()
@@ -79,8 +79,11 @@ class TimedLoader(Loader):
 
     def load(self, need: Need) -> Parameters:
         self._catch_up()
-        if self._under_way is not None and self._under_way.identity == need.block.identity:
-            self._wait(self._under_way)
+        for block in self._under_way:
+            if block.identity == need.block.identity:
+                self._wait(block.end)
+                self._catch_up()
+                break
         with self._meter.part("prepare_model"):
             loaded, room = self._residency.claim(need)
             if loaded is None:
@@ -90,8 +93,7 @@ class TimedLoader(Loader):
 
     def stop(self) -> None:
         self._catch_up()
-        if self._under_way is not None:
-            self._wait(self._under_way)
+        self._drain()
         self._residency.end()
 
     def close(self) -> None:
@@ -101,15 +103,24 @@ class TimedLoader(Loader):
     def give_up(self) -> int:
         self._catch_up()
         self._residency.pause()
-        if self._under_way is not None:
-            self._wait(self._under_way)
+        self._drain()
         return self._residency.shrink()
 
-    def _wait(self, under_way: _UnderWay) -> None:
-        """For a block that the reading thread is bringing."""
+    def _drain(self) -> None:
+        """Wait for all blocks that are on their way, and begin no other."""
+        while self._under_way:
+            first = self._first()
+            self._wait(first.end)
+            self._finish(first)
+
+    def _wait(self, moment: float) -> None:
+        """For what the reading threads bring until ``moment``."""
         with self._meter.stalled("prepare_model"):
-            self._clock.wait_until(under_way.end)
-        self._finish(under_way)
+            self._clock.wait_until(moment)
+
+    def _first(self) -> _UnderWay:
+        """The block that is here before all others."""
+        return min(self._under_way, key=lambda block: block.end)
 
     def _delayed(self, start: float) -> float:
         """Seconds by which reading ahead delayed what was computed since ``start``."""
@@ -120,44 +131,57 @@ class TimedLoader(Loader):
         return (self._busy_until(self._clock.now) - before) * self._delay
 
     def _busy_until(self, moment: float) -> float:
-        """Seconds for which the reading thread had worked at ``moment``."""
-        other = self._under_way
-        return self._busy_s + (max(0.0, moment - other.start) if other is not None else 0.0)
+        """Seconds for which any of the reading threads had worked at ``moment``."""
+        return self._busy_s + (max(0.0, moment - self._busy_since) if self._under_way else 0.0)
 
     def _catch_up(self) -> None:
-        """The search is about to change something: what the reading thread did until now, it did before."""
+        """The search is about to change something: what the reading threads did until now, they did before."""
         self._run_until(self._clock.now)
         self._changed_at = self._clock.now
 
     def _run_until(self, moment: float) -> None:
-        """Let the reading thread do what it can until ``moment``, given what it knows since the last change."""
+        """Let the reading threads do what they can until ``moment``, given what they know since the last change."""
         while self._reads_ahead and self._residency.foresight.follows:
-            if self._under_way is not None:
-                if self._under_way.end > moment:
+            first = self._first() if self._under_way else None
+            start = max(self._turn_free_at, self._changed_at)
+            if len(self._under_way) == LANES or (first is not None and first.end <= start):
+                if first is None or first.end > moment:
                     break
-                self._finish(self._under_way)
-            start = max(self._thread_free_at, self._changed_at)
-            if start >= moment or (order := self._residency.order()) is None:
+                self._finish(first)
+                continue
+            start = max(start, self._came_at)
+            order = self._residency.order() if start < moment else None
+            if order is not None:
+                self._begin(order[0], start)
+            elif first is not None and first.end <= moment:
+                self._finish(first)
+            else:
                 break
-            need = order[0]
-            read, rest = self._seconds(need)
-            rest += self._costs.hardware.read_ahead_s
-            self._under_way = _UnderWay(need.block.identity, start, start + read, start + read + rest)
 
-    def _finish(self, under_way: _UnderWay) -> None:
-        self._residency.fetched(under_way.identity, NOTHING, True)
-        self._busy_s += under_way.end - under_way.start
-        self._thread_free_at, self._under_way = under_way.end, None
+    def _begin(self, need: Need, start: float) -> None:
+        read, rest = self._seconds(need)
+        rest += self._costs.hardware.read_ahead_s
+        if not self._under_way:
+            self._busy_since = start
+        self._turn_free_at = start + read
+        self._under_way.append(_UnderWay(need.block.identity, start + read + rest))
+
+    def _finish(self, block: _UnderWay) -> None:
+        self._residency.fetched(block.identity, NOTHING, True)
+        self._under_way.remove(block)
+        self._came_at = block.end
+        if not self._under_way:
+            self._busy_s += block.end - self._busy_since
 
     def _fetch(self, need: Need) -> None:
         """On the thread that searches."""
         read, rest = self._seconds(need)
-        other = self._under_way
-        if other is not None:  # each gets half of the store as long as both read
-            shared = min(read, max(0.0, other.read_end - self._clock.now))
+        # Each gets half of the store as long as both read.
+        shared = min(read, max(0.0, self._turn_free_at - self._clock.now)) if self._under_way else 0.0
+        if shared:
             read += shared
-            other.read_end += shared
-            other.end += shared
+            self._turn_free_at += shared
+            self._under_way[-1].end += shared
         self._clock.advance(read + rest)
 
     def _seconds(self, need: Need) -> tuple[float, float]:

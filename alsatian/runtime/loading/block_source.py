@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,8 +41,10 @@ class BlockSource:
     model_files: bool = False
 
     @contextlib.contextmanager
-    def opened(self, need: Need) -> Iterator[list[torch.Tensor]]:
+    def opened(self, need: Need, read: Callable[[], None]) -> Iterator[list[torch.Tensor]]:
         """The parameters of a block as views of a mapped file; the list is emptied at the end.
+
+        ``read`` is called once the store is not read any more, before what was read is verified.
 
         The file must not stay mapped, or its pages could not be dropped before they are read again.
 
@@ -55,6 +57,7 @@ class BlockSource:
             if self.copies is not None:
                 copy = stack.enter_context(self.copies.opened(block.identity, model, segment.stored_for))
                 if copy is not None:
+                    read()
                     self._check(need, copy)
                     yield copy
                     return
@@ -67,6 +70,7 @@ class BlockSource:
                 f"{path}: cannot read a block of model '{model}' ({error.strerror}); add the model again"
             ) from None
         self.meter.read(fetched.size, time.perf_counter() - start)
+        read()
         tensors = self.store.load_block(block.identity, model, segment.stored_for)
         self._check(need, tensors)
         self.meter.count("blocks_read")

@@ -1,7 +1,8 @@
 """Brings the parameters of blocks to the device, keeps some of them there, and reads ahead."""
 
+import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.residency import Residency
+from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.meter.timeline import Subject
@@ -38,7 +40,7 @@ class Loader(Protocol):
         ...
 
     def stop(self) -> None:
-        """End the plan. Waits for the block being read; what is resident stays."""
+        """End the plan. Waits for the blocks on their way; what is resident stays."""
         ...
 
     def close(self) -> None:
@@ -54,11 +56,16 @@ class Loader(Protocol):
         ...
 
 
+def _nothing() -> None:
+    pass
+
+
 class BlockLoader(Loader):
     """Reads blocks from ``source`` and keeps them on the device while they fit ``budget`` bytes.
 
-    With a budget of 0 every use reads from the source, as from separate model files. With ``ahead`` a thread reads
-    the blocks of coming steps. Bytes are reserved before they are allocated, on either way, so the budget holds at
+    With a budget of 0 every use reads from the source, as from separate model files. With ``ahead`` threads bring
+    the blocks of coming steps: they take turns at the store, which is read in the order of the plan, and verify and
+    copy beside each other. Bytes are reserved before they are allocated, on either way, so the budget holds at
     every moment. :class:`Residency` decides what is kept and what is read ahead.
 
     ``host_budget`` bytes of pinned copies spare a GPU reading again what its own budget could not keep.
@@ -81,14 +88,18 @@ class BlockLoader(Loader):
         self._residency = Residency(meter, self._transfer.mark, budget, host_budget)
         self._change = self._residency.change
         self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()  # at the store, from the choice of a block until its bytes have come
+        self._threads: list[threading.Thread] = []
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         self.stop()
         if self._residency.follow(steps, budget) and self._ahead:
             self._stopping = False
-            self._thread = threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True)
-            self._thread.start()
+            self._threads = [
+                threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True) for _ in range(LANES)
+            ]
+            for thread in self._threads:
+                thread.start()
 
     def advance(self) -> None:
         self._residency.advance()
@@ -110,10 +121,11 @@ class BlockLoader(Loader):
         with self._change:
             self._stopping = True
             self._change.notify_all()
-        if self._thread is not None:
+        if self._threads:
             with self._meter.stalled("prepare_model"):
-                self._thread.join()
-            self._thread = None
+                for thread in self._threads:
+                    thread.join()
+            self._threads = []
         self._residency.end()
 
     def close(self) -> None:
@@ -128,17 +140,21 @@ class BlockLoader(Loader):
             return self._residency.shrink()
 
     def _run_ahead(self) -> None:
-        while (order := self._next_order()) is not None:
-            need, room = order
-            try:
-                with self._meter.part("prepare_model", subject=_subject(need)):
-                    self._fetch(need, room)
-            except StoreError:  # the caller meets the same error in its own thread, if it comes to that
-                self._residency.pass_over(need.block.identity)
-            except (MemoryError, torch.OutOfMemoryError):
-                self._residency.pause()  # reading ahead is not worth an error; the next step tries again
-            except Exception:
-                return
+        while True:
+            with contextlib.ExitStack() as turn:
+                turn.enter_context(self._turn)
+                if (order := self._next_order()) is None:
+                    return
+                need, room = order
+                try:
+                    with self._meter.part("prepare_model", subject=_subject(need)):
+                        self._fetch(need, room, turn.close)
+                except StoreError:  # the caller meets the same error in its own thread, if it comes to that
+                    self._residency.pass_over(need.block.identity)
+                except (MemoryError, torch.OutOfMemoryError):
+                    self._residency.pause()  # reading ahead is not worth an error; the next step tries again
+                except Exception:
+                    return
 
     def _next_order(self) -> tuple[Need, list[Any]] | None:
         """The next block to read ahead and what its room waits for; None when the plan ends."""
@@ -148,32 +164,36 @@ class BlockLoader(Loader):
                 self._change.wait()
         return order
 
-    def _fetch(self, need: Need, room: list[Any] | None) -> Loaded:
-        """Read a block that is marked as being fetched into the room reserved for it, if any."""
+    def _fetch(self, need: Need, room: list[Any] | None, read: Callable[[], None] = _nothing) -> Loaded:
+        """Bring a block that is marked as being fetched into the room reserved for it, if any.
+
+        ``read`` is called once its bytes have come from the store.
+        """
         loaded = None
         try:
             self._transfer.wait(room or ())
-            loaded = self._bring(need)
+            loaded = self._bring(need, read)
             return loaded
         finally:
             self._residency.fetched(need.block.identity, loaded, room is not None)
 
-    def _bring(self, need: Need) -> Loaded:
+    def _bring(self, need: Need, read: Callable[[], None]) -> Loaded:
         host = self._residency.host
         with self._change:
             copy = host.get(need.block.identity)
         if copy is not None:
             self._meter.count("host_block_hits")
-        staged = self._stage(need) if copy is None else copy.parameters
+            read()
+        staged = self._stage(need, read) if copy is None else copy.parameters
         parameters, ready = self._transfer.bring(staged)
         with self._change:
             host.mark([need.block.identity], ready)
         return Loaded(need.segment.prepare(parameters), ready)
 
-    def _stage(self, need: Need) -> Parameters:
+    def _stage(self, need: Need, read: Callable[[], None]) -> Parameters:
         """Copies in the host's memory, kept there if the host's budget has room."""
         identity, staged = need.block.identity, None
-        with self._source.opened(need) as mapped:
+        with self._source.opened(need, read) as mapped:
             size = pinned_bytes([t.nbytes for t in mapped])
             room = self._residency.reserve_host(identity, size)
             try:

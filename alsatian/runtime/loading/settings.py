@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from alsatian.errors import ConfigError
 
+LANES = 2
+"""Threads that read ahead: while one verifies and copies a block, the other reads the next one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderSettings:

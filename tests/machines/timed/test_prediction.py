@@ -203,9 +203,9 @@ def test_reading_ahead_hides_reading_behind_computing(family: ModelSet) -> None:
     assert counted(slow.counters) == counted(fast.counters)
     busy = slow.parts_s["prepare_model"]
     assert fast.parts_s["prepare_model"] < busy
-    # Neither of the two threads is done before its own work is.
+    # No thread is done before its own work is, and two of them load.
     working = sum(fast.parts_s.values()) - fast.stalled_s["prepare_model"]
-    assert max(busy, working) <= fast.wall_s < slow.wall_s <= busy + working + 1e-9
+    assert max(busy / 2, working) <= fast.wall_s < slow.wall_s <= busy + working + 1e-9
 
 
 def test_the_limit_is_the_work_of_the_result_whatever_the_strategy(family: ModelSet) -> None:

@@ -41,16 +41,22 @@ class SlowReader(Reader):
         super().__init__(Throttle(None))
         self.names: list[str] = []
         self.threads: set[str] = set()
+        self.reading = self.most = 0
         self.only: str | None = None
         self.go = threading.Event()
         self.go.set()
 
     def fetch(self, path: Path) -> Fetched:
         self.names.append(path.stem)
+        self.reading += 1
+        self.most = max(self.most, self.reading)
         self.threads.add(threading.current_thread().name)
         if self.only in (None, path.stem):
             assert self.go.wait(PATIENCE)
-        return super().fetch(path)
+        try:
+            return super().fetch(path)
+        finally:
+            self.reading -= 1
 
 
 class Setup:
@@ -299,6 +305,31 @@ def test_a_block_that_went_is_read_ahead_again_for_a_later_chunk(setup: Make, ro
     assert made.read() <= most
     assert made.reader.threads == {"read-ahead"}
     assert made.meter.peaks["resident_block_bytes"] == room * SIZE
+
+
+def test_the_next_block_is_read_while_one_is_verified(setup: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is read in the plan's order, one block at a time."""
+    made = setup(10 * SIZE)
+    needs = [made.need(i) for i in range(4)]
+    order = [need.block.identity for need in needs]
+    real = BlockStore.load_block
+    verified: list[str] = []
+
+    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
+        if identity != order[-1]:
+            wait_for(lambda: len(made.reader.names) > order.index(identity) + 1)  # until the next one is read
+        assert made.reader.names == order[: len(made.reader.names)]
+        verified.append(identity)
+        return real(self, identity, model, code)
+
+    monkeypatch.setattr(BlockStore, "load_block", load_block)
+    made.loader.follow([[need] for need in needs])
+    wait_for(lambda: len(verified) == 4 and not made.loader._residency.fetching)
+    assert made.reader.most == 1
+    for i, need in enumerate(needs):
+        assert made.step(need) == [i]
+    made.loader.stop()
+    assert made.read() == 4
 
 
 def test_without_reading_ahead_the_plan_still_says_what_to_keep(setup: Make) -> None:
