@@ -16,6 +16,7 @@ from alsatian.blocks.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.loader import BlockLoader
+from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Fetched, Reader
@@ -503,9 +504,9 @@ def test_running_out_of_memory_pauses_reading_ahead_and_is_the_callers_error_onl
     needs = [made.need(i) for i in range(3)]
     transfer.short = True
     made.loader.follow([[need] for need in needs])
-    wait_for(lambda: transfer.failed == 1)
+    wait_for(lambda: transfer.failed > 0 and not made.loader._residency.fetching)
     time.sleep(MOMENT / 4)
-    assert transfer.failed == 1
+    assert transfer.failed <= LANES  # those that had begun before the first one failed
     assert made.loader._residency.device.used == 0
     with pytest.raises(torch.OutOfMemoryError):
         made.loader.load(needs[0])
