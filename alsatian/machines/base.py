@@ -32,6 +32,10 @@ class Machine(Protocol):
         """
         ...
 
+    def expect(self, train: Sequence[Batch]) -> None:
+        """Later rounds, whichever models are in them, will ask for features of all of ``train``; none if empty."""
+        ...
+
     def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
         """Those of ``batches`` for which ``model`` has no features yet."""
         ...

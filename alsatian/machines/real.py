@@ -96,4 +96,5 @@ def real_machine(
             Cache(policy.fresh(), budgets.budget, meter, lower),
             meter,
             _Progress(progress),
+            shares and loader.compute_ahead,
         )

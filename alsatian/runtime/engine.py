@@ -10,6 +10,7 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
 from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan, Release, Score
+from alsatian.runtime.ahead import AheadOfRounds
 from alsatian.runtime.cache.cache import Cache
 from alsatian.runtime.data_source import DataSource
 from alsatian.runtime.features import Features, FeatureStore
@@ -22,6 +23,9 @@ from alsatian.runtime.observer import Observer
 from alsatian.runtime.scorer import Scored, Scorer
 from alsatian.runtime.stages import Stage, run_stages, subjects
 from alsatian.tree import NO_VERTEX, TaskTree
+
+Batches = Sequence[Batch]
+Groups = Sequence[Sequence[str]]
 
 
 @dataclass(eq=False)
@@ -42,18 +46,23 @@ class Engine:
     cache: Cache
     meter: Meter
     observer: Observer
+    computes_ahead: bool = False
     keeps: bool = field(default=True, init=False)
     # The step under way, if it is one on a batch.
     _at: tuple[Plan, int, Batch] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._features = FeatureStore(self.meter)
+        self._ahead = AheadOfRounds(self.data, self.loader, self.segments, self.meter)
 
-    def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]) -> None:
+    def expect(self, train: Batches) -> None:
+        self._ahead.coming = train if self.computes_ahead else ()
+
+    def execute(self, plan: Plan, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
         with self.observer.plan(plan, train):
             self._execute(plan, test, train, scored)
 
-    def missing(self, model: str, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+    def missing(self, model: str, batches: Batches) -> tuple[Batch, ...]:
         return self._features.missing(model, batches)
 
     def keep_only(self, models: Iterable[str]) -> None:
@@ -66,9 +75,7 @@ class Engine:
         self._features.restore(features, self.meter.device)
 
     @torch.no_grad()
-    def _execute(
-        self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]
-    ) -> None:
+    def _execute(self, plan: Plan, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
         full = False
         with self.meter.part("prepare_model"):
             blocks = None
@@ -76,6 +83,7 @@ class Engine:
                 intermediates, blocks = plan.memory
                 self.cache.resize(intermediates)
             keeps = self.keeps and self.cache.policy.keeps
+            self._ahead.follow(plan, self.cache.budget if keeps else 0, train)
             self.loader.follow(block_needs(plan, self.segments, keeps), blocks)
         try:
             self._run_steps(plan, test, train, scored)
@@ -87,11 +95,13 @@ class Engine:
         finally:
             with self.meter.part("prepare_model"):
                 self.loader.stop()
+            self._ahead.tell()
         if full:  # raised here, since the handler's traceback keeps tensors alive
             raise OutOfMemoryError("the memory is full")
 
     def give_up(self) -> None:
         self.cache.clear()
+        self._ahead.clear()
         self.loader.give_up()
         empty_device_cache(self.meter.device)
 
@@ -116,9 +126,7 @@ class Engine:
                 return batch.items
         return 0
 
-    def _run_steps(
-        self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]
-    ) -> None:
+    def _run_steps(self, plan: Plan, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
         chunk, emitted = -1, set[int]()
         ready: list[Sequence[str]] = []  # to be scored
         waiting = 0  # bytes of their features
@@ -157,13 +165,7 @@ class Engine:
         self._end_chunk()
         self.meter.step = None
 
-    def _score(
-        self,
-        ready: Sequence[Sequence[str]],
-        test: Sequence[Batch],
-        train: Sequence[Batch],
-        scored: dict[str, Scored],
-    ) -> None:
+    def _score(self, ready: Groups, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
         self._at = None
         if ready:
             if self.meter.timeline:
@@ -191,12 +193,13 @@ class Engine:
                 cached = self.cache.read(source) if source != NO_VERTEX else None
             for batch in chunk:
                 self._at = plan, target, batch
+                todo = stages
                 if cached is None:
-                    start = self.data.prepare(tree.preprocessing[target], batch, chunk)
+                    start, todo = self._ahead.start(tree, stages, batch, chunk)
                 else:
                     with self.meter.part("cache_io"):
                         start = next(cached)
-                for vertex, state in run_stages(tree, stages, start, batch.items, self.meter):
+                for vertex, state in run_stages(tree, todo, start, batch.items, self.meter):
                     if vertex in held:
                         with self.meter.part("cache_io"):
                             self.cache.put(vertex, state)
@@ -210,7 +213,10 @@ class Engine:
         stages = []
         for vertex in path:
             try:
-                edge = [(need.segment, self.loader.load(need)) for need in edge_needs(tree, vertex, self.segments)]
+                edge = [
+                    (need.segment, self.loader.load(need, self._ahead.work))
+                    for need in edge_needs(tree, vertex, self.segments)
+                ]
             except LocalDiskError:
                 raise
             except StoreError as error:

@@ -42,6 +42,7 @@ def run_rounds(
     with meter.part("other"):
         with meter.part("planning"):
             pending = runner.start(train)
+            machine.expect(train if runner.strategy.sees_all else ())
             upcoming: Round | None = next(pending)
         while upcoming is not None:
             done = before is not None and len(rounds) < len(before.rounds)

@@ -37,7 +37,7 @@ Rounds = Generator[Round, Mapping[str, float], None]
 
 
 class Schedule(Protocol):
-    """See the module."""
+    """See the module. One whose last round has all items, whatever the scores, may say so: ``sees_all = True``."""
 
     name: ClassVar[str]
 
@@ -72,6 +72,7 @@ class Halving:
     eta: int = 2
     k: int = 1
     name: ClassVar[str] = "halving"
+    sees_all: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.eta < 2 or self.k < 1:
@@ -114,6 +115,7 @@ class PaperHalving:
     """
 
     name: ClassVar[str] = "paper_halving"
+    sees_all: ClassVar[bool] = True
 
     def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         rounds = max(1, (len(models) - 1).bit_length())

@@ -68,6 +68,11 @@ class Strategy:
         """Scores by candidate of a strategy that computes nothing."""
         raise NotImplementedError
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether some model is scored on all training items in the end, whatever scores are."""
+        return type(self).rounds is Strategy.rounds and getattr(self.schedule, "sees_all", False)
+
     def rounds(self, models: Sequence[str], train_items: int) -> Rounds:
         """See :class:`~alsatian.searching.schedules.Schedule`."""
         return self.schedule.rounds(models, train_items)

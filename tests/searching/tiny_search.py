@@ -122,8 +122,9 @@ def outcomes(result: SearchResult) -> Known:
 
 def troubles(result: SearchResult) -> list[dict[str, Any]]:
     """What happened in a search, without what its plans have to say and what its rounds and measuring took."""
-    events = result.measurement.events
-    return [e for e in events if e["kind"] not in ("plan", "round") and ("error" in e or e["kind"] != "profile")]
+    usual = ("plan", "round", "computed_ahead")
+    events = [event for event in result.measurement.events if event["kind"] not in usual]
+    return [event for event in events if "error" in event or event["kind"] != "profile"]
 
 
 def check(result: SearchResult, truth: Known) -> None:

@@ -9,7 +9,7 @@ from alsatian.costs.model import CostModel
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.recent import Recent
 from alsatian.runtime.loading.block_source import Need
-from alsatian.runtime.loading.loader import Loader
+from alsatian.runtime.loading.loader import Loader, Work, nothing_to_do
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import Loaded, Parameters
@@ -77,19 +77,26 @@ class TimedLoader(Loader):
         self._catch_up()
         self._residency.advance()
 
-    def load(self, need: Need) -> Parameters:
+    def load(self, need: Need, meanwhile: Work = nothing_to_do) -> Parameters:
         self._catch_up()
-        for block in self._under_way:
-            if block.identity == need.block.identity:
-                self._wait(block.end)
-                self._catch_up()
-                break
+        while (end := self._here_at(need.block.identity)) is not None:
+            if not meanwhile():
+                self._wait(end)
+            self._catch_up()
         with self._meter.part("prepare_model"):
             loaded, room = self._residency.claim(need)
             if loaded is None:
                 self._fetch(need)
                 self._residency.fetched(need.block.identity, NOTHING, room is not None)
         return []
+
+    def resident(self, needs: Sequence[Need]) -> list[Parameters] | None:
+        self._catch_up()
+        return None if self._residency.borrow(needs) is None else [[] for _ in needs]
+
+    def _here_at(self, identity: str) -> float | None:
+        """When a block that is under way is here."""
+        return next((block.end for block in self._under_way if block.identity == identity), None)
 
     def stop(self) -> None:
         self._catch_up()

@@ -187,5 +187,6 @@ def timed_machine(
             Cache(policy.fresh(), budgets.budget, meter, lower),
             meter,
             log,
+            shares and loader.compute_ahead,
         )
         yield engine, log

@@ -141,6 +141,11 @@ class Cache:
         self._tiers[0].budget = budget
 
     @property
+    def budget(self) -> int | None:
+        """Bytes in the device's memory; None for no limit."""
+        return self._tiers[0].budget
+
+    @property
     def used(self) -> int:
         """Bytes held or reserved in all tiers."""
         return sum(tier.used for tier in self._tiers)

@@ -15,6 +15,14 @@ from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinn
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.meter.timeline import Subject
 
+Work = Callable[[], bool]
+"""Does a piece of other work; whether there was any."""
+
+
+def nothing_to_do() -> bool:
+    """No other work."""
+    return False
+
 
 class Loader(Protocol):
     """Where an engine gets parameters from, on a real or a virtual clock."""
@@ -31,12 +39,18 @@ class Loader(Protocol):
         """The next step of the plan begins; the blocks of the last one are not in use any more."""
         ...
 
-    def load(self, need: Need) -> Parameters:
+    def load(self, need: Need, meanwhile: Work = nothing_to_do) -> Parameters:
         """The parameters of a block on the device, ready to call its segment. Waits if it is on its way.
+
+        While it waits it calls ``meanwhile``, until that says that there is nothing to do.
 
         Raises:
             StoreError: its file is missing, damaged or made from other code; names the model.
         """
+        ...
+
+    def resident(self, needs: Sequence[Need]) -> list[Parameters] | None:
+        """The parameters of blocks that are all on the device now, for the current step; None otherwise."""
         ...
 
     def stop(self) -> None:
@@ -104,9 +118,11 @@ class BlockLoader(Loader):
     def advance(self) -> None:
         self._residency.advance()
 
-    def load(self, need: Need) -> Parameters:
+    def load(self, need: Need, meanwhile: Work = nothing_to_do) -> Parameters:
         identity, fetching = need.block.identity, self._residency.fetching
         with self._meter.part("prepare_model", subject=_subject(need)):
+            while identity in fetching and meanwhile():
+                pass
             with self._change:
                 if identity in fetching:
                     with self._meter.stalled("prepare_model"):
@@ -116,6 +132,12 @@ class BlockLoader(Loader):
                 loaded = self._fetch(need, room)
             self._transfer.hand_over(loaded)
             return loaded.parameters
+
+    def resident(self, needs: Sequence[Need]) -> list[Parameters] | None:
+        blocks = self._residency.borrow(needs)
+        for loaded in blocks or ():
+            self._transfer.hand_over(loaded)
+        return None if blocks is None else [loaded.parameters for loaded in blocks]
 
     def stop(self) -> None:
         with self._change:

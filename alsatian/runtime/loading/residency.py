@@ -94,6 +94,16 @@ class Residency:
             later = self.foresight.next_use(identity)
             return None, self.device.reserve(identity, size, later, self._in_use, equal=True)
 
+    def borrow(self, needs: Sequence[Need]) -> list[Loaded] | None:
+        """Blocks that the current step uses beside what the plan says, if all of them are resident."""
+        with self.change:
+            found = [self.device.get(need.block.identity) for need in needs]
+            if not all(found):
+                return None
+            if self.foresight.follows:
+                self._in_use.update(need.block.identity for need in needs)
+            return [loaded for loaded in found if loaded is not None]
+
     def order(self) -> tuple[Need, list[Any]] | None:
         """The next block to read ahead, with room reserved and what that waits for; None if there is none now."""
         with self.change:

@@ -16,10 +16,12 @@ class LoaderSettings:
         keep: keep blocks in memory for later use. Without, a block is read when it is needed and dropped
             after, and neither ``block_budget`` nor ``block_host_budget`` is used.
         read_ahead: read the blocks of coming steps beside the work on the current one; needs ``keep``.
+        compute_ahead: while a block is waited for, compute what all models share for data of later rounds.
     """
 
     keep: bool = True
     read_ahead: bool = True
+    compute_ahead: bool = True
 
     def __post_init__(self) -> None:
         if self.read_ahead and not self.keep:

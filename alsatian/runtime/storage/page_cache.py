@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ WARM = (
 """What to tell when reads were not cold, with their ``count``."""
 
 Residency = Callable[[int], float | None]
+# Seconds to wait before a file is dropped again.
+_PAUSES_S = (0.001, 0.004, 0.016)
 
 
 def residency(descriptor: int) -> float | None:
@@ -51,14 +54,18 @@ def drop_pages(descriptor: int, measure: Residency = residency) -> bool:
     """Drop an open file from the page cache; whether it is shown to be gone.
 
     Pages that were just written are dropped once they are on disk, so a file that stays is flushed and
-    dropped again. Mapped pages are not dropped.
+    dropped again. The kernel keeps a page that it is working with, so that is tried again a few times. Mapped pages
+    are not dropped.
     """
-    for flush in (False, True):
-        if flush:
+    for pause_s in (None, 0.0, *_PAUSES_S):
+        if pause_s is not None:
+            time.sleep(pause_s)
             os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        if measure(descriptor) == 0:
+        if (share := measure(descriptor)) == 0:
             return True
+        if share is None:
+            break
     return False
 
 

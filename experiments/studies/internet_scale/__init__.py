@@ -75,7 +75,7 @@ def forecast(count: int, shared: str) -> Forecast:
     if count <= CHECKED:
         candidates = list(models)
         model_costs = CostModel.of(hardware, keys_for(hardware, candidates, like=LIKE), STORAGE)
-        loader = LoaderSettings(keep=False, read_ahead=False)
+        loader = LoaderSettings(keep=False, read_ahead=False, compute_ahead=False)
         for name, strategy in APPROACHES.items():
             prediction = predict(
                 candidates, batches, model_costs, strategy=strategy, budget=budget, loader=loader,

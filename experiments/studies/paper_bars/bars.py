@@ -129,6 +129,6 @@ def search(
         CostModel.of(hardware, keys, replace(STORAGE, page_cache=memory >= MEMORY)),
         strategy=strategies[approach],
         budget=Budgets(budget=int(memory * FOR_INTERMEDIATES)),
-        loader=LoaderSettings(keep=False, read_ahead=False),
+        loader=LoaderSettings(keep=False, read_ahead=False, compute_ahead=False),
         seed=seed,
     ).measurement

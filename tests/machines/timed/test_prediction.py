@@ -95,8 +95,8 @@ def compare(models: ModelSet, strategy: Strategy, **settings: Any) -> Prediction
         **settings,
     )
     assert counted(found.measurement.counters) == counted(result.measurement.counters)
-    # How much a thread has read ahead when intermediates take the most is a matter of time.
-    timed = {"memory_bytes"} if settings["loader"].read_ahead else set()
+    # How much has been read and computed ahead when intermediates take the most is a matter of time.
+    timed = {"memory_bytes", "ahead_bytes"} if settings["loader"].read_ahead else set()
     peaks = [
         {name: m.peaks[name] for name in m.peaks.keys() - timed} for m in (found.measurement, result.measurement)
     ]

@@ -265,9 +265,9 @@ def test_the_plan_foresees_exactly_what_its_steps_load(
         loaded.append([])
         advance(self)
 
-    def noting_load(self: BlockLoader, need: Need) -> Any:
+    def noting_load(self: BlockLoader, need: Need, *more: Any) -> Any:
         loaded[-1].append(need.block.identity)
-        return load(self, need)
+        return load(self, need, *more)
 
     monkeypatch.setattr(BlockLoader, "follow", noting_follow)
     monkeypatch.setattr(BlockLoader, "advance", noting_advance)
@@ -287,8 +287,8 @@ def test_the_memory_of_blocks_is_free_when_the_search_ends(
     used: list[weakref.ref[Any]] = []
     load = BlockLoader.load
 
-    def noting(self: BlockLoader, need: Need) -> Any:
-        parameters = load(self, need)
+    def noting(self: BlockLoader, need: Need, *more: Any) -> Any:
+        parameters = load(self, need, *more)
         used.extend(weakref.ref(tensor) for tensor in parameters)
         return parameters
 

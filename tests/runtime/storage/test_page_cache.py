@@ -84,9 +84,18 @@ def test_a_file_that_is_not_there_is_left_to_its_reader(tmp_path: Path) -> None:
     assert drop([tmp_path / "missing"]) == []
 
 
-@pytest.mark.parametrize(("answers", "cold", "flushes"), [([0.0], True, 0), ([0.5, 0.0], True, 1)])
+@pytest.mark.parametrize(
+    ("answers", "cold", "flushes"),
+    [
+        ([0.0], True, 0),
+        ([0.5, 0.0], True, 1),
+        ([0.5] * 4 + [0.0], True, 4),
+        ([0.5] * 5, False, 4),
+        ([None], False, 0),
+    ],
+)
 def test_pages_that_stay_are_flushed_and_dropped_again(
-    file: int, monkeypatch: pytest.MonkeyPatch, answers: list[float], cold: bool, flushes: int
+    file: int, monkeypatch: pytest.MonkeyPatch, answers: list[float | None], cold: bool, flushes: int
 ) -> None:
     calls: list[str] = []
     monkeypatch.setattr(os, "posix_fadvise", lambda *_: calls.append("drop"), raising=False)

@@ -1,0 +1,145 @@
+"""While a block is waited for, what all models share is computed for later rounds: the same work, earlier."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from alsatian.api import SearchResult, predict
+from alsatian.blocks.store import BlockStore
+from alsatian.budgets import Budgets
+from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
+from alsatian.costs.model import CostModel
+from alsatian.costs.profiling.profile import segment_keys
+from alsatian.models.model_set import ModelSet
+from alsatian.runtime.ahead import AheadOfRounds
+from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.storage.regime import Storage
+from alsatian.searching.confident import Confident
+from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving, Round, Rounds
+from alsatian.searching.search import Prediction
+from alsatian.searching.strategy import Strategy
+from tests.conftest import tiny_model
+from tests.searching.tiny_search import AUTO, BATCH, eager, few, outcomes, search
+from tests.stores import tiny_set
+
+NAMES = ("aaaa", "aaab", "aaba", "aabb", "aaca", "aacb", "aada", "aadb")
+WITHOUT = LoaderSettings(compute_ahead=False)
+SLOW = Storage(bandwidth="200KB")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    """Eight models that share their first two blocks."""
+    return tiny_set(BlockStore(tmp_path_factory.mktemp("store")), {name: name for name in NAMES})
+
+
+def ahead(result: SearchResult | Prediction) -> int:
+    """Items of which something was computed early."""
+    return sum(e["items"] for e in result.measurement.events if e["kind"] == "computed_ahead")
+
+
+def work(result: SearchResult) -> dict[str, int]:
+    names = ("block_executions", "block_items", "prepared_items", "blocks_read", "bytes_read")
+    return {name: result.measurement.counters[name] for name in names}
+
+
+@pytest.mark.parametrize("strategy", [Strategy(), AUTO], ids=lambda s: s.name)
+def test_results_and_work_are_the_same_and_part_of_it_is_done_early(models: ModelSet, strategy: Strategy) -> None:
+    early, usual = (search(models, strategy=strategy, storage=SLOW, **more) for more in ({}, {"loader": WITHOUT}))
+    assert ahead(early) > 0
+    assert ahead(usual) == 0
+    assert work(early) == work(usual)
+    known = eager({name: tiny_model(name) for name in NAMES}, few())
+    found = outcomes(early)
+    assert found == outcomes(usual)
+    assert found == {key: known[key] for key in found}
+
+
+def costs_of(models: ModelSet, read_s: float) -> CostModel:
+    times = {key: SegmentCost(((BATCH, 1.0),)) for key in segment_keys(models).values()}
+    hardware = Hardware("made up", "here", times, store_fixed_s=read_s, score=ScoreCost(fixed_s=0.01))
+    return CostModel.of(hardware, segment_keys(models), Storage())
+
+
+def predicted(models: ModelSet, read_s: float, **settings: Any) -> Prediction:
+    batches = few().batches(BATCH, len(models.candidates))
+    return predict(models.candidates, batches, costs_of(models, read_s), **{"strategy": Strategy(), **settings})
+
+
+def test_a_slow_store_costs_less_and_a_fast_one_the_same(models: ModelSet) -> None:
+    slow, fast = ([predicted(models, s, loader=one) for one in (LoaderSettings(), WITHOUT)] for s in (30.0, 0.0))
+    assert ahead(fast[0]) == 0
+    assert fast[0].measurement.wall_s == fast[1].measurement.wall_s
+    assert ahead(slow[0]) > 0
+    # Two shared blocks take two seconds for each of the batches that only later rounds see.
+    later = [b for b in few().batches(BATCH, len(NAMES))[1] if b.start >= slow[0].rounds[0].train_items]
+    assert ahead(slow[0]) == sum(batch.items for batch in later)
+    saved = slow[1].measurement.wall_s - slow[0].measurement.wall_s
+    assert saved == pytest.approx(2.0 * sum(batch.items for batch in later) / BATCH, rel=0.5)
+    assert slow[0].measurement.counters == slow[1].measurement.counters
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_it_takes_only_what_the_plan_leaves_of_the_budget(models: ModelSet, room: int) -> None:
+    """States of a batch are 4 x 8 x 8 float32 behind the second block."""
+    one = BATCH * 4 * 8 * 8 * 4
+    planned = predicted(models, 30.0, loader=WITHOUT).measurement.peaks["cache_bytes"]
+    budget = Budgets(budget=planned + room * one)
+    found = predicted(models, 30.0, budget=budget).measurement
+    assert found.peaks.get("ahead_bytes", 0) == room * one
+    assert found.peaks["cache_bytes"] <= planned
+    real = search(models, storage=SLOW, budget=budget)
+    assert real.measurement.peaks.get("ahead_bytes", 0) <= room * one
+    assert outcomes(real) == outcomes(search(models))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sure"),
+    [(Halving(), True), (PaperHalving(), True), (Adaptive(), True), (Confident(), True), (Exhaustive(), False)],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_only_schedules_that_end_with_all_data_work_ahead(models: ModelSet, schedule: Any, sure: bool) -> None:
+    assert Strategy(schedule=schedule).sees_all == sure
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Half(Strategy):
+    """One round on half of the data."""
+
+    def rounds(self, models: Any, train_items: int) -> Rounds:
+        yield Round(tuple(models), train_items // 2)
+
+
+def test_a_strategy_with_rounds_of_its_own_works_on_nothing_that_it_may_not_see(models: ModelSet) -> None:
+    assert ahead(predicted(models, 30.0, strategy=Half())) == 0
+
+
+def test_models_that_share_only_their_data_have_it_prepared_early(tmp_path_factory: pytest.TempPathFactory) -> None:
+    strangers = ("aaaa", "bbbb", "cccc", "dddd")
+    models = tiny_set(BlockStore(tmp_path_factory.mktemp("store")), {name: name for name in strangers})
+    result = search(models, storage=SLOW)
+    assert ahead(result) > 0
+    assert work(result) == work(search(models, storage=SLOW, loader=WITHOUT))
+
+
+def test_what_was_computed_early_goes_when_memory_runs_out(
+    models: ModelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The round begins anew, and ends with the same scores."""
+    real, held = AheadOfRounds.work, []
+
+    def work(self: AheadOfRounds) -> bool:
+        if len(held) == 1:
+            held.append(len(self._held))
+            raise torch.OutOfMemoryError("full")
+        held.extend([1] * (done := real(self)))
+        return done
+
+    monkeypatch.setattr(AheadOfRounds, "work", work)
+    result = search(models, storage=SLOW)
+    assert held[1] == 1
+    assert "out_of_memory" in {event["kind"] for event in result.measurement.events}
+    monkeypatch.undo()
+    assert outcomes(result) == outcomes(search(models, loader=WITHOUT))
