@@ -26,6 +26,8 @@ CELLS: Mapping[str, tuple[str, ...]] = {
     **{f"budget/{share}": ("experiment=quickstart", f"cache.budget={share}%") for share in (100, 25, 10)},
 }  # fmt: skip
 PUBLISHED, USUAL, AUTO = "alsatian_published", "alsatian", "auto"
+BEYOND = "beyond: "
+"""Begins the names of shares of the wall time that are not in the limit."""
 _FASTEST = "kernels=layout"
 
 

@@ -14,10 +14,12 @@ from alsatian.progress import unheard
 from alsatian.ranking.result import Ranking
 from alsatian.records.budgets import exceeded
 from alsatian.records.limit import Limit
+from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.meter.surroundings import Surroundings
 from experiments.configuration.composition import cells
 from experiments.configuration.setup import Parts, use_threads
 from experiments.runs.warm_up import warm_up
+from experiments.studies.speed.cells import BEYOND
 
 REFERENCES = (
     ("strategy=base", "schedule=paper_halving"),
@@ -111,10 +113,25 @@ def _figures(result: Ranking) -> Row:
         **{f"least_{term}": getattr(limit, term) if limit else None for term in Limit.model_fields},
         "stalled": sum(measured.stalled_s.values()) / wall,
         "scoring": measured.parts_s.get("proxy_scoring", 0.0) / wall,
+        **(beyond(measured, limit) if limit else {}),
         "kept": not exceeded(result.resolved, measured.peaks),
         "out_of_memory": sum(event["kind"] == "out_of_memory" for event in measured.events),
         "device_bytes": measured.process.get("peak_device_bytes"),
     }
+
+
+def beyond(measured: Measurement, limit: Limit) -> Row:
+    """Shares of the wall time that are not in the limit's terms for computing, by what they went for."""
+    spent, waited = measured.parts_s, measured.stalled_s.get("prepare_model", 0.0)
+    of = {
+        "waiting for blocks": waited,
+        "loading them": spent.get("prepare_model", 0.0) - waited,
+        "inference above its best": spent.get("inference", 0.0) - limit.inference_s,
+        "data above its best": spent.get("prepare_data", 0.0) - limit.decoding_s,
+        "scoring above its best": spent.get("proxy_scoring", 0.0) - limit.scoring_s,
+        "planning, cache and the rest": sum(spent.get(part, 0.0) for part in ("planning", "cache_io", "other")),
+    }
+    return {f"{BEYOND}{what}": max(0.0, seconds) / measured.wall_s for what, seconds in of.items()}
 
 
 def turned(of: Sequence[Any], turn: int) -> Iterable[Any]:

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from alsatian.errors import AlsatianError, ConfigError
+from alsatian.records.limit import Limit
+from alsatian.runtime.meter.measurement import Measurement
 from experiments.configuration.composition import cells
 from experiments.studies import speed
-from experiments.studies.speed.cells import AUTO, CELLS, PUBLISHED, USUAL, chosen, entrants
-from experiments.studies.speed.measurement import Bench, bench, turned
+from experiments.studies.speed.cells import AUTO, BEYOND, CELLS, PUBLISHED, USUAL, chosen, entrants
+from experiments.studies.speed.measurement import Bench, bench, beyond, turned
 from experiments.studies.speed.page import page, with_ratios
 from tests.experiments.studies.conftest import Study, Written
 
@@ -86,6 +88,25 @@ def test_the_page_says_what_is_missed_and_where() -> None:
     assert "`auto` waits for under 10% of its time: NOT REACHED: quickstart 50%." in told
     assert "of the quickstart: NOT REACHED: `alsatian` 50%, `auto` 50%." in told
     assert "costs at most 1.2× one among 50: NOT REACHED: `auto` 2.00×." in told
+
+
+def test_what_a_missed_limit_was_missed_for_is_named() -> None:
+    shares = {"waiting for blocks": 0.37, "loading them": 0.01, "scoring above its best": 0.04}
+    told = text(made_up("quickstart", GOOD, over_limit=2.0, **{f"{BEYOND}{what}": s for what, s in shares.items()}))
+    assert "NOT REACHED: quickstart 2.00× (waiting for blocks 37%, scoring above its best 4%)." in told
+
+
+def test_what_is_beyond_the_limit_and_the_limit_make_up_the_wall_time() -> None:
+    parts = {
+        "planning": 0.1, "prepare_model": 2.0, "prepare_data": 0.5, "inference": 4.0, "proxy_scoring": 1.0,
+        "cache_io": 0.2, "other": 0.2,
+    }  # fmt: skip
+    limit = Limit(reading_s=1.0, inference_s=3.0, decoding_s=0.25, scoring_s=0.75)
+    measured = Measurement(8.0, parts, {}, {}, stalled_s={"prepare_model": 1.6}, limit=limit)
+    found = beyond(measured, limit)
+    assert found[f"{BEYOND}waiting for blocks"] == pytest.approx(0.2)
+    assert found[f"{BEYOND}loading them"] == pytest.approx(0.05)
+    assert sum(found.values()) * 8.0 + limit.seconds == pytest.approx(8.0)
 
 
 def test_a_busy_machine_is_said() -> None:
