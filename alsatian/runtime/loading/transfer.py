@@ -7,6 +7,8 @@ import numpy as np
 import torch
 
 Parameters = list[torch.Tensor]
+# Values of a tensor from which on PyTorch divides a copy among threads (at::internal::GRAIN_SIZE).
+_GRAIN = 32768
 
 
 class Loaded(NamedTuple):
@@ -91,6 +93,8 @@ def _copied(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.dim() != 4 or not laid.is_contiguous(memory_format=torch.channels_last):
         laid = laid.contiguous()
     copy = torch.empty_strided(laid.shape, laid.stride(), dtype=laid.dtype)
+    if laid.numel() < _GRAIN:
+        return copy.copy_(laid)  # a block has many small tensors, and what is done for each takes the interpreter
     np.copyto(_raw(copy), _raw(laid))
     return copy
 
