@@ -14,6 +14,7 @@ from alsatian.files import write_text
 from experiments.cli import main
 from experiments.studies import freshness
 from experiments.studies.freshness import Entry
+from experiments.studies.study import studies
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs" / "results"
@@ -77,6 +78,11 @@ def test_a_page_that_is_older_than_its_code_says_so(page: str) -> None:
         "alsatian study --stale mends it"
     )
     assert KNOWN[page].command in " ".join(path.read_text().split())
+
+
+def test_every_study_has_a_page() -> None:
+    """That of a reproduction is named after its scale."""
+    assert {f"{name}.md" for name in studies()} - KNOWN.keys() == {"reproduction.md"}
 
 
 def test_no_page_says_so_elsewhere() -> None:
