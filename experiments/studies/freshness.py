@@ -148,6 +148,8 @@ def _plain(node: Any) -> Any:
     fields = dict(ast.iter_fields(node))
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         fields["body"] = node.body[ast.get_docstring(node, clean=False) is not None :]
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 puts empty texts into some
+        fields["values"] = [one for one in node.values if not (isinstance(one, ast.Constant) and one.value == "")]
     kept = {name: _plain(value) for name, value in fields.items() if name not in ("ctx", "kind", "type_comment")}
     return type(node).__name__, [(name, value) for name, value in kept.items() if value not in (None, [])]
 
