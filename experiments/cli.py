@@ -14,7 +14,7 @@ import alsatian
 from alsatian.errors import AlsatianError, nearest, told
 from experiments import commands
 from experiments.configuration import menu, plugins
-from experiments.configuration.console import Volume, complain, plain, speaking
+from experiments.configuration.console import Volume, add_flags, complain, plain, speaking
 
 # A new command is one file there, or in the folder of those about models, with HELP and
 # handle(options, console) -> exit status; configure(parser) declares arguments of its own, and OVERRIDES, the
@@ -26,8 +26,6 @@ COMMANDS = {
     if not module.ispkg
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_QUIET = "only results and errors: no progress, no notes"
-_VERBOSE = "every step with its time, and all of an error"
 _OWN = f"{plugins.KEY}=FOLDER adds choices of your own"
 EXAMPLES = """examples:
   alsatian search ~/checkpoints --data ~/images
@@ -169,12 +167,7 @@ def _parser() -> Line:
         if text := getattr(module, "OVERRIDES", ""):
             command.add_argument("-m", "--multirun", action="store_true", help="allow several values: key=a,b")
             command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"{text}; {_OWN}")
-        command.add_argument("--traceback", action="store_true", help="show all of an error, not only a line")
-        volume = command.add_mutually_exclusive_group()
-        for short, chosen, text in (("-q", Volume.QUIET, _QUIET), ("-v", Volume.VERBOSE, _VERBOSE)):
-            volume.add_argument(
-                short, f"--{chosen.value}", action="store_const", dest="volume", const=chosen, help=text
-            )
+        add_flags(command)
         command.set_defaults(handle=module.handle, command=name, parser=command, whole=parser, volume=Volume.USUAL)
     return parser
 

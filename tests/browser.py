@@ -82,6 +82,11 @@ class Tab:
         for kind in ("mousePressed", "mouseReleased"):
             self.mouse(kind, x, y, button="left", clickCount=1)
 
+    def press(self, key: str) -> None:
+        """Press and release a ``key``, e.g. ``ArrowDown``."""
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+
     def write(self, text: str) -> None:
         """Type ``text`` into what has the focus."""
         self._call("Input.insertText", text=text)

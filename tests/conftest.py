@@ -131,7 +131,7 @@ def measured(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., st
         folder = pages or tmp_path
         chosen = shlex.split(words) if pages else list(map(str, few))
         options = parse(module, "--words", [*chosen, "--out", str(folder)])
-        assert write(name, shlex.join(command), module.run, options, print) == 0
+        assert write(name, shlex.join(command), module, options, print) == 0
         return re.sub(" +", " ", (folder / f"{name}.md").read_text("utf-8"))
 
     return measure

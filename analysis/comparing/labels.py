@@ -47,6 +47,12 @@ def comparable_groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return {names[key]: own for key, own in found.items()}
 
 
+def named(workload: str) -> str:
+    """A published workload for people: of ``"ViT-L-32@64GB"``, which names its memory, ``"ViT-L-32, 64 GB"``."""
+    model, at, memory = workload.partition("@")
+    return f"{model}, {memory.removesuffix('GB')} GB" if at else model
+
+
 def short(labels: Sequence[str]) -> list[str]:
     """``labels`` of one workload without what goes without saying.
 
@@ -96,7 +102,7 @@ def _cell(run: Run) -> str:
     cell = run.config.get("paper")
     if not isinstance(cell, Mapping) or not cell.get("workload"):
         return ""
-    words = [str(cell["workload"]), _distribution(cell)]
+    words = [named(str(cell["workload"])), _distribution(cell)]
     items = cell.get("items")
     return ", ".join([*(word for word in words if word), *([f"{items:,} items"] if isinstance(items, int) else [])])
 

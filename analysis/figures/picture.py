@@ -1,7 +1,7 @@
 """A figure with its texts and data, and its files: byte for byte the same each time."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,20 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A place of a figure that answers when it is pointed at.
+
+    Attributes:
+        x, y: shares of the figure's width, from the left, and of its height, from the top.
+        tip: texts by what they are about.
+    """
+
+    x: float
+    y: float
+    tip: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Picture:
     """A figure to draw: into files with its texts, or onto a page that has texts of its own.
 
@@ -31,12 +45,14 @@ class Picture:
         caption: stands below it: what to look for and what the marks are.
         data: exactly the numbers that it shows.
         draw: makes the figure with a title and a caption, none if empty; to be called inside ``style.drawing()``.
+        spots: of the figure that was drawn, what answers on a page.
     """
 
     title: str
     caption: str
     data: pd.DataFrame
     draw: Callable[[str, str], Figure]
+    spots: Callable[[Figure], Sequence[Spot]] = lambda figure: ()
 
     def save(self, stem: Path, kinds: Sequence[str] = ("png", "pdf"), look: style.Style = style.PAGE) -> list[Path]:
         """Write the figure and its data to ``stem`` + .png, .pdf and .csv, or the ``kinds`` named and .csv.
@@ -65,11 +81,11 @@ class Picture:
         floating = latex.figure(stem.name, figure.get_figwidth(), self.title, self.caption)
         return [written, write_text(text, f"{self.title}\n\n{self.caption}\n"), write_text(tex, floating)]
 
-    def page_image(self) -> tuple[bytes, float]:
-        """The figure without title and caption as SVG, and its width in inches."""
+    def page_image(self) -> tuple[bytes, float, Sequence[Spot]]:
+        """The figure without title and caption as SVG, its width in inches, and what answers in it."""
         with style.drawing():
             figure = self._settled("", "")
-            return _bytes(figure, "svg"), figure.get_figwidth()
+            return _bytes(figure, "svg"), figure.get_figwidth(), self.spots(figure)
 
     def _settled(self, title: str, caption: str) -> Figure:
         """The figure with all its parts in their places, which takes longer than writing it to a file."""

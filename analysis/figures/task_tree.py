@@ -15,7 +15,7 @@ from alsatian.records import Vertex
 from alsatian.units import count_text, format_bytes, printable, seconds_text
 from analysis.figures import style
 from analysis.figures.layout import legend, panels
-from analysis.figures.picture import Picture
+from analysis.figures.picture import Picture, Spot
 from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from analysis.figures.tree_layout import Node, layout
 
@@ -26,6 +26,8 @@ ROW = 0.2
 LEVEL, NARROW, LEVELS = 1.15, 0.42, 11.0
 # Inches of names at the end and letters of one, on a page and in a paper.
 NAMES, LONGEST = (3.2, 2.4), (36, 20)
+# Models that a node names when it is pointed at.
+TOLD = 6
 # Inches of the figure in a paper at least, and of a level that has room for a number.
 LEAST, NUMBERED = 6.0, 0.3
 # Of a level, the line from the data to a vertex without a parent.
@@ -40,10 +42,14 @@ COLOURS = {
 }
 
 
-def task_tree(tree: Sequence[Vertex], title: str, caption: str) -> Picture:
-    """The picture of ``tree``; the data hold every vertex, also those that the picture sums up."""
+def task_tree(tree: Sequence[Vertex], title: str, caption: str, items: int | None = None) -> Picture:
+    """The picture of ``tree``; the data hold every vertex, also those that the picture sums up.
+
+    ``items`` are those that every model sees in its round; None if that is not known.
+    """
     notes = " ".join(_notes(tree, layout(tree, ROWS), _timed(tree)))
-    return Picture(title, f"{notes}\n{caption}".rstrip(), tree_data(tree), partial(_draw, tree))
+    text = f"{notes}\n{caption}".rstrip()
+    return Picture(title, text, tree_data(tree), partial(_draw, tree), partial(_spots, tree, items))
 
 
 def tree_data(tree: Sequence[Vertex]) -> pd.DataFrame:
@@ -94,6 +100,50 @@ def _draw(tree: Sequence[Vertex], title: str, caption: str) -> Figure:
     _draw_nodes(axes, nodes, timed, max(vertex.output_bytes for vertex in tree), numbered)
     legend(figure, list(_legend(nodes)))
     return figure
+
+
+def _spots(tree: Sequence[Vertex], items: int | None, figure: Figure) -> list[Spot]:
+    """What the nodes of the drawn ``figure`` answer."""
+    nodes, timed = layout(tree, ROWS), _timed(tree)
+    axes, whole = figure.axes[0], figure.bbox
+    spots: list[Spot] = []
+    ends: dict[int, list[str]] = {}  # models that pass a node
+    above: dict[int, int] = {}  # blocks before it
+    for node in nodes:
+        own = node.vertices[0].blocks if node.siblings == 1 and node.vertices else 0
+        for child in node.children:
+            above[id(child)] = above.get(id(node), 0) + own
+    for node in reversed(nodes):  # children first
+        ends[id(node)] = [*node.models, *(model for child in node.children for model in ends[id(child)])]
+    for node in nodes:
+        x, y = axes.transData.transform((node.level, node.row))
+        told = _told(node, ends[id(node)], above.get(id(node), 0), items, timed)
+        spots.append(Spot(float(x / whole.width), float(1 - y / whole.height), told))
+    return spots
+
+
+def _told(node: Node, models: Sequence[str], above: int, items: int | None, timed: bool) -> dict[str, str]:
+    """All that is known of a node that ``models`` pass, behind ``above`` blocks."""
+    shown = ", ".join(printable(model) for model in models[:TOLD])
+    told = {"models": f"{shown} and {len(models) - TOLD:,} more" if len(models) > TOLD else shown}
+    if not node.vertices:
+        return told
+    blocks = sum(vertex.blocks for vertex in node.vertices)
+    if node.siblings > 1:
+        told["blocks"] = f"{blocks:,}, in {len(node.vertices):,} vertices"
+    else:
+        told["blocks"] = (
+            f"number {above + 1:,} to {above + blocks:,}" if blocks > 1 else f"number {above + blocks:,}"
+        )
+    told["parameters"] = format_bytes(sum(vertex.parameter_bytes for vertex in node.vertices))
+    if items is not None:
+        told["items"] = f"{items:,}"
+    if timed:
+        told["time"] = seconds_text(weight(node, timed))
+    told["what becomes of it"] = ", ".join(sorted(node.ways))
+    if node.siblings == 1:
+        told["bytes per item"] = format_bytes(node.vertices[0].output_bytes)
+    return told
 
 
 def _timed(tree: Sequence[Vertex]) -> bool:

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts of a page when they come into view, and answers where people point.
+// Draws the charts of a page when they come into view, and answers where people point, in pictures too.
 (() => {
   const { element } = window.alsatian;
   const CONFIG = {
@@ -31,6 +31,30 @@
     if (datum.record) kept.append(element("a", { href: datum.record }, "record of the run"));
     kept.hidden = false;
   }
+
+  // Nodes of a picture: hovering or the focus answers, arrow keys go to the next one, a click keeps what it says.
+  document.querySelectorAll(".spotted").forEach((picture) => {
+    const spots = [...picture.querySelectorAll(".spot")];
+    spots.forEach((spot, i) => {
+      const told = JSON.parse(spot.dataset.tip);
+      const show = () => {
+        const box = spot.getBoundingClientRect();
+        point({ clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 }, told);
+      };
+      const hide = () => { tip.hidden = true; };
+      for (const [event, act] of Object.entries({ pointerenter: show, focus: show, pointerleave: hide, blur: hide })) {
+        spot.addEventListener(event, act);
+      }
+      spot.addEventListener("click", () => keep(picture.closest("figure"), spot.dataset, told));
+      spot.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        if (!step || !spots[i + step]) return;
+        event.preventDefault();
+        [spot.tabIndex, spots[i + step].tabIndex] = [-1, 0];
+        spots[i + step].focus();
+      });
+    });
+  });
 
   const FORMAT = (seconds) => (seconds >= 1 ? `${seconds.toFixed(3)} s` : `${(seconds * 1e3).toFixed(3)} ms`);
 

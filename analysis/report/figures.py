@@ -21,7 +21,7 @@ from analysis.report import captions
 from analysis.report.charts import bars as bar_charts
 from analysis.report.charts import curves as curve_charts
 from analysis.report.charts import timeline as timeline_charts
-from analysis.report.charts.chart import PLAIN, Chart, link
+from analysis.report.charts.chart import PLAIN, Chart, link, record
 from analysis.report.pages import Plate
 from analysis.tables.metrics import METRICS
 
@@ -138,13 +138,13 @@ class Gallery:
 
     def trees(self, runs: Sequence[Run]) -> list[Plate]:
         """The first round's task tree of one run for every model set, where one shares anything."""
-        return [
-            self.add(
-                f"tree-{run.run_id}",
-                task_tree.task_tree(tree, f"Task tree: {label}, {run.model_set.name}", captions.tree(run, tree)),
-            )
-            for label, run, tree in _chosen(runs)
-        ]
+        plates = []
+        for label, run, tree in _chosen(runs):
+            items = run.rounds[0].train_items + run.dataset.test_items if run.rounds else None
+            title = f"Task tree: {label}, {run.model_set.name}"
+            picture = task_tree.task_tree(tree, title, captions.tree(run, tree), items)
+            plates.append(replace(self.add(f"tree-{run.run_id}", picture), record=record(run.run_id, self.beside)))
+        return plates
 
 
 def links(folder: Path, name: str, beside: str = "") -> list[str]:

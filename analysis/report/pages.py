@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from alsatian import pages
-from analysis.figures.picture import Picture
+from analysis.figures.picture import Picture, Spot
 from analysis.report.charts import chart
 from analysis.report.charts.chart import Chart
 
@@ -31,6 +31,8 @@ class Plate:
         wide: whether it takes a whole row.
         chart: what answers when it is pointed at.
         files: links to the same figure for print and to its numbers, by kind.
+        spots: what answers in an image when it is pointed at.
+        record: the link to the record of a run that the whole figure is of.
     """
 
     title: str
@@ -40,6 +42,8 @@ class Plate:
     wide: bool
     chart: Chart | None = None
     files: Mapping[str, str] | None = None
+    spots: Sequence[Spot] = ()
+    record: str | None = None
 
     @classmethod
     def of(
@@ -51,6 +55,6 @@ class Plate:
         links = {file.rpartition(".")[2].upper(): file for file in files}
         if drawn is not None:
             return cls(picture.title, caption, "", 0.0, wide, drawn, links)
-        svg, inches = picture.page_image()
+        svg, inches, spots = picture.page_image()
         image = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-        return cls(picture.title, caption, image, inches, wide, None, links)
+        return cls(picture.title, caption, image, inches, wide, None, links, spots)

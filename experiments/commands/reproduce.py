@@ -1,11 +1,13 @@
 """``alsatian reproduce``: every figure of the paper that is missing, then one report about all of them."""
 
 import argparse
+import shlex
+import time
 from typing import Any
 
 from rich.console import Console
 
-from experiments.configuration.console import complain
+from experiments.configuration.console import complain, progress
 
 HELP = "run the paper's experiments that are missing and write one report about all"
 
@@ -25,14 +27,18 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.configuration.composition import take
     from experiments.runs import reproduction
     from experiments.runs.reproduction import TimeLeft
+    from experiments.studies import freshness
+    from experiments.studies import reproduction as study
 
-    say = console.print
+    say = progress(console.print)
     words, only = take(options.overrides, "reproduce.only")
     if isinstance(only, str):
         only = [only]
     if only is not None and not isinstance(only, list):
         raise ConfigError(f"reproduce.only={only}: names of experiments are expected, e.g. reproduce.only=[fig10]")
     wanted = reproduction.experiments(only, words)
+    command = shlex.join(["alsatian", "reproduce", *options.overrides])
+    began, source = time.time(), freshness.entry("reproduction", study, command)
     left = TimeLeft(wanted)
     failures: list[str] = []
     failed = 0
@@ -41,14 +47,17 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         when = "time left unknown" if seconds is None else f"about {duration(seconds)} left"
         state = f"{i}/{len(wanted)} experiments done, {failed} failed, {when}"
         what = f"{experiment.name}: {experiment.title}, {count_text(experiment.runs, 'run')}"
-        say(f"\n[{state}] {what}", style="bold")
+        say("")
+        say(f"[{state}] {what}", style="bold")
         found = reproduction.run(experiment, words, say, complain)
         failures += [f"{experiment.name}: {line}" for line in found]
         failed += bool(found)
     say("")
     for line in failures:
         complain(f"alsatian: failed: {line}")
-    _report(wanted, failures, say)
+    records = (path for one in wanted for path in one.folder.glob("*/run.json"))
+    freshness.follow(wanted[0].results, study.REPORT, source, records, began)
+    _report(wanted, failures, console.print)
     return 1 if failures else 0
 
 

@@ -1,7 +1,9 @@
 """The consoles of the command line, which write texts as they are, and how much a command says."""
 
 import sys
-from collections.abc import Iterator
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -19,12 +21,20 @@ class Volume(Enum):
     VERBOSE = "verbose"
 
 
+FLAGS = ("-q", "--quiet", "-v", "--verbose", "--traceback")
+_QUIET = "only results and errors: no progress, no notes"
+_VERBOSE = "every step with its time, and all of an error"
 _volume = Volume.USUAL
 
 
 def volume() -> Volume:
     """How much the command under way says."""
     return _volume
+
+
+def as_flags() -> list[str]:
+    """What has another command say as much."""
+    return [] if _volume is Volume.USUAL else [f"--{_volume.value}"]
 
 
 @contextmanager
@@ -36,6 +46,33 @@ def speaking(chosen: Volume) -> Iterator[None]:
         yield
     finally:
         _volume = before
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Declare the options of every command, :data:`FLAGS`; ``volume`` is None unless one is given."""
+    parser.add_argument("--traceback", action="store_true", help="show all of an error, not only a line")
+    how_much = parser.add_mutually_exclusive_group()
+    for short, chosen, text in (("-q", Volume.QUIET, _QUIET), ("-v", Volume.VERBOSE, _VERBOSE)):
+        how_much.add_argument(
+            short, f"--{chosen.value}", action="store_const", dest="volume", const=chosen, help=text
+        )
+
+
+def progress_line(line: str, important: bool = False) -> str | None:
+    """What is said of a ``line`` of progress: with its time if all is said; when quiet what is ``important``."""
+    if _volume is Volume.QUIET and not important:
+        return None
+    return f"{time.strftime('%H:%M:%S')} {line}" if line and _volume is Volume.VERBOSE else line
+
+
+def progress(say: Callable[..., None]) -> Callable[..., None]:
+    """``say`` for lines of progress, see :func:`progress_line`."""
+
+    def say_line(line: str, **settings: Any) -> None:
+        if (told := progress_line(line)) is not None:
+            say(told, **settings)
+
+    return say_line
 
 
 def plain(**settings: Any) -> Console:

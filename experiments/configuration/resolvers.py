@@ -1,6 +1,6 @@
 """Interpolations: what a configuration file writes where another setting decides, such as ``${at_scale:{…}}``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -41,6 +41,11 @@ def text(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
+def _both(first: Sequence[Any], second: Sequence[Any]) -> Any:
+    """``${both:${figure.scaled.ci},["more"]}``: what two lists hold, one behind the other."""
+    return OmegaConf.create([*first, *second])
+
+
 def _name_of(target: str) -> str:
     """``${name_of:${order._target_}}``: the choice that a class stands for, which its file is called after."""
     return target.split(".")[-2]
@@ -54,6 +59,7 @@ def _published(network: str, setting: str) -> Any:
 _RESOLVERS: dict[str, Callable[..., Any]] = {
     "at_scale": _at_scale,
     "pick": _pick,
+    "both": _both,
     "name_of": _name_of,
     "published": _published,
 }

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bar
 
 from alsatian.progress import Tick, unheard
 from alsatian.units import duration
-from experiments.configuration.console import Volume, volume
+from experiments.configuration.console import Volume, progress_line, volume
 
 
 class Progress:
@@ -120,10 +120,8 @@ class Progress:
 
     def _print(self, line: str, important: bool = False) -> None:
         """One line, or several as they are; when quiet only what is ``important``."""
-        if volume() is Volume.QUIET and not important:
+        if (told := progress_line(line, important)) is None:
             return
-        if volume() is Volume.VERBOSE:
-            line = f"{time.strftime('%H:%M:%S')} {line}"
         cut = self._console.is_terminal and volume() is Volume.USUAL and not important and "\n" not in line
         more: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if cut else {}
-        self._console.print(line, markup=False, highlight=False, **more)
+        self._console.print(told, markup=False, highlight=False, **more)

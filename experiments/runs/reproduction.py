@@ -16,6 +16,7 @@ from typing import Any
 from alsatian.errors import ConfigError, nearest
 from experiments.configuration import menu
 from experiments.configuration.composition import cells
+from experiments.configuration.console import as_flags
 from experiments.runs.process import start
 
 # The setting that makes an experiment one of the paper's.
@@ -102,7 +103,7 @@ def run(
     Raises:
         KeyboardInterrupt: after the run in flight was recorded as interrupted.
     """
-    own = ["run", f"experiment={experiment.choice}", *words]
+    own = ["run", *as_flags(), f"experiment={experiment.choice}", *words]
     say(shlex.join(["alsatian", *own]))
     sys.stdout.flush()
     process = start("experiments.cli", *own, stderr=subprocess.PIPE, text=True, errors="replace")

@@ -23,6 +23,7 @@ from analysis.figures import curves, style
 from analysis.grammar.charts import charts
 from analysis.grammar.words import Words
 from analysis.report.findings import score_line
+from experiments.studies import freshness
 from experiments.studies.study import Page, Say, spread, table
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ def page(runs: Sequence[Run]) -> Page:
         times = own.pivot(index="strategy", columns="budget", values="time")
         times = times.reindex(own["strategy"].unique())[own["budget"].unique()].reset_index()
         blocks += [f"## {models}", table(times.rename(columns={"strategy": "seconds at a budget of"}))]
-    good = not any(check.mismatches for check in checks)
-    return Page("A field of baselines", blocks, walls.drop(columns="time"), drawn, good=good)
+    return Page(
+        "A field of baselines", blocks, walls.drop(columns="time"), drawn,
+        good=not any(check.mismatches for check in checks),
+        source=lambda now: freshness.of_records(now, _command(runs[0]), runs),
+    )  # fmt: skip
 
 
 def _figure(runs: Sequence[Run]) -> "Figure | None":

@@ -6,6 +6,7 @@ Figures, verdicts, times and hardware, from what ``alsatian reproduce`` left; it
 import argparse
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from alsatian.errors import AlsatianError
@@ -15,7 +16,11 @@ from alsatian.units import duration
 from analysis.report.reproduction import Page as Figure
 from analysis.report.reproduction import Reproduction, build
 from analysis.tables.formats import markdown
+from experiments.studies import freshness
 from experiments.studies.study import Page, Say, table
+
+REPORT = "report.html"
+"""What ``alsatian reproduce`` writes into the folder, with an entry of what its numbers come from."""
 
 
 def page(found: Reproduction) -> Page:
@@ -66,4 +71,11 @@ def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     for figure in found.pages:
         name = f"{figure.anchor}.png"
         shutil.copyfile(options.results / figure.anchor / "figures" / name, options.out / made.name / name)
-    yield made
+
+    def source(now: freshness.Entry) -> freshness.Entry:
+        command = f"alsatian reproduce scale={made.name}"
+        if noted := freshness.entries(options.results).get(REPORT):
+            return noted.model_copy(update={"command": command})
+        return freshness.of_records(now, command, [run for figure in found.pages for run in figure.runs])
+
+    yield replace(made, source=source)

@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -25,15 +25,17 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from alsatian.errors import AlsatianError, ConfigError, nearest
 from alsatian.files import write_bytes
+from experiments.configuration.console import FLAGS, add_flags, progress, speaking, volume
 
 if TYPE_CHECKING:  # libraries that take long to import, which the names of the studies do not need
     import pandas as pd
     from matplotlib.figure import Figure
 
     from alsatian.records.run import Environment
+    from experiments.studies.freshness import Entry
 
 HERE = Path(__file__).parent
-SHARED = ("study", "published")
+SHARED = ("study", "published", "freshness")
 """Modules beside this one that are no studies."""
 PAGES = Path("docs/results")
 
@@ -53,6 +55,7 @@ class Page:
         figure: to be drawn as PNG beside the page; None for none.
         name: of the files, unless it is the study's.
         good: whether all is as it should be; decides the exit status.
+        source: where its numbers come from, if they were measured before; given what is true of the page itself.
     """
 
     title: str
@@ -61,6 +64,7 @@ class Page:
     figure: "Figure | None" = None
     name: str = ""
     good: bool = True
+    source: "Callable[[Entry], Entry] | None" = None
 
 
 def studies() -> dict[str, str]:
@@ -84,7 +88,9 @@ def execute(name: str, words: Sequence[str], say: Say) -> int:
         raise ConfigError(f"there is no study '{name}'; {nearest(name, known)}")
     module: Any = import_module(f"experiments.studies.{name}")
     options = parse(module, f"alsatian study {name}", words)
-    return write(name, shlex.join(["alsatian", "study", name, *words]), module.run, options, say)
+    command = shlex.join(["alsatian", "study", name, *(word for word in words if word not in FLAGS)])
+    with speaking(options.volume or volume()):
+        return write(name, command, module, options, say)
 
 
 def parse(module: Any, program: str, words: Sequence[str]) -> argparse.Namespace:
@@ -98,22 +104,20 @@ def parse(module: Any, program: str, words: Sequence[str]) -> argparse.Namespace
     parser.add_argument(
         "--out", type=Path, default=PAGES, metavar="FOLDER", help="of the page (default: %(default)s)"
     )
+    add_flags(parser)
     return parser.parse_args(words)
 
 
-def write(
-    name: str,
-    command: str,
-    run: Callable[[argparse.Namespace, Say], Iterator[Page]],
-    options: argparse.Namespace,
-    say: Say,
-) -> int:
-    """``run`` a study and write every page that it yields below ``options.out``; 0 if the last one is good."""
+def write(name: str, command: str, module: Any, options: argparse.Namespace, say: Say) -> int:
+    """Run the study ``module`` and write every page that it yields below ``options.out``, with what its numbers
+    come from in ``sources.json``; 0 if the last one is good."""
     from experiments.runs.environment import environment
+    from experiments.studies import freshness
 
     # Asked before: a page that is written changes the checkout that holds it.
     before, machine, page, path = os.getloadavg()[0], environment(), None, options.out
-    for page in run(options, say):
+    source = freshness.entry(name, module, command)
+    for page in module.run(options, progress(say)):
         stem = options.out / (page.name or name)
         path = stem.with_suffix(".md")
         if page.data is not None:
@@ -121,6 +125,7 @@ def write(
         if page.figure is not None:
             write_bytes(stem.with_suffix(".png"), _png(page.figure))
         write_bytes(path, text(page, command, machine, before).encode())
+        freshness.note(options.out, path.name, page.source(source) if page.source else source)
     if page is None:
         raise AlsatianError(f"{name}: nothing was found")
     say(text(page, command, machine, before))

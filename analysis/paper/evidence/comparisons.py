@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise, permutations
 
 from alsatian.units import factor_text, seconds_text
-from analysis.comparing.labels import DISTRIBUTIONS
+from analysis.comparing.labels import DISTRIBUTIONS, named
 from analysis.comparing.measurements import PAPER_PARTS, Spread
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Case, Tested
@@ -141,7 +141,7 @@ def _over_distributions(
 
 def where(cell: Cell) -> str:
     """The cell for people, e.g. ``"ResNet-18, Top 50%, 2,000 items"``."""
-    return _name(cell.workload.replace("@", " "), DISTRIBUTIONS.get(cell.distribution, ""), cell)
+    return _name(named(cell.workload), DISTRIBUTIONS.get(cell.distribution, ""), cell)
 
 
 def _name(workload: str, distribution: str, cell: Cell) -> str:

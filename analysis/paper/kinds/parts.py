@@ -7,7 +7,7 @@ from typing import ClassVar
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from alsatian.units import factor_text, seconds_text
-from analysis.comparing.labels import DISTRIBUTIONS
+from analysis.comparing.labels import DISTRIBUTIONS, named
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.comparisons import COMPONENTS
 from analysis.paper.evidence.slots import PANEL
@@ -35,7 +35,7 @@ class Parts(GroupedFigure):
             return cell.approach
         if _differ(inside, "distribution"):
             return DISTRIBUTIONS.get(cell.distribution, cell.distribution)
-        return cell.workload.partition("@")[2] or cell.workload
+        return named(cell.workload).rpartition(", ")[2]
 
     def looks(self, inside: Sequence[Cell]) -> dict[str, str]:
         """Colours of strategies, or else shades of one colour."""

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from alsatian.units import seconds_text
-from analysis.comparing.labels import DISTRIBUTIONS
+from analysis.comparing.labels import DISTRIBUTIONS, named
 from analysis.comparing.measurements import Spread
 from analysis.figures import style
 from analysis.paper import fig05, fig12, overlap
@@ -126,7 +126,7 @@ def _ends(cell: Cell) -> dict[str, float]:
 
 def _tip(cell: Cell) -> dict[str, str]:
     """All that is known of a cell, in words."""
-    where = [cell.workload, DISTRIBUTIONS.get(cell.distribution, cell.distribution)]
+    where = [named(cell.workload), DISTRIBUTIONS.get(cell.distribution, cell.distribution)]
     where += [f"{cell.items:,} items"] if cell.items is not None else []
     told = {"strategy": cell.approach, "cell": ", ".join(filter(None, where))}
     if cell.component != "total":

@@ -21,4 +21,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Measure, write ``coverage.csv`` and ``coverage.md``; 1 if a model is not exact."""
-    return write("coverage", "alsatian coverage", coverage.run, options, console.print)
+    return write("coverage", "alsatian coverage", coverage, options, console.print)

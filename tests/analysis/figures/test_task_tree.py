@@ -179,6 +179,21 @@ def test_lines_are_as_wide_as_their_time_or_else_as_their_parameters():
         assert widths[wider] > widths[1 - wider]
 
 
+@every
+def test_a_page_says_of_every_node_what_is_known(trees, kind):
+    tree = trees(kind)
+    _, _, spots = task_tree.task_tree(tree, "", "", items=120).page_image()
+    nodes = layout(tree, task_tree.ROWS)
+    assert len(spots) == len(nodes)
+    assert all(0 <= spot.x <= 1 and 0 <= spot.y <= 1 for spot in spots)
+    lower = [(a, b) for a, b in pairwise(sorted(zip(nodes, spots, strict=True), key=lambda pair: pair[0].row))]
+    assert all(a.y <= b.y for (_, a), (_, b) in lower)
+    for node, spot in zip(nodes, spots, strict=True):
+        assert spot.tip["models"]
+        assert (spot.tip.get("items") == "120") == bool(node.vertices)
+        assert ("time" in spot.tip) == (bool(node.vertices) and any(v.seconds for v in tree))
+
+
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_formats_and_the_same_bytes_again(suffix, start):
     drawn = task_tree.task_tree(star(3), "A title", "").content(suffix)

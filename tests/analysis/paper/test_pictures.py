@@ -67,6 +67,15 @@ def test_panels_of_one_measure_have_one_ordinate(tmp_path, write, as_published):
     assert len({(axes.get_ylim(), axes.spines["left"].get_bounds()) for axes in figure.axes}) == 1
 
 
+def test_memory_is_written_with_its_unit_apart(tmp_path, write, as_published):
+    folder = write(tmp_path, *as_published("16"))
+    (legend,) = drawn(folder).subfigs[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["64 GB", "10 GB", "5 GB", "published"]
+    numbers = " ".join(verdict.numbers for verdict in section(folder).verdicts)
+    assert "ViT-L-32, 5 GB, Top 50%, 8,000 items" in numbers
+    assert "5GB" not in numbers
+
+
 def test_panels_without_any_run_are_left_out_and_the_legend_fills_the_gap(tmp_path, write, as_published):
     made = [run for run in as_published("10") if run["config"]["paper"]["items"] == 2000]
     figure = drawn(write(tmp_path, *made))

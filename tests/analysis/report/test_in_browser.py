@@ -161,6 +161,47 @@ def test_a_bar_answers_and_a_click_keeps_what_it_says(built, results, chromium):
     assert told(chromium) is None
 
 
+def test_nodes_of_a_task_tree_answer_the_pointer_and_the_keys(tmp_path, write, record, chromium):
+    def vertex(number, parent, way, models, blocks, seconds):
+        return {
+            "vertex": number, "parent": parent, "order": number + 1, "way": way, "blocks": blocks,
+            "parameter_bytes": 1000 * blocks, "output_bytes": 64, "models": models, "seconds": seconds,
+        }  # fmt: skip
+
+    tree = [
+        vertex(0, None, "kept", [], 3, 1.5),
+        vertex(1, 0, "features", ["m0"], 1, 0.5),
+        vertex(2, 0, "features", ["m1 <b>", "m2"], 2, 0.25),
+    ]
+    build.build(write(tmp_path, record("base", (16.0, 16.5)), record("alsatian", (4.0, 4.1), tree=tree)))
+    chromium.open(tmp_path / "report.html")
+    spots = "document.querySelectorAll('.spot')"
+    assert chromium.evaluate(f"{spots}.length") == 3
+    # They lie on the dots of the picture, which are drawn in it with the colour of what becomes of a vertex.
+    place = middle(chromium, f"{spots}[0]")
+    assert told(chromium) is None
+    chromium.mouse("mouseMoved", *place)
+    first = {
+        "models": "m0, m1 <b>, m2", "blocks": "number 1 to 3", "parameters": "3.00 kB", "items": "720",
+        "time": "1.5 s", "what becomes of it": "kept", "bytes per item": "64 B",
+    }  # fmt: skip
+    assert told(chromium) == first
+    assert list(told(chromium)) == list(first)
+    chromium.click(*place)
+    kept = "document.querySelector('.kept:not([hidden])')"
+    assert chromium.evaluate(f"{kept}.querySelector('a').getAttribute('href')") == "id-alsatian/run.json"
+    chromium.mouse("mouseMoved", 5, 5)
+    assert told(chromium) is None
+    chromium.evaluate(f"{spots}[0].focus()")
+    for key, models, blocks in (("ArrowRight", "m0", "number 4"), ("ArrowDown", "m1 <b>, m2", "number 4 to 5")):
+        chromium.press(key)
+        assert told(chromium)["models"] == models
+        assert told(chromium)["blocks"] == blocks
+    assert chromium.evaluate(f"[...{spots}].map(spot => spot.tabIndex)") == [-1, -1, 0]
+    chromium.evaluate("document.activeElement.blur()")
+    assert told(chromium) is None
+
+
 def test_a_timeline_zooms_and_its_slices_say_round_model_and_block(built, chromium):
     chromium.open(built.path, "quickstart")
     chromium.evaluate(DRAWN)

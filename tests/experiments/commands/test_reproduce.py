@@ -155,6 +155,24 @@ def test_it_runs_what_is_missing_and_reports_on_all(reproduce: Reproduce, tmp_pa
     assert (results / "report.html").read_text() == page
 
 
+def test_how_much_it_says_is_passed_on(reproduce: Reproduce, tmp_path: Path) -> None:
+    noted = tmp_path / "here" / "results" / "sources.json"
+    quiet = reproduce("reproduce.only=[fig17]", "-q")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert "experiments done" not in quiet.stdout
+    assert "alsatian run" not in quiet.stdout
+    assert "models done" not in quiet.stdout
+    assert "results/report.html" in quiet.stdout
+    (entry,) = json.loads(noted.read_bytes()).values()
+    assert entry["command"].startswith("alsatian reproduce scale=ci store_dir=")
+    assert entry["code"]["alsatian/blocks"]
+    again = reproduce("reproduce.only=[fig17]", "--verbose")
+    assert re.search(r"^\d\d:\d\d:\d\d \[0/1 experiments done", again.stdout, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d alsatian run --verbose experiment=fig17", again.stdout, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d .*finished before, skipped", again.stdout, re.MULTILINE)
+    assert json.loads(noted.read_bytes()) == {"report.html": entry}  # nothing was measured
+
+
 def test_one_that_fails_stops_no_other_and_is_one_line(reproduce: Reproduce, tmp_path: Path) -> None:
     done = reproduce("cache.budget=1000")
     assert done.returncode == 1

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from alsatian.files import write_bytes
-from tests.experiments.runs.kills import comparison
+from experiments.studies import freshness
+from tests.experiments.runs.kills import comparison, sweep
 from tests.experiments.runs.kills.sweep import SWEEP, disturbed, page, undisturbed
 
 
@@ -27,6 +28,9 @@ def test_kills_change_nothing(tmp_path: Path, pytestconfig: pytest.Config) -> No
     assert f"ended with SIGKILL {count} times" in text
     if pages:
         write_bytes(pages / "kills.md", text.encode())
+        options = f"--kills {count} --seed {seed} --pages docs/results"
+        command = f"python -m pytest tests/experiments/runs/test_kills.py {options}"
+        freshness.note(pages, "kills.md", freshness.entry("kills", sweep, command))
     assert differences == []
     _differences_are_found(alone, troubled)
 

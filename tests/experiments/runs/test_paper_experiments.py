@@ -135,6 +135,7 @@ def test_what_the_desktop_adds_makes_no_run_of_the_laptop_another_one() -> None:
                      "model_set.distribution=top_50", "strategy=base"])  # fmt: skip
     config = measured(cell.plain)
     assert "desktop" not in json.dumps(config)
+    assert "shares of Fig 5" not in json.dumps(cell.plain)
     assert not {"interleaved", "repeat_disturbed"} & config.keys()
     assert config["storage"]["bandwidth"] == "55MB"
     assert (config["dataset"]["items"], config["dataset"]["images"]["width"]) == (256, 200)

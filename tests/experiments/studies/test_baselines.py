@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.studies.freshness import entries
 from tests.analysis.conftest import made_up_record, write_records
 from tests.experiments.studies.conftest import Study, Written
 
@@ -28,6 +29,9 @@ def test_the_page_says_who_wins_and_where_ours_does_not(study: Study, written: W
     assert "| 1.50× |" in page
     assert "| control | nothing computed |" in page
     assert (results.parent / "pages" / "baselines.csv").read_text().count("\n") == 5
+    (entry,) = entries(results.parent / "pages").values()
+    assert (entry.command, entry.made) == ("alsatian run experiment=made_up", "2026-01-02")
+    assert entry.changed() == list(entry.code)  # the records are of another commit
 
 
 def test_scores_that_differ_make_a_bad_page(study: Study, results: Path) -> None:
