@@ -117,7 +117,7 @@ class Figure(PaperFigure):
         ok = below(ours, exactly(most)) if family.published_at_most else within(ours, least, most)
         numbers = f"{family.percent:.0f}% of {family.models:,} models (± {one:.0f} points)"
         made = "" if self.sources.scale == "paper" else MADE
-        return self.verdict(claim, Tested([Case("", ok, numbers, 0.0, None)], 0), construction=made)
+        return self.verdict(claim, Tested([Case("", ok, numbers, math.nan, None)], 0), construction=made)
 
 
 def _family(name: str, ours: Overlap | None, paper: dict[str, Any]) -> Family:

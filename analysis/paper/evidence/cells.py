@@ -64,7 +64,7 @@ class Cell:
     @property
     def ok(self) -> bool:
         """Whether it was measured."""
-        return self.status == "ok" and not math.isnan(self.seconds)
+        return not math.isnan(self.seconds)
 
     @property
     def time(self) -> Spread:
@@ -81,12 +81,13 @@ def cells(number: str, reference: str, runs: Mapping[Key, Run]) -> list[Cell]:
         runs = {replace(key, approach="base"): run for key, run in runs.items()}
     rows = slots(number, reference, runs)
     heights = {(row.key, row.component): row.value for row in rows if not math.isnan(row.value)}
-    panels = {row.panel: row.key for row in reversed(rows)}
-    firsts = {PANEL: panels, FIGURE: dict.fromkeys(panels, rows[0].key)}.get(reference, {})
-    return [
-        _cell(reference, row, firsts.get(row.panel, replace(row.key, approach="base")), runs, heights)
-        for row in rows
-    ]
+
+    def first(row: Slot) -> Key:
+        if reference not in (PANEL, FIGURE):
+            return replace(row.key, approach="base")
+        return next(other.key for other in rows if reference == FIGURE or other.panel == row.panel)
+
+    return [_cell(reference, row, first(row), runs, heights) for row in rows]
 
 
 def table(found: Sequence[Cell]) -> pd.DataFrame:

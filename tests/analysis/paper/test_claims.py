@@ -140,6 +140,7 @@ def test_a_factor_has_the_range_of_the_extremes():
     gain = Spread(10.0, 9.0, 11.0, 3).over(Spread(2.0, 1.8, 2.2, 4))
     assert gain == Spread(5.0, 9.0 / 2.2, 11.0 / 1.8, 3)
     assert math.isnan(gain.over(Spread(0.0, 0.0, 0.0, 3)).median)
+    assert math.isnan(gain.over(Spread(1.0, 0.0, 2.0, 3)).median)
     for none in (Spread.of([]), Spread.of([1.0, math.nan]), Spread.of([]).over(gain)):
         assert math.isnan(none.median + none.low + none.high)
         assert none.count == 0

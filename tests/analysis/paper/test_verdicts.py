@@ -369,3 +369,69 @@ def test_one_repeat_without_parts_leaves_parts_untested(judged):
 
     found = by_claim(judged("11", total), "Alsatian needs less time than SHiFT for inference")
     assert (found.result, found.numbers.partition(";")[0]) == (UNTESTABLE, "fewer than 3 repeats in 3 of 3")
+
+
+def test_runs_without_parts_leave_parts_untested(judged):
+    def total(runs: Documents) -> Documents:
+        for run in runs:
+            for repeat in run["repeats"]:
+                repeat["level"], repeat["parts_s"] = "total", {}
+        return runs
+
+    for number, claim in (("11", "Alsatian needs less time than SHiFT for inference"), ("5", "With 96 items")):
+        found = by_claim(judged(number, total), claim)
+        assert (found.result, found.numbers) == (UNTESTABLE, "nothing of it was measured")
+
+
+@pytest.mark.parametrize("change", [lambda runs: runs, BREAKS["", "Alsatian is faster than SHiFT."]])
+def test_times_that_others_disturbed_decide_nothing(judged, change):
+    def disturb(runs: Documents, first: int) -> Documents:
+        for run in change(runs):
+            if run["config"]["strategy"]["name"] == "alsatian":
+                for repeat in run["repeats"][first:]:
+                    repeat["conditions"] = {"cores": 2, "others_s": 1e9}
+        return runs
+
+    for first, repeats in ((0, 0), (1, 1), (2, 2)):
+        found = by_claim(judged("17", partial(disturb, first=first)), "Alsatian is faster than SHiFT.")
+        assert found.result == UNTESTABLE
+        assert found.numbers.startswith(f"fewer than 3 repeats in 3 of 3; N={repeats};")
+
+
+def test_short_parts_have_a_largest_and_parts_of_no_time_have_none(judged):
+    def parts(runs: Documents, factor: float) -> Documents:
+        for run in runs:
+            for repeat in run["repeats"]:
+                repeat["parts_s"] = {name: factor * seconds for name, seconds in repeat["parts_s"].items()}
+        return runs
+
+    assert {v.result for v in judged("5", partial(parts, factor=1e-3))} == {HOLDS}
+    assert {v.numbers for v in judged("5", partial(parts, factor=0))} == {"nothing of it was measured"}
+
+
+def test_where_the_papers_times_are_equal_none_is_the_faster(judged, monkeypatch):
+    rows = published.rows().copy()
+    equal = (rows["figure"] == "15") & (rows["items"] == 2000) & rows["approach"].isin(["base", "shift"])
+    rows.loc[equal, "value"] = 10.0
+    monkeypatch.setattr(published, "rows", lambda: rows)
+    found = judged("15")
+    assert not [v for v in found if v.claim.startswith("SHiFT is slower")]
+    assert "2,000" not in by_claim(found, "SHiFT is faster than Base").numbers
+
+
+def named(numbers: str) -> list[str]:
+    """The workloads of the least clear cases, in their order."""
+    return [case.partition(":")[0].partition(",")[0] for case in numbers.partition("clear are ")[2].split("; ")]
+
+
+def test_the_gain_that_is_least_alike_stands_first(judged):
+    found = judged("13", partial(slower, factor=0.8, **ALSATIAN, **R18), repeats=(1, 1.02, 0.98))
+    gains = by_claim(found, "Alsatian gains as much")
+    assert (gains.result, named(gains.numbers)) == (HOLDS, ["ResNet-18", "EffNetV2-L", "ViT-L-32"])
+
+
+def test_the_largest_part_that_is_least_ahead_stands_first(judged):
+    cached = {"distribution": "cache_after_3rd_last_block", "workload": "ResNet-152"}
+    found = judged("5", partial(slower, factor=2.3, part="prepare_data", **cached))
+    largest = by_claim(found, "With the input of the last three")
+    assert (largest.result, named(largest.numbers)[0]) == (HOLDS, "ResNet-152")
