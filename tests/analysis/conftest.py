@@ -121,7 +121,7 @@ def write_records(folder: Path, *records: Any) -> Path:
     for record in records:
         path = folder / record["run_id"] / "run.json"
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(record, indent=2))
+        path.write_text(json.dumps(record))
     return folder
 
 

@@ -7,6 +7,7 @@ that reach the changed statement, the quickest first, until one fails; where non
 """
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -48,6 +49,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     reached = [(test, seconds, set(map(tuple, places))) for test, seconds, places in json.loads(survey.read_text())]
     if len(reached) < len(session.items):
         pytest.exit(f"{reached[-1][0]} fails without any fault")
+    gc.freeze()  # what a process looks through for garbage it copies
     with outcome.open("w") as file:
         for fault in faults.faults()[:: int(os.environ[EVERY])]:
             place = (fault.module, fault.statement)

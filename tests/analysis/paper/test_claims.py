@@ -28,6 +28,7 @@ def case(ok: bool | None, name: str = "here", margin: float = 1.0, repeats: int 
         ((1.0, 0.9, 1.2), (1.25, 1.25, 1.6), None),  # apart, but by less than a range is wide
         ((1.25, 1.25, 1.6), (1.0, 0.9, 1.2), None),
         ((1.0, 0.5, 1.0), (1.25, 1.25, 1.25), None),  # whichever of the two
+        ((1.0, 1.0, 1.0), (1.25, 1.25, 1.75), None),
         ((1.0, 0.9, 1.2), (1.5, 1.25, 1.6), True),
         ((1.0, 0.5, 1.0), (1.5, 1.5, 1.5), True),  # by just as much
         ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), None),
