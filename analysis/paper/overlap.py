@@ -110,7 +110,7 @@ class Figure(PaperFigure):
         bound = "At most " if family.published_at_most else ""
         claim = f"{bound}{paper:.0f}% of the models share blocks: {family.workload}."
         if family.models is None:
-            return self.verdict(claim, Tested([], 1))
+            return self.verdict(claim, Tested.of([None]))
         one, room = 100 / family.models, thresholds.family_apart()
         ours = Spread(family.percent, family.percent - one, family.percent + one, family.models)
         most, least = paper + room, paper - room
