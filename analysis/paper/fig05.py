@@ -91,17 +91,16 @@ class Figure(SearchFigure):
         cases: list[Case | None] = []
         models = _models(self.panels[panel])
         for workload in workloads:
-            own = models.get(workload, [])
-            if not own or any(math.isnan(cell.percent) for cell in own):
+            own = models[workload]
+            (claimed,) = [cell for cell in own if cell.component == part]
+            if math.isnan(claimed.percent):
                 cases.append(None)
                 continue
             first, second, *_ = sorted(own, key=lambda cell: -cell.percent)
             numbers = ", ".join(_told(cell) for cell in (first, second))
-            items = f", {own[0].items:,} items" if own[0].items is not None else ""
-            (claimed,) = [cell for cell in own if cell.component == part]
             ok = every(below(cell.time, claimed.time) for cell in own if cell is not claimed)
             margin = first.percent - second.percent
-            cases.append(Case(f"{workload}{items}", ok, numbers, margin, claimed.time.count))
+            cases.append(Case(f"{workload}, {claimed.items:,} items", ok, numbers, margin, claimed.time.count))
         return Tested.of(cases)
 
 

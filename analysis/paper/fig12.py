@@ -12,6 +12,7 @@ of the blocks) and relative to an even spread: 1 is what a block would have if a
 joined to as many stretches of equal depth as the paper has blocks.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -161,7 +162,7 @@ class Figure(PaperFigure):
         """On a share in percent; parameters are the architecture's own."""
         fixed = kind == "params"
         numbers = ", ".join(f"{s.median:.0f}%" + ("" if fixed else f" ({s.low:.0f}–{s.high:.0f})") for s in found)
-        case = Case("", ok, numbers, 0.0, None if fixed else found[0].count) if found else None
+        case = Case("", ok, numbers, math.nan, None if fixed else found[0].count) if found else None
         return self.verdict(claim, Tested.of([case]), construction=DEFINED if fixed else "")
 
 

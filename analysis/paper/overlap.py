@@ -110,14 +110,14 @@ class Figure(PaperFigure):
         bound = "At most " if family.published_at_most else ""
         claim = f"{bound}{paper:.0f}% of the models share blocks: {family.workload}."
         if family.models is None:
-            return self.verdict(claim, Tested([], 1))
+            return self.verdict(claim, Tested.of([None]))
         one, room = 100 / family.models, thresholds.family_apart()
         ours = Spread(family.percent, family.percent - one, family.percent + one, family.models)
         most, least = paper + room, paper - room
         ok = below(ours, exactly(most)) if family.published_at_most else within(ours, least, most)
         numbers = f"{family.percent:.0f}% of {family.models:,} models (± {one:.0f} points)"
         made = "" if self.sources.scale == "paper" else MADE
-        return self.verdict(claim, Tested([Case("", ok, numbers, 0.0, None)], 0), construction=made)
+        return self.verdict(claim, Tested([Case("", ok, numbers, math.nan, None)], 0), construction=made)
 
 
 def _family(name: str, ours: Overlap | None, paper: dict[str, Any]) -> Family:

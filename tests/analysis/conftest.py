@@ -112,8 +112,8 @@ def made_up_record(strategy: str = "alsatian", walls: tuple[float, ...] = (4.0, 
         place = record
         for folder in folders:
             place = place[folder]
-        place[name] = value
-    return copy.deepcopy(record)
+        place[name] = copy.deepcopy(value)
+    return record
 
 
 def write_records(folder: Path, *records: Any) -> Path:
@@ -121,7 +121,7 @@ def write_records(folder: Path, *records: Any) -> Path:
     for record in records:
         path = folder / record["run_id"] / "run.json"
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(record, indent=2))
+        path.write_text(json.dumps(record))
     return folder
 
 

@@ -64,7 +64,7 @@ class Cell:
     @property
     def ok(self) -> bool:
         """Whether it was measured."""
-        return self.status == "ok" and not math.isnan(self.seconds)
+        return not math.isnan(self.seconds)
 
     @property
     def time(self) -> Spread:
@@ -81,12 +81,14 @@ def cells(number: str, reference: str, runs: Mapping[Key, Run]) -> list[Cell]:
         runs = {replace(key, approach="base"): run for key, run in runs.items()}
     rows = slots(number, reference, runs)
     heights = {(row.key, row.component): row.value for row in rows if not math.isnan(row.value)}
-    panels = {row.panel: row.key for row in reversed(rows)}
-    firsts = {PANEL: panels, FIGURE: dict.fromkeys(panels, rows[0].key)}.get(reference, {})
-    return [
-        _cell(reference, row, firsts.get(row.panel, replace(row.key, approach="base")), runs, heights)
-        for row in rows
-    ]
+
+    def first(row: Slot) -> Key:
+        if reference not in (PANEL, FIGURE):
+            return replace(row.key, approach="base")
+        return next(other.key for other in rows if reference == FIGURE or other.panel == row.panel)
+
+    alike = {key: conditions(run) for key, run in runs.items()}
+    return [_cell(reference, row, first(row), runs, alike, heights) for row in rows]
 
 
 def table(found: Sequence[Cell]) -> pd.DataFrame:
@@ -96,7 +98,12 @@ def table(found: Sequence[Cell]) -> pd.DataFrame:
 
 
 def _cell(
-    reference: str, row: Slot, first: Key, runs: Mapping[Key, Run], heights: Mapping[tuple[Key, str], float]
+    reference: str,
+    row: Slot,
+    first: Key,
+    runs: Mapping[Key, Run],
+    alike: Mapping[Key, str],
+    heights: Mapping[tuple[Key, str], float],
 ) -> Cell:
     run = runs.get(row.key)
     took = Spread.of(_seconds(run, row.component))
@@ -106,7 +113,7 @@ def _cell(
     if reference == PARTS:
         percent, published_percent = _share(run, row.component), row.value
     else:
-        percent = 100 * middle / _wall(runs, first, run, across=reference != CELL)
+        percent = 100 * middle / _wall(runs, alike, first, row.key, across=reference != CELL)
         published_percent = 100 * row.value / heights.get((first, "total"), math.nan)
     return Cell(
         panel=row.panel,
@@ -120,7 +127,7 @@ def _cell(
         seconds_min=took.low,
         seconds_max=took.high,
         repeats=took.count,
-        speedup=_wall(runs, base, run) / middle if total else math.nan,
+        speedup=_wall(runs, alike, base, row.key) / middle if total else math.nan,
         percent=percent,
         published_seconds=math.nan if reference == PARTS else row.value,
         published_speedup=heights.get((base, "total"), math.nan) / row.value if total else math.nan,
@@ -130,7 +137,7 @@ def _cell(
         test_items=run.dataset.test_items if run else None,
         run_id=run.run_id if run else None,
         disturbed=run is not None and run.disturbed,
-        conditions=conditions(run) if run else None,
+        conditions=alike.get(row.key),
     )
 
 
@@ -151,14 +158,16 @@ def _share(run: Run | None, part: str) -> float:
     return Spread.of(shares).median
 
 
-def _wall(runs: Mapping[Key, Run], reference: Key, run: Run | None, across: bool = False) -> float:
-    """Median wall time of the run at ``reference``; NaN if there is none that ``run`` may be compared with.
+def _wall(
+    runs: Mapping[Key, Run], alike: Mapping[Key, str], reference: Key, key: Key, across: bool = False
+) -> float:
+    """Median wall time of the run at ``reference``; NaN if that at ``key`` may not be compared with it.
 
     With ``across`` they may differ in what the figure varies, such as the memory in Fig 16; not in the machine.
     """
-    other = runs.get(reference)
+    run, other = runs.get(key), runs.get(reference)
     if run is None or other is None or not other.ok:
         return math.nan
-    alike = not across and run.model_set.digest == other.model_set.digest
-    equal = conditions(run) == conditions(other) if alike else machine(run) == machine(other)
+    varied = across or run.model_set.digest != other.model_set.digest
+    equal = machine(run) == machine(other) if varied else alike[key] == alike[reference]
     return wall(other).median if equal else math.nan

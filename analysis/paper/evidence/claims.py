@@ -20,7 +20,8 @@ class Case:
         where: e.g. ``"ResNet-18, Top 50%, 2,000 items"``.
         ok: whether the claim is true there; None where the spread of the repeats leaves it open.
         numbers: what was measured, e.g. ``"alsatian 1.2 s (1.1–1.3), shift 3.4 s (3.3–3.6)"``.
-        margin: how clearly, for the order among the cases of one claim; the least clear one has the smallest.
+        margin: how clearly, for the order among the cases of one claim; the least clear one has the smallest, and
+            the only one NaN.
         repeats: the fewest of any measurement behind it; None for numbers that every repeat would give again.
     """
 

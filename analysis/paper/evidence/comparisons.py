@@ -45,8 +45,7 @@ def factors(found: Sequence[Cell], fast: str, slow: str, reached: float) -> Test
         numbers = f"{factor_range(factor)}, published {factor_text(paper)}"
         return below(exactly(reached * paper), factor), numbers, factor.median / paper
 
-    known = [(a, b) for a, b in pairs(found, fast, slow) if a.published_seconds + b.published_seconds > 0]
-    return _in_pairs(known, outcome)
+    return _in_pairs(published(found, fast, slow), outcome)
 
 
 def gain_grows(found: Sequence[Cell], approach: str = "alsatian") -> Tested:
@@ -101,6 +100,12 @@ def pairs(found: Sequence[Cell], one: str, other: str, component: str = "total")
             yield cell, partner
 
 
+def published(found: Sequence[Cell], one: str, other: str) -> list[tuple[Cell, Cell]]:
+    """Both strategies in every cell that the paper has with them."""
+    both = pairs(found, one, other)
+    return [(a, b) for a, b in both if not any(map(math.isnan, (a.published_seconds, b.published_seconds)))]
+
+
 def comparable(a: Cell, b: Cell) -> bool:
     """Whether both were measured, under the same conditions."""
     return a.ok and b.ok and a.conditions == b.conditions
@@ -133,9 +138,10 @@ def _over_distributions(
         if len(own) < len(DISTRIBUTIONS):
             continue
         cells, values = zip(*(own[name] for name in DISTRIBUTIONS), strict=True)
-        known = all(cell.ok for cell in cells) and not any(math.isnan(value.median) for value in values)
+        first, *_ = cells
+        known = not any(math.isnan(value.median) for value in values)
         few = min(value.count for value in values)
-        cases.append(Case(_name(cells[0].workload, "", cells[0]), *outcome(list(values)), few) if known else None)
+        cases.append(Case(_name(first.workload, "", first), *outcome(list(values)), few) if known else None)
     return Tested.of(cases)
 
 

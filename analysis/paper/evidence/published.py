@@ -24,11 +24,12 @@ def rows() -> pd.DataFrame:
     return found.assign(items=items, value=found["value"].astype(float))
 
 
+@cache
 def values(figure: str) -> pd.DataFrame:
     """The measured heights of ``figure``, e.g. ``"10"``, without printed labels; times in seconds.
 
     Empty for a figure that the paper has not.
     """
     found = rows()
-    found = found[(found["figure"] == figure) & (found["source"] != "label")].reset_index(drop=True)
+    found = found[(found["figure"] == figure) & (found["source"] != "label")]
     return found.assign(value=found["value"] * found["unit"].map(SECONDS).astype(float).fillna(1.0))

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from string import ascii_lowercase
 
 from analysis.paper.evidence import published
 from analysis.paper.evidence.sources import Key
 
-APPROACHES = ("base", "shift", "alsatian")
+BASE = "base"
+APPROACHES = (BASE, "shift", "alsatian")
 # Ours at its best, drawn as one more bar wherever the paper compares strategies.
 BEST = "auto"
 # What times are relative to: base of the same cell, the first bar of the panel or of the figure, or (Fig 5) to the
@@ -41,12 +41,12 @@ class Slot:
 def slots(number: str, reference: str, run: Iterable[Key]) -> list[Slot]:
     """Everything that a figure shows, panel by panel in its order.
 
-    ``run`` is what was run, ``reference`` one of the above.
+    ``run`` is what was run, ``reference`` one of the above; with ``PARTS`` the approach of all is base.
     """
     found = [
         Slot(
             row["panel"],
-            Key(row["workload"], int(row["items"]), row["distribution"], row["approach"] or APPROACHES[0]),
+            Key(row["workload"], int(row["items"]), row["distribution"], row["approach"] or BASE),
             row["component"],
             float(row["value"]),
         )
@@ -54,14 +54,15 @@ def slots(number: str, reference: str, run: Iterable[Key]) -> list[Slot]:
     ]
     keys = list(dict.fromkeys(run))
     if reference in (CELL, PARTS):
-        _add_workloads(found, keys, APPROACHES[:1] if reference == PARTS else APPROACHES)
-    others = {key.approach for key in keys if key.approach not in APPROACHES and reference != PARTS}
+        _add_workloads(found, keys, (BASE,) if reference == PARTS else APPROACHES)
+    others = {key.approach for key in keys if key.approach not in APPROACHES}
     for approach in sorted(others, key=lambda name: (name != BEST, name)):
         if reference == FIGURE:
             letter = _next_letter(found)
-            found += [slot.of(approach, letter) for slot in found if slot.panel == found[0].panel]
+            first, *_ = found
+            found += [slot.of(approach, letter) for slot in found if slot.panel == first.panel]
         else:  # wherever base, shift and alsatian stand side by side
-            found += [slot.of(approach, slot.panel) for slot in found if slot.key.approach == APPROACHES[0]]
+            found += [slot.of(approach, slot.panel) for slot in found if slot.key.approach == BASE]
     places = list(dict.fromkeys(map(_place, found)))
     panels = list(dict.fromkeys(slot.panel for slot in found))
     return sorted(found, key=lambda slot: (panels.index(slot.panel), places.index(_place(slot))))
@@ -74,7 +75,7 @@ def _add_workloads(found: list[Slot], keys: Sequence[Key], approaches: Sequence[
         there = [s for s in found if (s.key.items, s.key.distribution) == (key.items, key.distribution)]
         if any(slot.key.workload == key.workload for slot in there):
             continue
-        panel = there[0].panel if there else _next_letter(found)
+        panel = next((slot.panel for slot in there), _next_letter(found))
         found += [
             Slot(panel, replace(key, approach=approach), component, math.nan)
             for approach in approaches
@@ -88,7 +89,7 @@ def _place(slot: Slot) -> tuple[str, Key]:
 
 
 def _next_letter(found: Sequence[Slot]) -> str:
-    letters = sorted({slot.panel for slot in found if slot.panel})
+    letters = {slot.panel for slot in found if slot.panel}
     if not letters:
         return "b" if found else "a"
-    return ascii_lowercase[(ascii_lowercase.index(letters[-1]) + 1) % 26]
+    return chr(ord(max(letters)) + 1)

@@ -14,10 +14,11 @@ def below(a: Spread, b: Spread) -> Answer:
     None where the ranges of the repeats meet, and where the medians differ by less than either range is wide: with
     few repeats, a further one might well lie beyond.
     """
-    widest = max(a.high - a.low, b.high - b.low)
-    if (a.low <= b.high and b.low <= a.high) or abs(a.median - b.median) < widest:
+    if abs(a.median - b.median) < max(a.high - a.low, b.high - b.low):
         return None
-    return a.median < b.median
+    if a.high < b.low:
+        return True
+    return False if b.high < a.low else None
 
 
 def within(value: Spread, low: float, high: float) -> Answer:

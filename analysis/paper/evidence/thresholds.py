@@ -68,8 +68,8 @@ def reached() -> float:
     for (workload, items, distribution), gain in _gains("16").items():
         if workload.endswith("@64GB"):  # as much memory as elsewhere
             again[workload.partition("@")[0], items, distribution] = gain
-    ratios = [first[place] / gain for place, gain in again.items()]
-    return 1 - _up(1 - min(ratio, 1 / ratio) for ratio in ratios)
+    both = [(first[place], gain) for place, gain in again.items()]
+    return 1 - _up(1 - min(gains) / max(gains) for gains in both)
 
 
 @cache

@@ -1,6 +1,5 @@
 """Figures about searches: groups of bars in panels, and claims about who is faster."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -157,11 +156,7 @@ class SearchFigure(PaperFigure):
 
     def factors(self, fast: str, slow: str) -> Verdict:
         """Whether the published factors are reached: those of the published numbers of models and rounds."""
-        both = [
-            (a, b)
-            for a, b in comparisons.pairs(self.cells, fast, slow)
-            if not math.isnan(a.published_seconds + b.published_seconds)
-        ]
+        both = comparisons.published(self.cells, fast, slow)
         paper = [b.published_seconds / a.published_seconds for a, b in both]
         here = [b.seconds / a.seconds for a, b in both if comparisons.comparable(a, b)]
         reached = thresholds.reached()

@@ -1,10 +1,12 @@
+import copy
 import math
 
 import pytest
 
+from alsatian.records import Run
 from analysis.paper import figures
-from analysis.paper.evidence import published, sources
-from analysis.paper.evidence.sources import number_of
+from analysis.paper.evidence import cells, published, slots, sources
+from analysis.paper.evidence.sources import Key, number_of
 
 
 def load(folder):
@@ -171,3 +173,123 @@ def test_the_time_of_a_cell_has_its_spread(tmp_path, write, as_published):
     assert found.time.median == pytest.approx(base)
     assert (found.time.low, found.time.high) == pytest.approx((0.99 * base, 1.02 * base))
     assert found.time.count == found.repeats == 3
+
+
+def more(runs, strategy="base", **labels):
+    """A copy of the first run as another cell's."""
+    run = copy.deepcopy(runs[0])
+    run["config"]["paper"] |= labels
+    run["config"]["strategy"]["name"] = strategy
+    run["run_id"] = f"{strategy}-{'-'.join(map(str, labels.values()))}"
+    return run
+
+
+def test_a_further_model_of_figure_5_has_the_parts_of_one_strategy(tmp_path, write, as_published):
+    made = as_published("5")
+    found = cells_in(write(tmp_path, *made, more(made, workload="Swin")))
+    own = [(cell.panel, cell.approach, cell.component) for cell in found if cell.workload == "Swin"]
+    assert own == [("a", "base", part) for part in ("prepare_model", "prepare_data", "inference", "proxy_scoring")]
+
+
+@pytest.mark.parametrize(("number", "letter"), [("10", "g"), ("13", "b"), ("99", "a")])
+def test_cells_that_the_paper_has_not_have_panels_of_their_own(tmp_path, write, as_published, number, letter):
+    made = as_published(number) or as_published("17")
+    runs = {
+        Key(labels["workload"], labels["items"], labels["distribution"], "base"): Run.of(run)
+        for run in [more(made, workload="Swin", items=items, distribution="new") for items in (50, 60, 50)]
+        for labels in [run["config"]["paper"]]
+    }
+    own = [cell for cell in cells.cells(number, slots.CELL, runs) if cell.workload == "Swin"]
+    assert [(cell.panel, cell.items, cell.approach) for cell in own] == [
+        (panel, items, approach)
+        for panel, items in ((letter, 50), (chr(ord(letter) + 1), 60))
+        for approach in ("base", "shift", "alsatian")
+    ]
+    assert {cell.component for cell in own} == {"total"}
+
+
+def test_further_strategies_stand_behind_ours_at_its_best(tmp_path, write, as_published):
+    made = as_published("17", best=True)
+    made += [more(made, name) for name in ("another", "zero")]
+    inside = [cell.approach for cell in cells_in(write(tmp_path / "17", *made)) if cell.panel == "a"]
+    assert inside == ["base", "shift", "alsatian", "auto", "another", "zero"]
+    made = as_published("16")
+    found = cells_in(write(tmp_path / "16", *made, more(made, "zero"), more(made, "another")))
+    panels = {panel: [cell for cell in found if cell.panel == panel] for panel in "abcde"}
+    assert [{cell.approach for cell in inside} for inside in panels.values()] == [
+        {"base"}, {"shift"}, {"alsatian"}, {"another"}, {"zero"},
+    ]  # fmt: skip
+    assert len({len(inside) for inside in panels.values()}) == 1
+
+
+def test_published_heights_are_in_seconds():
+    rows = published.rows()
+    inference = rows[(rows["figure"] == "12") & (rows["component"] == "inference")]
+    assert set(inference["unit"]) == {"milliseconds"}
+    own = published.values("12").query("component == 'inference'")
+    assert list(own["value"]) == pytest.approx(list(inference["value"] / 1000))
+
+
+def test_records_of_other_figures_and_kinds_are_no_part_of_it(
+    tmp_path, write, place, as_published, blocks_document, overlap_document
+):
+    write(tmp_path / "runs", *as_published("17"), *as_published("15"))
+    found = load(tmp_path / "runs")
+    assert {run.config["figure"]["number"] for run in found.runs.values()} == {found.number}
+    assert (found.made_of_runs, found.models, found.problems) == (True, {}, ())
+    place(tmp_path / "12", "blocks.json", blocks_document("ViT-L-32", [1, 2], [0.1, 0.2]))
+    place(tmp_path / "12", "overlap.json", overlap_document("DETR-50", 0.5))
+    found = load(tmp_path / "12")
+    assert (list(found.models), found.made_of_runs, found.problems) == (["ViT-L-32"], False, ())
+
+
+def test_a_model_without_a_workload_is_named(tmp_path, place, blocks_document):
+    nameless = blocks_document("", [1, 2], [0.1, 0.2])
+    found = load(place(tmp_path, "blocks.json", nameless, blocks_document("ViT-L-32", [1, 2], [0.1, 0.2])))
+    assert list(found.models) == ["ViT-L-32"]
+    assert len(found.problems) == 1
+    assert "workload" in found.problems[0]
+
+
+@pytest.mark.parametrize("paper", [{"items": True}, {"items": "2000"}, {"workload": ""}])
+def test_labels_of_no_cell_are_named(tmp_path, write, as_published, paper):
+    made = as_published("17")
+    made[0]["config"]["paper"] |= paper
+    found = load(write(tmp_path, *made))
+    assert len(found.runs) == 8
+    assert found.problems == (f"run {made[0]['run_id']}: not drawn: config.paper names no cell of the paper",)
+
+
+def test_labels_may_leave_out_items_and_distribution(tmp_path, write, as_published):
+    made = as_published("17")
+    made[0]["config"]["paper"] = {"workload": "Swin"}
+    found = load(write(tmp_path, *made))
+    assert Key("Swin", None, "", "base") in found.runs
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("scaled", "lines"), [("fewer", ("fewer",)), (["a", "b"], ("a", "b")), (None, ()), (3, ())]
+)
+def test_what_was_scaled_is_a_line_or_lines(tmp_path, write, as_published, scaled, lines):
+    made = as_published("17")
+    for run in made:
+        run["config"]["scaled"] = scaled
+    assert load(write(tmp_path, *made)).scaled == lines
+
+
+def test_a_part_that_a_repeat_does_not_name_took_no_time(tmp_path, write, as_published):
+    made = as_published("11")
+    for repeat in made[0]["repeats"]:
+        del repeat["parts_s"]["prepare_data"]
+    found = cells_in(write(tmp_path, *made))
+    labels = made[0]["config"]["paper"] | {"panel": "a"}
+    assert one(found, made[0]["config"]["strategy"]["name"], "prepare_data", **labels).seconds == 0
+
+
+def test_the_share_of_a_part_is_the_median_over_the_repeats(tmp_path, write, as_published):
+    made = as_published("5", repeats=(1, 1, 1, 1, 1))
+    for repeat, inference in zip(made[0]["repeats"], (1, 2, 3, 6, 9), strict=True):
+        repeat["parts_s"] = {"prepare_model": 1, "prepare_data": 0, "inference": inference, "proxy_scoring": 0}
+    labels = made[0]["config"]["paper"]
+    assert one(cells_in(write(tmp_path, *made)), "base", "inference", **labels).percent == pytest.approx(75)

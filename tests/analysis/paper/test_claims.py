@@ -28,6 +28,7 @@ def case(ok: bool | None, name: str = "here", margin: float = 1.0, repeats: int 
         ((1.0, 0.9, 1.2), (1.25, 1.25, 1.6), None),  # apart, but by less than a range is wide
         ((1.25, 1.25, 1.6), (1.0, 0.9, 1.2), None),
         ((1.0, 0.5, 1.0), (1.25, 1.25, 1.25), None),  # whichever of the two
+        ((1.0, 1.0, 1.0), (1.25, 1.25, 1.75), None),
         ((1.0, 0.9, 1.2), (1.5, 1.25, 1.6), True),
         ((1.0, 0.5, 1.0), (1.5, 1.5, 1.5), True),  # by just as much
         ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), None),
@@ -140,6 +141,7 @@ def test_a_factor_has_the_range_of_the_extremes():
     gain = Spread(10.0, 9.0, 11.0, 3).over(Spread(2.0, 1.8, 2.2, 4))
     assert gain == Spread(5.0, 9.0 / 2.2, 11.0 / 1.8, 3)
     assert math.isnan(gain.over(Spread(0.0, 0.0, 0.0, 3)).median)
+    assert math.isnan(gain.over(Spread(1.0, 0.0, 2.0, 3)).median)
     for none in (Spread.of([]), Spread.of([1.0, math.nan]), Spread.of([]).over(gain)):
         assert math.isnan(none.median + none.low + none.high)
         assert none.count == 0

@@ -11,6 +11,7 @@ from alsatian.records import Run
 from analysis.paper import CLOSE, FAILS, GIVEN, HOLDS, UNTESTABLE, figures, section
 from analysis.paper.evidence import published
 from analysis.paper.evidence.sources import Key, Sources
+from analysis.paper.kinds.figure import PaperFigure
 
 RUNS = ["5", "10", "11", "13", "14", "15", "16", "17"]
 ALL = [*RUNS, "12", "overlap"]
@@ -119,8 +120,14 @@ BREAKS: dict[tuple[str, str], Callable[[Documents], Documents]] = {
 }
 
 
+@pytest.fixture(scope="session")
+def kept() -> dict[tuple[str, str, tuple[float, ...]], Any]:
+    """Records as published, which many tests judge."""
+    return {}
+
+
 @pytest.fixture
-def judged(tmp_path, write, as_published, blocks_document, overlap_document):
+def judged(tmp_path, kept, write, as_published, blocks_document, overlap_document):
     """The verdicts of a figure whose records are as published, but for what is said."""
 
     def documents(number: str, scale: str, repeats: tuple[float, ...]) -> Documents:
@@ -134,25 +141,34 @@ def judged(tmp_path, write, as_published, blocks_document, overlap_document):
         return [overlap_document(name, share, models, scale) for name, share in shares.items()]
 
     def call(number: str, change: Any = None, scale: str = "paper", repeats: tuple[float, ...] = STEADY) -> Any:
-        figure, made = figures()[number], documents(number, scale, repeats)
+        figure = figures()[number]
         if number == "13" and not (folder := tmp_path / scale / "fig10").exists():
             others = as_published("10", scale=scale, repeats=STEADY)
             write(
                 folder, *[run for run in others if run["config"]["paper"]["distribution"] == "TWENTY_FIVE_PERCENT"]
             )
-        made = change(made) if change else made
-        runs, models = {}, {}
-        for document in made:
-            place = document["config"]["paper"]
-            if figure.source.kind:
-                models[place["workload"]] = figure.source.kind.of(document)
-            else:
-                run = Run.of(document)
-                runs[Key(place["workload"], place["items"], place["distribution"], run.strategy)] = run
+        if change:
+            runs, models = read(figure, change(documents(number, scale, repeats)))
+        else:
+            key = number, scale, repeats
+            kept[key] = runs, models = kept.get(key) or read(figure, documents(*key))
         found = Sources(tmp_path / scale / f"fig{number}", number, scale, (), runs, models, not models, ())
         return figure(found).verdicts()
 
     return call
+
+
+def read(figure: type[PaperFigure], made: Documents) -> tuple[dict[Key, Run], dict[str, Any]]:
+    """The runs by their cell, or the models of other records by workload."""
+    runs, models = {}, {}
+    for document in made:
+        place = document["config"]["paper"]
+        if figure.source.kind:
+            models[place["workload"]] = figure.source.kind.of(document)
+        else:
+            run = Run.of(document)
+            runs[Key(place["workload"], place["items"], place["distribution"], run.strategy)] = run
+    return runs, models
 
 
 def published_blocks(document: Any, model: str, repeats: tuple[float, ...], scale: str) -> Any:
@@ -369,3 +385,109 @@ def test_one_repeat_without_parts_leaves_parts_untested(judged):
 
     found = by_claim(judged("11", total), "Alsatian needs less time than SHiFT for inference")
     assert (found.result, found.numbers.partition(";")[0]) == (UNTESTABLE, "fewer than 3 repeats in 3 of 3")
+
+
+def test_runs_without_parts_leave_parts_untested(judged):
+    def total(runs: Documents) -> Documents:
+        for run in runs:
+            for repeat in run["repeats"]:
+                repeat["level"], repeat["parts_s"] = "total", {}
+        return runs
+
+    for number, claim in (("11", "Alsatian needs less time than SHiFT for inference"), ("5", "With 96 items")):
+        found = by_claim(judged(number, total), claim)
+        assert (found.result, found.numbers) == (UNTESTABLE, "nothing of it was measured")
+
+
+@pytest.mark.parametrize("change", [lambda runs: runs, BREAKS["", "Alsatian is faster than SHiFT."]])
+def test_times_that_others_disturbed_decide_nothing(judged, change):
+    def disturb(runs: Documents, first: int) -> Documents:
+        for run in change(runs):
+            if run["config"]["strategy"]["name"] == "alsatian":
+                for repeat in run["repeats"][first:]:
+                    repeat["conditions"] = {"cores": 2, "others_s": 1e9}
+        return runs
+
+    for first, repeats in ((0, 0), (1, 1), (2, 2)):
+        found = by_claim(judged("17", partial(disturb, first=first)), "Alsatian is faster than SHiFT.")
+        assert found.result == UNTESTABLE
+        assert found.numbers.startswith(f"fewer than 3 repeats in 3 of 3; N={repeats};")
+
+
+def test_short_parts_have_a_largest_and_parts_of_no_time_have_none(judged):
+    def parts(runs: Documents, factor: float) -> Documents:
+        for run in runs:
+            for repeat in run["repeats"]:
+                repeat["parts_s"] = {name: factor * seconds for name, seconds in repeat["parts_s"].items()}
+        return runs
+
+    assert {v.result for v in judged("5", partial(parts, factor=1e-3))} == {HOLDS}
+    assert {v.numbers for v in judged("5", partial(parts, factor=0))} == {"nothing of it was measured"}
+
+
+def test_where_the_papers_times_are_equal_none_is_the_faster(judged, monkeypatch):
+    values = published.values
+    rows = values("15").copy()
+    equal = (rows["items"] == 2000) & rows["approach"].isin(["base", "shift"])
+    rows.loc[equal, "value"] = 10.0
+    monkeypatch.setattr(published, "values", lambda figure: rows if figure == "15" else values(figure))
+    found = judged("15", lambda runs: runs)  # not to be kept for other tests
+    assert not [v for v in found if v.claim.startswith("SHiFT is slower")]
+    assert "2,000" not in by_claim(found, "SHiFT is faster than Base").numbers
+
+
+def named(numbers: str) -> list[str]:
+    """The workloads of the least clear cases, in their order."""
+    return [case.partition(":")[0].partition(",")[0] for case in numbers.partition("clear are ")[2].split("; ")]
+
+
+def test_the_gain_that_is_least_alike_stands_first(judged):
+    found = judged("13", partial(slower, factor=0.8, **ALSATIAN, **R18), repeats=(1, 1.02, 0.98))
+    gains = by_claim(found, "Alsatian gains as much")
+    assert (gains.result, named(gains.numbers)) == (HOLDS, ["ResNet-18", "EffNetV2-L", "ViT-L-32"])
+
+
+def test_the_largest_part_that_is_least_ahead_stands_first(judged):
+    cached = {"distribution": "cache_after_3rd_last_block", "workload": "ResNet-152"}
+    found = judged("5", partial(slower, factor=2.3, part="prepare_data", **cached))
+    largest = by_claim(found, "With the input of the last three")
+    assert (largest.result, named(largest.numbers)[0]) == (HOLDS, "ResNet-152")
+
+
+def test_what_is_claimed_in_less_memory(judged):
+    assert [verdict.claim for verdict in judged("16")] == [
+        "Alsatian stays ahead of Base and SHiFT under a tight budget (10 and 5 GB).",
+        "SHiFT is faster than Base wherever it is in the paper.",
+        "SHiFT needs more time than Base for preparing models.",
+    ]
+
+
+def test_shares_of_the_depth_are_told_with_the_range_of_what_was_measured(judged):
+    made = "the architecture has these parameters wherever it runs"
+    assert {v.claim: v.numbers for v in judged("12", repeats=(1, 1.02, 0.98))} == {
+        "ViT-L-32's parameters are flat: each quarter of the depth holds 22 to 28%.": f"{made}; 25%, 25%, 25%, 25%",
+        "ViT-L-32's inference time is flat: each quarter of the depth holds 22 to 28%.":
+            "N=3; 22% (22–23), 27% (26–27), 25% (25–26), 25% (25–26)",
+        "ResNet-152 computes early: at least 58% of its inference time in the first half of the depth.":
+            "N=3; 59% (58–59)",
+        "ResNet-152 has its parameters late: at least 68% of its parameters in the second half of the depth.":
+            f"{made}; 69%",
+    }  # fmt: skip
+
+
+def test_a_share_just_beyond_the_bound_is_not_flat(judged):
+    def last(documents: Documents, quarter: int) -> Documents:
+        for i, block in enumerate(documents[0]["blocks"]):
+            block["parameters"] = 6000 if i < 18 else quarter
+        return documents
+
+    # Of 18 blocks of 6,000 and 6 of another size the last hold 27.9 and 28.1%.
+    for quarter, result in ((6966, GIVEN), (7035, FAILS)):
+        assert by_claim(judged("12", partial(last, quarter=quarter)), "ViT-L-32's parameters").result == result
+
+
+def test_one_model_of_few_is_many_points(judged):
+    def only(documents: Documents) -> Documents:
+        return [document | {"models": document["models"][:1]} for document in documents]
+
+    assert "100% of 1 models (± 100 points)" in by_claim(judged("overlap", only), "87%").numbers
