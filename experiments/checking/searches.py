@@ -38,7 +38,7 @@ PROPERTIES = (RUNS, SCORED, PLANS, SCORES, FEATURES, BUDGETS, SAME, PREDICTED)
 
 _PROXY, _STORAGE = Linear(epochs=1), Storage()
 # Of the operating system, not of the plans.
-_NOT_PREDICTED = ("warm_reads",)
+_NOT_PREDICTED = ("warm_reads", "bytes_verified")
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ SEQUENTIAL = LoaderSettings(read_ahead=False)
 PUBLISHED = LoaderSettings(keep=False, read_ahead=False)
 AHEAD = LoaderSettings()
 STORAGE = Storage(bandwidth="10MB")
-# Of the operating system, not of the plans.
-NOT_PREDICTED = {"warm_reads"}
+# Of the operating system and of what came before, not of the plans.
+NOT_PREDICTED = {"warm_reads", "bytes_verified"}
 
 
 def costs_of(models: ModelSet, item_bytes: float = 0.0, **changes: Any) -> CostModel:

@@ -168,7 +168,7 @@ def test_tensors_own_their_memory_and_are_aligned(setup: Make, monkeypatch: pyte
     mapped: list[torch.Tensor] = []
     real = BlockStore.load_block
 
-    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
+    def load_block(self: BlockStore, identity: str, model: str, *_: Any) -> list[torch.Tensor]:
         mapped.extend(tensors := real(self, identity, model))
         return tensors
 
@@ -237,7 +237,7 @@ def test_files_are_unmapped_once_they_are_copied(setup: Make, monkeypatch: pytes
     mapped: list[list[torch.Tensor]] = []
     real = BlockStore.load_block
 
-    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
+    def load_block(self: BlockStore, identity: str, model: str, *_: Any) -> list[torch.Tensor]:
         mapped.append(real(self, identity, model))
         return mapped[-1]
 
