@@ -14,6 +14,7 @@ import platform
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from blake3 import blake3
 
@@ -38,6 +39,9 @@ class Verified:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._known: _Stamps | None = None
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path | None]]:
+        return type(self), (self._folder,)  # another machine may open it
 
     def knows(self, identity: str, looks: Stamp) -> bool:
         """Whether the file of block ``identity`` was verified when it looked so."""

@@ -1,6 +1,7 @@
 """A block file is verified once a machine: not again by anybody else there, and again wherever it may differ."""
 
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -145,6 +146,14 @@ def test_another_machine_verifies_for_itself(store: BlockStore, part: str, monke
         verified.machine.cache_clear()
     assert hashed(another(store)) == 0
     assert len(list((store.root / "verified").iterdir())) == 2
+
+
+def test_what_is_known_does_not_travel(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed(store)
+    content = pickle.dumps(store)
+    assert hashed(pickle.loads(content)) == 0
+    monkeypatch.setattr(verified, "machine", lambda: "0123")
+    assert hashed(pickle.loads(content)) == 4
 
 
 def test_another_device_is_another_file(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
