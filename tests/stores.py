@@ -14,8 +14,6 @@ from alsatian.models.model_set import ModelSet, add_module, match_segments
 from tests.conftest import tiny_model
 
 TINY = ImagePreprocessing(8)
-LASTING_S = 0.15
-"""After so many seconds a file that changes looks different, so that it counts as verified until then."""
 
 
 def add_block(store: BlockStore, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:

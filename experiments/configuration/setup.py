@@ -1,5 +1,6 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,7 @@ from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
+from alsatian.runtime.storage.verified import LASTING_S
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
 from experiments.configuration import menu
@@ -164,6 +166,8 @@ def _verify(models: ModelSet, steps: Progress) -> None:
     store = models.store
     new = {b.identity for c in models.candidates for b in c.blocks if not store.knows(b.identity)}
     chains = [own for c in models.candidates if (own := new.intersection(b.identity for b in c.blocks))]
+    if chains:
+        time.sleep(LASTING_S)
     for done, own in enumerate(chains):
         steps("verifying", done, len(chains))
         for identity in sorted(own & new):

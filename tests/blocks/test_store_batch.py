@@ -16,7 +16,8 @@ from alsatian.blocks.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
-from tests.stores import LASTING_S, add_block, add_model
+from alsatian.runtime.storage.verified import LASTING_S
+from tests.stores import add_block, add_model
 
 ROOT = Path(__file__).parents[2]
 

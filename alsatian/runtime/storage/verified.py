@@ -25,6 +25,8 @@ from alsatian.fingerprint import DIGEST
 ONCE, ALWAYS = "once", "always"
 WAYS = (ONCE, ALWAYS)
 """Which reads of a block are verified: the first of its file on a machine, or every one."""
+LASTING_S = 0.15
+"""After so many seconds a file that was written can be remembered."""
 # Machines that are remembered, and lines beyond two for each block before a file is written anew.
 _MACHINES, _SPARE = 64, 1000
 _Stamps = dict[str, Stamp]

@@ -35,9 +35,10 @@ from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Fetched, Reader, Storage
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.runtime.storage.verified import LASTING_S
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from tests.stores import LASTING_S, tiny_set
+from tests.stores import tiny_set
 
 MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "twin": "aaab", "alone": "dddd"}
 BASE = Strategy(name="base", schedule=Exhaustive(), sharing="none", order=Given(), cache=NoCache())

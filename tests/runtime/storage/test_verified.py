@@ -18,8 +18,8 @@ from alsatian.blocks.maintenance import gc, verify
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.storage import verified
-from alsatian.runtime.storage.verified import ALWAYS, Verified, lasting, looks_of
-from tests.stores import LASTING_S, add_block
+from alsatian.runtime.storage.verified import ALWAYS, LASTING_S, Verified, lasting, looks_of
+from tests.stores import add_block
 
 ROOT = Path(__file__).parents[3]
 NAMES = [f"{i:064x}" for i in range(2000)]
