@@ -165,7 +165,7 @@ def search(
     scorers = ready(chosen, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
     whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
-    fitting = whole.models.taking(dataset.modality, on_bad_model)
+    fitting = whole.models.verifying(regime.verify_blocks).taking(dataset.modality, on_bad_model)
     import_libraries(scorers)  # which takes a second: what is wrong with models is said before
     models, _, groups = scope = scope_of(choice, fitting, on_bad_model, place)
     tuned, candidates, _ = computing = scope.computed_by(kernels, numerics)

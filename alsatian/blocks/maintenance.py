@@ -15,11 +15,12 @@ from alsatian.blocks.candidate import Block, Candidate, chain_bytes
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, broken_seal
+from alsatian.runtime.storage.verified import ALWAYS
 
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""
 T = TypeVar("T")
-FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents", "features")
+FOLDERS = ("blocks", "models", "sets", "assets", "architectures", "profiles", "contents", "features", "verified")
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ def candidates(store: BlockStore) -> list[Candidate]:
 def verify(store: BlockStore) -> list[str]:
     """Read everything and return what is wrong, one line each; every line names its file.
 
-    Blocks are compared with their names and the sizes in manifests, tokenizers and classifiers with their names;
-    manifests, sets, architectures and profiles with the digests in them; what is referred to must be there.
+    Blocks, verified before or not, are compared with their names and the sizes in manifests, tokenizers and
+    classifiers with their names; manifests, sets, architectures and profiles with the digests in them; what is
+    referred to must be there.
 
     Raises:
         StoreError: the folder cannot be locked.
@@ -132,6 +134,8 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         old = {path: status for path, status in status_of.items() if time.time() - status.st_mtime >= grace_s}
         for path in () if dry_run else old:
             path.unlink(missing_ok=True)
+        if not dry_run:
+            store.verified.tidy(lambda identity: store.block_path(identity).exists())
         return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(status_of) - len(old))
 
 
@@ -161,7 +165,7 @@ def stats(store: BlockStore) -> Stats:
 
 
 def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
-    reader = BlockStore(store.root, verify="always")
+    reader = store.verifying(ALWAYS)
     uses: dict[str, dict[Block, str]] = {}  # manifests may disagree about one block's sizes
     for model in models:
         for block in model.blocks:

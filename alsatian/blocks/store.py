@@ -3,7 +3,7 @@
 ``blocks/ab/<identity>.safetensors`` holds the parameters of one distinct block, ``models/<id>.json`` the
 manifest of one model, ``sets/<name>.json`` the members of a model set. Nothing is pickled; every write is
 atomic; a block file proves itself, since its name is the digest of what it holds, and so does a JSON file, which
-holds the digest of the rest.
+holds the digest of the rest. ``verified`` has what each machine has verified of them.
 
 Only a manifest makes blocks reachable, so all blocks of a model go to disk together, and the manifest after
 them. Adding takes the folder's lock beside others, collecting garbage takes it alone: between the moment

@@ -1,10 +1,10 @@
 """Where the files of a store lie, and reading its blocks, which prove themselves."""
 
 import contextlib
-import time
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Self
 from urllib.parse import quote
 
 import torch
@@ -13,25 +13,30 @@ from safetensors import SafetensorError, safe_open
 from alsatian.errors import StoreError
 from alsatian.files import locked
 from alsatian.fingerprint import DIGEST, block_identity, parameter_fingerprint
+from alsatian.runtime.storage.verified import ONCE, Verified, lasting, looks_of
 
-# A file system may give two writes within this time the same time stamp (a clock tick, ten times over).
-_SAME_STAMP_NS = 100_000_000
+
+def _unheard(nbytes: int) -> None:
+    pass
 
 
 class StoreFiles:
     """The files of the store in folder ``root``.
 
-    ``verify`` says which reads of a block are checked against its identity: the ``"first"`` by this object
-    and every one after the file has changed, or ``"always"``.
+    ``verify`` says which reads of a block are checked against its identity: ``"once"``, the first of its file on
+    this machine, or ``"always"``. What was verified is known to later processes, too, unless it is not ``kept``.
     """
 
-    def __init__(self, root: str | Path, verify: Literal["first", "always"] = "first") -> None:
+    def __init__(self, root: str | Path, verify: str = ONCE, kept: bool = True) -> None:
         self.root = Path(root)
-        self._verify = verify
-        # What the files looked like, by identity. One that was written is whole, but what is read back is
-        # verified all the same.
-        self._verified: dict[str, tuple[int, ...]] = {}
-        self._written: dict[str, tuple[int, ...]] = {}
+        self.verify = verify
+        self.verified = Verified(self.root / "verified" if kept else None)
+
+    def verifying(self, verify: str) -> Self:
+        """The same files, of which other reads are verified; what is known of them stays in common."""
+        other = copy.copy(self)
+        other.verify = verify
+        return other
 
     @property
     def assets(self) -> Path:
@@ -84,8 +89,10 @@ class StoreFiles:
         """The file of a model's manifest. Any id stays inside the store."""
         return self.root / "models" / f"{quote(model_id, safe='')}.json"
 
-    def load_block(self, identity: str, model: str, code: str | None = None) -> list[torch.Tensor]:
-        """The parameters of a block, as views of the mapped file.
+    def load_block(
+        self, identity: str, model: str, code: str | None = None, heard: Callable[[int], None] = _unheard
+    ) -> list[torch.Tensor]:
+        """The parameters of a block, as views of the mapped file; ``heard`` is told the bytes that were verified.
 
         Raises:
             StoreError: the file is missing, damaged or holds another block, or one for other code than the
@@ -93,51 +100,51 @@ class StoreFiles:
         """
         path = self.block_path(identity)
         try:
-            stamp = _stamp(path)
+            looks = looks_of(path)
             with safe_open(path, framework="pt") as file:
                 architecture = (file.metadata() or {}).get("architecture", "")
                 tensors = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
         except (SafetensorError, OSError) as error:
             reason = str(error).splitlines()[0]
+            self.verified.forget(identity)
             raise StoreError(f"{path}: damaged block of model '{model}' ({reason}); add the model again") from None
         if code is not None and architecture != code:
             raise StoreError(
                 f"{path}: this block of model '{model}' is for other code than is installed; make its model "
                 "set again in a new store_dir"
             )
-        if self._verify == "first" and self._verified.get(identity) == stamp:
+        if self.verify == ONCE and self.verified.knows(identity, looks):
             return tensors
+        heard(sum(tensor.nbytes for tensor in tensors))
         if block_identity(architecture, parameter_fingerprint(tensors)) != identity:
+            self.verified.forget(identity)
             raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
-        _remember(self._verified, identity, stamp)
+        if lasting(looks):
+            self.verified.enter({identity: looks})
         return tensors
 
     def holds(self, identity: str) -> bool:
-        """Whether the block is there and undamaged. Its file is read unless this object knows it already."""
+        """Whether the block is there and undamaged. Its file is read unless it need not be verified."""
+        if self.verify == ONCE and self.knows(identity):
+            return True
         try:
-            stamp = _stamp(self.block_path(identity))
-            if stamp not in (self._verified.get(identity), self._written.get(identity)):
-                self.load_block(identity, "")
-        except (OSError, StoreError):
+            self.load_block(identity, "")
+        except StoreError:
             return False
         return True
 
+    def knows(self, identity: str) -> bool:
+        """Whether the block is there and was verified on this machine. Its file is not read.
+
+        Raises:
+            StoreError: ``identity`` is no digest.
+        """
+        try:
+            return self.verified.knows(identity, looks_of(self.block_path(identity)))
+        except OSError:
+            return False
+
     def wrote(self, identities: Iterable[str]) -> None:
-        """Remember that these blocks were just written, so that :meth:`holds` need not read them."""
-        for identity in identities:
-            _remember(self._written, identity, _stamp(self.block_path(identity)))
-
-
-def _remember(stamps: dict[str, tuple[int, ...]], identity: str, stamp: tuple[int, ...]) -> None:
-    """Note what a file looks like, unless it is so young that it could change again without a trace."""
-    if time.time_ns() - stamp[-1] > _SAME_STAMP_NS:
-        stamps[identity] = stamp
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when a file does; the time of its last change in nanoseconds is last.
-
-    That time can be set by anyone, the one of the inode's last change (ctime) cannot.
-    """
-    status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, status.st_mtime_ns
+        """These blocks were hashed and written just now, so they need not be verified."""
+        found = {identity: looks_of(self.block_path(identity)) for identity in identities}
+        self.verified.enter({identity: looks for identity, looks in found.items() if lasting(looks, ours=True)})

@@ -158,7 +158,8 @@ class Hardware:
         segments: inference time by segment fingerprint, or by architecture, input and position, e.g.
             ``"resnet152@224/17"``, for sets without code.
         load_fixed_s: seconds to bring one block to the device, beside its bytes.
-        load_bytes_per_s: the same for its bytes: verify, copy, move to the device; reading not included.
+        load_bytes_per_s: the same for its bytes: copy, move to the device, and verify if every read is; reading not
+            included.
         store_bytes_per_s: the store's own speed, where the storage regime sets none.
         store_fixed_s: seconds to open a file of the store.
         whole_models: of strategies that do not share, which load whole models; None if their blocks load as

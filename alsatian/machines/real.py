@@ -73,7 +73,9 @@ def real_machine(
 
         copies = None
         if for_blocks.ssd:
-            copies = BlockCache(folder("alsatian-blocks-"), for_blocks.ssd, storage.cold, meter)
+            copies = BlockCache(
+                folder("alsatian-blocks-"), for_blocks.ssd, storage.cold, meter, verify=storage.verify_blocks
+            )
         # As published: who does not share has a file for every model.
         source = BlockSource(models.store, reader, meter, copies, model_files=not shares)
         blocks = BlockLoader(source, meter, for_blocks.device, host_budget=for_blocks.host, ahead=loader.read_ahead)

@@ -94,6 +94,10 @@ class ModelSet(CandidateSet):
     def notes(self) -> tuple[str, ...]:
         return (*super().notes, *self.left_out)
 
+    def verifying(self, verify: str) -> "ModelSet":
+        """The same, with the reads of blocks verified that ``verify`` says; see :class:`StoreFiles`."""
+        return replace(self, store=self.store.verifying(verify))
+
     @classmethod
     def open(cls, store: BlockStore, ids: Sequence[str], device: torch.device | str = "cpu") -> "ModelSet":
         """Models of ``store`` by id.

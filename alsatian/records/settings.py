@@ -10,11 +10,13 @@ from alsatian.records.run import SCHEMA, Run
 # Settings, by dotted key, that say where a run happens, who watches and when to give up. All others change
 # what is measured or what its record holds: also fresh_process (allocators and caches start cold), the
 # meter's settings (measuring costs time), verify and checkpoint (work of their own) and repeats. A folder repeats
-# what on_bad_model says.
+# what on_bad_model says. What storage.verify_blocks says changes no result; times are compared only where it is the
+# same.
 NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed",
     "interleaved", "tracker", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
     "items.desktop", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
+    "storage.verify_blocks",
 )  # fmt: skip
 PROFILE = "hardware.file"
 _SHOWN = 5

@@ -38,13 +38,19 @@ def conditions(run: Run) -> str:
     config = named(run.config)
     return _digest(
         workload(run),
-        [run.storage.bandwidth, run.storage.cold, config.get("storage")],
+        [run.storage.bandwidth, run.storage.cold, _regime(config)],
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         machine(run),
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
         *([] if computed(run) else ["nothing computed"]),
         *([] if computing(run) == USUAL else computing(run)),
     )
+
+
+def _regime(config: Mapping[str, Any]) -> Any:
+    """The storage regime; earlier records say nothing of verifying, which was done with every read."""
+    regime = config.get("storage")
+    return {"verify_blocks": "always", **regime} if isinstance(regime, Mapping) else regime
 
 
 def arithmetic(run: Run) -> str:

@@ -18,6 +18,7 @@ from alsatian.proxies.linear import Linear
 from alsatian.records.budgets import exceeded
 from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.meter.measurement import NOT_PREDICTED
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Round, Rounds
 from alsatian.searching.search import recorded_scores
@@ -37,8 +38,6 @@ PREDICTED = "predictions equal the run"
 PROPERTIES = (RUNS, SCORED, PLANS, SCORES, FEATURES, BUDGETS, SAME, PREDICTED)
 
 _PROXY, _STORAGE = Linear(epochs=1), Storage()
-# Of the operating system, not of the plans.
-_NOT_PREDICTED = ("warm_reads",)
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ class SearchSuite:
         for what in ("counters", "peaks"):
             said, was = getattr(found.measurement, what), getattr(result.measurement, what)
             for name in sorted(said.keys() | was.keys()):
-                if name not in _NOT_PREDICTED and said.get(name, 0) != was.get(name, 0):
+                if name not in NOT_PREDICTED and said.get(name, 0) != was.get(name, 0):
                     return f"{name} is {was.get(name, 0)} where {said.get(name, 0)} is predicted"
         return None
 

@@ -1,5 +1,6 @@
 """From a configuration to a run's parts. Data and model sets that several runs need are made once."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,7 @@ from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
+from alsatian.runtime.storage.verified import LASTING_S
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
 from experiments.configuration import menu
@@ -80,7 +82,7 @@ class Setup:
         measured. PyTorch has to use the run's threads already (see :func:`use_threads`)."""
         device, folder = resolve_device(self.config["device"]["name"]), models.store.root / "profiles"
         size = self.config["batch_size"]
-        models = self.computing(models)
+        models = self.computing(models).verifying(self.storage.verify_blocks)
         with arithmetic(self.config["numerics"]):
             return profile(models, self.dataset, self.proxy, size, device, folder, progress, again)
 
@@ -152,10 +154,27 @@ class Parts:
             chosen["modality"] = data.modality  # of models with two towers the one that takes the data
         key = digest_json([chosen, config["store_dir"], device])
         if key not in self._model_sets:
-            # Every read is verified, so that no strategy pays for what another has checked before.
-            store = BlockStore(config["store_dir"], verify="always")
-            self._model_sets[key] = generator({"model_set": chosen}).open(store, device, steps)
+            models = generator({"model_set": chosen}).open(BlockStore(config["store_dir"]), device, steps)
+            _verify(models, steps)
+            self._model_sets[key] = models
         return self._model_sets[key]
+
+
+def _verify(models: ModelSet, steps: Progress) -> None:
+    """Verify all blocks of ``models`` that were not, so that no search does it for those that come after. What is
+    damaged is for the search to meet, which may exclude the model."""
+    store = models.store
+    new = {b.identity for c in models.candidates for b in c.blocks if not store.knows(b.identity)}
+    chains = [own for c in models.candidates if (own := new.intersection(b.identity for b in c.blocks))]
+    if chains:
+        time.sleep(LASTING_S)
+    for done, own in enumerate(chains):
+        steps("verifying", done, len(chains))
+        for identity in sorted(own & new):
+            store.holds(identity)
+        new -= own
+    if chains:
+        steps("verifying", len(chains), len(chains))
 
 
 def generator(config: Mapping[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from alsatian.runtime.meter.measurement import NOT_PREDICTED
 from alsatian.units import format_bytes
 from analysis.tables.formats import Table
 from analysis.tables.metrics import TEXTS, Unit
@@ -52,7 +53,7 @@ def comparison(predicted: Mapping[str, Any], actual: Mapping[str, Any]) -> Table
         mark = MARK if misses[part] > MISS / 2 * wall else ""
         rows.append(_row(part, predicted["parts_s"][part], actual["parts_s"][part], "s", mark))
     for group in ("counters", "peaks"):
-        for name in sorted({*predicted[group], *actual[group]} - {"warm_reads"}):
+        for name in sorted({*predicted[group], *actual[group]} - set(NOT_PREDICTED)):
             before, after = predicted[group].get(name, 0), actual[group].get(name, 0)
             unit: Unit = "bytes" if group == "peaks" or "bytes" in name else "count"
             rows.append(_row(name, before, after, unit, MARK if before != after else ""))

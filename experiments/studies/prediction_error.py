@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from alsatian.errors import AlsatianError
+from alsatian.runtime.meter.measurement import NOT_PREDICTED
 from experiments.configuration.composition import cells
 from experiments.configuration.console import plain
 from experiments.predictions.case import Predictor
@@ -25,8 +26,6 @@ EXPERIMENTS = ("quickstart", "cache_sweep")
 MEDIAN, WORST = 0.10, 0.25
 """Goals for the errors."""
 FORMATS = {"predicted, s": "{:.2f}", "measured, s": "{:.2f}", "spread": "{:.1%}", "error": "{:+.1%}"}
-NOT_PLANNED = ("warm_reads",)
-"""Counters of what the operating system did."""
 
 
 def compare(experiment: str, run: PredictedRun) -> dict[str, Any] | None:
@@ -60,7 +59,7 @@ def compare(experiment: str, run: PredictedRun) -> dict[str, Any] | None:
 
 
 def _counted(counters: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counters.items() if count and name not in NOT_PLANNED}
+    return {name: count for name, count in counters.items() if count and name not in NOT_PREDICTED}
 
 
 def measure(experiment: str, words: Sequence[str], again: bool, progress: Progress) -> list[dict[str, Any]]:

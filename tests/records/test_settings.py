@@ -21,6 +21,8 @@ def test_a_moved_file_makes_no_other_run():
 
 def test_a_nested_setting_can_be_left_out_alone():
     assert measured({"cache": {"ssd_dir": "/a", "budget": 1}}) == {"cache": {"budget": 1}}
+    regimes = [{"storage": {"cold": True, **more}} for more in ({}, {"verify_blocks": "always"})]
+    assert measured(regimes[0]) == measured(regimes[1])
     assert all(name not in flat(measured(dict.fromkeys(NOT_IDENTITY, 1))) for name in NOT_IDENTITY)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.runtime.meter.surroundings import Surroundings
+from alsatian.runtime.storage.verified import ONCE
 
 LOAD = 0.5
 """Load average per core by other processes above which a machine counts as busy, where nothing better is known."""
@@ -18,7 +19,7 @@ LONGER = 3
 _KNOWN_S = 0.5
 # Seconds over which the system averages its load.
 _LOAD_S = 60.0
-_SECTIONS, _MARKS = ("segments", "prepare_s", "score", "load", "tiers"), "busy"
+_SECTIONS, _MARKS = ("segments", "prepare_s", "score", "load", "load_verified", "tiers"), "busy"
 
 
 class Watch:
@@ -35,6 +36,11 @@ class Watch:
         if found.others_s is None or seconds < _KNOWN_S:
             return self._load if self._load > LOAD * (os.cpu_count() or 1) else 0.0
         return found.taken_s / seconds if found.disturbed(seconds) else 0.0
+
+
+def load_section(verify: str) -> str:
+    """Where a profile has what loading takes if reads of the store are verified so: once, or always."""
+    return "load" if verify == ONCE else "load_verified"
 
 
 def longer(watch: Watch) -> int:

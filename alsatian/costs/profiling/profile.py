@@ -14,7 +14,7 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
-from alsatian.costs.profiling.busy import Watch, changed, largest_load, longer, mark, without_marked
+from alsatian.costs.profiling.busy import Watch, changed, largest_load, load_section, longer, mark, without_marked
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.scoring import score_cost
 from alsatian.costs.profiling.tiers import tier_speeds
@@ -27,7 +27,7 @@ from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 
 # Of what is measured, and how; with another number profiles of before are not used.
-FORMAT = 3
+FORMAT = 4
 
 
 def profile(
@@ -43,9 +43,10 @@ def profile(
     """What this machine needs to search ``models`` over ``dataset``.
 
     Inference is measured once for every distinct code of a block, for batches of all sizes that the search has and
-    some below; loading once a machine; preparing and scoring once for each data. All is kept below ``folder``, in a
-    file for each machine, if one is given. ``again`` measures what is known already. While others use the machine
-    it measures longer; a quiet one measures again what it knows from when it was busy.
+    some below; loading once a machine, as the models' store verifies reads or does not; preparing and scoring once
+    for each data. All is kept below ``folder``, in a file for each machine, if one is given. ``again`` measures
+    what is known already. While others use the machine it measures longer; a quiet one measures again what it
+    knows from when it was busy.
     """
     path = None if folder is None else profile_path(folder, device)
     wanted = _Wanted.of(models, dataset, proxy, batch_size)
@@ -71,9 +72,9 @@ def profile(
     for preprocessing in {c.preprocessing.fingerprint: c.preprocessing for c in models.candidates}.values():
         if (key := wanted.prepare[preprocessing.fingerprint]) not in known["prepare_s"]:
             known["prepare_s"][key] = prepare_time(preprocessing, dataset, batch_size, device, longer(watch))
-    if not known["load"]:
-        known["load"] = load_times(models, device, longer(watch))
-        known["load"] |= read_ahead_times(models, dataset, batch_size, device, known["load"], longer(watch))
+    if not known[wanted.load]:
+        known[wanted.load] = load = load_times(models, device, longer(watch))
+        load |= read_ahead_times(models, dataset, batch_size, device, load, longer(watch))
     if not known["tiers"]:
         known["tiers"] = {tier: list(pair) for tier, pair in tier_speeds(device).items()}
     if wanted.score not in known["score"]:
@@ -106,12 +107,14 @@ class _Wanted:
         segments: by block identity.
         prepare: by preprocessing.
         sizes: of the batches that times are needed for.
+        load: the section of what loading takes.
     """
 
     segments: Mapping[str, str]
     prepare: Mapping[str, str]
     score: str
     sizes: Sequence[int]
+    load: str
 
     @classmethod
     def of(cls, models: ModelSet, dataset: Dataset, proxy: Proxy, batch_size: int) -> "_Wanted":
@@ -121,7 +124,8 @@ class _Wanted:
         items = "" if hasattr(proxy, "batch_size") else f" {len(dataset.train_items)}"
         score = f"{proxy!r} {_dimension(models)} {dataset.classes} {len(dataset.test_items)}{items}"
         keys = {own: f"{own} {data}" for own in prints}
-        return cls(segment_keys(models), keys, score, batch_sizes(dataset, batch_size, len(models.candidates)))
+        sizes = batch_sizes(dataset, batch_size, len(models.candidates))
+        return cls(segment_keys(models), keys, score, sizes, load_section(models.store.verify))
 
     def lacks_times(self, known: Mapping[str, Any], key: str) -> bool:
         """Whether ``known`` has not all times of a segment."""
@@ -132,7 +136,7 @@ class _Wanted:
         return (
             any(self.lacks_times(known, key) for key in self.segments.values())
             or not known["prepare_s"].keys() >= set(self.prepare.values())
-            or not (known["load"] and known["tiers"] and self.score in known["score"])
+            or not (known[self.load] and known["tiers"] and self.score in known["score"])
         )
 
     def hardware(self, known: Mapping[str, Any]) -> Hardware:
@@ -147,8 +151,8 @@ class _Wanted:
                 "prepare_s": {own: known["prepare_s"][key] for own, key in self.prepare.items()},
                 "score": known["score"][self.score],
                 "tier_bytes_per_s": known["tiers"],
-                "busy": largest_load(known, {**used, "load": known["load"], "tiers": known["tiers"]}),
-                **known["load"],
+                "busy": largest_load(known, {**used, self.load: known[self.load], "tiers": known["tiers"]}),
+                **known[self.load],
             }
         )
 
@@ -192,7 +196,7 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _empty() -> dict[str, Any]:
-    sections = ("segments", "prepare_s", "score", "load", "tiers", "machine", "busy")
+    sections = ("segments", "prepare_s", "score", "load", "load_verified", "tiers", "machine", "busy")
     return {**{section: {} for section in sections}, "measured": ""}
 
 

@@ -16,7 +16,7 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware
-from alsatian.costs.profiling.busy import Watch, largest_load, mark, without_marked
+from alsatian.costs.profiling.busy import Watch, largest_load, load_section, mark, without_marked
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.profile import segment_keys
 from alsatian.costs.profiling.scoring import score_work
@@ -28,7 +28,7 @@ from alsatian.models.flops import kept_flops
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import Proxy
 
-FORMAT = 2
+FORMAT = 3
 SHARE = 0.03
 """Of the predicted search, what measuring may take; a step that has begun is finished."""
 _ITEMS = 8
@@ -122,7 +122,7 @@ class _Quick:
         start = time.perf_counter()
         stages = dict(zip(distinct, loaded_stages(self.models, one, self.device), strict=True))
         rate = one.parameter_bytes / max(time.perf_counter() - start, 1e-9)
-        self._enter("load", "load_bytes_per_s", max(rate, 1.0))
+        self._enter(load_section(self.models.store.verify), "load_bytes_per_s", max(rate, 1.0))
         first = tuple(tensor.to(self.device) for tensor in state)
         for _ in range(2):  # the first one warms up
             seconds: dict[str, list[float]] = {key: [] for key in distinct}
@@ -206,6 +206,7 @@ def quick_profile(
     prepares = {c.preprocessing.fingerprint: quick.prepare_key(c) for c in quick.examples}
     scores = [quick.score_key(proxy) for proxy in proxies]
     segments, used = {**quick.estimated(), **known["segments"]}, set(quick.keys.values())
+    load = load_section(models.store.verify)
     return Hardware.from_dict(
         {
             "name": "measured",
@@ -215,9 +216,9 @@ def quick_profile(
             "score": {"train_value_s": sum(known["score"].get(key, 0.0) for key in scores)},
             "tier_bytes_per_s": _TIERS,
             "busy": largest_load(
-                known, {"segments": used, "prepare_s": prepares.values(), "score": scores, "load": known["load"]}
+                known, {"segments": used, "prepare_s": prepares.values(), "score": scores, load: known[load]}
             ),
-            **known["load"],
+            **known[load],
         }
     )  # fmt: skip
 
@@ -228,7 +229,8 @@ def _dimension(models: ModelSet) -> int:
 
 def _read(path: Path | None) -> dict[str, Any]:
     """What is known of this machine; nothing if the file is missing or damaged, so that it is measured anew."""
-    empty: dict[str, Any] = {"segments": {}, "prepare_s": {}, "score": {}, "load": {}, "busy": {}}
+    sections = ("segments", "prepare_s", "score", "load", "load_verified", "busy")
+    empty: dict[str, Any] = {section: {} for section in sections}
     try:
         known = json.loads(path.read_text()) if path is not None else {}
     except (OSError, ValueError):

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.errors import StoreError
-from alsatian.runtime.loading.local_copies import BlockCache
+from alsatian.runtime.loading.local_copies import VERIFIED, BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Reader
 
@@ -31,7 +32,8 @@ class BlockSource:
 
     With ``model_files`` every model has files of its own, as for strategies that do not share.
 
-    Counters: ``blocks_read`` and ``bytes_read`` from the store, ``warm_reads`` that should have been cold.
+    Counters: ``blocks_read`` and ``bytes_read`` from the store, ``warm_reads`` that should have been cold,
+    ``bytes_verified`` of parameters.
     """
 
     store: BlockStore
@@ -71,7 +73,9 @@ class BlockSource:
             ) from None
         self.meter.read(fetched.size, time.perf_counter() - start)
         read()
-        tensors = self.store.load_block(block.identity, model, segment.stored_for)
+        heard = partial(self.meter.count, VERIFIED)
+        heard(0)
+        tensors = self.store.load_block(block.identity, model, segment.stored_for, heard)
         self._check(need, tensors)
         self.meter.count("blocks_read")
         self.meter.count("bytes_read", fetched.size)

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,10 @@ from alsatian.errors import LocalDiskError, StoreError
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Reader
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.runtime.storage.verified import ONCE
+
+VERIFIED = "bytes_verified"
+"""The counter of parameters, in bytes, that were compared with the identity of their block."""
 
 
 class BlockCache:
@@ -24,13 +29,22 @@ class BlockCache:
     at every moment. Reading a copy is never throttled; it is cold if the store's reads are. A copy is
     verified like a block of the store; one that is damaged is given up, and the store is read instead.
 
-    Counters: ``ssd_hits``, ``ssd_bytes_read``, ``ssd_bytes_written``; peak: ``ssd_block_bytes``.
+    Counters: ``ssd_hits``, ``ssd_bytes_read``, ``ssd_bytes_written`` and ``bytes_verified``; peak:
+    ``ssd_block_bytes``.
     """
 
-    def __init__(self, folder: Path, budget: int, cold: bool, meter: Meter, reader: Reader | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        budget: int,
+        cold: bool,
+        meter: Meter,
+        reader: Reader | None = None,
+        verify: str = ONCE,
+    ) -> None:
         self._folder = folder
         self._budget = budget
-        self._store = BlockStore(folder, verify="always")
+        self._store = BlockStore(folder, verify, kept=False)
         self._reader = reader or Reader(Throttle(None), cold)
         self._meter = meter
         self._lock = threading.Lock()
@@ -53,7 +67,7 @@ class BlockCache:
         try:
             try:
                 fetched = self._reader.fetch(self._store.block_path(identity))
-                tensors = self._store.load_block(identity, model, code)
+                tensors = self._store.load_block(identity, model, code, partial(self._meter.count, VERIFIED))
             except (OSError, StoreError) as error:
                 damaged = True
                 self._meter.event("damaged_local_copy", block=identity, reason=str(error))

@@ -11,6 +11,8 @@ PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scorin
 # operating system gives another process on a busy machine, in seconds.
 TOLERANCE = 0.05
 BREAK_S = 0.03
+NOT_PREDICTED = ("warm_reads", "bytes_verified")
+"""Counters of what the operating system and earlier searches left, not of plans."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, nearest
 from alsatian.runtime.storage.page_cache import drop_pages
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.runtime.storage.verified import ALWAYS, ONCE, WAYS
 from alsatian.units import format_bytes, parse_bytes
 
 _SCRATCH = 256 * 1024
@@ -30,16 +31,23 @@ class Storage:
         page_cache: what a search has read before comes from the operating system's page cache, at the memory's
             speed: a file of the store is cold, and its reading limited, the first time only. Without, every read
             is like the first, as on a machine whose memory is full.
+        verify_blocks: ``"once"`` compares a block of the store with its identity when its file is read for the
+            first time on this machine, or has changed; ``"always"`` with every read, which takes a core's time.
     """
 
     bandwidth: int | str | None = None
     cold: bool = False
     data_bandwidth: int | str | None = None
     page_cache: bool = False
+    verify_blocks: str = ONCE
 
     def __post_init__(self) -> None:
         parse_bytes(self.bandwidth, "storage.bandwidth")
         parse_bytes(self.data_bandwidth, "storage.data_bandwidth")
+        if self.verify_blocks not in WAYS:
+            raise ConfigError(
+                f"storage.verify_blocks={self.verify_blocks}: {nearest(str(self.verify_blocks), WAYS)}"
+            )
         if self.cold and not hasattr(os, "posix_fadvise"):
             raise ConfigError("storage.cold=true needs posix_fadvise, which this system lacks; set it to false")
 
@@ -59,6 +67,8 @@ class Storage:
             text += ", read again from memory"
         if self.data_bytes_per_second is not None:
             text += f"; data {_speed(self.data_bytes_per_second)}"
+        if self.verify_blocks == ALWAYS:
+            text += "; every read verified"
         return text
 
 

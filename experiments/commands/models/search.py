@@ -101,6 +101,10 @@ def _search(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--store", type=Path, default=Path("store"), metavar="DIR", help="keeps models and features; default: store"
     )
+    group.add_argument(
+        "--verify-blocks", default="once", metavar="WHEN",
+        help="compare what is read of the store with its digests once a file (default), or always",
+    )  # fmt: skip
     group.add_argument("--no-reuse", action="store_true", help="neither take nor keep features of other searches")
     group.add_argument("--skip-bad", action="store_true", help="go on without models and items that cannot be used")
 
@@ -140,6 +144,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.data.reading import read_data
     from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
+    from alsatian.runtime.storage.regime import Storage
     from experiments.search.live import Live
 
     def of_plugin(group: str, name: str) -> object:
@@ -155,6 +160,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     schedule = None if options.schedule is None else schedule_of(of_plugin("schedule", options.schedule))
     batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
     check_choice(options.kernels, options.numerics, device)
+    storage = Storage(verify_blocks=options.verify_blocks)
     words_of(options.models, BlockStore(options.store).model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
@@ -173,7 +179,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
                 live.say(line)
         result = search(
             options.models, data,
-            proxies=proxies or None, strategy=strategy, schedule=schedule, layers=options.layers,
+            proxies=proxies or None, strategy=strategy, schedule=schedule, layers=options.layers, storage=storage,
             batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
             kernels=options.kernels, numerics=options.numerics,
             store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,

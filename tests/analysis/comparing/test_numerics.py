@@ -67,3 +67,13 @@ def test_times_and_bits_compare_within_one_choice(load_runs: Load, record: Make)
     assert arithmetic(old) == arithmetic(named)
     assert len({conditions(run) for run in (old, other, laid)}) == 3
     assert len({arithmetic(run) for run in (old, other, laid)}) == 3
+
+
+def test_times_compare_where_as_much_is_verified(load_runs: Load, record: Make) -> None:
+    """Every read was, before there was a choice; results are the same either way."""
+    once, always, old = (
+        load_runs(record(config__storage={"cold": True, **more}))[0]
+        for more in ({"verify_blocks": "once"}, {"verify_blocks": "always"}, {})
+    )
+    assert conditions(always) == conditions(old) != conditions(once)
+    assert len({arithmetic(run) for run in (once, always, old)}) == 1

@@ -113,6 +113,21 @@ def test_only_what_is_missing_is_measured(
     assert set(calls) == set(MEASURES)
 
 
+def test_loading_is_measured_as_reads_are_verified(
+    models: ModelSet, data: Dataset, calls: list[str], tmp_path: Path
+) -> None:
+    once = profile(models, data, PROXY, 16, CPU, tmp_path)
+    calls.clear()
+    always = models.verifying("always")
+    verified = profile(always, data, PROXY, 16, CPU, tmp_path)
+    assert calls == ["load_times", "read_ahead_times"]
+    assert verified.load_bytes_per_s != once.load_bytes_per_s
+    calls.clear()
+    assert profile(always, data, PROXY, 16, CPU, tmp_path) == verified
+    assert profile(models, data, PROXY, 16, CPU, tmp_path) == once
+    assert calls == []
+
+
 def test_again_measures_everything_but_other_sets(
     models: ModelSet, data: Dataset, calls: list[str], tmp_path: Path
 ) -> None:

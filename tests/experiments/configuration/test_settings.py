@@ -66,6 +66,7 @@ def test_values_of_another_kind_are_refused_by_name(value: Any, usual: Any, mess
     [
         (["verify=maybe"], "verify=maybe: true or false"),
         (["storage.cold=5"], "storage.cold=5: true or false"),
+        (["storage.verify_blocks=alway"], "storage.verify_blocks=alway: did you mean 'always'?"),
         (["batch_size=true"], "batch_size=True: a whole number"),
         (["dataset.items=abc"], "dataset.items=abc: a whole number is expected, e.g. dataset.items=1200"),
         (["dataset.items=12.5"], "dataset.items=12.5"),

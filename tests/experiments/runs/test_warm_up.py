@@ -1,5 +1,6 @@
 """What is computed before anything is measured: once a process, of each architecture, and without a say."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,28 @@ def test_one_model_and_one_batch_once_a_process(
     assert again.findings == first.findings
     # Nothing of it is measured, and what it has read is read from the disk again.
     assert again.repeat.counters == first.repeat.counters
+
+
+@pytest.mark.parametrize("strategy", ["base", "alsatian"])
+@pytest.mark.parametrize("how", ["once", "always"])
+def test_no_repeat_verifies_for_another(store: Path, strategy: str, how: str) -> None:
+    words = [f"strategy={strategy}", f"storage.verify_blocks={how}", "warm_up=false", "loader=sequential"]
+    (cell,) = cells(["scale=ci", "device.threads=1", f"store_dir={store}", *words])
+    shutil.rmtree(store / "verified")
+    parts = Parts()
+    setup, steps = parts.setup(cell.config), list[tuple[str, int, int]]()
+    models = parts.model_set(setup.config, lambda *step: steps.append(step))
+    assert [what for what, _, _ in steps].count("verifying") > 1
+    found = [repeat.measure(setup, models, lambda: None).repeat.counters for _ in range(2)]
+    assert found[0] == found[1]
+    if how == "once":
+        assert found[0]["bytes_verified"] == 0
+    else:
+        assert 0 < found[0]["bytes_verified"] < found[0]["bytes_read"]  # all but the files' headers
+    Parts().model_set(
+        setup.config, lambda *step: steps.append(("again", *step[1:]) if step[0] == "verifying" else step)
+    )
+    assert "again" not in [what for what, _, _ in steps]
 
 
 @pytest.fixture

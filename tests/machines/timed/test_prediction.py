@@ -22,7 +22,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.runtime.loading.settings import LoaderSettings
-from alsatian.runtime.meter.measurement import PARTS
+from alsatian.runtime.meter.measurement import NOT_PREDICTED, PARTS
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive, PaperHalving
@@ -47,8 +47,6 @@ SEQUENTIAL = LoaderSettings(read_ahead=False)
 PUBLISHED = LoaderSettings(keep=False, read_ahead=False)
 AHEAD = LoaderSettings()
 STORAGE = Storage(bandwidth="10MB")
-# Of the operating system, not of the plans.
-NOT_PREDICTED = {"warm_reads"}
 
 
 def costs_of(models: ModelSet, item_bytes: float = 0.0, **changes: Any) -> CostModel:

@@ -175,7 +175,7 @@ def test_tensors_own_their_memory_and_are_aligned(setup: Make, monkeypatch: pyte
     mapped: list[torch.Tensor] = []
     real = BlockStore.load_block
 
-    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
+    def load_block(self: BlockStore, identity: str, model: str, *_: Any) -> list[torch.Tensor]:
         mapped.extend(tensors := real(self, identity, model))
         return tensors
 
@@ -244,7 +244,7 @@ def test_files_are_unmapped_once_they_are_copied(setup: Make, monkeypatch: pytes
     mapped: list[list[torch.Tensor]] = []
     real = BlockStore.load_block
 
-    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
+    def load_block(self: BlockStore, identity: str, model: str, *_: Any) -> list[torch.Tensor]:
         mapped.append(real(self, identity, model))
         return mapped[-1]
 
@@ -316,12 +316,12 @@ def test_the_next_block_is_read_while_one_is_verified(setup: Make, monkeypatch: 
     real = BlockStore.load_block
     verified: list[str] = []
 
-    def load_block(self: BlockStore, identity: str, model: str, code: str) -> list[torch.Tensor]:
+    def load_block(self: BlockStore, identity: str, model: str, *more: Any) -> list[torch.Tensor]:
         if identity != order[-1]:
             wait_for(lambda: len(made.reader.names) > order.index(identity) + 1)  # until the next one is read
         assert made.reader.names == order[: len(made.reader.names)]
         verified.append(identity)
-        return real(self, identity, model, code)
+        return real(self, identity, model, *more)
 
     monkeypatch.setattr(BlockStore, "load_block", load_block)
     made.loader.follow([[need] for need in needs])

@@ -2,11 +2,13 @@
 
 import gc
 import re
+import shutil
 import tempfile
 import time
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.regime import Fetched, Reader, Storage
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.runtime.storage.verified import LASTING_S
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from tests.stores import tiny_set
@@ -408,3 +411,45 @@ def test_blocks_are_gone_when_the_search_is_over(family: ModelSet) -> None:
 
 def live_tensors() -> int:
     return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+
+@pytest.fixture
+def copied(family: ModelSet, tmp_path: Path) -> ModelSet:
+    """Whose files nobody has verified."""
+    shutil.copytree(family.store.root, tmp_path / "copy")
+    time.sleep(LASTING_S)
+    return replace(family, store=BlockStore(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("strategy", [BASE, SHIFT, ALSATIAN], ids=lambda s: s.name)
+def test_each_file_is_verified_once_whatever_reads_it(
+    copied: ModelSet, truth: dict[Any, Any], strategy: Strategy
+) -> None:
+    def verified(**settings: Any) -> int:
+        later = replace(copied, store=BlockStore(copied.store.root))  # as another process opens it
+        result = search(later, strategy, loader=LoaderSettings(**ON_DEMAND), **settings)
+        assert outcomes(result).items() <= truth.items()
+        return result.measurement.counters["bytes_verified"]
+
+    sizes, first = sum(distinct(copied).values()), verified()
+    assert [first, verified(), verified()] == [sizes, 0, 0]
+    # Files of models, which are read for each of them and in every round, are verified each time then.
+    always = verified(storage=Storage(verify_blocks="always"))
+    assert always == sizes if strategy is ALSATIAN else always > sizes
+    assert verified() == 0
+
+
+def test_local_copies_are_verified_once_or_always(copied: ModelSet) -> None:
+    def verified(how: str) -> tuple[int, int]:
+        result = search(
+            copied, loader=LoaderSettings(**SEQUENTIAL), budget=Budgets(block_ssd_budget="100%"),
+            storage=Storage(verify_blocks=how),
+        )  # fmt: skip
+        return result.measurement.counters["bytes_verified"], result.measurement.counters["ssd_hits"]
+
+    sizes = distinct(copied).values()
+    always, hits = verified("always")
+    assert hits > len(sizes)
+    assert always >= sum(sizes) + hits * min(sizes)
+    once, _ = verified("once")
+    assert 0 <= once < always

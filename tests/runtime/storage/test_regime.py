@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,13 @@ def test_the_regime_is_written_for_people() -> None:
     assert str(Storage("200MB", data_bandwidth="1.5GB")) == "200 MB/s, warm cache; data 1.50 GB/s"
     assert Storage(data_bandwidth="1GB").data_bytes_per_second == 10**9
     assert Storage("200MB").data_bytes_per_second is None
+    assert str(Storage(verify_blocks="always")) == "own speed, warm cache; every read verified"
+
+
+@pytest.mark.parametrize("value", ["first", "", None, True])
+def test_verifying_at_other_times_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"storage\.verify_blocks=.*(once|always)"):
+        Storage(verify_blocks=value)
 
 
 @pytest.mark.parametrize("cold", [True, False])

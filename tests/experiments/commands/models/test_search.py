@@ -219,6 +219,7 @@ def test_a_search_that_is_broken_off_goes_on(
         (["--proxy", "logist"], "proxy=logist: there is no such proxy; did you mean 'logistic'"),
         (["--strategy", "autp"], "strategy=autp: there is no such strategy; did you mean 'auto'"),
         (["--kernels", "layuot"], "kernels=layuot: did you mean 'layout'"),
+        (["--verify-blocks", "one"], "storage.verify_blocks=one: did you mean 'once'"),
         (["--numerics", "tf32"], "numerics=tf32: only GPUs compute with it; on a CPU choose fp32 or bf16"),
         (["--schedule", "halfing"], "schedule=halfing: there is no such schedule; did you mean 'halving'"),
         (["--memory", "much"], "memory=much: not a size"),
