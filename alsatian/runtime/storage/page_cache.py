@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ WARM = (
 """What to tell when reads were not cold, with their ``count``."""
 
 Residency = Callable[[int], float | None]
+_MOMENT_S = 0.02
 
 
 def residency(descriptor: int) -> float | None:
@@ -51,11 +53,12 @@ def drop_pages(descriptor: int, measure: Residency = residency) -> bool:
     """Drop an open file from the page cache; whether it is shown to be gone.
 
     Pages that were just written are dropped once they are on disk, so a file that stays is flushed and
-    dropped again. Mapped pages are not dropped.
+    dropped again, and once more a moment later, when others are done with its pages. Mapped ones are not dropped.
     """
-    for flush in (False, True):
-        if flush:
+    for attempt in range(3):
+        if attempt:
             os.fsync(descriptor)
+            time.sleep((attempt - 1) * _MOMENT_S)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         if measure(descriptor) == 0:
             return True

@@ -84,7 +84,10 @@ def test_a_file_that_is_not_there_is_left_to_its_reader(tmp_path: Path) -> None:
     assert drop([tmp_path / "missing"]) == []
 
 
-@pytest.mark.parametrize(("answers", "cold", "flushes"), [([0.0], True, 0), ([0.5, 0.0], True, 1)])
+@pytest.mark.parametrize(
+    ("answers", "cold", "flushes"),
+    [([0.0], True, 0), ([0.5, 0.0], True, 1), ([0.5, 0.1, 0.0], True, 2), ([0.5, 0.1, 0.1], False, 2)],
+)
 def test_pages_that_stay_are_flushed_and_dropped_again(
     file: int, monkeypatch: pytest.MonkeyPatch, answers: list[float], cold: bool, flushes: int
 ) -> None:
