@@ -81,7 +81,7 @@ json.dump(found, sys.stdout)
 """
 
 
-def tests_named(command: str) -> list[str] | None:
+def words_for_pytest(command: str) -> list[str] | None:
     """The words for pytest of a command that runs tests."""
     words = shlex.split(command)
     return words[3:] if words[:3] == ["python", "-m", "pytest"] else None
@@ -91,7 +91,7 @@ def tests_named(command: str) -> list[str] | None:
 def collected() -> dict[str, tuple[int, str]]:
     """What pytest says when it looks for the tests of each command that runs some, by the words it is given: in one
     process, whose imports take longer than all else."""
-    asked = [words for command in named() if (words := tests_named(command)) is not None]
+    asked = [words for command in named() if (words := words_for_pytest(command)) is not None]
     done = subprocess.run(
         [sys.executable, "-c", COLLECT], cwd=ROOT, input=json.dumps(asked), capture_output=True, text=True
     )
@@ -153,7 +153,7 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
 
     def check(command: str) -> None:
         words = shlex.split(command)
-        if (wanted := tests_named(command)) is not None:
+        if (wanted := words_for_pytest(command)) is not None:
             status, said = collected()[shlex.join(wanted)]
             assert status == 0, said
             return
