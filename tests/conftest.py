@@ -26,13 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file run on one worker, so that what they share is made once; groups, which take longest, come
-    first."""
+    """The tests of a file run on one worker, so that what they share is made once. Groups, which take longest, come
+    first, then files with slow tests, so that no worker is left with a long one at the end."""
     grouped = {item: item.get_closest_marker("xdist_group") is not None for item in items}
+    files = {item: item.nodeid.partition("::")[0] for item in items}
+    slow = {files[item] for item in items if item.get_closest_marker("slow")}
     for item, is_grouped in grouped.items():
         if not is_grouped:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: not grouped[item])
+            item.add_marker(pytest.mark.xdist_group(files[item]))
+    items.sort(key=lambda item: (not grouped[item], files[item] not in slow))
 
 
 def pytest_collection_finish() -> None:
@@ -104,6 +106,18 @@ def scrambled() -> Callable[[torch.nn.Module], torch.nn.Module]:
         return module.eval()
 
     return apply
+
+
+@pytest.fixture
+def quick_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines are measured with few repeats and once. Beside other tests one counts as busy: it would be measured
+    longer, and again by every command."""
+    from alsatian.costs.profiling import timing  # other tests need not wait for it
+    from alsatian.costs.profiling.busy import Watch
+
+    monkeypatch.setattr(Watch, "load", 0.0)
+    monkeypatch.setattr(timing, "_PACE_S", 0.02)
+    monkeypatch.setattr(timing, "TURNS", 3)
 
 
 @pytest.fixture

@@ -69,6 +69,38 @@ def named() -> dict[str, str]:
     return found
 
 
+# Prints the status and the output of every pytest that it is given the words of.
+COLLECT = """
+import contextlib, io, json, sys
+import pytest
+found = []
+for words in json.load(sys.stdin):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        status = pytest.main(["--collect-only", *words])
+    found.append((int(status), output.getvalue()))
+json.dump(found, sys.stdout)
+"""
+
+
+def words_for_pytest(command: str) -> list[str] | None:
+    """The words for pytest of a command that runs tests."""
+    words = shlex.split(command)
+    return words[3:] if words[:3] == ["python", "-m", "pytest"] else None
+
+
+@cache
+def collected() -> dict[str, tuple[int, str]]:
+    """What pytest says when it looks for the tests of each command that runs some, by the words it is given: in one
+    process, whose imports take longer than all else."""
+    asked = [words for command in named() if (words := words_for_pytest(command)) is not None]
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECT], cwd=ROOT, input=json.dumps(asked), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return {shlex.join(words): said for words, said in zip(asked, json.loads(done.stdout), strict=True)}
+
+
 cells = cache(composition.cells)
 """The runs that a tuple of words asks for; several commands ask for the same."""
 
@@ -108,7 +140,7 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
 
     def checked(runs: Sequence[composition.Cell]) -> NoReturn:
         for cell in runs:
-            setup.Parts().setup(cell.config)
+            setup.Parts().setup(cell.plain)
         raise Parsed
 
     def dataset(parts: setup.Parts, config: Any) -> None:
@@ -123,10 +155,12 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
 
     def check(command: str) -> None:
         words = shlex.split(command)
-        if words[0] == "make" or words[1:3] == ["-m", "pytest"]:
-            dry = ["make", "-n"] if words[0] == "make" else [sys.executable, "-m", "pytest", "--collect-only"]
-            rest = words[1:] if words[0] == "make" else words[3:]
-            done = subprocess.run([*dry, *rest], cwd=ROOT, capture_output=True, text=True)
+        if (wanted := words_for_pytest(command)) is not None:
+            status, said = collected()[shlex.join(wanted)]
+            assert status == 0, said
+            return
+        if words[0] == "make":
+            done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout + done.stderr
             for inner in commands(f"```\n{done.stdout}```\n"):
                 if "alsatian" in inner:

@@ -6,6 +6,7 @@ Only for inference: what a gradient needs is kept.
 """
 
 from operator import getitem
+from typing import Any
 
 import torch
 from torch._ops import OpOverload
@@ -42,7 +43,29 @@ _FRESH: set[object] = {
     *(aten.conv1d.default, aten.conv2d.default, aten.conv3d.default),
     *(aten.linear.default, aten.matmul.default, aten.bmm.default, aten.mm.default, aten.addmm.default),
     *(aten.layer_norm.default, aten.group_norm.default, aten._native_batch_norm_legit_no_training.default),
+    aten.batch_norm.default,
 }
+_RETURNING: dict[object, Any] = {in_place: plain for plain, in_place in _ELEMENTWISE.items()}
+
+
+def make_returning(graph: Graph) -> None:
+    """Have in-place operators of an exported ``graph`` return their results instead, where nothing else reads what
+    they overwrite.
+
+    PyTorch makes the others functional, at several times the cost of a plain operator: it works out for each, twice
+    and by the operator's definition, what overwriting would do. The graph behind that is the same.
+    """
+    for node in graph.nodes:
+        if node.target in _RETURNING and _is_last_use(node) and _operands_alike(node):
+            node.target = _RETURNING[node.target]
+
+
+def _operands_alike(node: Node) -> bool:
+    """Whether all tensors that ``node`` reads have one shape, type and layout, so that its result has them, too."""
+    read = [operand.meta.get("val") for operand in node.all_input_nodes]
+    tensors = [value for value in read if isinstance(value, torch.Tensor) and value.is_floating_point()]
+    kinds = {(str(value.shape), value.dtype, str(value.stride())) for value in tensors}
+    return len(tensors) == len(read) and len(kinds) == 1
 
 
 def like_first(node: Node) -> bool:

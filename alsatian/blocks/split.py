@@ -5,6 +5,7 @@ piece becomes a graph of its own that takes state and parameters and returns sta
 """
 
 import contextlib
+import gc
 import io
 import logging
 import traceback
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.fx import GraphModule, Node
+from torch.fx import config as fx_config
 
 from alsatian.blocks.evaluation import check_no_randomness, evaluated, random_state, takes_any_number
+from alsatian.blocks.in_place import make_returning
 from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, states
 from alsatian.blocks.piece import RECORDED_AS, PieceBuilder, ReadsAcrossCut, affine_relation
 from alsatian.blocks.segment import Architecture, Segment
@@ -95,6 +98,7 @@ def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> "Expo
     try:
         with torch.enable_grad(), _quiet():  # the same graph whatever mode the caller is in
             program = export(module, example, dynamic_shapes=(free,) if takes_any_number(module) else free)
+            make_returning(program.graph)
             # Without in-place operators a block cannot change the state it was given, which may be cached.
             program = program.run_decompositions({})
     except GuardOnDataDependentSymNode as error:
@@ -119,15 +123,24 @@ def _place(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Inside, ``torch.export`` neither logs, warns nor prints graphs. What it has to say is in its errors."""
-    before = logging.root.manager.disable
+    """Inside, ``torch.export`` neither logs, warns nor prints graphs. What it has to say is in its errors.
+
+    Nor does it note for every operator which code it comes from, or stop to look for garbage: these take up to a
+    sixth of its time.
+    """
+    logged, unplaced, collects = logging.root.manager.disable, fx_config.do_not_emit_stack_traces, gc.isenabled()
     logging.disable(logging.ERROR)
+    fx_config.do_not_emit_stack_traces = True
+    gc.disable()
     try:
         with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(logged)
+        fx_config.do_not_emit_stack_traces = unplaced
+        if collects:
+            gc.enable()
 
 
 def _placeholders(program: "ExportedProgram") -> tuple[dict[Node, "InputSpec"], list[Node]]:

@@ -16,18 +16,16 @@ OVERRIDES = "Hydra overrides, e.g. experiment=quickstart"
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Run what the words ask for; 1 if a run failed or scores differ between strategies."""
-    from omegaconf import OmegaConf
-
     from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
-    configs = [cell.config for cell in found]
+    folders = [Path(cell.plain["results_dir"], cell.plain["name"]) for cell in found]
     # What was asked for now counts, also where the records are of an earlier command.
-    said: dict[Path, Any] = {Path(c.results_dir, c.name): OmegaConf.to_container(c.figure) for c in configs}
+    said: dict[Path, Any] = {folder: cell.plain["figure"] for folder, cell in zip(folders, found, strict=True)}
     typed = any(word.startswith("figure.") for word in options.overrides)
     if typed:
         for folder, figure in said.items():
-            _check_figure(figure, [c for c in configs if Path(c.results_dir, c.name) == folder])
+            _check_figure(figure, [cell.plain for cell, own in zip(found, folders, strict=True) if own == folder])
     from experiments.runs import finished
     from experiments.runs.progress import Progress
     from experiments.runs.record import SavingError
@@ -63,12 +61,9 @@ def _check_figure(figure: Any, configs: Sequence[Any]) -> None:
     Raises:
         ConfigError: names the word.
     """
-    from omegaconf import OmegaConf
-
     from analysis.comparing.comparable import settings
     from analysis.grammar.charts import check_names
     from analysis.grammar.words import Words
 
     if (words := Words.of(figure)) is not None:
-        there: list[Any] = [OmegaConf.to_container(config, resolve=True) for config in configs]
-        check_names(words, {key for config in there for key in (*config, *settings(config))})
+        check_names(words, {key for config in configs for key in (*config, *settings(config))})

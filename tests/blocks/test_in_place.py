@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from alsatian.blocks import serialization
-from alsatian.blocks.in_place import overwriting
+from alsatian.blocks import split as splitting
+from alsatian.blocks.in_place import make_returning, overwriting
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import split
 
@@ -91,6 +92,64 @@ def test_results_and_what_was_given_stay_the_same(name: str) -> None:
         assert torch.equal(chain(built, module, x), module(x))
     kept = [serialization.load(serialization.dump(segment)) for segment in built.segments]
     assert used(Architecture(tuple(kept), built.constants)) == expected
+
+
+def read_later(parts: Parts, x: torch.Tensor) -> torch.Tensor:
+    made = parts.conv(x)
+    other = parts.other(made)
+    return other + made.relu_() + made
+
+
+def seen_through_a_view(parts: Parts, x: torch.Tensor) -> torch.Tensor:
+    made = parts.conv(x)
+    flat = made.view(-1)
+    return made.relu_() + flat.view_as(made)
+
+
+def seen_through_dropout(parts: Parts, x: torch.Tensor) -> torch.Tensor:
+    """In evaluation, dropout returns what it was given."""
+    made = parts.conv(x)
+    return parts.dropout(made).relu_() + made
+
+
+# A model's own in-place code, and what of it is left to PyTorch to make functional.
+OWN: dict[str, tuple[Body, tuple[str, ...]]] = {
+    "the block of a ResNet": (lambda p, x: p.norm(p.conv(x)).relu_().add_(x).relu_(), ()),
+    "a chain of activations": (
+        lambda p, x: nn.functional.silu(nn.functional.hardtanh_(p.conv(x), 0.0, 6.0), inplace=True),
+        (),
+    ),
+    "a value is read later": (read_later, ("relu_",)),
+    "a view is read later": (seen_through_a_view, ("relu_",)),
+    "dropout is read later": (seen_through_dropout, ("relu_",)),
+    "the input is what it was given": (lambda p, x: p.conv(x.relu_()), ("relu_",)),
+    "a value is added to itself": (lambda p, x: (lambda y: y.add_(y))(p.conv(x)), ("add_",)),
+    "a smaller operand is spread": (lambda p, x: p.conv(x).mul_(p.bias), ("mul_",)),
+    "another layout": (lambda p, x: p.conv(x).add_(x.transpose(2, 3)), ("add_",)),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_code_that_overwrites_gives_the_same_graph_and_results(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, expected = OWN[name]
+    module = Parts(body).eval()
+    x = torch.randn(4, 3, 6, 6)
+    left: list[str] = []
+
+    def looked_at(graph: torch.fx.Graph) -> None:
+        make_returning(graph)
+        names = [str(node.target).split(".")[1] for node in graph.nodes if str(node.target).startswith("aten.")]
+        left.extend(name for name in names if name.endswith("_"))
+
+    monkeypatch.setattr(splitting, "make_returning", looked_at)
+    built = split(module, (x[:2].clone(),))
+    assert tuple(left) == expected
+    with torch.no_grad():
+        assert torch.equal(chain(built, module, x), module(x.clone()))
+    monkeypatch.setattr(splitting, "make_returning", lambda graph: None)
+    whole = split(module, (x[:2].clone(),))
+    assert [s.fingerprint for s in built.segments] == [s.fingerprint for s in whole.segments]
+    assert used(built) == used(whole)
 
 
 def test_gradients_are_those_of_the_module() -> None:

@@ -1,17 +1,24 @@
 """A command line in a folder of its own, with a model store that all tests of a session share."""
 
 import io
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
+from alsatian.blocks.store import BlockStore
 from analysis.figures import picture
+from experiments.checking import worker
+from experiments.checking.models import Family
+from experiments.checking.subjects import suites
+from experiments.checking.suite import judge
 from experiments.cli import main
+from experiments.configuration.composition import cells
 
 Alsatian = Callable[..., int]
+Families = Callable[[bool], Family]
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +37,24 @@ def alsatian(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Al
         return main([*words, *(f"{key}={value}" for key, value in usual.items() if key not in chosen)])
 
     return call
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
+    """The models that ``alsatian check`` checks with."""
+    return cache(partial(Family, BlockStore(tmp_path_factory.mktemp("families"))))
+
+
+@pytest.fixture
+def checked_here(monkeypatch: pytest.MonkeyPatch, families: Families) -> None:
+    """``alsatian check`` examines its cases in this process, which has imported what that takes and exported the
+    models; the process of its own is tested in ``checking/test_check.py``."""
+
+    def check(words: Sequence[str], multirun: bool, limit: float) -> Iterator[worker.Checked]:
+        for one in suites(cells(words, multirun), words, families):
+            yield worker.Checked(one.subject, judge(one))
+
+    monkeypatch.setattr(worker, "check", check)
 
 
 @cache
@@ -59,6 +84,11 @@ def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """What figures look like is tested in ``tests/analysis``; here tests marked ``pictures`` render theirs."""
     if request.node.get_closest_marker("pictures") is None:
         render_nothing(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def quick_profiles(quick_measuring: None) -> None:
+    """Commands that measure this machine are not about its numbers here."""
 
 
 def results_of(folder: Path, store: Path, word: str) -> Path:

@@ -33,6 +33,7 @@ def followed(text: str, execute: Callable[[str], None]) -> list[str]:
     return written
 
 
+@pytest.mark.usefixtures("checked_here")
 def test_the_page_can_be_followed_in_an_empty_folder(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

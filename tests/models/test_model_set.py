@@ -146,3 +146,14 @@ def test_exporting_leaves_the_random_state_alone() -> None:
     built = architecture(ArchitectureSpec("torchvision", "VisionTransformer", options), PREPROCESSING)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert architecture(ArchitectureSpec("torchvision", "VisionTransformer", dict(options)), PREPROCESSING) is built
+
+
+def test_one_export_serves_all_preprocessing_that_gives_the_same_shapes() -> None:
+    options = {**OPTIONS, "image_size": 24}
+    spec = ArchitectureSpec("torchvision", "VisionTransformer", options)
+    built = architecture(spec, ImagePreprocessing(24))
+    other = ImagePreprocessing(24, mean=(0.5, 0.5, 0.5))
+    assert other.fingerprint != ImagePreprocessing(24).fingerprint
+    assert architecture(spec, other) is built
+    with pytest.raises(AssertionError, match="image height"):  # of another shape: not what is kept
+        architecture(spec, ImagePreprocessing(32))

@@ -127,19 +127,25 @@ def test_memory_grows_with_the_vertices_and_not_with_the_chunks() -> None:
     assert chunked[1] < 1.1 * large[1]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
-def test_deep_chains_are_planned_without_recursion(order: Order) -> None:
+@pytest.fixture(scope="module")
+def deep() -> TaskTree:
     """20 chains of 10,000 blocks, of which each takes 500 more than the last from the first."""
     first = [Block(str(i), 1, 1) for i in range(DEEP)]
     own = [[Block(f"{m}/{i}", 1, 1) for i in range(DEEP)] for m in range(20)]
-    models = [
-        Candidate(str(m), (*first[: DEEP - 500 * m], *own[m][DEEP - 500 * m :]), None, ImagePreprocessing(8))
-        for m in range(20)
-    ]
-    tree = TaskTree.of(models)
+    return TaskTree.of(
+        [
+            Candidate(str(m), (*first[: DEEP - 500 * m], *own[m][DEEP - 500 * m :]), None, ImagePreprocessing(8))
+            for m in range(20)
+        ]
+    )
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
+def test_deep_chains_are_planned_without_recursion(deep: TaskTree, order: Order) -> None:
+    tree, models = deep, deep.all_models()
     assert len(list(tree.path(tree.vertex_of("0")))) == DEEP + 1
     assert len(tree.models_below(0)) == len(models)
-    half = tree.prune([model.id for model in models[::2]])
+    half = tree.prune(models[::2])
     assert len(half.blocks.items) == sum(len(blocks) for blocks in half.compress().blocks)
     small = plan(tree, order, Limits((1000,)))
     assert len(small.tree) == 2 * len(models) - 1

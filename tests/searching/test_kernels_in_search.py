@@ -79,10 +79,10 @@ def test_features_are_float32_and_those_of_the_search(networks: ModelSet, kernel
 
 def test_earlier_features_count_for_one_choice_only(tmp_path: Path) -> None:
     modules = {"one": network(0, None, 0), "two": network(1, None, 0)}
-    settings = {"preprocessing": ImagePreprocessing(8), "store": tmp_path, "reuse": True, "schedule": Halving()}
+    models = ModelSet.from_modules(BlockStore(tmp_path), modules, ImagePreprocessing(8))
 
     def again(**choice: str) -> int:
-        found = search(modules, digits(FEW), ALSATIAN, **settings, **choice)
+        found = search(models, digits(FEW), ALSATIAN, reuse=True, schedule=Halving(), **choice)
         return found.measurement.counters.get("block_executions", 0)
 
     assert again(kernels="layout") > 0

@@ -179,8 +179,8 @@ def architecture(
     """The segments of ``spec`` for inputs of ``preprocessing``.
 
     They are exported on first use and kept in this process and, if given, in ``folder``, by everything
-    that decides how they look. An ``extractor`` of ``spec`` that can be had at once, whatever its parameters are,
-    saves building one.
+    that decides how they look: of the preprocessing, the shapes and types of what it gives. An ``extractor`` of
+    ``spec`` that can be had at once, whatever its parameters are, saves building one.
     """
     key = digest_json(
         [
@@ -189,7 +189,7 @@ def architecture(
             dict(spec.options),
             spec.pooling,
             *map(dict, spec.layers),
-            preprocessing.fingerprint,
+            [[str(tensor.dtype), *tensor.shape] for tensor in preprocessing.example()],
             str(device),
             code_version(),
             _library_version(spec.source),

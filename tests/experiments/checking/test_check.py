@@ -4,31 +4,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from alsatian.blocks.store import BlockStore
 from alsatian.errors import ConfigError
 from experiments.checking import policies, proxies, searches, suite
 from experiments.checking.cases import CASES, FEW, Case
-from experiments.checking.models import Family
 from experiments.checking.parts import KEEPS_K, PERMUTATION, SHRINKS
 from experiments.checking.subjects import suites
 from experiments.checking.suite import SAME, Judgement, judge
 from experiments.configuration.composition import cells
 from experiments.configuration.menu import choices
+from tests.experiments.conftest import Families
 
-Families = Callable[[bool], Family]
 SMALL = (FEW[0], FEW[2])
 MODULE = Path(__file__).with_name("broken.py")
-
-
-@pytest.fixture(scope="module")
-def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
-    return cache(partial(Family, BlockStore(tmp_path_factory.mktemp("store"))))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,9 @@ def test_wandb_works_offline_without_an_account(
     found = record(tmp_path)
     logs = sorted((tmp_path / "results" / "single" / "wandb").glob("offline-run-*/*.wandb"))
     assert len(logs) == 2  # the run, and the report with its figures
+    until = time.monotonic() + 60  # W&B's own process writes them, on a busy machine a little later
+    while not any(b"figures/speedup" in log.read_bytes() for log in logs) and time.monotonic() < until:
+        time.sleep(0.1)
     run, report = sorted((path.read_bytes() for path in logs), key=lambda log: b"speedup" in log)
     for text in ("parts_s/inference", "round/train_items", "ranking", found["winner"], found["run_id"], "status"):
         assert text.encode() in run, text
