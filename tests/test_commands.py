@@ -7,6 +7,7 @@ the runs that it asks for are known; these are set up without making data or mod
 import argparse
 import inspect
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -160,7 +161,9 @@ def dry_run(monkeypatch: pytest.MonkeyPatch, recipes: Path) -> Callable[[str], N
             assert status == 0, said
             return
         if words[0] == "make":
-            done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
+            # What this run of make was given is not for that one.
+            alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "ARGS")}
+            done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, env=alone)
             assert done.returncode == 0, done.stdout + done.stderr
             for inner in commands(f"```\n{done.stdout}```\n"):
                 if "alsatian" in inner:

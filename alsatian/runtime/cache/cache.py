@@ -141,8 +141,8 @@ class Cache:
         self._tiers[0].budget = budget
 
     @property
-    def budget(self) -> int | None:
-        """Bytes in the device's memory; None for no limit."""
+    def capacity(self) -> int | None:
+        """Bytes that the device's memory holds at most; None for no limit."""
         return self._tiers[0].budget
 
     @property

@@ -158,6 +158,6 @@ def test_other_strategies_and_parts_are_no_part_of_it():
 
 
 def test_a_cell_is_told_by_what_it_has():
-    assert comparisons.where(cell("base", 1, "A@5GB")) == "A 5GB, Top Layers, 2,000 items"
+    assert comparisons.where(cell("base", 1, "A@5GB")) == "A, 5 GB, Top Layers, 2,000 items"
     assert comparisons.where(cell("base", 1, items=None, component="inference")) == "A, Top Layers, inference"
     assert comparisons.where(cell("base", 1, distribution="hf")) == "A, 2,000 items"
