@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from alsatian.blocks.candidate import Block
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch
-from alsatian.runtime.loading.settings import LANES
+from alsatian.runtime.loading.settings import interval
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -19,7 +19,7 @@ class Workload:
         compute_s: seconds to compute each vertex from its parent for all batches.
         prepare_s: seconds to prepare the data above each vertex.
         read_s: seconds to read and load the blocks of each vertex, one after the other.
-        lane_s: the same as they come one behind the other to those who read ahead, in turns, and load beside it.
+        lane_s: the same as they come one behind the other if they are read ahead.
         late_s: seconds by which the last one of a vertex comes later than that.
         block_bytes: of the blocks of each vertex.
         later: share of the blocks that the next round is expected to use again.
@@ -75,8 +75,9 @@ class Workload:
 
 
 def _lane_s(costs: CostModel, block: Block) -> float:
-    """Seconds between this block and the one before, where ``LANES`` threads take turns at the store."""
-    return max(costs.read_s(block), costs.load_s(block) / LANES)
+    """Seconds between this block and the one before, read ahead."""
+    read = costs.read_s(block)
+    return interval(read, costs.load_s(block) - read, block.parameter_bytes)
 
 
 def estimate(

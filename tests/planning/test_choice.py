@@ -139,7 +139,7 @@ def test_where_no_block_stays_memory_is_for_intermediates() -> None:
 def test_few_chunks_where_the_first_would_wait_for_its_blocks(item_s: float, chunks: int) -> None:
     """An eighth of the data does not hide that all blocks are read; where reading is short, it need not."""
     models = family(["aab", "aac", "ba", "bb", "bc"], [40, 20, 4], [3000, 3000, 3000])
-    costs = costs_of(models, item_s, 5e4)
+    costs = costs_of(models, item_s, 1e5)
     batches = (batches_of(8), batches_of(*[8] * 8)[1:])
     budget = Budgets(budget=700, block_budget=None)
     usual, auto = (
@@ -148,4 +148,4 @@ def test_few_chunks_where_the_first_would_wait_for_its_blocks(item_s: float, chu
     )
     assert usual.rounds[0].chunks == 8
     assert auto.rounds[0].chunks == chunks
-    assert (auto.measurement.wall_s < usual.measurement.wall_s * 0.9) == (chunks == 1)
+    assert (auto.measurement.wall_s < usual.measurement.wall_s * 0.8) == (chunks == 1)

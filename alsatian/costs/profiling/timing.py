@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from alsatian.costs.hardware import SegmentCost
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.models.model_set import ModelSet
-from alsatian.runtime.loading.settings import LANES
+from alsatian.runtime.loading.settings import LANES, WORTH_BYTES, interval
 from alsatian.runtime.loading.transfer import transfer_to
 from alsatian.runtime.storage.page_cache import drop
 from alsatian.runtime.storage.regime import Reader
@@ -48,7 +49,7 @@ def timed(work: Callable[[], Any], device: torch.device, repeats: int = REPEATS,
 def usual(seconds: Sequence[float], longer: int = 1) -> float:
     """The mean without the longest: a search pays for the usual delays, and not for one of others' making.
 
-    Of ``longer`` times as many as on a quiet machine the fastest count, as many as there: others only ever add.
+    Of ``longer`` times as many the fastest count, as many as on a quiet machine: others only ever add.
     """
     kept = sorted(seconds)[: max(1, len(seconds) // longer - 1)]
     return sum(kept) / len(kept)
@@ -181,9 +182,9 @@ def read_ahead_times(
             took, read = time.perf_counter() - begin, list(sizes)
         losses.append((sum(read) / took, max(0.0, 1 - alone / beside)))
         per_byte = 1 / (bandwidth or load["store_bytes_per_s"])
-        store = [load["store_fixed_s"] + size * per_byte for size in read]
         own = [load["load_fixed_s"] + size / load["load_bytes_per_s"] for size in read]
-        expected = sum(max(one, (one + other) / LANES) for one, other in zip(store, own, strict=True))
+        store = [load["store_fixed_s"] + size * per_byte for size in read]
+        expected = sum(map(interval, store, own, read))
         slower.append(max(0.0, took - expected) / max(1, len(read)))
     return {"read_ahead_loss": sorted(losses), "read_ahead_s": slower[0]}
 
@@ -192,28 +193,27 @@ def read_ahead_times(
 def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
     """Have threads load blocks as they are read ahead; yields the sizes of those that they have loaded so far."""
     blocks = {b.identity: (b.parameter_bytes, c.id) for c in models.candidates for b in c.blocks}
-    code = models.segments
     stop, transfer = threading.Event(), transfer_to(torch.device("cpu"))
-    sizes: list[int] = []
-    turn, order = threading.Lock(), itertools.cycle(blocks.items())
+    turn, order, sizes = threading.Lock(), itertools.cycle(blocks.items()), list[int]()
 
     def work() -> None:
         while not stop.is_set():
-            with turn:
+            with contextlib.ExitStack() as held:
+                held.enter_context(turn)
                 identity, (nbytes, model) = next(order)
                 reader.fetch(models.store.block_path(identity))
-            transfer.stage(code[identity].arrange(models.store.load_block(identity, model)))
+                if nbytes >= WORTH_BYTES:
+                    held.close()
+                transfer.stage(models.segments[identity].arrange(models.store.load_block(identity, model)))
             sizes.append(nbytes)
 
-    threads = [threading.Thread(target=work, name="reading", daemon=True) for _ in range(LANES)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield sizes
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(LANES, "reading") as pool:
+        for _ in range(LANES):
+            pool.submit(work)
+        try:
+            yield sizes
+        finally:
+            stop.set()
 
 
 def prepare_time(

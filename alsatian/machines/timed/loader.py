@@ -11,7 +11,7 @@ from alsatian.machines.timed.recent import Recent
 from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.loader import Loader, Work, nothing_to_do
 from alsatian.runtime.loading.residency import Residency
-from alsatian.runtime.loading.settings import LANES
+from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters
 from alsatian.runtime.meter.meter import Meter
 
@@ -170,7 +170,7 @@ class TimedLoader(Loader):
         rest += self._costs.hardware.read_ahead_s
         if not self._under_way:
             self._busy_since = start
-        self._turn_free_at = start + read
+        self._turn_free_at = start + read + (0.0 if need.block.parameter_bytes >= WORTH_BYTES else rest)
         self._under_way.append(_UnderWay(need.block.identity, start + read + rest))
 
     def _finish(self, block: _UnderWay) -> None:

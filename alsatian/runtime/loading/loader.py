@@ -10,7 +10,7 @@ import torch
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.residency import Residency
-from alsatian.runtime.loading.settings import LANES
+from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.meter.timeline import Subject
@@ -79,8 +79,8 @@ class BlockLoader(Loader):
 
     With a budget of 0 every use reads from the source, as from separate model files. With ``ahead`` threads bring
     the blocks of coming steps: they take turns at the store, which is read in the order of the plan, and verify and
-    copy beside each other. Bytes are reserved before they are allocated, on either way, so the budget holds at
-    every moment. :class:`Residency` decides what is kept and what is read ahead.
+    copy large blocks beside each other. Bytes are reserved before they are allocated, on either way, so the budget
+    holds at every moment. :class:`Residency` decides what is kept and what is read ahead.
 
     ``host_budget`` bytes of pinned copies spare a GPU reading again what its own budget could not keep.
     """
@@ -170,7 +170,8 @@ class BlockLoader(Loader):
                 need, room = order
                 try:
                     with self._meter.part("prepare_model", subject=_subject(need)):
-                        self._fetch(need, room, turn.close)
+                        overlaps = need.block.parameter_bytes >= WORTH_BYTES
+                        self._fetch(need, room, turn.close if overlaps else _nothing)
                 except StoreError:  # the caller meets the same error in its own thread, if it comes to that
                     self._residency.pass_over(need.block.identity)
                 except (MemoryError, torch.OutOfMemoryError):

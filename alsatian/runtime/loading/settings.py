@@ -6,6 +6,14 @@ from alsatian.errors import ConfigError
 
 LANES = 2
 """Threads that read ahead: while one verifies and copies a block, the other reads the next one."""
+WORTH_BYTES = 1_000_000
+"""Of a block that is worth it. Smaller ones mostly take the interpreter's time, which the search needs, too."""
+
+
+def interval(read_s: float, rest_s: float, nbytes: int) -> float:
+    """Seconds from one block of ``nbytes`` that is read ahead to the next, which take so long to read and for the
+    rest."""
+    return read_s + rest_s if nbytes < WORTH_BYTES else max(read_s, (read_s + rest_s) / LANES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,30 +12,33 @@ from alsatian.costs.model import CostModel
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.loader import TimedLoader
 from alsatian.runtime.loading.block_source import Need
+from alsatian.runtime.loading.settings import WORTH_BYTES
 from alsatian.runtime.meter.meter import Meter
 
-SIZE = 40
+SIZE = WORTH_BYTES
 
 
-def needs(count: int) -> list[Need]:
+def needs(count: int, size: int) -> list[Need]:
     segment = Segment("code", (), (), 4, GraphModule({}, Graph()))
-    return [Need(Block(f"b{i}", SIZE, 4), segment, "model") for i in range(count)]
+    return [Need(Block(f"b{i}", size, 4), segment, "model") for i in range(count)]
 
 
-def seconds(blocks: int, read_s: float, load_s: float, room: int = 100, compute_s: float = 0.0) -> list[float]:
+def seconds(
+    blocks: int, read_s: float, load_s: float, room: int = 100, compute_s: float = 0.0, size: int = SIZE
+) -> list[float]:
     """When each block is there for a search that reads ahead and computes for so long with each."""
     clock = VirtualClock()
     costs = CostModel(Hardware("made up", "here", load_fixed_s=load_s, store_fixed_s=read_s), {}, 1e18)
     meter = Meter(torch.device("cpu"), clock=clock)
     loader = TimedLoader(costs, clock, meter, BlockBudgets(device=room * SIZE, host=0, ssd=0), ahead=True)
-    plan = needs(blocks)
+    plan = needs(blocks, size)
     loader.follow([[need] for need in plan])
     clock.advance(1e-9)  # the search comes for its first block when it is on its way
     there = []
     for need in plan:
         loader.advance()
         loader.load(need)
-        there.append(round(clock.now, 6))
+        there.append(round(clock.now, 2))
         clock.compute(compute_s)
     loader.stop()
     return there
@@ -52,6 +55,10 @@ def seconds(blocks: int, read_s: float, load_s: float, room: int = 100, compute_
 )
 def test_the_next_block_is_read_while_one_is_loaded(read_s: float, load_s: float, expected: list[float]) -> None:
     assert seconds(4, read_s, load_s) == expected
+
+
+def test_small_blocks_are_brought_one_after_the_other() -> None:
+    assert seconds(4, 3, 2, compute_s=1e-3, size=SIZE - 1) == [5, 10, 15, 20]
 
 
 def test_without_room_for_two_blocks_one_is_brought_after_the_other() -> None:

@@ -308,8 +308,12 @@ def test_a_block_that_went_is_read_ahead_again_for_a_later_chunk(setup: Make, ro
     assert made.meter.peaks["resident_block_bytes"] == room * SIZE
 
 
-def test_the_next_block_is_read_while_one_is_verified(setup: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("least", [SIZE, SIZE + 1], ids=["large", "small"])
+def test_the_next_block_is_read_while_a_large_one_is_verified(
+    setup: Make, monkeypatch: pytest.MonkeyPatch, least: int
+) -> None:
     """The store is read in the plan's order, one block at a time."""
+    monkeypatch.setattr("alsatian.runtime.loading.loader.WORTH_BYTES", least)
     made = setup(10 * SIZE)
     needs = [made.need(i) for i in range(4)]
     order = [need.block.identity for need in needs]
@@ -317,7 +321,10 @@ def test_the_next_block_is_read_while_one_is_verified(setup: Make, monkeypatch: 
     verified: list[str] = []
 
     def load_block(self: BlockStore, identity: str, model: str, *more: Any) -> list[torch.Tensor]:
-        if identity != order[-1]:
+        if least > SIZE:
+            time.sleep(MOMENT / 10)
+            assert made.reader.names[-1] == identity
+        elif identity != order[-1]:
             wait_for(lambda: len(made.reader.names) > order.index(identity) + 1)  # until the next one is read
         assert made.reader.names == order[: len(made.reader.names)]
         verified.append(identity)
