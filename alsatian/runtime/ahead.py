@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from alsatian.blocks.segment import Segment, State
 from alsatian.data.dataset import Batch
+from alsatian.data.preprocessing import Preprocessing
 from alsatian.planning.plan import Plan
 from alsatian.runtime.data_source import DataSource
+from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.loading.loader import Loader
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.needs import edge_needs
@@ -20,8 +22,9 @@ from alsatian.tree import NO_VERTEX, TaskTree
 
 
 class Ahead(NamedTuple):
-    """What the first blocks of a chain make of a batch, and the identities of these blocks."""
+    """What the first blocks of a chain make of a prepared batch: how it was prepared, and their identities."""
 
+    preprocessing: Preprocessing
     blocks: tuple[str, ...]
     state: State
 
@@ -48,10 +51,12 @@ class AheadOfRounds:
         self._room: int | None = 0
         self._items = 0
 
-    def follow(self, plan: Plan, budget: int | None, train: Sequence[Batch]) -> None:
-        """Work beside ``plan``, which is for the batches ``train`` and has ``budget`` bytes for intermediates.
+    def follow(self, plan: Plan, budget: int | None, train: Sequence[Batch], features: FeatureStore) -> None:
+        """Work beside ``plan``, of a round with the batches ``train``, in ``budget`` bytes for intermediates.
 
         A policy that decides at run time may fill the budget, so only a plan with planned releases leaves room.
+        Nothing is sure where models that are not in the plan have ``features``, of an earlier search or plan: they
+        may be those that are left.
         """
         self._plan = None
         if not (self.coming or self._held):
@@ -64,10 +69,13 @@ class AheadOfRounds:
         while self._held and self._room is not None and self._bytes() > self._room:
             self._held.popitem()  # the last ones are needed last
             self._note()
-        if len(roots) == 1 and plan.tree.children[roots[0]]:
+        models = set(plan.tree.all_models())
+        if len(roots) == 1 and plan.tree.children[roots[0]] and models >= features.held.keys():
             self._plan = plan
         seen = {batch.index for batch in train}
-        self._next = [b for b in self.coming if b.index not in seen and b not in self._held][::-1]
+        new = [batch for batch in self.coming if batch.index not in seen and batch not in self._held]
+        lacking = {batch for model in models for batch in features.missing(model, new)}
+        self._next = [batch for batch in reversed(new) if batch in lacking]
 
     def work(self) -> bool:
         """Compute the next batch; False if there is none, no room, or not all it takes is on the device."""
@@ -81,14 +89,14 @@ class AheadOfRounds:
         if (parameters := self._loader.resident(needs)) is None:
             return False
         self._next.pop()
-        state = self._data.prepare(tree.preprocessing[root], batch, [batch])
+        state = self._data.prepare(kind := tree.preprocessing[root], batch, [batch])
         with self._meter.part("inference"):
             for need, own in zip(needs, parameters, strict=True):
                 state = need.segment(state, own)
                 self._meter.ran(need.segment.fingerprint, batch.items)
         self._meter.counters.update(block_executions=len(needs), block_items=len(needs) * batch.items)
         self._items += batch.items
-        self._held[batch] = Ahead(tuple(need.block.identity for need in needs), state)
+        self._held[batch] = Ahead(kind, tuple(need.block.identity for need in needs), state)
         self._note()
         return True
 
@@ -97,9 +105,10 @@ class AheadOfRounds:
     ) -> tuple[State, list[Stage]]:
         """What ``stages`` that begin with the data start from on ``batch``, and what is left of them to do."""
         (first, edge), *others = stages
-        ahead = self._held.get(batch)
-        if ahead is None or tuple(b.identity for b in tree.blocks[first][: len(ahead.blocks)]) != ahead.blocks:
-            return self._data.prepare(tree.preprocessing[first], batch, chunk), list(stages)
+        kind, ahead = tree.preprocessing[first], self._held.get(batch)
+        blocks = tuple(block.identity for block in tree.blocks[first])
+        if ahead is None or (ahead.preprocessing, ahead.blocks) != (kind, blocks[: len(ahead.blocks)]):
+            return self._data.prepare(kind, batch, chunk), list(stages)
         del self._held[batch]
         self._note()
         return ahead.state, [(first, edge[len(ahead.blocks) :]), *others]

@@ -83,7 +83,7 @@ class Engine:
                 intermediates, blocks = plan.memory
                 self.cache.resize(intermediates)
             keeps = self.keeps and self.cache.policy.keeps
-            self._ahead.follow(plan, self.cache.capacity if keeps else 0, train)
+            self._ahead.follow(plan, self.cache.capacity if keeps else 0, train, self._features)
             self.loader.follow(block_needs(plan, self.segments, keeps), blocks)
         try:
             self._run_steps(plan, test, train, scored)

@@ -1,25 +1,39 @@
 """While a block is waited for, what all models share is computed for later rounds: the same work, earlier."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.fx import Graph, GraphModule
 
 from alsatian.api import SearchResult, predict
+from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.segment import Segment
 from alsatian.blocks.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import segment_keys
+from alsatian.data.dataset import Batch
+from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
+from alsatian.planning.limits import Limits
+from alsatian.planning.orders.dfs_plus import DfsPlus
+from alsatian.planning.plan import Plan
+from alsatian.planning.planner import make_plan
 from alsatian.runtime.ahead import AheadOfRounds
+from alsatian.runtime.data_source import DataSource
+from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.loading.settings import LoaderSettings
+from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.confident import Confident
 from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving, Round, Rounds
 from alsatian.searching.search import Prediction
 from alsatian.searching.strategy import Strategy
+from alsatian.tree import TaskTree
 from tests.conftest import tiny_model
 from tests.searching.tiny_search import AUTO, BATCH, eager, few, outcomes, search
 from tests.stores import tiny_set
@@ -122,6 +136,61 @@ def test_models_that_share_only_their_data_have_it_prepared_early(tmp_path_facto
     result = search(models, storage=SLOW)
     assert ahead(result) > 0
     assert work(result) == work(search(models, storage=SLOW, loader=WITHOUT))
+
+
+def test_what_all_models_have_features_of_is_not_computed(tmp_path: Path) -> None:
+    """Nor what two new models share, where others that are known may be those that are left."""
+    store = BlockStore(tmp_path)
+    models, some = (tiny_set(store, {name: name for name in names}) for names in (NAMES, NAMES[2:]))
+    known = search(some, strategy=Strategy(schedule=Exhaustive()), reuse=True)
+    more, again = (search(models, storage=SLOW, reuse=True) for _ in range(2))
+    assert ahead(known) == ahead(more) == ahead(again) == 0
+    assert more.measurement.counters["block_items"] > 0
+    assert again.measurement.counters.get("block_items", 0) == 0
+
+
+class Prepared(DataSource):
+    """Items that say how they were prepared."""
+
+    def prepare(self, preprocessing: Any, batch: Batch, chunk: Any) -> tuple[torch.Tensor, ...]:
+        return (torch.full((batch.items, 1), float(preprocessing.size)),)
+
+
+class Nothing:
+    """A loader of blocks without parameters."""
+
+    def resident(self, needs: Any) -> list[list[torch.Tensor]]:
+        return [[] for _ in needs]
+
+
+@pytest.mark.parametrize(("size", "letters", "early"), [(8, "aa", True), (9, "aa", False), (8, "ba", False)])
+def test_it_is_used_for_the_same_blocks_on_items_prepared_alike(size: int, letters: str, early: bool) -> None:
+    """Models of one architecture may differ in how their items are prepared."""
+
+    def tree(kind: ImagePreprocessing, *chains: str) -> TaskTree:
+        blocks = {name: [Block(c + str(i), 4, 4) for i, c in enumerate(name)] for name in chains}
+        return TaskTree.of([Candidate(n, tuple(b), None, kind) for n, b in blocks.items()]).compress()
+
+    def plan(of: TaskTree) -> Plan:
+        return make_plan(of, of.all_models(), [batch], DfsPlus(), planned_releases=True, limits=Limits())
+
+    def stages(of: TaskTree) -> list[Any]:
+        return [(0, [(segments[block.identity], []) for block in of.blocks[0]])]
+
+    graph = Graph()
+    graph.output((graph.call_function(torch.add, (graph.placeholder("s0"), 1)),))
+    code = Segment("code", (), (), 4, GraphModule({}, graph))
+    segments = {c + str(i): code for c in "abcd" for i in range(3)}
+    batch = Batch(0, 0, 4, False)
+    meter = Meter(torch.device("cpu"))
+    ahead = AheadOfRounds(Prepared(), Nothing(), segments, meter)  # type: ignore[arg-type]
+    ahead.coming = [batch]
+    ahead.follow(plan(tree(ImagePreprocessing(8), "aac", "aad")), None, [], FeatureStore(meter))
+    assert ahead.work()
+    own = tree(ImagePreprocessing(size), letters + "c", letters + "d")
+    (state,), left = ahead.start(own, stages(own), batch, [batch])
+    assert state[0, 0] == (10.0 if early else float(size))
+    assert [len(edge) for _, edge in left] == [0 if early else 2]
 
 
 def test_what_was_computed_early_goes_when_memory_runs_out(
