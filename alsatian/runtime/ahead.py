@@ -62,16 +62,14 @@ class AheadOfRounds:
         if not (self.coming or self._held):
             return
         roots = [vertex for vertex, parent in enumerate(plan.tree.parent) if parent == NO_VERTEX]
-        if plan.peaks is None or (budget is not None and plan.peaks[0] > budget):
-            self._room = 0
-        else:
-            self._room = None if budget is None else budget - plan.peaks[0]
+        self._room = 0 if plan.peaks is None else None if budget is None else max(0, budget - plan.peaks[0])
         while self._held and self._room is not None and self._bytes() > self._room:
             self._held.popitem()  # the last ones are needed last
             self._note()
         models = set(plan.tree.all_models())
-        if len(roots) == 1 and plan.tree.children[roots[0]] and models >= features.held.keys():
-            self._plan = plan
+        if len(roots) != 1 or not plan.tree.children[roots[0]] or not models >= features.held.keys():
+            return
+        self._plan = plan
         seen = {batch.index for batch in train}
         new = [batch for batch in self.coming if batch.index not in seen and batch not in self._held]
         lacking = {batch for model in models for batch in features.missing(model, new)}

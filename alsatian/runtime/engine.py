@@ -24,8 +24,8 @@ from alsatian.runtime.scorer import Scored, Scorer
 from alsatian.runtime.stages import Stage, run_stages, subjects
 from alsatian.tree import NO_VERTEX, TaskTree
 
-Batches = Sequence[Batch]
-Groups = Sequence[Sequence[str]]
+_Batches = Sequence[Batch]
+_Groups = Sequence[Sequence[str]]
 
 
 @dataclass(eq=False)
@@ -55,14 +55,14 @@ class Engine:
         self._features = FeatureStore(self.meter)
         self._ahead = AheadOfRounds(self.data, self.loader, self.segments, self.meter)
 
-    def expect(self, train: Batches) -> None:
+    def expect(self, train: _Batches) -> None:
         self._ahead.coming = train if self.computes_ahead else ()
 
-    def execute(self, plan: Plan, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
+    def execute(self, plan: Plan, test: _Batches, train: _Batches, scored: dict[str, Scored]) -> None:
         with self.observer.plan(plan, train):
             self._execute(plan, test, train, scored)
 
-    def missing(self, model: str, batches: Batches) -> tuple[Batch, ...]:
+    def missing(self, model: str, batches: _Batches) -> tuple[Batch, ...]:
         return self._features.missing(model, batches)
 
     def keep_only(self, models: Iterable[str]) -> None:
@@ -75,7 +75,7 @@ class Engine:
         self._features.restore(features, self.meter.device)
 
     @torch.no_grad()
-    def _execute(self, plan: Plan, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
+    def _execute(self, plan: Plan, test: _Batches, train: _Batches, scored: dict[str, Scored]) -> None:
         full = False
         with self.meter.part("prepare_model"):
             blocks = None
@@ -126,7 +126,7 @@ class Engine:
                 return batch.items
         return 0
 
-    def _run_steps(self, plan: Plan, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
+    def _run_steps(self, plan: Plan, test: _Batches, train: _Batches, scored: dict[str, Scored]) -> None:
         chunk, emitted = -1, set[int]()
         ready: list[Sequence[str]] = []  # to be scored
         waiting = 0  # bytes of their features
@@ -165,7 +165,7 @@ class Engine:
         self._end_chunk()
         self.meter.step = None
 
-    def _score(self, ready: Groups, test: Batches, train: Batches, scored: dict[str, Scored]) -> None:
+    def _score(self, ready: _Groups, test: _Batches, train: _Batches, scored: dict[str, Scored]) -> None:
         self._at = None
         if ready:
             if self.meter.timeline:
