@@ -182,7 +182,7 @@ def search(
             )  # fmt: skip
         if found.hardware is not None:
             on = computing.costs_on(found.hardware)
-            costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments)
+            costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments, parts=candidates.parts)
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
@@ -195,7 +195,7 @@ def search(
         kept = checkpoint_in(folder, *facts, place.type, verify, choice, kernels, numerics)
         result = planned.run(machine, on_bad_model, kept, watcher)
         bandwidth = regime.bytes_per_second or meter.best_read
-        rates = Rates.here(meter.best_s, bandwidth, place, cores(), dataset.in_files)
+        rates = Rates.here(meter.best_s, bandwidth, place, cores(), dataset.in_files, candidates.parts)
         result = planned.limited(result, machine, rates, earlier.features).without(models.refused)
     return Ranking(
         **vars(replace(result, data=dataset.summary)),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.data.dataset import Dataset

@@ -102,8 +102,9 @@ class TunedSegment(Segment):
     def stored_for(self) -> str:
         return self.original.fingerprint
 
-    def arrange(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        return [recipe(tensors) for recipe in self.recipes]
+    @property
+    def made_of(self) -> Sequence[Recipe]:
+        return self.recipes
 
     @torch.no_grad()
     def __call__(self, state: State, parameters: Sequence[torch.Tensor]) -> State:

@@ -4,23 +4,41 @@ All is NumPy's work: if a thread beside the search had PyTorch do it, OpenMP wou
 for it (see :mod:`alsatian.runtime.loading.transfer`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-Recipe = Callable[[Sequence[torch.Tensor]], torch.Tensor]
-"""Makes one parameter out of those that a block is stored with, on the CPU."""
+Tensors = Sequence[torch.Tensor] | Mapping[int, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Makes one parameter, on the CPU, out of some of those that a block is stored with.
+
+    Attributes:
+        sources: which of them, by place.
+        form: names what is made of them: recipes with the same form give the same for the same tensors.
+        make: takes them, in the order of ``sources``.
+    """
+
+    sources: tuple[int, ...]
+    form: str
+    make: Callable[..., torch.Tensor]
+
+    def __call__(self, tensors: Tensors) -> torch.Tensor:
+        return self.make(*(tensors[i] for i in self.sources))
 
 
 def taken(index: int) -> Recipe:
     """The parameter at ``index`` as it is."""
-    return lambda tensors: tensors[index]
+    return Recipe((index,), "", lambda tensor: tensor)
 
 
 def then(recipe: Recipe, form: Callable[[torch.Tensor], torch.Tensor]) -> Recipe:
     """What ``recipe`` makes, in another ``form``."""
-    return lambda tensors: form(recipe(tensors))
+    return Recipe(recipe.sources, f"{recipe.form} {form.__name__}", lambda *tensors: form(recipe.make(*tensors)))
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:
@@ -46,24 +64,31 @@ def bfloat16(tensor: torch.Tensor) -> torch.Tensor:
 def folded_weight(weight: int, gamma: int, variance: int, eps: float) -> Recipe:
     """Weights (out, …) of a convolution times the scale of the batch normalisation behind it."""
 
-    def made(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-        values = _array(tensors[weight])
-        scale = _scale(tensors[gamma], tensors[variance], eps).astype(values.dtype)
+    def made(weight: torch.Tensor, gamma: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        values = _array(weight)
+        scale = _scale(gamma, variance, eps).astype(values.dtype)
         return torch.from_numpy(values * scale.reshape(-1, *[1] * (values.ndim - 1)))
 
-    return made
+    return Recipe((weight, gamma, variance), f"folded_weight {eps}", made)
 
 
 def folded_bias(beta: int, mean: int, gamma: int, variance: int, bias: int | None, eps: float) -> Recipe:
     """The bias (out) of a convolution that takes the batch normalisation behind it over; ``bias`` is its own."""
 
-    def made(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-        offset = _array(tensors[beta])
-        own = 0.0 if bias is None else _array(tensors[bias]).astype(np.float64)
-        whole = offset + _scale(tensors[gamma], tensors[variance], eps) * (own - _array(tensors[mean]))
+    def made(
+        beta: torch.Tensor,
+        mean: torch.Tensor,
+        gamma: torch.Tensor,
+        variance: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        offset = _array(beta)
+        own = 0.0 if bias is None else _array(bias).astype(np.float64)
+        whole = offset + _scale(gamma, variance, eps) * (own - _array(mean))
         return torch.from_numpy(whole.astype(offset.dtype))
 
-    return made
+    sources = (beta, mean, gamma, variance, *(() if bias is None else (bias,)))
+    return Recipe(sources, f"folded_bias {eps}", made)
 
 
 def _scale(gamma: torch.Tensor, variance: torch.Tensor, eps: float) -> np.ndarray:

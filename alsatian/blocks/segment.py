@@ -1,6 +1,6 @@
 """Runnable pieces of a model's graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import torch
 from torch.fx import GraphModule
 
 from alsatian.blocks.in_place import overwriting
+from alsatian.blocks.parameter_forms import Recipe, Tensors, taken
 from alsatian.errors import SplitError
 from alsatian.fingerprint import digest_json
 
@@ -39,9 +40,15 @@ class Segment:
         """The fingerprint of the code that its blocks are stored for."""
         return self.fingerprint
 
-    def arrange(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """The parameters that the code takes, made on the CPU from those that a block is stored with."""
-        return list(tensors)
+    @property
+    def made_of(self) -> Sequence[Recipe]:
+        """How each parameter that the code takes is made from those that a block is stored with."""
+        return [taken(i) for i in range(len(self.parameter_names))]
+
+    def arrange(self, tensors: Tensors, wanted: Iterable[int] | None = None) -> list[torch.Tensor]:
+        """The parameters that the code takes, or those ``wanted``, made on the CPU; ``tensors`` by place."""
+        recipes = self.made_of
+        return [recipes[i](tensors) for i in (range(len(recipes)) if wanted is None else wanted)]
 
     def prepare(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """``tensors`` as the parameters of a call (see ``trainable``), without history."""

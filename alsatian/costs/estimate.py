@@ -18,10 +18,12 @@ class Workload:
         tree: the compressed task tree of the round's models.
         compute_s: seconds to compute each vertex from its parent for all batches.
         prepare_s: seconds to prepare the data above each vertex.
-        read_s: seconds to read and load the blocks of each vertex, one after the other.
+        read_s: seconds to read and load the blocks of each vertex, one after the other. What blocks have in common is
+            that of the first vertex that needs it.
         lane_s: the same as they come one behind the other if they are read ahead.
         late_s: seconds by which the last one of a vertex comes later than that.
         block_bytes: of the blocks of each vertex.
+        distinct_bytes: of all blocks, with what they have in common once.
         later: share of the blocks that the next round is expected to use again.
     """
 
@@ -34,6 +36,7 @@ class Workload:
     lane_s: Sequence[float]
     late_s: Sequence[float]
     block_bytes: Sequence[int]
+    distinct_bytes: int
     later: float
 
     @classmethod
@@ -56,16 +59,22 @@ class Workload:
         for preprocessing in tree.preprocessing:
             if preprocessing not in prepared:
                 prepared[preprocessing] = sum(n * costs.prepare_s(preprocessing, i) for i, n in sizes.items())
+        loaded, seen = [], set[str]()
+        for blocks in tree.blocks:
+            loaded.append([unit for block in blocks for unit in costs.units(block) if unit.identity not in seen])
+            if costs.parts:
+                seen.update(unit.identity for unit in loaded[-1])
         return cls(
             tree,
             costs,
             sum(batch.items for batch in batches),
             [sum(seconds[block.identity] for block in blocks) for blocks in tree.blocks],
             [prepared[preprocessing] for preprocessing in tree.preprocessing],
-            [sum(costs.load_s(block) for block in blocks) for blocks in tree.blocks],
-            [sum(_lane_s(costs, block) for block in blocks) for blocks in tree.blocks],
-            [costs.load_s(blocks[-1]) - _lane_s(costs, blocks[-1]) if blocks else 0.0 for blocks in tree.blocks],
+            [sum(costs.load_s(unit) for unit in units) for units in loaded],
+            [sum(_lane_s(costs, unit) for unit in units) for units in loaded],
+            [costs.load_s(units[-1]) - _lane_s(costs, units[-1]) if units else 0.0 for units in loaded],
             [sum(block.parameter_bytes for block in blocks) for blocks in tree.blocks],
+            sum(unit.parameter_bytes for units in loaded for unit in units),
             later,
         )
 
@@ -100,7 +109,7 @@ def estimate(
     Scores are left out: they are the same for every plan.
     """
     tree, costs = work.tree, work.costs
-    distinct = sum(work.block_bytes)
+    distinct = work.distinct_bytes
     budget = distinct if block_budget is None else block_budget
     largest = max((sum(work.block_bytes[vertex] for vertex in step) for step in steps), default=0)
     ahead = budget >= min(2 * largest, distinct)

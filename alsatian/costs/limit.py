@@ -3,7 +3,8 @@
 The limit is ``max(reading, inference + decoding + scoring)``. One that is too large would flatter the search beside
 it, so every term is chosen so as to be rather too small:
 
-- The work is that of the result, whatever the strategy did: each distinct block is read once, and run once on each
+- The work is that of the result, whatever the strategy did: each distinct block is read once (what several have in
+  common, too), and run once on each
   item that a score needs. What a strategy repeats, or computed for models that failed, is not in it.
 - Inference counts each block at the fastest run of its code on as many items in this search, so what reading ahead,
   cold caches or other programs cost is not in it. (Code that was never timed alone counts at the mean of all.)
@@ -19,7 +20,7 @@ compare their wall times.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import torch
@@ -28,6 +29,7 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
 from alsatian.records.limit import Limit
 from alsatian.runtime.meter.measurement import Measurement
+from alsatian.store.parts import NO_PARTS, Parts, unit_bytes
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -39,12 +41,14 @@ class Rates:
         best: seconds of the fastest run of a segment's code, by its fingerprint and the items of the batch.
         bandwidth: bytes per second of the store; 0 if nothing is known.
         compute, host: shares of the machine that computing and decoding had, in (0, 1].
+        parts: of blocks that share some of their parameters.
     """
 
     best: Mapping[tuple[str, int], float]
     bandwidth: float = 0.0
     compute: float = 1.0
     host: float = 1.0
+    parts: Parts = field(default_factory=lambda: NO_PARTS)
 
     @classmethod
     def here(
@@ -54,12 +58,13 @@ class Rates:
         device: torch.device,
         cores: int | None,
         in_files: bool,
+        parts: Parts = NO_PARTS,
     ) -> "Rates":
         """Of this machine, whose PyTorch computes on ``device``. Items ``in_files`` are decoded on as many threads,
         others are prepared on one."""
         whole = cores or 1
         share = min(1.0, torch.get_num_threads() / whole)
-        return cls(best, bandwidth, share if device.type == "cpu" else 1.0, share if in_files else 1 / whole)
+        return cls(best, bandwidth, share if device.type == "cpu" else 1.0, share if in_files else 1 / whole, parts)
 
 
 def limit_of(
@@ -108,9 +113,9 @@ def limit_of(
     )
     prepared = sum(items * count for root in tree.roots() for items, count in batches(masks[root]).items())
     decoding_s = busy.get("prepare_data", 0.0) * prepared / max(prepared, counters.get("prepared_items", 0), 1)
-    distinct = {block.identity: block.parameter_bytes for edge in tree.blocks for block in edge}
+    distinct = unit_bytes((block for edge in tree.blocks for block in edge), rates.parts)
     return Limit(
-        reading_s=sum(distinct.values()) / rates.bandwidth if rates.bandwidth else 0.0,
+        reading_s=distinct / rates.bandwidth if rates.bandwidth else 0.0,
         inference_s=inference_s * rates.compute,
         decoding_s=decoding_s * rates.host,
         scoring_s=busy.get("proxy_scoring", 0.0) * rates.compute,

@@ -1,7 +1,7 @@
 """The cost model: what a machine needs for the blocks, data and scores of one search, in seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.runtime.storage.regime import Storage
+from alsatian.store.parts import NO_PARTS, Parts, units
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class CostModel:
         data_bandwidth: bytes per second of the data, None if they are in memory.
         item_bytes: bytes of a raw item that are read.
         page_cache: whether a block is read from the store the first time only.
+        parts: of blocks that share some of their parameters, which are loaded part by part.
     """
 
     hardware: Hardware
@@ -31,6 +33,7 @@ class CostModel:
     data_bandwidth: float | None = None
     item_bytes: float = 0.0
     page_cache: bool = False
+    parts: Parts = field(default_factory=lambda: NO_PARTS)
 
     @classmethod
     def of(
@@ -72,6 +75,10 @@ class CostModel:
         if not (known := self.hardware.read_ahead_loss):
             return 0.0
         return float(np.interp(self.bandwidth, [rate for rate, _ in known], [share for _, share in known]))
+
+    def units(self, block: Block) -> list[Block]:
+        """What is loaded for a block: the block, or its parts."""
+        return units(block, self.parts)
 
     def read_s(self, block: Block) -> float:
         """Seconds to read a block from the store."""

@@ -25,7 +25,8 @@ from alsatian.runtime.observer import Observer
 from alsatian.runtime.scorer import ProxyScorer
 from alsatian.runtime.storage.page_cache import drop
 from alsatian.runtime.storage.private_folder import private_folder
-from alsatian.runtime.storage.regime import Reader, Storage
+from alsatian.runtime.storage.reader import Reader
+from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 
 
@@ -78,7 +79,10 @@ def real_machine(
             )
         # As published: who does not share has a file for every model.
         source = BlockSource(models.store, reader, meter, copies, model_files=not shares)
-        blocks = BlockLoader(source, meter, for_blocks.device, host_budget=for_blocks.host, ahead=loader.read_ahead)
+        blocks = BlockLoader(
+            source, meter, for_blocks.device, host_budget=for_blocks.host, ahead=loader.read_ahead,
+            parts=models.parts if shares else NO_PARTS,
+        )  # fmt: skip
         stack.callback(blocks.close)
         lower: list[Tier] = []
         for name, size in budgets.lower_tiers.items():
@@ -89,7 +93,7 @@ def real_machine(
                 stack.callback(disk.close)
                 lower.append(disk)
         if storage.cold:
-            drop({models.store.block_path(b.identity) for c in models.candidates for b in c.blocks})
+            drop(models.store.files_of({b.identity for c in models.candidates for b in c.blocks}))
         yield Engine(
             models.segments,
             StoredData(dataset, storage, meter),

@@ -4,7 +4,7 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Architecture, module_tensors
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError, StoreError, nearest
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.reading.architectures import architecture, build

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
-from alsatian.blocks.store import BlockStore
-from alsatian.errors import StoreError
+from alsatian.store.store import BlockStore
 from alsatian.files import make_folder, write_json
 from alsatian.fingerprint import broken_seal, digest_json, sealed
 from alsatian.models.model_set import ModelSet
@@ -97,7 +95,7 @@ def _kept(key: str, store: BlockStore) -> Costs | None:
 
 
 def _found(candidate: Candidate, chain: Sequence[Segment], store: BlockStore) -> Costs:
-    tensors = [mapped(store, block.identity, candidate.id) for block in candidate.blocks]
+    tensors = [unread(store, block.identity) for block in candidate.blocks]
     seen: set[str] = set()
     parameters = []
     for segment, own in zip(chain, tensors, strict=True):
@@ -140,12 +138,7 @@ def _counted(chain: Sequence[Segment], tensors: Sequence[list[torch.Tensor]], st
     return tuple(flops)
 
 
-def mapped(store: BlockStore, identity: str, model: str) -> list[torch.Tensor]:
-    """The tensors of a block as views of its file, of which nothing but the head is read."""
-    path = store.block_path(identity)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return [file.get_tensor(str(i)) for i in range(len(file.keys()))]
-    except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{path}: damaged block of model '{model}' ({reason}); add the model again") from None
+def unread(store: BlockStore, identity: str) -> list[torch.Tensor]:
+    """Tensors of the types and shapes of a block's, which are not read."""
+    found = store.tensors(identity)
+    return [torch.empty(found[i][1].shape, dtype=found[i][1].dtype) for i in range(len(found))]

@@ -9,7 +9,7 @@ from PIL.Image import Resampling
 
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.library_images import LibraryImages
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing

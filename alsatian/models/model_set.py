@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from alsatian.blocks.evaluation import check_repeatable
 from alsatian.blocks.kernels import computed_by
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import set_digest
@@ -21,6 +22,7 @@ from alsatian.models.heads import classifier_of
 from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
 from alsatian.models.reading.features.classifiers import LinearHead
+from alsatian.store.parts import Parts, parts_of
 
 # Models that a note names.
 _NAMED = 3
@@ -93,6 +95,12 @@ class ModelSet(CandidateSet):
     @property
     def notes(self) -> tuple[str, ...]:
         return (*super().notes, *self.left_out)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The parts of those blocks that share parameters with others."""
+        blocks = {block.identity: block for candidate in self.candidates for block in candidate.blocks}
+        return parts_of(self.store, {identity: self.segments[identity] for identity in blocks})
 
     def verifying(self, verify: str) -> "ModelSet":
         """The same, with the reads of blocks verified that ``verify`` says; see :class:`StoreFiles`."""

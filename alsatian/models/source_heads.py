@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from alsatian.blocks.candidate import HEAD, Candidate
-from alsatian.blocks.store_files import StoreFiles
+from alsatian.store.store_files import StoreFiles
 from alsatian.errors import ConfigError, StoreError
 from alsatian.proxies.base import Head
 

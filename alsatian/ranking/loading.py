@@ -9,7 +9,7 @@ import torch
 
 from alsatian.assembly import STORE, scope_of
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet

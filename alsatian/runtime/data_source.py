@@ -11,7 +11,8 @@ from alsatian.data.dataset import Batch, Dataset, raw_bytes
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.storage.regime import Reader, Storage
+from alsatian.runtime.storage.reader import Reader
+from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from alsatian.blocks.candidate import Candidate
@@ -20,6 +21,7 @@ from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import Reused
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.search import Search
+from alsatian.store.parts import NO_PARTS, Parts
 
 
 class Profiled(NamedTuple):
@@ -61,8 +63,9 @@ def cost_model(
     storage: Storage,
     segments: Mapping[str, Segment] | None = None,
     like: str | None = None,
+    parts: Parts = NO_PARTS,
 ) -> CostModel:
-    """What a search of ``candidates`` over ``dataset`` takes on ``hardware``.
+    """What a search of ``candidates``, whose blocks have these ``parts``, over ``dataset`` takes on ``hardware``.
 
     For ``segments`` (their code by block identity) and ``like`` see :func:`~alsatian.costs.keys.keys_for`.
 
@@ -70,4 +73,5 @@ def cost_model(
         ConfigError: the hardware does not know an architecture.
     """
     item_bytes = raw_bytes(dataset.train_items) / len(dataset.train_items)
-    return CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)
+    costs = CostModel.of(hardware, keys_for(hardware, candidates, segments, like), storage, item_bytes)
+    return replace(costs, parts=parts)

@@ -192,7 +192,7 @@ class Search:
         with machine as (engine, log):
             engine.restore(stand_ins(known or {}))
             found = self.run(engine)
-            rates = Rates(engine.meter.best_s, costs.bandwidth)
+            rates = Rates(engine.meter.best_s, costs.bandwidth, parts=costs.parts)
             return Prediction(**vars(self.limited(found, engine, rates, known)), plans=tuple(log.rounds))
 
     def limited(

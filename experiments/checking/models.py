@@ -8,7 +8,7 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.split import split
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.data.gate.items import objects
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing

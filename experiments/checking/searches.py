@@ -164,13 +164,11 @@ class SearchSuite:
     def _predicted(self, models: ModelSet, data: Dataset, case: Case, result: SearchResult) -> str | None:
         """How a prediction of the search differs from it."""
         hardware = _hardware(models)
-        costs = cost_model(hardware, models.candidates, data, _STORAGE, models.segments)
+        costs = cost_model(hardware, models.candidates, data, _STORAGE, models.segments, parts=models.parts)
         # A prediction knows scores, but not the outcomes that a schedule may look at.
         rounds = [Round(tuple(one.scores), one.train_items) for one in result.rounds]
         store = models.store
-        sizes = {
-            b.identity: store.block_path(b.identity).stat().st_size for c in models.candidates for b in c.blocks
-        }
+        sizes = {b.identity: store.bytes_to_read(b.identity) for c in models.candidates for b in c.blocks}
         try:
             found = predict(
                 models,

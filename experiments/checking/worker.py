@@ -127,7 +127,7 @@ def main() -> int:
 
     import torch  # here, so that the side that asks starts at once
 
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from experiments.checking.models import Family
     from experiments.checking.subjects import suites
     from experiments.checking.suite import judge

@@ -66,7 +66,7 @@ class Case:
             return {}
         store = self.models.store
         identities = {block.identity for candidate in self.models.candidates for block in candidate.blocks}
-        return {identity: store.block_path(identity).stat().st_size for identity in identities}
+        return {identity: store.bytes_to_read(identity) for identity in identities}
 
 
 class Predictor:
@@ -93,6 +93,6 @@ class Predictor:
         if hardware is None:
             use_threads(setup.config)
             hardware = setup.measure_hardware(models, progress.measuring, again)
-        return Case(
-            setup, models, cost_model(hardware, models.candidates, data, storage, setup.computing(models).segments)
-        )
+        tuned = setup.computing(models)
+        costs = cost_model(hardware, models.candidates, data, storage, tuned.segments, parts=tuned.parts)
+        return Case(setup, models, costs)

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.maintenance import stats, verify
-from alsatian.blocks.store import BlockStore
+from alsatian.store.maintenance import stats, verify
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError
 from alsatian.units import parse_bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alsatian.api import predict
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import segment_keys

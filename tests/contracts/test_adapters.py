@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.sets.folder import add_path
 from tests.contracts.text_models import TEXTS, TOKENIZERS, edit, language_model, vocab_txt

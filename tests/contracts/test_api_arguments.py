@@ -12,7 +12,7 @@ from torch import nn
 
 import alsatian
 from alsatian.api import predict
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.costs.model import CostModel
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing

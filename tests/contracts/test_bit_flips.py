@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from alsatian.api import search
-from alsatian.blocks.maintenance import verify
-from alsatian.blocks.store import BlockStore
+from alsatian.store.maintenance import verify
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset, make_dataset
 from alsatian.data.text import text_items
 from alsatian.errors import AlsatianError

@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.models.mobilenetv3 import InvertedResidualConfig
 
 import alsatian
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet

@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import AutoImageProcessor
 
-from alsatian.blocks import manifest
+from alsatian.store import manifest
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.fingerprint import sealed

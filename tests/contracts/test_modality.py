@@ -10,7 +10,7 @@ import torch
 import transformers
 
 import alsatian
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import BadModelError, ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.inputs.settings import Reading

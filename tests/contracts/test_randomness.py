@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import alsatian
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, SplitError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.contents import Contents
 from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path

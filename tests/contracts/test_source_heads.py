@@ -16,8 +16,8 @@ from torch import nn
 from torchvision import models
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.maintenance import gc, verify
-from alsatian.blocks.store import BlockStore
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.model_set import ModelSet

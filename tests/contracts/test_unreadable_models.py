@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import alsatian
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from analysis.figures import picture
 from experiments.checking import worker
 from experiments.checking.models import Family

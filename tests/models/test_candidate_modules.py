@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torchvision.models import VisionTransformer
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.candidate_modules import module_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import sealed

@@ -11,7 +11,7 @@ from torch.fx import Graph, GraphModule
 from alsatian.api import SearchResult, predict
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.model import CostModel

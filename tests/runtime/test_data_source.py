@@ -12,7 +12,8 @@ from alsatian.errors import ConfigError
 from alsatian.runtime import data_source as module
 from alsatian.runtime.data_source import StoredData
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.storage.regime import Fetched, Reader, Storage
+from alsatian.runtime.storage.reader import Fetched, Reader
+from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 
 NONE = counted(2)  # what is read is given to every call
@@ -50,7 +51,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched.clear()
     monkeypatch.setattr(module, "Throttle", Charged)
     monkeypatch.setattr(module, "Reader", Noting)
-    monkeypatch.setattr("alsatian.runtime.storage.regime.drop_pages", lambda _: True)
+    monkeypatch.setattr("alsatian.runtime.storage.reader.drop_pages", lambda _: True)
 
 
 def reader(storage: Storage) -> StoredData:

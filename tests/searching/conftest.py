@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.models.model_set import ModelSet
 from tests.searching.tiny_search import MODELS, Known, Modules, eager, few
 from tests.stores import tiny_set

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsatian.api import SearchResult
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.profiling import quick

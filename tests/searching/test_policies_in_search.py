@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.errors import StrategyError
 from alsatian.models.model_set import ModelSet

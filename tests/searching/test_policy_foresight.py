@@ -8,7 +8,7 @@ import torch
 
 import alsatian
 from alsatian.api import SearchResult
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Batch
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing

@@ -12,7 +12,7 @@ from torch.fx import Graph, GraphModule
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, OutOfMemoryError, StoreError
 from alsatian.models.model_set import ModelSet

@@ -17,7 +17,7 @@ from torch.fx import Graph, GraphModule
 from alsatian.api import SearchResult
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import alsatian
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
 from alsatian.errors import ConfigError

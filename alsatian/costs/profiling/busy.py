@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.runtime.meter.surroundings import Surroundings
-from alsatian.runtime.storage.verified import ONCE
+from alsatian.runtime.storage.regime import ONCE
 
 LOAD = 0.5
 """Load average per core by other processes above which a machine counts as busy, where nothing better is known."""

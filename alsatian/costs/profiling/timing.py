@@ -21,8 +21,9 @@ from alsatian.models.model_set import ModelSet
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES, interval
 from alsatian.runtime.loading.transfer import transfer_to
 from alsatian.runtime.storage.page_cache import drop
-from alsatian.runtime.storage.regime import Reader
+from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.store import BlockStore
 
 REPEATS = 5
 TURNS = 9
@@ -103,7 +104,6 @@ def segment_times(
 
 def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[str, float]:
     """Fixed seconds and bytes per second of bringing blocks to the device and of reading them cold."""
-    transfer, reader = transfer_to(device), Reader(Throttle(None))
     chosen: dict[str, tuple[int, str, Segment]] = {}
     for candidate in models.candidates:
         for block in candidate.blocks:
@@ -113,21 +113,10 @@ def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[
     picked = [by_size[i] for i in sorted({round(x) for x in np.linspace(0, len(by_size) - 1, _BLOCKS)})]
     sizes, own, reading = [], [], []
     for identity, (nbytes, model, segment) in picked:
-        path = models.store.block_path(identity)
-        seconds = []
-        for _ in range(longer * 3):
-            drop({path})
-            start = time.perf_counter()
-            reader.fetch(path)
-            seconds.append(time.perf_counter() - start)
-
-        def load(identity: str = identity, model: str = model, segment: Segment = segment) -> None:
-            tensors = models.store.load_block(identity, model, segment.stored_for)
-            segment.prepare(transfer.bring(transfer.stage(segment.arrange(tensors))).parameters)
-
+        need, turns = (identity, model, segment), range(longer * 3)
         sizes.append(nbytes)
-        reading.append(usual(seconds, longer))
-        own.append(timed(load, device, 3, longer))
+        reading.append(usual([_load(models.store, *need, device, cold=True)[0] for _ in turns], longer))
+        own.append(usual([_load(models.store, *need, device)[1] for _ in turns], longer))
     store_fixed, store_rate = _line(sizes, reading)
     load_fixed, load_rate = _line(sizes, own)
     return {
@@ -136,6 +125,23 @@ def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[
         "load_fixed_s": load_fixed,
         "load_bytes_per_s": load_rate,
     }
+
+
+def _load(
+    store: BlockStore, identity: str, model: str, segment: Segment, device: torch.device, cold: bool = False
+) -> tuple[float, float]:
+    """Seconds to read a block, and to do what is left until the device has it."""
+    transfer, came = transfer_to(device), [0.0]
+    if cold:
+        drop(store.files_of([identity]))
+    _settle(device)
+    start = time.perf_counter()
+    found = store.read_block(
+        identity, model, segment.stored_for, came=lambda _: came.append(time.perf_counter())
+    ).in_order
+    segment.prepare(transfer.bring(transfer.stage(segment.arrange(found))).parameters)
+    _settle(device)
+    return came[-1] - start, time.perf_counter() - came[-1]
 
 
 def read_ahead_times(
@@ -201,10 +207,13 @@ def _reading(models: ModelSet, reader: Reader) -> Iterator[list[int]]:
             with contextlib.ExitStack() as held:
                 held.enter_context(turn)
                 identity, (nbytes, model) = next(order)
-                reader.fetch(models.store.block_path(identity))
-                if nbytes >= WORTH_BYTES:
-                    held.close()
-                transfer.stage(models.segments[identity].arrange(models.store.load_block(identity, model)))
+
+                def came(_: Fetched, nbytes: int = nbytes, held: contextlib.ExitStack = held) -> None:
+                    if nbytes >= WORTH_BYTES:
+                        held.close()
+
+                found = models.store.read_block(identity, model, reader=reader, came=came)
+                transfer.stage(models.segments[identity].arrange(found.in_order))
             sizes.append(nbytes)
 
     with ThreadPoolExecutor(LANES, "reading") as pool:

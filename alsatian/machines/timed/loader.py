@@ -8,8 +8,9 @@ from alsatian.budgets import BlockBudgets
 from alsatian.costs.model import CostModel
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.recent import Recent
-from alsatian.runtime.loading.block_source import Need
+from alsatian.runtime.loading.block_source import Need, in_parts
 from alsatian.runtime.loading.loader import Loader, Work, nothing_to_do
+from alsatian.store.parts import NO_PARTS
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters
@@ -51,6 +52,7 @@ class TimedLoader(Loader):
         file_bytes: Mapping[str, int] | None = None,
     ) -> None:
         self._residency = Residency(meter, clock.mark, budgets.device, budgets.host)
+        self._parts = NO_PARTS if model_files else costs.parts
         self._meter = meter
         self._costs = costs.of_whole_models() if model_files else costs
         self._clock = clock
@@ -70,7 +72,7 @@ class TimedLoader(Loader):
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         self.stop()
-        self._residency.follow(steps, budget)
+        self._residency.follow(in_parts(steps, self._parts), budget)
         self._changed_at = self._clock.now
 
     def advance(self) -> None:
@@ -78,8 +80,13 @@ class TimedLoader(Loader):
         self._residency.advance()
 
     def load(self, need: Need, meanwhile: Work = nothing_to_do) -> Parameters:
+        for part in need.in_parts(self._parts):
+            self._load(part, meanwhile)
+        return []
+
+    def _load(self, need: Need, meanwhile: Work) -> None:
         self._catch_up()
-        while (end := self._here_at(need.block.identity)) is not None:
+        while (end := self._here_at(need.identity)) is not None:
             if not meanwhile():
                 self._wait(end)
             self._catch_up()
@@ -87,12 +94,12 @@ class TimedLoader(Loader):
             loaded, room = self._residency.claim(need)
             if loaded is None:
                 self._fetch(need)
-                self._residency.fetched(need.block.identity, NOTHING, room is not None)
-        return []
+                self._residency.fetched(need.identity, NOTHING, room is not None)
 
     def resident(self, needs: Sequence[Need]) -> list[Parameters] | None:
         self._catch_up()
-        return None if self._residency.borrow(needs) is None else [[] for _ in needs]
+        parts = [part for need in needs for part in need.in_parts(self._parts)]
+        return None if self._residency.borrow(parts) is None else [[] for _ in needs]
 
     def _here_at(self, identity: str) -> float | None:
         """When a block that is under way is here."""
@@ -170,8 +177,8 @@ class TimedLoader(Loader):
         rest += self._costs.hardware.read_ahead_s
         if not self._under_way:
             self._busy_since = start
-        self._turn_free_at = start + read + (0.0 if need.block.parameter_bytes >= WORTH_BYTES else rest)
-        self._under_way.append(_UnderWay(need.block.identity, start + read + rest))
+        self._turn_free_at = start + read + (0.0 if need.nbytes >= WORTH_BYTES else rest)
+        self._under_way.append(_UnderWay(need.identity, start + read + rest))
 
     def _finish(self, block: _UnderWay) -> None:
         self._residency.fetched(block.identity, NOTHING, True)
@@ -193,10 +200,10 @@ class TimedLoader(Loader):
 
     def _seconds(self, need: Need) -> tuple[float, float]:
         """Seconds that the store is read for, and those of the rest; counts what is read."""
-        block = need.block
+        block = need.unit
         read = self._costs.read_s(block)
         rest = self._costs.load_s(block) - read
-        size = self._file_bytes.get(block.identity, block.parameter_bytes)
+        size = need.part.read_bytes if need.part else self._file_bytes.get(block.identity, block.parameter_bytes)
         if self._residency.host.get(block.identity) is not None:
             self._meter.count("host_block_hits")
             return 0.0, rest

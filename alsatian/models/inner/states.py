@@ -14,10 +14,10 @@ from torch.fx import Node
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
-from alsatian.models.flops import mapped
+from alsatian.models.flops import unread
 from alsatian.models.layers import layers
 from alsatian.models.reading.features.extractor import CLASS_TOKENS
 
@@ -97,7 +97,7 @@ def _states(
     candidate: Candidate, chain: Sequence[Segment], store: BlockStore, example: State, device: torch.device
 ) -> list[State]:
     """The state behind every block, of tensors without content. Of parameters only the shapes are read."""
-    parameters = [mapped(store, block.identity, candidate.id) for block in candidate.blocks]
+    parameters = [unread(store, block.identity) for block in candidate.blocks]
     states = []
     with fake_tensor.FakeTensorMode() as mode:
         state = tuple(mode.from_tensor(tensor).to(device) for tensor in example)

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
-from alsatian.errors import AlsatianError, StoreError
+from alsatian.store.store import BlockStore
+from alsatian.errors import AlsatianError
 from alsatian.models.overlap.differences import DIFFERENT, PREPROCESSING, Difference, difference
 from alsatian.models.reading.architectures import architecture
 from alsatian.records.networks import NearMiss
@@ -154,17 +153,12 @@ class Neighbours:
         return built.segments[depth].parameter_names if depth < len(built.segments) else None
 
     def _signature(self, block: Block) -> tuple[str, Any]:
-        """Architecture and shapes of a block, from the head of its file."""
+        """Architecture and shapes of a block, from the heads of files."""
         if block.identity not in self._shapes:
-            path = self._store.block_path(block.identity)
-            try:
-                with safe_open(path, framework="pt") as file:
-                    heads = [file.get_slice(str(i)) for i in range(len(file.keys()))]
-                    # Floating-point types are called F32, BF16, …; they may differ.
-                    shapes = tuple((*h.get_shape(), "F" in h.get_dtype()) for h in heads)
-                    name = (file.metadata() or {}).get("architecture", "")
-            except (SafetensorError, OSError) as error:
-                raise StoreError(f"{path}: damaged block ({str(error).splitlines()[0]})") from None
+            found = self._store.tensors(block.identity)
+            # Floating-point types may differ.
+            shapes = tuple((*found[i][1].shape, found[i][1].dtype.is_floating_point) for i in range(len(found)))
+            name = self._store.header(block.identity).architecture
             # A block without parameters is told from others by what it computes.
             self._shapes[block.identity] = (name, shapes or name)
         return self._shapes[block.identity]

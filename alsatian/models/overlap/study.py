@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import set_digest
 from alsatian.models.overlap.near_misses import Neighbours

@@ -13,7 +13,7 @@ from alsatian.blocks import serialization
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import SPLIT_VERSION, split
-from alsatian.blocks.writer import writing
+from alsatian.store.writer import writing
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json

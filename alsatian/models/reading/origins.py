@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.discovery import ModelFiles

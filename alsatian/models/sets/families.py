@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from alsatian.blocks.segment import module_tensors
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.files import make_folder, write_json

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.contents import keep_in
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json

@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import DIGEST_LENGTH

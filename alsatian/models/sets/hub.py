@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreWriteError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet

@@ -11,7 +11,7 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.evaluation import check_repeatable
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.contents import keep_in
 from alsatian.errors import AlsatianError, ConfigError, StoreWriteError
 from alsatian.fingerprint import digest_json

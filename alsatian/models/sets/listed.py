@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet, check_refused
 from alsatian.models.names import distinct, endings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.reading.discovery import find

@@ -15,7 +15,7 @@ import torch
 
 from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.segment import Architecture, Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Progress, unheard

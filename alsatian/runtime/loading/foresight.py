@@ -27,7 +27,7 @@ class Foresight:
         self._uses: defaultdict[str, deque[int]] = defaultdict(deque)
         for i, needs in enumerate(self._steps):
             for need in needs:
-                self._uses[need.block.identity].append(i)
+                self._uses[need.identity].append(i)
         self.now = -1
         self._at = (0, 0)  # step and position in it that reading ahead has come to
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import torch
 
 from alsatian.errors import StoreError
-from alsatian.runtime.loading.block_source import BlockSource, Need
+from alsatian.runtime.loading.block_source import BlockSource, Need, in_parts, joined
+from alsatian.store.parts import NO_PARTS, Parts
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
@@ -82,6 +83,8 @@ class BlockLoader(Loader):
     copy large blocks beside each other. Bytes are reserved before they are allocated, on either way, so the budget
     holds at every moment. :class:`Residency` decides what is kept and what is read ahead.
 
+    Blocks that have ``parts`` are loaded part by part.
+
     ``host_budget`` bytes of pinned copies spare a GPU reading again what its own budget could not keep.
     """
 
@@ -94,8 +97,10 @@ class BlockLoader(Loader):
         host_budget: int = 0,
         ahead: bool = False,
         transfer: Transfer | None = None,
+        parts: Parts = NO_PARTS,
     ) -> None:
         self._source = source
+        self._parts = parts
         self._meter = meter
         self._ahead = ahead
         self._transfer = transfer or transfer_to(meter.device)
@@ -107,7 +112,7 @@ class BlockLoader(Loader):
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         self.stop()
-        if self._residency.follow(steps, budget) and self._ahead:
+        if self._residency.follow(in_parts(steps, self._parts), budget) and self._ahead:
             self._stopping = False
             self._threads = [
                 threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True) for _ in range(LANES)
@@ -119,7 +124,12 @@ class BlockLoader(Loader):
         self._residency.advance()
 
     def load(self, need: Need, meanwhile: Work = nothing_to_do) -> Parameters:
-        identity, fetching = need.block.identity, self._residency.fetching
+        if need.block.identity not in self._parts:
+            return self._load(need, meanwhile)
+        return joined(need, self._parts, [self._load(part, meanwhile) for part in need.in_parts(self._parts)])
+
+    def _load(self, need: Need, meanwhile: Work) -> Parameters:
+        identity, fetching = need.identity, self._residency.fetching
         with self._meter.part("prepare_model", subject=_subject(need)):
             while identity in fetching and meanwhile():
                 pass
@@ -134,10 +144,13 @@ class BlockLoader(Loader):
             return loaded.parameters
 
     def resident(self, needs: Sequence[Need]) -> list[Parameters] | None:
-        blocks = self._residency.borrow(needs)
-        for loaded in blocks or ():
+        found = self._residency.borrow([part for need in needs for part in need.in_parts(self._parts)])
+        for loaded in found or ():
             self._transfer.hand_over(loaded)
-        return None if blocks is None else [loaded.parameters for loaded in blocks]
+        if found is None:
+            return None
+        given = iter(loaded.parameters for loaded in found)
+        return [joined(need, self._parts, [next(given) for _ in need.in_parts(self._parts)]) for need in needs]
 
     def stop(self) -> None:
         with self._change:
@@ -170,10 +183,10 @@ class BlockLoader(Loader):
                 need, room = order
                 try:
                     with self._meter.part("prepare_model", subject=_subject(need)):
-                        overlaps = need.block.parameter_bytes >= WORTH_BYTES
+                        overlaps = need.nbytes >= WORTH_BYTES
                         self._fetch(need, room, turn.close if overlaps else _nothing)
                 except StoreError:  # the caller meets the same error in its own thread, if it comes to that
-                    self._residency.pass_over(need.block.identity)
+                    self._residency.pass_over(need.identity)
                 except (MemoryError, torch.OutOfMemoryError):
                     self._residency.pause()  # reading ahead is not worth an error; the next step tries again
                 except Exception:
@@ -198,30 +211,30 @@ class BlockLoader(Loader):
             loaded = self._bring(need, read)
             return loaded
         finally:
-            self._residency.fetched(need.block.identity, loaded, room is not None)
+            self._residency.fetched(need.identity, loaded, room is not None)
 
     def _bring(self, need: Need, read: Callable[[], None]) -> Loaded:
         host = self._residency.host
         with self._change:
-            copy = host.get(need.block.identity)
+            copy = host.get(need.identity)
         if copy is not None:
             self._meter.count("host_block_hits")
             read()
         staged = self._stage(need, read) if copy is None else copy.parameters
         parameters, ready = self._transfer.bring(staged)
         with self._change:
-            host.mark([need.block.identity], ready)
-        return Loaded(need.segment.prepare(parameters), ready)
+            host.mark([need.identity], ready)
+        return Loaded(parameters if need.part else need.segment.prepare(parameters), ready)
 
     def _stage(self, need: Need, read: Callable[[], None]) -> Parameters:
-        """Copies in the host's memory, kept there if the host's budget has room."""
-        identity, staged = need.block.identity, None
-        with self._source.opened(need, read) as mapped:
-            size = pinned_bytes([t.nbytes for t in mapped])
+        """Parameters in the host's memory, kept there if the host's budget has room."""
+        identity, staged = need.identity, None
+        with self._source.opened(need, read) as stored:
+            size = pinned_bytes([t.nbytes for t in stored])
             room = self._residency.reserve_host(identity, size)
             try:
                 self._transfer.wait(room or ())
-                staged = self._transfer.stage(need.segment.arrange(mapped))
+                staged = self._transfer.stage(need.arranged(stored))
                 return staged
             finally:
                 if room is not None:

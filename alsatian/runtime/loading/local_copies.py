@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from alsatian.blocks.store import BlockStore
 from alsatian.errors import LocalDiskError, StoreError
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.storage.regime import Reader
+from alsatian.runtime.storage.reader import Fetched, Reader
+from alsatian.runtime.storage.regime import ONCE
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.runtime.storage.verified import ONCE
+from alsatian.store.block_reading import Reading
+from alsatian.store.store import BlockStore
 
 VERIFIED = "bytes_verified"
 """The counter of parameters, in bytes, that were compared with the identity of their block."""
@@ -54,7 +54,7 @@ class BlockCache:
 
     @contextlib.contextmanager
     def opened(self, identity: str, model: str, code: str) -> Iterator[list[torch.Tensor] | None]:
-        """The parameters of a block as views of the mapped copy, emptied at the end; None without a copy."""
+        """The parameters of a block from its copy, each in memory of its own; None without a copy."""
         with self._lock:
             held = identity in self._sizes
             if held:
@@ -66,58 +66,54 @@ class BlockCache:
         damaged = False
         try:
             try:
-                fetched = self._reader.fetch(self._store.block_path(identity))
-                tensors = self._store.load_block(identity, model, code, partial(self._meter.count, VERIFIED))
-            except (OSError, StoreError) as error:
+                heard = partial(self._meter.count, VERIFIED)
+                found = self._store.read_block(
+                    identity, model, code, reader=self._reader, came=self._came, heard=heard
+                )
+            except StoreError as error:
                 damaged = True
                 self._meter.event("damaged_local_copy", block=identity, reason=str(error))
                 yield None
                 return
             self._meter.count("ssd_hits")
-            self._meter.count("ssd_bytes_read", fetched.size)
-            self._meter.count("warm_reads", fetched.warm)
-            try:
-                yield tensors
-            finally:
-                tensors.clear()  # mapped pages could not be dropped
+            yield found.in_order
         finally:
             with self._lock:
                 self._in_use[identity] -= 1
                 if damaged and identity in self._sizes:
                     self._remove(identity)
 
-    def keep(self, identity: str, source: Path) -> None:
-        """Copy the block file ``source``, which was just read, if it fits.
+    def _came(self, fetched: Fetched) -> None:
+        self._meter.count("ssd_bytes_read", fetched.size)
+        self._meter.count("warm_reads", fetched.warm)
+
+    def keep(self, identity: str, found: Reading) -> None:
+        """Copy a block, or a part with an ``identity`` of its own, that was just read, if it fits.
 
         Raises:
             LocalDiskError: it fits the budget, but cannot be written.
         """
-        try:
-            size = source.stat().st_size
-        except OSError:
-            return  # gone since it was read, which is for its next reader to tell
-        if not self._reserve(identity, size):
+        copy = found.copy(identity)
+        if not self._reserve(identity, copy.nbytes):
             return
         path = self._store.block_path(identity)
         temporary = path.with_suffix(".tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # No flush: the folder does not outlive the search, and what is read back is verified.
-            shutil.copyfile(source, temporary)
-            if temporary.stat().st_size != size:
-                raise OSError(None, "the block changed while it was copied")
+            copy.write(temporary)
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             with self._lock:
-                self.used -= size
+                self.used -= copy.nbytes
             raise LocalDiskError(
                 f"{self._folder}: cannot keep the copy of a block ({error.strerror}); free some space there, set "
                 "cache.ssd_dir to a folder on another disk, or choose a smaller cache.block_ssd_budget"
             ) from None
         with self._lock:
-            self._sizes[identity] = size
-        self._meter.count("ssd_bytes_written", size)
+            self._sizes[identity] = copy.nbytes
+        self._meter.count("ssd_bytes_written", copy.nbytes)
 
     def _reserve(self, identity: str, size: int) -> bool:
         """Make room, unless that takes files that are being read. Nothing is removed in vain."""

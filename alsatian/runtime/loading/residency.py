@@ -81,7 +81,7 @@ class Residency:
             Its content if it is resident. Otherwise the block counts as being fetched, into room that waits for
             these marks; None if it is not to be held.
         """
-        identity, size = need.block.identity, need.block.parameter_bytes
+        identity, size = need.identity, need.nbytes
         with self.change:
             self.foresight.used(identity)
             if self.foresight.follows:
@@ -97,11 +97,11 @@ class Residency:
     def borrow(self, needs: Sequence[Need]) -> list[Loaded] | None:
         """Blocks that the current step uses beside what the plan says, if all of them are resident."""
         with self.change:
-            found = [self.device.get(need.block.identity) for need in needs]
+            found = [self.device.get(need.identity) for need in needs]
             if not all(found):
                 return None
             if self.foresight.follows:
-                self._in_use.update(need.block.identity for need in needs)
+                self._in_use.update(need.identity for need in needs)
             return [loaded for loaded in found if loaded is not None]
 
     def order(self) -> tuple[Need, list[Any]] | None:
@@ -110,7 +110,7 @@ class Residency:
             if self._paused or (upcoming := self._upcoming()) is None:
                 return None
             step, need = upcoming
-            identity, size = need.block.identity, need.block.parameter_bytes
+            identity, size = need.identity, need.nbytes
             limit, equal = (step, False) if step <= self.foresight.now + 1 else (NEVER, True)
             room = self.device.reserve(identity, size, limit, self._in_use, equal=equal)
             if room is not None:
@@ -160,7 +160,7 @@ class Residency:
         """The next use of a block that is neither here nor on its way, and could be."""
         while (upcoming := self.foresight.upcoming()) is not None:
             step, need = upcoming
-            identity, size = need.block.identity, need.block.parameter_bytes
+            identity, size = need.identity, need.nbytes
             known = identity in self.device or identity in self.fetching or identity in self._unreadable
             # The step may have used it already.
             if not known and size <= self.device.budget and self.foresight.next_use(identity) <= step:

@@ -1,4 +1,4 @@
-"""How parameters get from a mapped file to the device's memory, and from another thread to this one."""
+"""How parameters that were read get to the device's memory, and from another thread to this one."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,6 +9,8 @@ import torch
 Parameters = list[torch.Tensor]
 # Values of a tensor from which on PyTorch divides a copy among threads (at::internal::GRAIN_SIZE).
 _GRAIN = 32768
+# Bytes that PyTorch's allocator aligns memory to.
+_ALIGNED = 64
 
 
 class Loaded(NamedTuple):
@@ -19,12 +21,12 @@ class Loaded(NamedTuple):
 
 
 class Transfer:
-    """Copies to the host's own memory. Every copy has memory of its own, which it fills and which is aligned:
-    kernels choose their code by that, and a view of a file may lack it."""
+    """Within the host's memory. Every parameter has memory of its own, which it fills and which is aligned: kernels
+    choose their code by that, and what was made of others may lack it."""
 
-    def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
-        """Copies in the host's memory that :meth:`bring` can take."""
-        return [_copied(tensor) for tensor in mapped]
+    def stage(self, read: Sequence[torch.Tensor]) -> Parameters:
+        """Parameters in the host's memory that :meth:`bring` can take; copies where need be."""
+        return [tensor if _stands_alone(tensor) else _copied(tensor) for tensor in read]
 
     def bring(self, staged: Parameters) -> Loaded:
         """Copies on the device. May return before they are there."""
@@ -54,8 +56,8 @@ class CudaTransfer(Transfer):
         self._device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
         self._stream = torch.cuda.Stream(self._device)
 
-    def stage(self, mapped: Sequence[torch.Tensor]) -> Parameters:
-        return [tensor.pin_memory() for tensor in mapped]
+    def stage(self, read: Sequence[torch.Tensor]) -> Parameters:
+        return [tensor.pin_memory() for tensor in read]
 
     def bring(self, staged: Parameters) -> Loaded:
         # The allocator of pinned memory keeps a buffer that is dropped until the copies from it are done.
@@ -80,6 +82,12 @@ class CudaTransfer(Transfer):
     def wait(self, marks: Sequence[torch.cuda.Event]) -> None:
         for event in marks:
             event.synchronize()
+
+
+def _stands_alone(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has memory of its own, which it fills and which is aligned."""
+    memory = tensor.untyped_storage()
+    return bool(memory.nbytes() == tensor.nbytes and memory.data_ptr() % _ALIGNED == 0 and tensor.is_contiguous())
 
 
 def _copied(tensor: torch.Tensor) -> torch.Tensor:

@@ -18,24 +18,26 @@ WARM = (
 )
 """What to tell when reads were not cold, with their ``count``."""
 
-Residency = Callable[[int], float | None]
+Residency = Callable[..., float | None]
 # Seconds to wait before a file is dropped again.
 _PAUSES_S = (0.001, 0.004, 0.016)
 
 
-def residency(descriptor: int) -> float | None:
+def residency(descriptor: int, offset: int = 0, nbytes: int | None = None) -> float | None:
     """The share of an open file's pages, from 0 to 1, that are in the page cache; None if that is not known.
 
-    Linux tells only about files that one owns or may write to, and calls all others resident.
+    Of ``nbytes`` from ``offset`` on, those pages that hold any of them. Linux tells only about files that one owns or
+    may write to, and calls all others resident.
     """
     status = os.fstat(descriptor)
-    if status.st_size == 0:
+    start, length = _pages(offset, status.st_size - offset if nbytes is None else nbytes, status.st_size)
+    if length <= 0:
         return 0.0
     if status.st_uid != os.geteuid() and os.geteuid() != 0 and not _writable(descriptor):
         return None
     try:
         mincore = ctypes.CDLL(None).mincore
-        mapped = mmap.mmap(descriptor, status.st_size, access=mmap.ACCESS_READ)
+        mapped = mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, offset=start)
     except (AttributeError, OSError, ValueError, TypeError):
         return None
     with mapped:
@@ -50,19 +52,24 @@ def residency(descriptor: int) -> float | None:
     return None if failed else float((pages & 1).mean())
 
 
-def drop_pages(descriptor: int, measure: Residency = residency) -> bool:
-    """Drop an open file from the page cache; whether it is shown to be gone.
+def drop_pages(
+    descriptor: int, measure: Residency = residency, offset: int = 0, nbytes: int | None = None
+) -> bool:
+    """Drop an open file, or the pages with ``nbytes`` of it from ``offset`` on, from the page cache; whether they are
+    shown to be gone.
 
     Pages that were just written are dropped once they are on disk, so a file that stays is flushed and
     dropped again. The kernel keeps a page that it is working with, so that is tried again a few times. Mapped pages
     are not dropped.
     """
+    start, length = (0, 0) if nbytes is None else _pages(offset, nbytes)
+    which = {} if nbytes is None else {"offset": offset, "nbytes": nbytes}
     for pause_s in (None, 0.0, *_PAUSES_S):
         if pause_s is not None:
             time.sleep(pause_s)
             os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        if (share := measure(descriptor)) == 0:
+        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
+        if (share := measure(descriptor, **which)) == 0:
             return True
         if share is None:
             break
@@ -86,6 +93,13 @@ def drop(paths: Iterable[Path], measure: Residency = residency) -> list[Path]:
         finally:
             os.close(descriptor)
     return kept
+
+
+def _pages(offset: int, nbytes: int, end: int | None = None) -> tuple[int, int]:
+    """Where the pages with these bytes begin, and how many bytes they are, not beyond the ``end`` of the file."""
+    start = offset - offset % mmap.PAGESIZE
+    stop = offset + nbytes + (-(offset + nbytes)) % mmap.PAGESIZE
+    return start, (stop if end is None else min(stop, end)) - start
 
 
 def _writable(descriptor: int) -> bool:

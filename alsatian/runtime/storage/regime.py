@@ -1,21 +1,14 @@
 """The storage regime: how fast, and how cold, the model store and the data are read."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 from alsatian.errors import ConfigError, nearest
-from alsatian.runtime.storage.page_cache import drop_pages
-from alsatian.runtime.storage.throttle import Throttle
-from alsatian.runtime.storage.verified import ALWAYS, ONCE, WAYS
 from alsatian.units import format_bytes, parse_bytes
 
-_SCRATCH = 256 * 1024
-_MOST = 64
-"""Buffers of one call, far below any system's limit."""
-_FREE = Throttle(None)
+ONCE, ALWAYS = "once", "always"
+WAYS = (ONCE, ALWAYS)
+"""Which reads of a block are verified: the first of its file on a machine, or every one."""
 
 
 @dataclass(frozen=True)
@@ -74,58 +67,3 @@ class Storage:
 
 def _speed(rate: int | None) -> str:
     return "own speed" if rate is None else f"{format_bytes(rate)}/s"
-
-
-class Fetched(NamedTuple):
-    """A file that was read: its size in bytes, and whether it should have been cold but was not shown to be."""
-
-    size: int
-    warm: bool
-
-
-class Reader:
-    """Reads whole files through ``throttle``, several at once if several threads do.
-
-    With ``cold`` a file's pages are dropped before; ``drop`` does that to an open file and says whether they
-    are gone. With ``again`` both that and the throttle are for a file's first read only.
-    """
-
-    def __init__(
-        self,
-        throttle: Throttle,
-        cold: bool = False,
-        drop: Callable[[int], bool] = drop_pages,
-        again: bool = False,
-    ) -> None:
-        self._throttle = throttle
-        self._cold = cold
-        self._drop = drop
-        self._seen: set[tuple[Path, str | None]] | None = set() if again else None
-
-    def fetch(self, path: Path, owner: str | None = None) -> Fetched:
-        """Bring the content of ``path`` into memory (the page cache).
-
-        ``owner`` has a file of its own, so that what others have read does not help.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        again = self._seen is not None and (path, owner) in self._seen
-        throttle = _FREE if again else self._throttle
-        with path.open("rb", buffering=0) as file:
-            warm = self._cold and not again and not self._drop(file.fileno())
-            size, end = 0, os.fstat(file.fileno()).st_size
-            scratch = memoryview(bytearray(min(_SCRATCH, end)))
-            with throttle.stream():
-                while size < end:
-                    with throttle.piece(min(end - size, _MOST * _SCRATCH)) as piece:
-                        # Again and again into the same memory, in one call: only the page cache matters, and
-                        # the interpreter is given away and waited for once a piece.
-                        whole, rest = divmod(piece, len(scratch))
-                        count = os.readv(file.fileno(), [scratch] * whole + [scratch[:rest]] * bool(rest))
-                    if not count:
-                        break  # somebody made it shorter; what it holds is checked elsewhere
-                    size += count
-        if self._seen is not None:
-            self._seen.add((path, owner))
-        return Fetched(size, warm)

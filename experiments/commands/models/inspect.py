@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.models.inspection import BlockFacts, Inspection
 
 HELP = "show a model's blocks, its cost, its input, and what it shares with the models of a store"
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Read the model, which does not go into the store, and print the facts."""
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.models.flops import costs_of
     from alsatian.models.inspection import inspect, others_in
 
@@ -53,7 +53,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 @contextlib.contextmanager
 def _opened(word: str, store: "BlockStore") -> Iterator[Any]:
     """The set of the one model that ``word`` names, and its id if it is of ``store``."""
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.errors import ConfigError
     from alsatian.models.sets.listed import ListedSet
     from alsatian.models.words import STORE, words_of

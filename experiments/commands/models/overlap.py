@@ -10,7 +10,7 @@ from rich.console import Console
 from experiments.configuration.console import complain
 
 if TYPE_CHECKING:
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.records import Overlap
     from alsatian.records.networks import ModelOverlap
 
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Study the models, print a summary, write files; 1 if a model could not be used."""
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.files import write_json
     from alsatian.models.overlap.study import study
     from analysis.figures import overlap as picture

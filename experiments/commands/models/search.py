@@ -139,7 +139,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.api import search  # slow
     from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
     from alsatian.blocks.kernels import caution, check_choice
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
     from alsatian.models.words import words_of

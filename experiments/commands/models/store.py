@@ -34,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     gc = action("gc", "remove blocks and features that no model needs and what killed writers left", _gc)
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     gc.add_argument("--grace", type=float, metavar="SECONDS", help="keep younger files; default: 3600")
+    action("upgrade", "store each tensor once, also those that an earlier version stored with every block", _upgrade)
     stats = action("stats", "print distinct and total bytes", _stats)
     for command in (ls, stats):
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -46,7 +47,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.blocks.maintenance import candidates, open_store
+    from alsatian.store.maintenance import candidates, open_store
 
     store = open_store(options.store)
     models = candidates(store)
@@ -81,7 +82,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
 
 
 def _add(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.blocks.store import BlockStore
+    from alsatian.store.store import BlockStore
     from alsatian.models.sets.folder import add_path
 
     refused: list[str] = []
@@ -107,7 +108,7 @@ def _add(options: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.blocks.maintenance import open_store, verify
+    from alsatian.store.maintenance import open_store, verify
 
     store = open_store(options.store)
     problems = verify(store)
@@ -118,7 +119,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
 
 
 def _gc(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.blocks.maintenance import GRACE_S, gc, open_store
+    from alsatian.store.maintenance import GRACE_S, gc, open_store
     from alsatian.units import format_bytes
 
     grace = GRACE_S if options.grace is None else options.grace
@@ -134,8 +135,21 @@ def _gc(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _upgrade(options: argparse.Namespace, console: Console) -> int:
+    from alsatian.store.maintenance import open_store
+    from alsatian.store.upgrade import upgrade
+    from alsatian.units import count_text, format_bytes
+    from experiments.runs.progress import Progress
+
+    with Progress(console) as progress:
+        done = upgrade(open_store(options.store), progress.step)
+    sizes = f"{format_bytes(done.before)} before, {format_bytes(done.after)} now"
+    console.print(f"wrote {count_text(done.files, 'block')} anew: {sizes}")
+    return 0
+
+
 def _stats(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.blocks.maintenance import open_store, stats
+    from alsatian.store.maintenance import open_store, stats
     from alsatian.units import format_bytes
 
     found = stats(open_store(options.store))
@@ -148,6 +162,7 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
         ("blocks", found.blocks, ""),
         ("distinct bytes", found.distinct_bytes, format_bytes(found.distinct_bytes)),
         ("total bytes", found.total_bytes, f"{format_bytes(found.total_bytes)} as separate files"),
+        ("tensor bytes", found.tensor_bytes, f"{format_bytes(found.tensor_bytes)} in {found.tensors} tensors"),
         ("sharing factor", f"{found.sharing_factor:.2f}", "total / distinct"),
         ("file bytes", found.file_bytes, format_bytes(found.file_bytes)),
         ("feature bytes", found.feature_bytes, f"{format_bytes(found.feature_bytes)} kept for later searches"),

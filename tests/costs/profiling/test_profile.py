@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling import quick
 from alsatian.costs.profiling.busy import Watch

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from alsatian.blocks.kernels import computed_by
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.costs.profiling import timing
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing

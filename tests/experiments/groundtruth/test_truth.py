@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset, make_dataset
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BadModelError, ConfigError, StoreError

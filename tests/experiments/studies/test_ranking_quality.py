@@ -12,7 +12,7 @@ import torch
 
 from alsatian.api import search
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset, batches_of
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing

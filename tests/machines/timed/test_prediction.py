@@ -10,7 +10,7 @@ import pytest
 
 from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.model import CostModel

@@ -8,7 +8,7 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.split import split
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import block_identity

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.models.reading.discovery import find
 from alsatian.models.sets.folder import FolderSet, add_path
 from tests.models.reading.checkpoint_files import resnet, save_vit, vit

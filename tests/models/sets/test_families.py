@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.overlap.study import study
 from alsatian.models.sets import families

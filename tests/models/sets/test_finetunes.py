@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.candidate_modules import module_of

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import alsatian
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.reading.discovery import ModelFiles

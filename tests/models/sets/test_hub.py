@@ -14,7 +14,7 @@ import torch
 from huggingface_hub import constants, errors
 
 from alsatian.api import search
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.dataset import make_dataset
 from alsatian.errors import ConfigError, StoreWriteError
 from alsatian.models.sets.hub import HubSet

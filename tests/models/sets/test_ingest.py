@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import AlsatianError, StoreWriteError
 from alsatian.models.model_set import add_module
 from alsatian.models.reading.discovery import find

@@ -8,7 +8,7 @@ import torch
 
 from alsatian.api import search
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError

@@ -10,8 +10,8 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
-from alsatian.blocks import writer
-from alsatian.blocks.store import BlockStore
+from alsatian.store import writer
+from alsatian.store.store import BlockStore
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets import ingest

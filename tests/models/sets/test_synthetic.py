@@ -11,9 +11,9 @@ import torch
 from omegaconf import OmegaConf
 
 from alsatian.api import search
-from alsatian.blocks.maintenance import verify
-from alsatian.blocks.store import BlockStore
-from alsatian.blocks.writer import StoreWriter
+from alsatian.store.maintenance import verify
+from alsatian.store.store import BlockStore
+from alsatian.store.writer import StoreWriter
 from alsatian.data.dataset import make_dataset
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError

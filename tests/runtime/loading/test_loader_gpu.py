@@ -9,7 +9,7 @@ import torch
 import alsatian
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing

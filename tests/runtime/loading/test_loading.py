@@ -19,7 +19,7 @@ import torch
 
 import alsatian
 from alsatian.api import SearchResult
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
@@ -33,9 +33,10 @@ from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.loading.settings import LoaderSettings
-from alsatian.runtime.storage.regime import Fetched, Reader, Storage
+from alsatian.runtime.storage.reader import Fetched, Reader
+from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.runtime.storage.verified import LASTING_S
+from alsatian.store.verified import LASTING_S
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
 from tests.stores import tiny_set

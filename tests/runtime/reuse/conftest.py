@@ -2,7 +2,7 @@
 
 import pytest
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.models.model_set import ModelSet
 from tests.searching.tiny_search import MODELS
 from tests.stores import tiny_set

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from alsatian.errors import ConfigError
-from alsatian.runtime.storage.regime import Reader, Storage
+from alsatian.runtime.storage.reader import Reader
+from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 
 

@@ -22,7 +22,7 @@ from statistics import median
 import torch
 
 from alsatian.errors import ConfigError
-from alsatian.runtime.storage.regime import Reader
+from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.units import format_bytes, parse_bytes
 from experiments.studies.study import Page, Say, table

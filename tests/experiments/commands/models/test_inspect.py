@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import SplitError
 from alsatian.models.inspection import BlockFacts
 from alsatian.models.sets.folder import add_path

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE
 from experiments.commands.models import overlap as command

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.sets import folder

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from alsatian.blocks.maintenance import open_store, verify
+from alsatian.store.maintenance import open_store, verify
 from alsatian.records import reading
 
 TIMES = ("wall_s", "wall_min", "wall_max", "speedup", "over_limit", "stalled_share")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.blocks import maintenance
+from alsatian.store import maintenance
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.files import locked
 from tests.stores import add_block
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys, torch
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 
 folder, prefix, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -110,7 +110,7 @@ import os, sys
 sys.stdin = open(0, closefd=False)
 import torch
 torch.set_num_threads(1)
-import alsatian.blocks.store
+import alsatian.store.store
 code = compile(WRITER, "writer", "exec")
 for line in iter(sys.stdin.readline, ""):
     child = os.fork()
@@ -168,8 +168,8 @@ def test_collecting_waits_for_those_who_add(tmp_path: Path) -> None:
 
 COLLECTOR = """
 import sys
-from alsatian.blocks.maintenance import gc
-from alsatian.blocks.store import BlockStore
+from alsatian.store.maintenance import gc
+from alsatian.store.store import BlockStore
 print("waiting", flush=True)
 print("removed", len(gc(BlockStore(sys.argv[1]), grace_s=0).files), flush=True)
 """

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.blocks import writer
+from alsatian.store import writer
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
-from alsatian.runtime.storage.verified import LASTING_S
+from alsatian.store.verified import LASTING_S
 from tests.stores import add_block, add_model
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def test_a_file_that_may_not_grow_is_one_clear_error(tmp_path: Path) -> None:
     """The operating system's own refusal while a block is written."""
     code = (
         "import resource, signal, sys, torch\n"
-        "from alsatian.blocks.store import BlockStore\n"
+        "from alsatian.store.store import BlockStore\n"
         "from alsatian.errors import StoreError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
@@ -201,7 +201,7 @@ def test_blocks_are_verified_once_or_with_every_read(
     os.utime(path)  # it is not the file any more that was hashed as it was written
     time.sleep(LASTING_S)
     calls: list[object] = []
-    place = "alsatian.blocks.store_files"
+    place = "alsatian.store.store_files"
     real = sys.modules[place].parameter_fingerprint
     monkeypatch.setattr(f"{place}.parameter_fingerprint", lambda t: (calls.append(t), real(t))[1])
     for _ in range(3):

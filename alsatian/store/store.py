@@ -1,9 +1,10 @@
 """A content-addressed folder of blocks and model manifests.
 
-``blocks/ab/<identity>.safetensors`` holds the parameters of one distinct block, ``models/<id>.json`` the
-manifest of one model, ``sets/<name>.json`` the members of a model set. Nothing is pickled; every write is
-atomic; a block file proves itself, since its name is the digest of what it holds, and so does a JSON file, which
-holds the digest of the rest. ``verified`` has what each machine has verified of them.
+``blocks/ab/<identity>.safetensors`` describes one distinct block and holds those of its parameters that no other
+file holds, ``models/<id>.json`` is the manifest of one model, ``sets/<name>.json`` lists the members of a model set.
+Nothing is pickled; every write is atomic; a block file proves itself, since it has the digests of what it describes,
+and so does a JSON file, which holds the digest of the rest. ``verified`` has what each machine has verified of them,
+``tensors.sqlite`` where tensors lie.
 
 Only a manifest makes blocks reachable, so all blocks of a model go to disk together, and the manifest after
 them. Adding takes the folder's lock beside others, collecting garbage takes it alone: between the moment
@@ -19,10 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from alsatian.blocks import manifest
+from alsatian.store import manifest
 from alsatian.blocks.candidate import Candidate
-from alsatian.blocks.store_files import StoreFiles
-from alsatian.blocks.writer import StoreWriter, writing
+from alsatian.store.store_files import StoreFiles
+from alsatian.store.writer import StoreWriter, writing
 from alsatian.errors import StoreError, nearest
 from alsatian.files import Batch, make_folder, write_json
 from alsatian.fingerprint import broken_seal, sealed
@@ -44,8 +45,11 @@ class BlockStore(StoreFiles):
             make_folder(self.root)
         with self.locked(alone=False), Batch(self.root) as batch:
             adding = StoreWriter(self, batch)
-            yield adding
-            adding.commit()
+            try:
+                yield adding
+                adding.commit()
+            finally:
+                adding.close()
 
     def model(self, model_id: str) -> Candidate:
         """Read a manifest.
@@ -71,9 +75,13 @@ class BlockStore(StoreFiles):
             return None
 
     def holds_all(self, candidate: Candidate) -> bool:
-        """Whether files of all blocks of ``candidate``, and of its classifier, are there; none is read."""
-        head = [self.assets / candidate.head] if candidate.head else []
-        return all(path.exists() for path in (*(self.block_path(b.identity) for b in candidate.blocks), *head))
+        """Whether all files that ``candidate`` is read from are there; of those of blocks the headers are read."""
+        try:
+            for block in candidate.blocks:
+                self.tensors(block.identity)
+        except StoreError:
+            return False
+        return not candidate.head or (self.assets / candidate.head).exists()
 
     def model_ids(self) -> list[str]:
         """Ids of all models, sorted, by the names of manifests, which need not be valid."""

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.blocks.maintenance import gc, verify
-from alsatian.blocks.store import BlockStore
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.storage import verified
-from alsatian.runtime.storage.verified import ALWAYS, LASTING_S, Verified, lasting, looks_of
+from alsatian.runtime.storage.regime import ALWAYS
+from alsatian.store.verified import LASTING_S, Verified, lasting, looks_of
 from tests.stores import add_block
 
 ROOT = Path(__file__).parents[3]
@@ -67,7 +68,7 @@ def another(store: BlockStore) -> BlockStore:
 def test_what_one_process_has_verified_no_other_does(store: BlockStore) -> None:
     assert [hashed(store), hashed(store), hashed(another(store))] == [4, 0, 0]
     code = (
-        "import sys; from pathlib import Path; from alsatian.blocks.store import BlockStore\n"
+        "import sys; from pathlib import Path; from alsatian.store.store import BlockStore\n"
         "from tests.runtime.storage.test_verified import hashed; print(hashed(BlockStore(sys.argv[1])))"
     )
     done = subprocess.run(
@@ -110,7 +111,7 @@ def test_a_file_that_may_have_changed_is_verified_again(
     for identity in names(store)[:3]:
         change(store.block_path(identity))
     with monkeypatch.context() as young:
-        young.setattr("alsatian.blocks.store_files.lasting", lambda looks: False)
+        young.setattr("alsatian.store.store_files.lasting", lambda looks: False)
         assert [hashed(store), hashed(another(store))] == [3, 3]
     time.sleep(LASTING_S)
     assert [hashed(store), hashed(another(store))] == [3, 0]
@@ -159,7 +160,7 @@ def test_what_is_known_does_not_travel(store: BlockStore, monkeypatch: pytest.Mo
 def test_another_device_is_another_file(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed(store)
     monkeypatch.setattr(
-        "alsatian.blocks.store_files.looks_of", lambda path: (looks_of(path)[0] + 1, *looks_of(path)[1:])
+        "alsatian.store.store_files.looks_of", lambda path: (looks_of(path)[0] + 1, *looks_of(path)[1:])
     )
     assert hashed(another(store)) == 4
 
@@ -278,7 +279,7 @@ def test_damage_makes_no_block_known(tmp_path: Path, place: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from alsatian.runtime.storage.verified import Verified
+from alsatian.store.verified import Verified
 folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 own = Verified(folder)
 print("ready", flush=True)

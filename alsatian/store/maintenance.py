@@ -12,10 +12,10 @@ from blake3 import blake3
 
 from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate, chain_bytes
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
-from alsatian.fingerprint import DIGEST, broken_seal
-from alsatian.runtime.storage.verified import ALWAYS
+from alsatian.fingerprint import DIGEST, block_identity, broken_seal, parameter_fingerprint
+from alsatian.runtime.storage.regime import ALWAYS
 
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""
@@ -47,6 +47,7 @@ class Stats:
         blocks: distinct blocks that models refer to.
         distinct_bytes: of these blocks, each counted once.
         total_bytes: of all models, as separate files would hold them.
+        tensors, tensor_bytes: that the files of these blocks hold, each once.
         file_bytes: size of the files of these blocks, headers included.
         unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
         feature_bytes: size of the files of features that are kept for later searches.
@@ -57,6 +58,8 @@ class Stats:
     blocks: int
     distinct_bytes: int
     total_bytes: int
+    tensors: int
+    tensor_bytes: int
     file_bytes: int
     unreferenced_blocks: int
     unreferenced_bytes: int
@@ -116,11 +119,12 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
     Waits until nobody is adding. What is younger than ``grace_s`` seconds stays.
 
     Raises:
-        StoreError: a manifest is not valid, so what it refers to is not known; nothing is removed then.
+        StoreError: a manifest or the file of a block is not valid, so what it refers to is not known; nothing is
+            removed then.
     """
     with store.locked(alone=True):
         models = candidates(store)
-        needed = {store.block_path(block.identity) for model in models for block in model.blocks}
+        needed = _needed_files(store, models)
         needed |= {store.assets / digest for model in models for digest in model.assets}
         unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
         used = {"layouts", *(model.content for model in models)}
@@ -140,7 +144,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
 
 
 def stats(store: BlockStore) -> Stats:
-    """Count models, blocks and bytes from the manifests and the sizes of files; no block is read.
+    """Count models, blocks and bytes from the manifests and the sizes of files; of blocks only headers are read.
 
     Raises:
         StoreError: a manifest is not valid.
@@ -148,20 +152,34 @@ def stats(store: BlockStore) -> Stats:
     with store.locked(alone=False):
         models = candidates(store)
         sizes = {path: path.stat().st_size for path in _block_files(store)}
-    needed = {store.block_path(block.identity) for model in models for block in model.blocks}
+        needed = _needed_files(store, models)
+        held = [held.nbytes for path in needed if path in sizes for held in store.header(path.stem).held.values()]
+    blocks = {block.identity for model in models for block in model.blocks}
     total, distinct = chain_bytes(model.blocks for model in models)
     loose = [size for path, size in sizes.items() if path not in needed]
     return Stats(
         models=len(models),
         sets=len(store.set_names()),
-        blocks=len(needed),
+        blocks=len(blocks),
         distinct_bytes=distinct,
         total_bytes=total,
+        tensors=len(held),
+        tensor_bytes=sum(held),
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),
         feature_bytes=sum(store.feature_files().values()),
     )
+
+
+def _needed_files(store: BlockStore, models: Iterable[Candidate]) -> set[Path]:
+    """The files that blocks of ``models`` are read from. Of one that has gone it is not known what it was with."""
+    found = set()
+    for identity in {block.identity for model in models for block in model.blocks}:
+        found.add(path := store.block_path(identity))
+        if path.exists():
+            found |= {store.block_path(place.block) for place in store.header(identity).elsewhere.values()}
+    return found
 
 
 def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
@@ -172,10 +190,13 @@ def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
             uses.setdefault(block.identity, {}).setdefault(block, model.id)
     for identity, described in uses.items():
         try:
-            size = sum(t.nbytes for t in reader.load_block(identity, next(iter(described.values()))))
+            found = reader.read_block(identity, next(iter(described.values())))
         except StoreError as error:
             yield str(error)
             continue
+        if block_identity(found.header.architecture, parameter_fingerprint(found.in_order)) != identity:
+            yield f"{store.block_path(identity)}: describes another block than its name says; add the model again"
+        size = sum(tensor.nbytes for tensor in found.in_order)
         for block, model_id in described.items():
             if block.parameter_bytes != size:
                 yield (

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.maintenance import Garbage, gc, open_store, stats, verify
+from alsatian.store.maintenance import Garbage, gc, open_store, stats, verify
 from alsatian.blocks.split import split
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError

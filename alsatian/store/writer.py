@@ -1,25 +1,25 @@
 """Writing blocks and models to a store: together, so that it is fast, and in an order that is safe.
 
 All blocks of a model go to disk at once, while the next ones are hashed; the manifest, which alone makes
-them reachable, follows when they are there.
+them reachable, follows when they are there. A tensor that the file of any block holds is not written again.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from blake3 import blake3
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 
-from alsatian.blocks import manifest
+from alsatian.store import manifest
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.blocks.store_files import StoreFiles
+from alsatian.store.store_files import StoreFiles
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError, StoreWriteError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
+from alsatian.store.block_file import Place, content
+from alsatian.store.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 
 
 class StoreWriter:
@@ -28,7 +28,9 @@ class StoreWriter:
     def __init__(self, store: StoreFiles, batch: Batch) -> None:
         self._store = store
         self._batch = batch
+        self._index = TensorIndex(store.root / FILE, store.holdings)
         self._new: list[str] = []
+        self._held: dict[str, Mapping[int, str]] = {}  # digests of what blocks hold that were written here
 
     def add_block(self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:
         """Store the parameters of one block, unless they are there. The tensors may change afterwards.
@@ -36,7 +38,6 @@ class StoreWriter:
         Raises:
             StoreError: it cannot be written.
         """
-        block_bytes = sum(t.nbytes for t in tensors)
         tensors = [t.detach().cpu().contiguous() for t in tensors]
         identity = block_identity(architecture, parameter_fingerprint(tensors, blake3.AUTO))
         path = self._store.block_path(identity)
@@ -44,11 +45,56 @@ class StoreWriter:
             if self._store.holds(identity):
                 self._batch.rely_on(path)
             else:
-                named = {str(i): t for i, t in enumerate(_apart(tensors))}
-                with writing(self._store.root, "a block"):
-                    self._batch.write(path, lambda file: save_file(named, file, {"architecture": architecture}))
-                self._new.append(identity)
-        return Block(identity, block_bytes, output_bytes)
+                self._write(path, identity, architecture, tensors)
+        return Block(identity, sum(t.nbytes for t in tensors), output_bytes)
+
+    def rewrite(self, identity: str, model: str) -> None:
+        """Store a block anew that is there, for ``model``, in case that it can share tensors with others.
+
+        Raises:
+            StoreError: it is damaged, or cannot be written.
+        """
+        found = self._store.read_block(identity, model)
+        self._write(self._store.block_path(identity), identity, found.header.architecture, found.in_order)
+
+    def _write(self, path: Path, identity: str, architecture: str, tensors: Sequence[torch.Tensor]) -> None:
+        digests = [parameter_fingerprint([tensor], blake3.AUTO) for tensor in tensors]
+        elsewhere = self._elsewhere(identity, tensors, digests)
+        with writing(self._store.root, "a block"):
+            for place in elsewhere.values():
+                self._batch.rely_on(self._store.block_path(place.block))
+            self._batch.write(path, content(identity, architecture, tensors, digests, elsewhere).write)
+        held = {i: d for i, d in enumerate(digests) if i not in elsewhere and tensors[i].nbytes >= WORTH_BYTES}
+        self._index.enter(Holding(identity, held, any(place.block != identity for place in elsewhere.values())))
+        self._held[identity] = held
+        self._new.append(identity)
+
+    def _elsewhere(
+        self, identity: str, tensors: Sequence[torch.Tensor], digests: Sequence[str]
+    ) -> Mapping[int, Place]:
+        """Where those of a block's ``tensors`` lie that need not be written."""
+        large = {i: digest for i, digest in enumerate(digests) if tensors[i].nbytes >= WORTH_BYTES}
+        known = self._index.find([*large.values()])
+        elsewhere: dict[int, Place] = {}
+        first: dict[str, int] = {}
+        for i, digest in large.items():
+            place = known.get(digest)
+            if digest in first:
+                elsewhere[i] = Place(identity, first[digest])
+            elif place is not None and place.block != identity and self._is_there(place, digest):
+                elsewhere[i] = place
+            else:
+                first[digest] = i
+        return elsewhere
+
+    def _is_there(self, place: Place, digest: str) -> bool:
+        """Whether the file of a block holds the tensor with this ``digest`` at ``place``, undamaged."""
+        if place.block in self._held:
+            return self._held[place.block].get(place.index) == digest
+        if not self._store.holds(place.block):
+            return False
+        header = self._store.header(place.block)
+        return place.index in header.held and header.digests[place.index] == digest
 
     def add_model(self, candidate: Candidate) -> None:
         """Write the manifest of a model; blocks added here before are on disk when it appears.
@@ -57,7 +103,7 @@ class StoreWriter:
             StoreError: a block is missing, or the manifest cannot be written.
         """
         root, what = self._store.root, f"model '{candidate.id}'"
-        content = manifest.content(candidate)
+        described = manifest.content(candidate)
         if isinstance(candidate.preprocessing, TextPreprocessing) and candidate.preprocessing.is_there:
             self.add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.content())
         self.commit()
@@ -65,7 +111,7 @@ class StoreWriter:
             if not (path := self._store.block_path(block.identity)).exists():
                 raise StoreError(f"{path}: {what} needs this block, which is not in the store; add the block first")
         with writing(root, f"the manifest of {what}"):
-            self._batch.write(self._store.manifest_path(candidate.id), lambda file: file.write_bytes(content))
+            self._batch.write(self._store.manifest_path(candidate.id), lambda file: file.write_bytes(described))
         self.commit()
 
     def commit(self) -> None:
@@ -73,7 +119,12 @@ class StoreWriter:
         with writing(self._store.root, "blocks"):
             self._batch.commit()
             self._store.wrote(self._new)
+            self._index.save()
         self._new.clear()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._index.close()
 
     def add_asset(self, digest: str, content: bytes) -> None:
         """Keep ``content``, a file that a model needs besides its blocks, under its digest.
@@ -93,22 +144,11 @@ def writing(root: Path, what: str) -> Iterator[None]:
     model is to blame, a :class:`StoreWriteError`."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise StoreWriteError(
             f"{root}: cannot write {what} ({reason}); what was there before is intact: make sure that the "
             "folder is writable and the disk has space, then do it again"
         ) from None
     except KeyError as error:  # how safetensors refuses a type
         raise StoreError(f"{root}: cannot write {what}: safetensors has no type {error}") from None
-
-
-def _apart(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """``tensors`` (contiguous), copied where memory is shared, which safetensors refuses."""
-    seen: set[int] = set()
-    apart = []
-    for tensor in tensors:
-        memory = tensor.untyped_storage().data_ptr()
-        apart.append(tensor.clone() if memory in seen else tensor)
-        seen.add(memory)
-    return apart

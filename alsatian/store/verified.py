@@ -22,9 +22,6 @@ from alsatian.contents import Stamp, settled, stamp
 from alsatian.files import write_bytes
 from alsatian.fingerprint import DIGEST
 
-ONCE, ALWAYS = "once", "always"
-WAYS = (ONCE, ALWAYS)
-"""Which reads of a block are verified: the first of its file on a machine, or every one."""
 LASTING_S = 0.15
 """After so many seconds a file that was written can be remembered."""
 # Machines that are remembered, and lines beyond two for each block before a file is written anew.
@@ -90,13 +87,14 @@ class Verified:
                 os.close(descriptor)
 
 
-def looks_of(path: Path) -> Stamp:
-    """What changes when a file does, or when it is another one: times of change, in nanoseconds, are last.
+def looks_of(file: Path | int) -> Stamp:
+    """What changes when a file, or an open one, does, or when it is another one: times of change, in nanoseconds, are
+    last.
 
     Raises:
         OSError: there is no such file.
     """
-    status = path.stat()
+    status = os.stat(file)
     return status.st_dev, *stamp(status)
 
 

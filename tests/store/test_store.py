@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
-from alsatian.blocks.store import BlockStore
+from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import sealed

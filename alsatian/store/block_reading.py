@@ -1,0 +1,166 @@
+"""Reading the tensors of a block, wherever in a store they lie, into memory of their own."""
+
+import os
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from alsatian.contents import Stamp
+from alsatian.runtime.storage.reader import Extent
+from alsatian.fingerprint import parameter_fingerprint
+from alsatian.store.block_file import Content, Header, Held, Place, block_path, content, read_header
+from alsatian.store.verified import looks_of
+
+# Bytes between two tensors up to which they are read together with what lies between them.
+_GAP = 16_384
+# Headers that are kept, for blocks that hold tensors of many others.
+_HEADERS = 4096
+# Blocks that a tensor is looked for in, one after the other.
+_FAR = 16
+
+
+class Headers:
+    """The headers of the block files in the store at ``root``, which are read again when a file has changed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: OrderedDict[str, tuple[Stamp, Header]] = OrderedDict()
+
+    def __reduce__(self) -> tuple[type["Headers"], tuple[Path]]:
+        return type(self), (self._root,)  # another machine may open it
+
+    def path(self, identity: str) -> Path:
+        """The file of a block."""
+        return block_path(self._root, identity)
+
+    def of(self, identity: str) -> tuple[Stamp, Header]:
+        """How the file of a block looks, and its header.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError: it is no file of this block.
+        """
+        path = self.path(identity)
+        known = self._known.get(identity)
+        if known is not None and known[0] == looks_of(path):
+            return known
+        with path.open("rb", buffering=0) as file:
+            return self.read(identity, file.fileno())
+
+    def read(self, identity: str, descriptor: int) -> tuple[Stamp, Header]:
+        """The same from the open file, whatever is known of it."""
+        looks = looks_of(descriptor)
+
+        def part(offset: int, nbytes: int) -> bytes:
+            return os.pread(descriptor, nbytes, offset)
+
+        found = looks, read_header(part, os.fstat(descriptor).st_size, identity)
+        self._known[identity] = found
+        while len(self._known) > _HEADERS:
+            self._known.popitem(last=False)
+        return found
+
+    def tensors(self, identity: str) -> dict[int, tuple[str, Held]]:
+        """Of each tensor of a block, by place, the block whose file holds it, and where in that file.
+
+        Raises:
+            OSError, ValueError: a file is missing or damaged.
+        """
+        header = self.of(identity)[1]
+        found = {i: (identity, held) for i, held in header.held.items()}
+        return found | {i: self.holder(*place) for i, place in header.elsewhere.items()}
+
+    def holder(self, identity: str, index: int) -> tuple[str, Held]:
+        """The block whose file holds the tensor at ``index`` of block ``identity``, and where in that file it lies.
+
+        Raises:
+            OSError, ValueError: it cannot be found.
+        """
+        for _ in range(_FAR):
+            header = self.of(identity)[1]
+            if (held := header.held.get(index)) is not None:
+                return identity, held
+            if index not in header.elsewhere:
+                break
+            identity, index = header.elsewhere[index]
+        raise ValueError(f"block {identity[:12]}… does not hold the tensor that another one has there")
+
+
+@dataclass
+class Reading:
+    """Reads the tensors of block ``identity``, or those at ``wanted``.
+
+    Attributes:
+        header: of its file, and ``looks`` how that looked, once :meth:`layout` was called.
+        tensors: by place; each has memory of its own, which it fills and which is aligned, since kernels choose
+            their code by that.
+        holders: the block whose file holds each of them.
+    """
+
+    headers: Headers
+    identity: str
+    wanted: Iterable[int] | None = None
+    header: Header = field(default_factory=lambda: Header("", {}), init=False)
+    looks: Stamp = field(default=(), init=False)
+    tensors: dict[int, torch.Tensor] = field(default_factory=dict, init=False)
+    holders: dict[int, str] = field(default_factory=dict, init=False)
+    _copies: list[tuple[int, int]] = field(default_factory=list, init=False)
+
+    @property
+    def in_order(self) -> list[torch.Tensor]:
+        """The tensors that were read, in the order in which the block's code takes them."""
+        return [self.tensors[i] for i in sorted(self.tensors)]
+
+    def copy(self, identity: str) -> Content:
+        """A file of its own for what was read, as the block ``identity``."""
+        known = self.header.digests
+        places = sorted(self.tensors)
+        digests = [known[i] if known else parameter_fingerprint([self.tensors[i]]) for i in places]
+        twice = {places.index(i): Place(identity, places.index(other)) for i, other in self._copies}
+        return content(identity, self.header.architecture, self.in_order, digests, twice)
+
+    def finish(self) -> None:
+        """Fill those tensors that others hold the content of, once these have been read."""
+        for index, other in self._copies:
+            self.tensors[index].copy_(self.tensors[other])
+
+    def layout(self, descriptor: int) -> tuple[int, list[Extent]]:
+        """What :meth:`~alsatian.runtime.storage.reader.Reader.read` is to read, given the block's open file.
+
+        Raises:
+            OSError, ValueError: it is damaged, or a file that holds a tensor of it.
+        """
+        self.looks, self.header = self.headers.read(self.identity, descriptor)
+        parts: dict[str, list[tuple[int, int, memoryview]]] = defaultdict(list)
+        first: dict[tuple[str, int], int] = {}
+        for index in range(self.header.count) if self.wanted is None else self.wanted:
+            held = self.header.held.get(index)
+            self.holders[index] = self.identity
+            if held is None:
+                self.holders[index], held = self.headers.holder(self.identity, index)
+            raw = torch.empty(held.nbytes, dtype=torch.uint8)
+            self.tensors[index] = raw.view(held.dtype).view(held.shape)
+            if (other := first.setdefault((self.holders[index], held.offset), index)) != index:
+                self._copies.append((index, other))
+            elif held.nbytes:
+                parts[self.holders[index]].append((held.offset, held.nbytes, memoryview(raw.numpy().data)))
+        extents = [e for holder, some in parts.items() for e in _extents(self.headers.path(holder), some)]
+        return self.header.nbytes, extents
+
+
+def _extents(path: Path, parts: Sequence[tuple[int, int, memoryview]]) -> list[Extent]:
+    """Few extents for these parts of a file: each an offset, bytes, and the memory that they go to."""
+    extents: list[tuple[int, list[memoryview]]] = []
+    end = -1
+    for offset, nbytes, into in sorted(parts, key=lambda part: part[0]):
+        gap = offset - end
+        if end < 0 or not 0 <= gap <= _GAP:
+            extents.append((offset, []))
+        elif gap:
+            extents[-1][1].append(memoryview(bytearray(gap)))
+        extents[-1][1].append(into)
+        end = offset + nbytes
+    return [Extent(path, offset, views) for offset, views in extents]
