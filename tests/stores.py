@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+import pytest
 import torch
 
 from alsatian.blocks.candidate import Block, Candidate
@@ -26,6 +27,12 @@ def add_model(store: BlockStore, candidate: Candidate) -> None:
     """Write the manifest of a model whose blocks are stored."""
     with store.adding() as adding:
         adding.add_model(candidate)
+
+
+def share_small_tensors(monkeypatch: pytest.MonkeyPatch, nbytes: int = 16) -> None:
+    """Have tensors be shared that are so small as those of tests."""
+    for module in ("writer", "store_files", "parts"):
+        monkeypatch.setattr(f"alsatian.store.{module}.WORTH_BYTES", nbytes)
 
 
 @cache

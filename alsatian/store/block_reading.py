@@ -94,19 +94,20 @@ class Reading:
     """Reads the tensors of block ``identity``, or those at ``wanted``.
 
     Attributes:
-        header: of its file, and ``looks`` how that looked, once :meth:`layout` was called.
+        header: of its file, once :meth:`layout` was called.
         tensors: by place; each has memory of its own, which it fills and which is aligned, since kernels choose
             their code by that.
         holders: the block whose file holds each of them.
+        looks: how the files of these blocks looked when they were asked, and that of the block itself.
     """
 
     headers: Headers
     identity: str
     wanted: Iterable[int] | None = None
     header: Header = field(default_factory=lambda: Header("", {}), init=False)
-    looks: Stamp = field(default=(), init=False)
     tensors: dict[int, torch.Tensor] = field(default_factory=dict, init=False)
     holders: dict[int, str] = field(default_factory=dict, init=False)
+    looks: dict[str, Stamp] = field(default_factory=dict, init=False)
     _copies: list[tuple[int, int]] = field(default_factory=list, init=False)
 
     @property
@@ -133,7 +134,7 @@ class Reading:
         Raises:
             OSError, ValueError: it is damaged, or a file that holds a tensor of it.
         """
-        self.looks, self.header = self.headers.read(self.identity, descriptor)
+        self.looks[self.identity], self.header = self.headers.read(self.identity, descriptor)
         parts: dict[str, list[tuple[int, int, memoryview]]] = defaultdict(list)
         first: dict[tuple[str, int], int] = {}
         for index in range(self.header.count) if self.wanted is None else self.wanted:
@@ -141,11 +142,14 @@ class Reading:
             self.holders[index] = self.identity
             if held is None:
                 self.holders[index], held = self.headers.holder(self.identity, index)
+                self.looks.setdefault(self.holders[index], self.headers.of(self.holders[index])[0])
             raw = torch.empty(held.nbytes, dtype=torch.uint8)
             self.tensors[index] = raw.view(held.dtype).view(held.shape)
+            if not held.nbytes:
+                continue
             if (other := first.setdefault((self.holders[index], held.offset), index)) != index:
                 self._copies.append((index, other))
-            elif held.nbytes:
+            else:
                 parts[self.holders[index]].append((held.offset, held.nbytes, memoryview(raw.numpy().data)))
         extents = [e for holder, some in parts.items() for e in _extents(self.headers.path(holder), some)]
         return self.header.nbytes, extents

@@ -43,7 +43,8 @@ class Part(NamedTuple):
 Parts = Mapping[str, tuple[Part, ...]]
 """The parts of blocks, by the identity of the block; those of one have all of its parameters."""
 NO_PARTS: Parts = {}
-_Key = tuple[str, tuple[tuple[str, int], ...]]  # the form of a parameter, and where what it is made of is stored
+_Key = tuple[str, tuple[tuple[str, int, int], ...]]
+"""The form of a parameter, and the tensors that it is made of: whose file, where in it, and how many bytes."""
 
 
 def units(block: Block, parts: Parts) -> list[Block]:
@@ -76,7 +77,7 @@ def parts_of(store: StoreFiles, blocks: Mapping[str, Segment]) -> Parts:
             continue
         keys[identity] = []
         for recipe in segment.made_of if len(stored) == len(segment.parameter_names) else ():
-            places = tuple((stored[i][0], stored[i][1].offset) for i in recipe.sources)
+            places = tuple((stored[i][0], stored[i][1].offset, stored[i][1].nbytes) for i in recipe.sources)
             keys[identity].append(key := (recipe.form, places))
             sizes[key] = stored[recipe.sources[0]][1].nbytes
             users[key].add(identity)

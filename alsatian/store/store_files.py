@@ -20,7 +20,6 @@ from alsatian.store.block_reading import Headers, Reading
 from alsatian.store.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 from alsatian.store.verified import Verified, lasting, looks_of
 
-
 _PLAIN = Reader(Throttle(None))
 
 
@@ -153,9 +152,9 @@ class StoreFiles:
             StoreError: it is damaged.
         """
         identity, header = reading.identity, reading.header
-        known = self.verify == ONCE and self.verified.knows(identity, reading.looks)
+        known = self.verify == ONCE and self.verified.knows(identity, reading.looks[identity])
         # Of another block's file no more is known than of this one's, whose header names it.
-        trusted = {h for h in set(reading.holders.values()) if known and (h == identity or self.knows(h))}
+        trusted = {holder for holder, looks in reading.looks.items() if known and self.verified.knows(holder, looks)}
         unknown = {i: t for i, t in reading.tensors.items() if reading.holders[i] not in trusted}
         if known and not unknown:
             return
@@ -169,8 +168,8 @@ class StoreFiles:
             self.verified.forget(holder)
             path = self.block_path(holder)
             raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
-        if not known and len(reading.tensors) == header.count and lasting(reading.looks):
-            self.verified.enter({identity: reading.looks})
+        if not known and len(reading.tensors) == header.count and lasting(reading.looks[identity]):
+            self.verified.enter({identity: reading.looks[identity]})
 
     def holds(self, identity: str) -> bool:
         """Whether the block is there and undamaged. Its file is read unless it need not be verified."""
@@ -208,7 +207,7 @@ class StoreFiles:
         """
         found = self.tensors(identity)
         chosen = found.values() if wanted is None else [found[i] for i in wanted]
-        sizes = {(holder, held.offset): held.nbytes for holder, held in chosen}
+        sizes = {(holder, held.offset): held.nbytes for holder, held in chosen if held.nbytes}
         return self.header(identity).nbytes + sum(sizes.values())
 
     def files_of(self, identities: Iterable[str]) -> set[Path]:

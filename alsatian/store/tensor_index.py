@@ -97,14 +97,17 @@ class TensorIndex:
 
     def _opened(self) -> sqlite3.Connection:
         index = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
-        # After a loss of power it may be damaged or lack something, which costs room or making it again.
-        index.execute("PRAGMA synchronous=OFF")
-        if not _is_made(index):
-            with _transaction(index):
-                if not _is_made(index):  # by another process, meanwhile
-                    for table in _TABLES:
-                        index.execute(table)
-                    _enter(index, self._blocks())
+        with contextlib.ExitStack() as failing:
+            failing.callback(index.close)
+            # After a loss of power it may be damaged or lack something, which costs room or making it again.
+            index.execute("PRAGMA synchronous=OFF")
+            if not _is_made(index):
+                with _transaction(index):
+                    if not _is_made(index):  # by another process, meanwhile
+                        for table in _TABLES:
+                            index.execute(table)
+                        _enter(index, self._blocks())
+            failing.pop_all()
         return index
 
 

@@ -67,7 +67,7 @@ def costs_of(models: ModelSet, item_bytes: float = 0.0, **changes: Any) -> CostM
         **changes,
     }
     hardware = Hardware("made up", "made up", **settings)
-    return CostModel.of(hardware, keys, STORAGE, item_bytes)
+    return dataclasses.replace(CostModel.of(hardware, keys, STORAGE, item_bytes), parts=models.parts)
 
 
 def counted(counters: Mapping[str, int]) -> dict[str, int]:
@@ -80,9 +80,7 @@ def compare(models: ModelSet, strategy: Strategy, **settings: Any) -> Prediction
     item_bytes = raw_bytes(data.train_items) / len(data.train_items)
     costs = costs_of(models, item_bytes)
     result = search(models, data, strategy, storage=STORAGE, hardware=costs.hardware, **settings)
-    sizes = {
-        b.identity: models.store.block_path(b.identity).stat().st_size for c in models.candidates for b in c.blocks
-    }
+    sizes = {b.identity: models.store.bytes_to_read(b.identity) for c in models.candidates for b in c.blocks}
     found = predict(
         models.candidates,
         data.batches(BATCH, len(models.candidates)),
