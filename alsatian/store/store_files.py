@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import torch
 
+from alsatian.contents import Stamp
 from alsatian.errors import StoreError
 from alsatian.files import locked
 from alsatian.fingerprint import block_identity, parameter_fingerprint
@@ -153,8 +154,12 @@ class StoreFiles:
         """
         identity, header = reading.identity, reading.header
         known = self.verify == ONCE and self.verified.knows(identity, reading.looks[identity])
-        # Of another block's file no more is known than of this one's, whose header names it.
-        trusted = {holder for holder, looks in reading.looks.items() if known and self.verified.knows(holder, looks)}
+        # Of another block's file no more is known than of this one's, whose header names it; nor if it was replaced
+        # between its header and its tensors.
+        trusted = {
+            holder for holder, looks in reading.looks.items()
+            if known and self.verified.knows(holder, looks) and (holder == identity or self._looks(holder) == looks)
+        }  # fmt: skip
         unknown = {i: t for i, t in reading.tensors.items() if reading.holders[i] not in trusted}
         if known and not unknown:
             return
@@ -250,10 +255,15 @@ class StoreFiles:
         Raises:
             StoreError: ``identity`` is no digest.
         """
+        looks = self._looks(identity)
+        return looks is not None and self.verified.knows(identity, looks)
+
+    def _looks(self, identity: str) -> Stamp | None:
+        """How the file of a block looks, None if there is none."""
         try:
-            return self.verified.knows(identity, looks_of(self.block_path(identity)))
+            return looks_of(self.block_path(identity))
         except OSError:
-            return False
+            return None
 
     def wrote(self, identities: Iterable[str]) -> None:
         """These blocks were hashed and written just now, so they need not be verified."""
