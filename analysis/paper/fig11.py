@@ -1,8 +1,15 @@
 """Figure 11: the four parts of some cells of Figure 10."""
 
+import math
+from collections.abc import Sequence
+
+from analysis.comparing.labels import DISTRIBUTIONS
 from analysis.paper.evidence import comparisons, thresholds
+from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Verdict
+from analysis.paper.kinds.factors import COUNTED
 from analysis.paper.kinds.parts import Parts
+from analysis.tables.formats import Table
 
 SHRUNK = {"prepare_model": "preparing models", "prepare_data": "preparing data", "inference": "inference"}
 
@@ -39,3 +46,47 @@ class Figure(Parts):
                 comparisons.ahead(compared, "base", "shift", "prepare_model"),
             ),
         ]
+
+    @property
+    def tables(self) -> list[Table]:
+        """What approaches take of Base's time, published and here; none at scales with other numbers of models."""
+        found = [
+            cell for cell in self.cells if cell.approach in ("shift", "alsatian") and cell.panel in ("a", "b", "c")
+        ]
+        found = [cell for cell in found if cell.ok and not math.isnan(cell.published_percent)]
+        if self.sources.scale not in COUNTED or not found:
+            return []
+        rows: dict[tuple[str, ...], dict[str, str]] = {}
+        for cell in found:
+            where = f"{cell.workload}, {DISTRIBUTIONS.get(cell.distribution, '')}, {cell.items:,} items"
+            own = rows.setdefault((where, cell.approach), {})
+            own[cell.component] = f"{cell.published_percent:.1f}, {cell.percent:.1f}"
+        parts = [name for name in comparisons.COMPONENTS if any(name in own for own in rows.values())]
+        header = ("cell", "approach", *(comparisons.COMPONENTS[name] for name in parts))
+        texts = [(*where, *(own.get(name, "–") for name in parts)) for where, own in rows.items()]
+        return [Table(_title(found, self.cells), header, texts, tuple(range(2, len(header))))]
+
+
+def _title(found: Sequence[Cell], cells: Sequence[Cell]) -> str:
+    """Which part differs most from the published one, and how the paper's and ours grow with the items."""
+    parts = [cell for cell in found if cell.component != "total"]
+    most = max(parts, key=lambda cell: abs(cell.percent - cell.published_percent))
+    told = (
+        "What is left of Base's time, part by part: % of Base's total, published and here. The largest difference "
+        f"is {comparisons.COMPONENTS[most.component].lower()} by {most.approach}: {most.published_percent:.1f}% and "
+        f"{most.percent:.1f}% ({most.workload}, {DISTRIBUTIONS.get(most.distribution, '')}, {most.items:,} items)."
+    )
+    for name in SHRUNK:
+        own = {
+            c.items: c
+            for c in cells
+            if (c.approach, c.component, c.distribution) == ("base", name, most.distribution)
+        }
+        few, many = own.get(2000), own.get(8000)
+        if few and many and few.ok and many.ok and not math.isnan(few.published_seconds):
+            grown = many.published_seconds / few.published_seconds, many.seconds / few.seconds
+            told += (
+                f" With 8,000 items instead of 2,000 Base takes {grown[0]:.1f} times as long for {SHRUNK[name]} in "
+            )
+            told += f"the paper and {grown[1]:.1f} times here."
+    return told
