@@ -71,22 +71,21 @@ def _title(found: Sequence[Cell], cells: Sequence[Cell]) -> str:
     """Which part differs most from the published one, and how the paper's and ours grow with the items."""
     parts = [cell for cell in found if cell.component != "total"]
     most = max(parts, key=lambda cell: abs(cell.percent - cell.published_percent))
-    told = (
-        "What is left of Base's time, part by part: % of Base's total, published and here. The largest difference "
-        f"is {comparisons.COMPONENTS[most.component].lower()} by {most.approach}: {most.published_percent:.1f}% and "
-        f"{most.percent:.1f}% ({most.workload}, {DISTRIBUTIONS.get(most.distribution, '')}, {most.items:,} items)."
-    )
-    for name in SHRUNK:
-        own = {
-            c.items: c
-            for c in cells
-            if (c.approach, c.component, c.distribution) == ("base", name, most.distribution)
-        }
+    shares = f"{most.published_percent:.1f}% and {most.percent:.1f}%"
+    where = f"{most.workload}, {DISTRIBUTIONS.get(most.distribution, '')}, {most.items:,} items"
+    told = [
+        "What is left of Base's time, part by part: % of Base's total, published and here.",
+        f"The largest difference is {comparisons.COMPONENTS[most.component]} by {most.approach}: {shares} ({where}).",
+    ]
+    alike = most.workload, most.distribution, "base"
+    base = [cell for cell in cells if (cell.workload, cell.distribution, cell.approach) == alike]
+    for name, called in SHRUNK.items():
+        own = {cell.items: cell for cell in base if cell.component == name and cell.ok}
         few, many = own.get(2000), own.get(8000)
-        if few and many and few.ok and many.ok and not math.isnan(few.published_seconds):
-            grown = many.published_seconds / few.published_seconds, many.seconds / few.seconds
-            told += (
-                f" With 8,000 items instead of 2,000 Base takes {grown[0]:.1f} times as long for {SHRUNK[name]} in "
+        if few and many:
+            published, here = many.published_seconds / few.published_seconds, many.seconds / few.seconds
+            grown = (
+                f"{published:.1f} times as long with 8,000 items as with 2,000 in the paper, {here:.1f} times here"
             )
-            told += f"the paper and {grown[1]:.1f} times here."
-    return told
+            told.append(f"For {called} Base takes {grown}.")
+    return " ".join(told)
