@@ -7,6 +7,7 @@ from analysis.comparing.labels import DISTRIBUTIONS
 from analysis.paper.evidence import comparisons, thresholds
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Verdict
+from analysis.paper.evidence.comparisons import COMPONENTS
 from analysis.paper.kinds.factors import COUNTED
 from analysis.paper.kinds.parts import Parts
 from analysis.tables.formats import Table
@@ -61,8 +62,8 @@ class Figure(Parts):
             where = f"{cell.workload}, {DISTRIBUTIONS.get(cell.distribution, '')}, {cell.items:,} items"
             own = rows.setdefault((where, cell.approach), {})
             own[cell.component] = f"{cell.published_percent:.1f}, {cell.percent:.1f}"
-        parts = [name for name in comparisons.COMPONENTS if any(name in own for own in rows.values())]
-        header = ("cell", "approach", *(comparisons.COMPONENTS[name] for name in parts))
+        parts = [name for name in COMPONENTS if any(name in own for own in rows.values())]
+        header = ("cell", "approach", *(COMPONENTS[name] for name in parts))
         texts = [(*where, *(own.get(name, "–") for name in parts)) for where, own in rows.items()]
         return [Table(_title(found, self.cells), header, texts, tuple(range(2, len(header))))]
 
@@ -75,7 +76,7 @@ def _title(found: Sequence[Cell], cells: Sequence[Cell]) -> str:
     where = f"{most.workload}, {DISTRIBUTIONS.get(most.distribution, '')}, {most.items:,} items"
     told = [
         "What is left of Base's time, part by part: % of Base's total, published and here.",
-        f"The largest difference is {comparisons.COMPONENTS[most.component]} by {most.approach}: {shares} ({where}).",
+        f"The largest difference is {COMPONENTS[most.component]} by {most.approach}: {shares} ({where}).",
     ]
     alike = most.workload, most.distribution, "base"
     base = [cell for cell in cells if (cell.workload, cell.distribution, cell.approach) == alike]
