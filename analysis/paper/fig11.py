@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from analysis.comparing.labels import DISTRIBUTIONS
 from analysis.paper.evidence import comparisons, thresholds
 from analysis.paper.evidence.cells import Cell
 from analysis.paper.evidence.claims import Verdict
@@ -24,7 +24,7 @@ class Figure(Parts):
 
     def verdicts(self) -> list[Verdict]:
         """What Alsatian shrinks, and what not; where SHiFT's rounds cost more than they save."""
-        compared = [cell for cell in self.cells if cell.panel in ("a", "b", "c")]
+        compared = self._compared
         alike = thresholds.scored_alike()
         return [
             *(
@@ -51,21 +51,27 @@ class Figure(Parts):
     @property
     def tables(self) -> list[Table]:
         """What approaches take of Base's time, published and here; none at scales with other numbers of models."""
-        found = [
-            cell for cell in self.cells if cell.approach in ("shift", "alsatian") and cell.panel in ("a", "b", "c")
-        ]
-        found = [cell for cell in found if cell.ok and not math.isnan(cell.published_percent)]
+        found = [c for c in self._compared if c.approach != "base" and c.ok and not math.isnan(c.published_percent)]
         if self.sources.scale not in COUNTED or not found:
             return []
         rows: dict[tuple[str, ...], dict[str, str]] = {}
         for cell in found:
-            where = f"{cell.workload}, {DISTRIBUTIONS.get(cell.distribution, '')}, {cell.items:,} items"
-            own = rows.setdefault((where, cell.approach), {})
+            own = rows.setdefault((_where(cell), cell.approach), {})
             own[cell.component] = f"{cell.published_percent:.1f}, {cell.percent:.1f}"
         parts = [name for name in COMPONENTS if any(name in own for own in rows.values())]
         header = ("cell", "approach", *(COMPONENTS[name] for name in parts))
-        texts = [(*where, *(own.get(name, "–") for name in parts)) for where, own in rows.items()]
-        return [Table(_title(found, self.cells), header, texts, tuple(range(2, len(header))))]
+        texts = [(*first, *(own.get(name, "–") for name in parts)) for first, own in rows.items()]
+        return [Table(_title(found, self._compared), header, texts, tuple(range(2, len(header))))]
+
+    @property
+    def _compared(self) -> list[Cell]:
+        """The cells of panels that compare approaches."""
+        return [cell for cell in self.cells if cell.panel in ("a", "b", "c")]
+
+
+def _where(cell: Cell) -> str:
+    """The cell for people, whatever its component."""
+    return comparisons.where(replace(cell, component="total"))
 
 
 def _title(found: Sequence[Cell], cells: Sequence[Cell]) -> str:
@@ -73,10 +79,9 @@ def _title(found: Sequence[Cell], cells: Sequence[Cell]) -> str:
     parts = [cell for cell in found if cell.component != "total"]
     most = max(parts, key=lambda cell: abs(cell.percent - cell.published_percent))
     shares = f"{most.published_percent:.1f}% and {most.percent:.1f}%"
-    where = f"{most.workload}, {DISTRIBUTIONS.get(most.distribution, '')}, {most.items:,} items"
     told = [
         "What is left of Base's time, part by part: % of Base's total, published and here.",
-        f"The largest difference is {COMPONENTS[most.component]} by {most.approach}: {shares} ({where}).",
+        f"The largest difference is {COMPONENTS[most.component]} by {most.approach}: {shares} ({_where(most)}).",
     ]
     alike = most.workload, most.distribution, "base"
     base = [cell for cell in cells if (cell.workload, cell.distribution, cell.approach) == alike]
