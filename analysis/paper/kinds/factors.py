@@ -9,8 +9,8 @@ import pandas as pd
 
 from alsatian.units import factor_text
 from analysis.comparing.disturbances import MARK
-from analysis.comparing.labels import DISTRIBUTIONS
 from analysis.paper.evidence.cells import Cell
+from analysis.paper.evidence.comparisons import where
 from analysis.paper.evidence.slots import BEST
 from analysis.paper.kinds.totals import Totals
 from analysis.tables.formats import Table
@@ -18,13 +18,15 @@ from analysis.tables.formats import Table
 # A speed-up within this share of the published one counts as reproduced.
 WITHIN = 0.25
 PUBLISHED = "alsatian_published"
+# Scales with the published numbers of models.
+COUNTED = ("desktop", "paper")
 COLUMNS = ("published", PUBLISHED, BEST)
 
 
 class Factors(Totals):
     """A figure of end-to-end times of which the published speed-ups are looked at cell by cell."""
 
-    counted: ClassVar[tuple[str, ...]] = ("desktop", "paper")
+    counted: ClassVar[tuple[str, ...]] = COUNTED
 
     @property
     def tables(self) -> list[Table]:
@@ -41,10 +43,9 @@ def factors(found: Sequence[Cell]) -> pd.DataFrame:
     places: dict[str, dict[str, Cell]] = {}
     for cell in found:
         if cell.component == "total" and cell.items is not None:
-            where = f"{cell.workload}, {DISTRIBUTIONS.get(cell.distribution, '')}, {cell.items:,} items"
-            places.setdefault(where, {})[cell.approach] = cell
+            places.setdefault(where(cell), {})[cell.approach] = cell
     rows = []
-    for where, own in places.items():
+    for place, own in places.items():
         ours, best, base = (own.get(name) for name in ("alsatian", BEST, "base"))
         if ours is None or math.isnan(ours.published_speedup):
             continue
@@ -54,7 +55,7 @@ def factors(found: Sequence[Cell]) -> pd.DataFrame:
             if cell and (cell.disturbed or (base and base.disturbed))
         ]
         speedups = ours.published_speedup, ours.speedup, best.speedup if best else math.nan
-        rows.append({"cell": where, **dict(zip(COLUMNS, speedups, strict=True)), "disturbed": loud})
+        rows.append({"cell": place, **dict(zip(COLUMNS, speedups, strict=True)), "disturbed": loud})
     return pd.DataFrame(rows, columns=["cell", *COLUMNS, "disturbed"])
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 # Of files that also draw, what judges.
 JUDGING = {
     "verdicts", "order", "distributions", "factors", "faster", "verdict", "untested", "_verdict", "_percent",
-    "_largest", "_synthetic", "_gains", "_values", "over", "of",
+    "_compared", "_largest", "_synthetic", "_gains", "_values", "over", "of",
 }  # fmt: skip
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),

@@ -97,3 +97,38 @@ def test_it_stands_on_the_page_of_the_figure(tmp_path, write, as_published):
     assert told in section.text
     assert "| BERT, Top Layers, 2,000 items" in section.markdown
     assert not math.isnan(factors(section.figure.cells)["published"].sum())
+
+
+def test_what_is_left_of_each_part_of_base_stands_beside_the_published(tables):
+    (table,) = tables("11")
+    assert table.header == (
+        "cell",
+        "approach",
+        "prepare model",
+        "prepare data",
+        "inference",
+        "proxy scoring",
+        "total",
+    )
+    assert len(table.rows) == 6
+    for row in table.rows:  # as published
+        for text in row[2:]:
+            published, ours = text.split(", ")
+            assert published == ours
+    grown = "1.4 times as long with 8,000 items as with 2,000 in the paper, 1.4 times here"
+    assert f"For preparing data Base takes {grown}." in table.title
+
+
+def test_the_part_that_differs_most_is_named(tables):
+    def change(run):
+        if run["config"]["strategy"]["name"] == "shift":
+            for repeat in run["repeats"]:
+                repeat["parts_s"]["prepare_data"] /= 100
+
+    (table,) = tables("11", change=change)
+    assert "The largest difference is prepare data by shift: 20.2% and 0.2%" in table.title
+
+
+@pytest.mark.parametrize("scale", ["laptop", "ci"])
+def test_with_other_counts_of_models_nothing_is_compared_part_by_part(tables, scale):
+    assert tables("11", scale) == []
