@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.data.dataset import Dataset
@@ -27,6 +26,7 @@ from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import free_bytes
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
 from alsatian.searching.checkpoint import Checkpoint
+from alsatian.store.store import BlockStore
 from alsatian.units import parse_bytes
 
 STORE = "store"

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -17,6 +16,7 @@ from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 
 pytestmark = [
     pytest.mark.gpu,

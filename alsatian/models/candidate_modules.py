@@ -4,11 +4,11 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Architecture, module_tensors
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError, StoreError, nearest
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.reading.features.extractor import FeatureExtractor
+from alsatian.store.store import BlockStore
 
 
 def module_of(models: ModelSet, model_id: str) -> FeatureExtractor:

@@ -11,10 +11,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
-from alsatian.store.store import BlockStore
 from alsatian.files import make_folder, write_json
 from alsatian.fingerprint import broken_seal, digest_json, sealed
 from alsatian.models.model_set import ModelSet
+from alsatian.store.store import BlockStore
 
 # Operators that compute much and that PyTorch's counter has no formula for.
 _UNCOUNTED = re.compile(r"fft|deform|lstm|gru|rnn|grid_sampler|roi_|cdist|linalg|cumsum|sort|scatter")

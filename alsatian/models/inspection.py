@@ -9,13 +9,13 @@ from PIL.Image import Resampling
 
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.data.library_images import LibraryImages
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.models.flops import Costs
 from alsatian.models.layers import layers
+from alsatian.store.store import BlockStore
 
 # What names a block, in this order: what weighs most is said.
 _OPERATORS = {

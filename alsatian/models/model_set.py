@@ -14,7 +14,6 @@ from alsatian.blocks.evaluation import check_repeatable
 from alsatian.blocks.kernels import computed_by
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import set_digest
@@ -23,6 +22,7 @@ from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
 from alsatian.models.reading.features.classifiers import LinearHead
 from alsatian.store.parts import Parts, parts_of
+from alsatian.store.store import BlockStore
 
 # Models that a note names.
 _NAMED = 3

@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from alsatian.blocks.candidate import HEAD, Candidate
-from alsatian.store.store_files import StoreFiles
 from alsatian.errors import ConfigError, StoreError
 from alsatian.proxies.base import Head
+from alsatian.store.store_files import StoreFiles
 
 
 def source_heads(store: StoreFiles, candidates: Iterable[Candidate]) -> dict[str, Head]:

@@ -9,13 +9,13 @@ import torch
 
 from alsatian.assembly import STORE, scope_of
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.candidate_modules import candidate_of, module_of
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
 from alsatian.records.ranking import BEST, LAST, MEAN
 from alsatian.searching.schedules import Exhaustive
+from alsatian.store.store import BlockStore
 
 if TYPE_CHECKING:
     from alsatian.ranking.result import Ranking

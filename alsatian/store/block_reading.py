@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from alsatian.contents import Stamp
-from alsatian.runtime.storage.reader import Extent
 from alsatian.fingerprint import parameter_fingerprint
+from alsatian.runtime.storage.reader import Extent
 from alsatian.store.block_file import Content, Header, Held, Place, block_path, content, read_header
 from alsatian.store.verified import looks_of
 

@@ -12,10 +12,10 @@ from blake3 import blake3
 
 from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate, chain_bytes
-from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, block_identity, broken_seal, parameter_fingerprint
 from alsatian.runtime.storage.regime import ALWAYS
+from alsatian.store.store import BlockStore
 
 GRACE_S = 3600.0
 """How old (seconds) garbage must be: blocks may be added one by one, long before their manifest."""

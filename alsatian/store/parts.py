@@ -88,7 +88,9 @@ def parts_of(store: StoreFiles, blocks: Mapping[str, Segment]) -> Parts:
             groups: dict[frozenset[str], list[int]] = defaultdict(list)
             for i, key in enumerate(own):
                 groups[common.get(key, frozenset([identity]))].append(i)
-            found[identity] = tuple(_part(store, identity, blocks[identity], own, group) for group in groups.values())
+            found[identity] = tuple(
+                _part(store, identity, blocks[identity], own, group) for group in groups.values()
+            )
     return found
 
 

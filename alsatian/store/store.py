@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from alsatian.store import manifest
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store_files import StoreFiles
-from alsatian.store.writer import StoreWriter, writing
 from alsatian.errors import StoreError, nearest
 from alsatian.files import Batch, make_folder, write_json
 from alsatian.fingerprint import broken_seal, sealed
+from alsatian.store import manifest
+from alsatian.store.store_files import StoreFiles
+from alsatian.store.writer import StoreWriter, writing
 
 _log = logging.getLogger(__name__)
 

@@ -165,7 +165,9 @@ class StoreFiles:
             return
         heard(sum(tensor.nbytes for tensor in unknown.values()))
         if header.digests:
-            wrong = {reading.holders[i] for i, t in unknown.items() if parameter_fingerprint([t]) != header.digests[i]}
+            wrong = {
+                reading.holders[i] for i, t in unknown.items() if parameter_fingerprint([t]) != header.digests[i]
+            }
         else:
             whole = parameter_fingerprint(reading.tensors[i] for i in range(header.count))
             wrong = set() if block_identity(header.architecture, whole) == identity else {identity}

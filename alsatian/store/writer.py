@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from blake3 import blake3
 
-from alsatian.store import manifest
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.store.store_files import StoreFiles
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError, StoreWriteError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
+from alsatian.store import manifest
 from alsatian.store.block_file import Place, content
+from alsatian.store.store_files import StoreFiles
 from alsatian.store.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 
 

@@ -8,13 +8,13 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.split import split
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset
 from alsatian.data.gate.items import objects
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.synthetic import letter_tokenizer, redraw
+from alsatian.store.store import BlockStore
 
 DEPTH = 4
 """Stages of a whole model."""

@@ -12,7 +12,6 @@ import torch
 from alsatian import contents
 from alsatian.api import resolve_device
 from alsatian.blocks.kernels import arithmetic, check_choice
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.profile import profile
@@ -26,9 +25,10 @@ from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
-from alsatian.store.verified import LASTING_S
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
+from alsatian.store.verified import LASTING_S
 from experiments.configuration import menu
 from experiments.configuration.components import as_plain, build
 from experiments.configuration.composition import cells

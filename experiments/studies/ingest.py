@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.maintenance import stats, verify
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError
+from alsatian.store.maintenance import stats, verify
+from alsatian.store.store import BlockStore
 from alsatian.units import parse_bytes
 from experiments.studies.study import Page, Say, spread, table
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from alsatian.api import predict
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.model import CostModel
 from alsatian.costs.profiling.profile import segment_keys
@@ -17,6 +16,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from experiments.configuration.menu import choices
 from experiments.configuration.setup import strategy_named
 from experiments.runs.repeat import kept

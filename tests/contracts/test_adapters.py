@@ -12,9 +12,9 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.sets.folder import add_path
+from alsatian.store.store import BlockStore
 from tests.contracts.text_models import TEXTS, TOKENIZERS, edit, language_model, vocab_txt
 from tests.models.reading.checkpoint_files import features, save_vit, shared, vit
 

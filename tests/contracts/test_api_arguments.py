@@ -12,7 +12,6 @@ from torch import nn
 
 import alsatian
 from alsatian.api import predict
-from alsatian.store.store import BlockStore
 from alsatian.costs.model import CostModel
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -24,6 +23,7 @@ from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.named import STRATEGIES, named
 from alsatian.searching.search import SearchResult
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from experiments.configuration.setup import strategy_named
 from tests.conftest import quick_body, scramble
 

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from alsatian.api import search
-from alsatian.store.maintenance import verify
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset, make_dataset
 from alsatian.data.text import text_items
 from alsatian.errors import AlsatianError
@@ -22,6 +20,8 @@ from alsatian.models.sets.synthetic import SyntheticSet
 from alsatian.proxies.linear import Linear
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.maintenance import verify
+from alsatian.store.store import BlockStore
 
 IMAGES = SyntheticSet(
     name="images",

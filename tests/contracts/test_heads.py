@@ -12,11 +12,11 @@ from torch import nn
 from torchvision.models.mobilenetv3 import InvertedResidualConfig
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.features.extractor import without_head
+from alsatian.store.store import BlockStore
 from tests.conftest import quick_body
 from tests.models.reading.checkpoint_files import vit
 

@@ -10,9 +10,7 @@ import pytest
 import torch
 from transformers import AutoImageProcessor
 
-from alsatian.store import manifest
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.fingerprint import sealed
@@ -20,6 +18,8 @@ from alsatian.models.reading import saved_models
 from alsatian.models.reading.inputs.images import READING_VERSION, image_of
 from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
+from alsatian.store import manifest
+from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import features, save_vit, vit
 from tests.stores import add_model
 

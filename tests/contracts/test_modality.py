@@ -10,13 +10,13 @@ import torch
 import transformers
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.errors import BadModelError, ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.parameters.loading import Loaded
 from alsatian.models.reading.saved_models import open_folder
 from alsatian.models.sets.folder import FolderSet
+from alsatian.store.store import BlockStore
 from tests.contracts.text_models import (
     SMALL,
     TEXTS,

@@ -15,12 +15,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, SplitError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import add_path
+from alsatian.store.store import BlockStore
 from tests.conftest import quick_body, tiny_model
 from tests.models.reading.checkpoint_files import save_vit, vit
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.contents import Contents
 from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
+from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import RESNET, bert, resnet, save_bert, save_vit, vit, write_lora
 
 LAYER = "vit.encoder.layer.0.attention.attention.query"

@@ -16,8 +16,6 @@ from torch import nn
 from torchvision import models
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.maintenance import gc, verify
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
@@ -28,6 +26,8 @@ from alsatian.models.reading.state_models import open_state
 from alsatian.models.reading.torchvision_files import without_values
 from alsatian.models.sets.folder import add_path
 from alsatian.models.source_heads import source_heads
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.store import BlockStore
 
 SIDE = 32
 PIXELS = torch.randn(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))

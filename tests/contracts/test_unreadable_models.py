@@ -11,13 +11,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import FolderSet
 from alsatian.models.sets.union import JoinedSet
 from alsatian.records import Run
+from alsatian.store.store import BlockStore
 from experiments.cli import main
 from tests.models.reading.checkpoint_files import RESNET, resnet, save_vit, vit
 

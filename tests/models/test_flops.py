@@ -8,12 +8,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from alsatian.blocks.split import split
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models import flops
 from alsatian.models.flops import costs_of_models
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import FolderSet
+from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import bert, save_bert, save_vit, vit
 
 SIZE = ImagePreprocessing(8)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import sealed
 from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build
+from alsatian.store.store import BlockStore
 
 PREPROCESSING = ImagePreprocessing(16)
 OPTIONS = {"image_size": 16, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16}

@@ -11,7 +11,6 @@ from torch.fx import Graph, GraphModule
 from alsatian.api import SearchResult, predict
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.model import CostModel
@@ -33,6 +32,7 @@ from alsatian.searching.confident import Confident
 from alsatian.searching.schedules import Adaptive, Exhaustive, Halving, PaperHalving, Round, Rounds
 from alsatian.searching.search import Prediction
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from alsatian.tree import TaskTree
 from tests.conftest import tiny_model
 from tests.searching.tiny_search import AUTO, BATCH, eager, few, outcomes, search

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.models.model_set import ModelSet
+from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import MODELS, Known, Modules, eager, few
 from tests.stores import tiny_set
 

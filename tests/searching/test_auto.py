@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsatian.api import SearchResult
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.profiling import quick
@@ -22,6 +21,7 @@ from alsatian.runtime.meter.measurement import NOT_PREDICTED
 from alsatian.searching import known_costs
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Adaptive, Exhaustive
+from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import (
     ALSATIAN,
     BASE,

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -18,6 +17,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.searching import known_costs
 from alsatian.searching.schedules import Halving
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import ALSATIAN, BASE, FEW, PROXY, STRATEGIES, outcomes, search
 
 CHOICES = [("layout", "fp32"), ("layout", "bf16"), ("eager", "bf16")]

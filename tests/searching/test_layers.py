@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import features_fingerprint
@@ -21,6 +20,7 @@ from alsatian.proxies.base import Evaluation
 from alsatian.ranking.result import Ranking
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from tests.conftest import scramble
 from tests.searching.tiny_search import ALSATIAN, BASE, BATCH, FEW, PREPROCESSING, PROXY, by_name
 

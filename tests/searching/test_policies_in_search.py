@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.errors import StrategyError
 from alsatian.models.model_set import ModelSet
@@ -15,6 +14,7 @@ from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import BASE, POLICIES, Known, outcomes, search
 from tests.stores import tiny_set
 

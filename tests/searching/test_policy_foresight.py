@@ -8,7 +8,6 @@ import torch
 
 import alsatian
 from alsatian.api import SearchResult
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Batch
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -24,6 +23,7 @@ from alsatian.runtime.cache.policies.belady import Belady
 from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from alsatian.tree import TaskTree
 
 # "part" ends where others go on, so its features are computed on the way to theirs.

@@ -12,7 +12,6 @@ from torch.fx import Graph, GraphModule
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, OutOfMemoryError, StoreError
 from alsatian.models.model_set import ModelSet
@@ -21,6 +20,7 @@ from alsatian.planning.plan import Plan, Score
 from alsatian.runtime.cache.cache import Cache
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from alsatian.tree import TaskTree
 from tests.searching.tiny_search import (
     ALSATIAN,

@@ -17,7 +17,6 @@ from torch.fx import Graph, GraphModule
 from alsatian.api import SearchResult
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.dataset import Dataset
 from alsatian.data.digits import digits
@@ -37,6 +36,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.schedules import Round, Rounds, Schedule
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import (
     ALSATIAN,
     BASE,

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.meter.measurement import NOT_PREDICTED
+from alsatian.store.store import BlockStore
 from tests.stores import tiny_set
 
 MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "alone": "dddd"}

@@ -13,7 +13,18 @@ from alsatian.models.model_set import ModelSet
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.store.store import BlockStore
 from tests.machines.timed.test_prediction import AHEAD, SEQUENTIAL, compare
-from tests.searching.tiny_search import ALSATIAN, AUTO, BASE, PREPROCESSING, Modules, by_name, check, eager, few, search
+from tests.searching.tiny_search import (
+    ALSATIAN,
+    AUTO,
+    BASE,
+    PREPROCESSING,
+    Modules,
+    by_name,
+    check,
+    eager,
+    few,
+    search,
+)
 from tests.stores import share_small_tensors
 
 TUNES = 4
@@ -45,9 +56,7 @@ def modules(tiny: Callable[[str], nn.Module]) -> Modules:
 
 
 @pytest.fixture(scope="module")
-def family(
-    patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, modules: Modules
-) -> ModelSet:
+def family(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, modules: Modules) -> ModelSet:
     store = BlockStore(tmp_path_factory.mktemp("store"))
     return ModelSet.from_modules(store, modules, PREPROCESSING)
 
@@ -75,7 +84,9 @@ def header_bytes(models: ModelSet, result: SearchResult) -> int:
 
 
 def test_the_family_shares_tensors_and_no_block(family: ModelSet) -> None:
-    identities = [block.identity for candidate in family.candidates for block in candidate.blocks if block.parameter_bytes]
+    identities = [
+        block.identity for candidate in family.candidates for block in candidate.blocks if block.parameter_bytes
+    ]
     assert len(set(identities)) == len(identities)
     assert family.parts
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from alsatian.blocks import serialization
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.store.maintenance import Garbage, gc, open_store, stats, verify
 from alsatian.blocks.split import split
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import sealed
+from alsatian.store.maintenance import Garbage, gc, open_store, stats, verify
+from alsatian.store.store import BlockStore
 from tests.stores import add_block, add_model
 
 

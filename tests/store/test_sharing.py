@@ -36,9 +36,7 @@ def store(tmp_path: Path) -> BlockStore:
 def held(store: BlockStore) -> int:
     """Bytes of tensors in all block files."""
     return sum(
-        one.nbytes
-        for path in store.root.glob("blocks/*/*")
-        for one in store.header(path.stem).held.values()
+        one.nbytes for path in store.root.glob("blocks/*/*") for one in store.header(path.stem).held.values()
     )
 
 

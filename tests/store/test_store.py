@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import sealed
+from alsatian.store.store import BlockStore
 from tests.stores import add_block, add_model
 
 TENSORS = [torch.arange(6, dtype=torch.float32).reshape(2, 3), torch.tensor([1, 2])]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.store import writer
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
+from alsatian.store import writer
+from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from tests.stores import add_block, add_model
 

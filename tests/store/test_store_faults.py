@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.store import maintenance
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.files import locked
+from alsatian.store import maintenance
+from alsatian.store.store import BlockStore
 from tests.stores import add_block
 
 ROOT = Path(__file__).parents[2]

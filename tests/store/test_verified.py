@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.store.maintenance import gc, verify
-from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.storage import verified
 from alsatian.runtime.storage.regime import ALWAYS
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S, Verified, lasting, looks_of
 from tests.stores import add_block
 

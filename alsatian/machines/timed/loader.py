@@ -10,11 +10,11 @@ from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.recent import Recent
 from alsatian.runtime.loading.block_source import Need, in_parts
 from alsatian.runtime.loading.loader import Loader, Work, nothing_to_do
-from alsatian.store.parts import NO_PARTS
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters
 from alsatian.runtime.meter.meter import Meter
+from alsatian.store.parts import NO_PARTS
 
 NOTHING = Loaded([])
 """What a block holds here."""

@@ -14,12 +14,12 @@ from torch.fx import Node
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment, State
-from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.flops import unread
 from alsatian.models.layers import layers
 from alsatian.models.reading.features.extractor import CLASS_TOKENS
+from alsatian.store.store import BlockStore
 
 TOKENS, CHANNELS_FIRST, CHANNELS_LAST = "tokens", "channels_first", "channels_last"
 _OVER_TOKENS = frozenset(

@@ -8,11 +8,11 @@ import torch
 
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.errors import AlsatianError
 from alsatian.models.overlap.differences import DIFFERENT, PREPROCESSING, Difference, difference
 from alsatian.models.reading.architectures import architecture
 from alsatian.records.networks import NearMiss
+from alsatian.store.store import BlockStore
 
 # Numbers that stand for a block when the most similar one is looked for.
 SAMPLE = 64

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import set_digest
 from alsatian.models.overlap.near_misses import Neighbours
 from alsatian.records.networks import Family, ModelOverlap, Overlap
+from alsatian.store.store import BlockStore
 
 
 def study(

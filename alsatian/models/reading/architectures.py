@@ -13,12 +13,12 @@ from alsatian.blocks import serialization
 from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import SPLIT_VERSION, split
-from alsatian.store.writer import writing
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.features.pooling import HEAD_INPUT
+from alsatian.store.writer import writing
 
 SOURCES = ("torchvision", "transformers", "timm")
 # Options of transformers with which it would fetch code or weights and run what it got.

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.discovery import ModelFiles
+from alsatian.store.store import BlockStore
 
 ORIGIN = "folder"
 """The entry of a manifest's metadata: ``path``, ``id`` below the folder, ``kind``, ``statement`` and ``key``, the

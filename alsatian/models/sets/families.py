@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from alsatian.blocks.segment import module_tensors
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, nearest
 from alsatian.files import make_folder, write_json
@@ -33,6 +32,7 @@ from alsatian.models.sets.distributions import changed_blocks, check_distributio
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.synthetic import drawn_anew, redraw
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 SOURCES = ("generated", "hub")
 

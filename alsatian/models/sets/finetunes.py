@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.contents import keep_in
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
@@ -19,6 +18,7 @@ from alsatian.models.sets.starts import Start
 from alsatian.models.sets.tasks import TaskPool
 from alsatian.models.sets.training import Recipe, fit, using_threads
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,11 @@ from typing import NoReturn
 import numpy as np
 
 from alsatian.blocks.candidate import Block, Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import DIGEST_LENGTH
 from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
+from alsatian.store.store import BlockStore
 
 _INPUTS = (224, 256, 288, 384)
 """Pixels of the families' inputs."""

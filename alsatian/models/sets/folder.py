@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
@@ -20,6 +19,7 @@ from alsatian.models.reading.parameters.checkpoints import SUFFIXES
 from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.models.sets.ingest import add_models
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 ADVICE = "on_bad_model=exclude leaves out what cannot be used"
 Refused = Callable[[str, str], None]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import AlsatianError, ConfigError, StoreWriteError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
@@ -24,6 +23,7 @@ from alsatian.models.sets.folder import add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, cached, read_lock, resolve
 from alsatian.models.sets.ingest import add_one, of_tower
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 # Of a repository's top folder: what describes a model, and its weights.
 _DESCRIPTION = ["*.json", "tokenizer.*", "vocab.*", "merges.txt", "*.model"]

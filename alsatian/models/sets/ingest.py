@@ -11,7 +11,6 @@ from typing import Any
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.evaluation import check_repeatable
-from alsatian.store.store import BlockStore
 from alsatian.contents import keep_in
 from alsatian.errors import AlsatianError, ConfigError, StoreWriteError
 from alsatian.fingerprint import digest_json
@@ -25,6 +24,7 @@ from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.origins import ORIGIN, Origins, origin_of
 from alsatian.models.reading.parameters import lora
 from alsatian.progress import Progress
+from alsatian.store.store import BlockStore
 
 _TOWER = "modality"  # of a model with two: what was asked for
 # Models whose files are hashed before they are read: so many that the thread never waits, so few that what it read

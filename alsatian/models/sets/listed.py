@@ -8,7 +8,6 @@ from pathlib import Path
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet, check_refused
 from alsatian.models.names import distinct, endings
@@ -20,6 +19,7 @@ from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.ingest import add_models
 from alsatian.models.words import FORMS, HUB, PATH, Word, words_of
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 
 @dataclass

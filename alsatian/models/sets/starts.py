@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.errors import ConfigError
 from alsatian.models.reading.discovery import find
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.settings import Reading
+from alsatian.store.store import BlockStore
 
 Resolved = tuple[ArchitectureSpec, Preprocessing, str | None]
 """Architecture, preprocessing, and the stored model that holds the parameters (None: random ones)."""

@@ -15,7 +15,6 @@ import torch
 
 from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.segment import Architecture, Segment
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
@@ -26,6 +25,7 @@ from alsatian.models.reading.architectures import architecture, build, code_vers
 from alsatian.models.reading.parameters.weights import Weights, find_weights, load_weights
 from alsatian.models.sets.distributions import check_distribution, lineage
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 # Buffers that training changes; all other buffers are tables that belong to the architecture.
 _STATISTICS = ("running_mean", "running_var")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import Progress, unheard
+from alsatian.store.store import BlockStore
 
 
 class Opens(Protocol):

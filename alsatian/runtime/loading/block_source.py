@@ -11,12 +11,12 @@ import torch
 
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.local_copies import VERIFIED, BlockCache
-from alsatian.store.parts import Part, Parts
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Fetched, Reader
+from alsatian.store.parts import Part, Parts
+from alsatian.store.store import BlockStore
 
 
 class Need(NamedTuple):
@@ -64,7 +64,9 @@ def joined(need: Need, parts: Parts, found: Sequence[Sequence[torch.Tensor]]) ->
     if need.block.identity not in parts:
         return list(found[0])
     own = parts[need.block.identity]
-    by_place = {i: t for part, some in zip(own, found, strict=True) for i, t in zip(part.parameters, some, strict=True)}
+    by_place = {
+        i: t for part, some in zip(own, found, strict=True) for i, t in zip(part.parameters, some, strict=True)
+    }
     return need.segment.prepare([by_place[i] for i in range(len(by_place))])
 
 

@@ -9,12 +9,12 @@ import torch
 
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import BlockSource, Need, in_parts, joined
-from alsatian.store.parts import NO_PARTS, Parts
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.meter.timeline import Subject
+from alsatian.store.parts import NO_PARTS, Parts
 
 Work = Callable[[], bool]
 """Does a piece of other work; whether there was any."""

@@ -52,9 +52,7 @@ def residency(descriptor: int, offset: int = 0, nbytes: int | None = None) -> fl
     return None if failed else float((pages & 1).mean())
 
 
-def drop_pages(
-    descriptor: int, measure: Residency = residency, offset: int = 0, nbytes: int | None = None
-) -> bool:
+def drop_pages(descriptor: int, measure: Residency = residency, offset: int = 0, nbytes: int | None = None) -> bool:
     """Drop an open file, or the pages with ``nbytes`` of it from ``offset`` on, from the page cache; whether they are
     shown to be gone.
 

@@ -95,7 +95,9 @@ class Reader:
             owed = size if new else 0  # paid with what is read next: a wait of its own would be longer
             for extent in extents:
                 with contextlib.ExitStack() as stack:
-                    source = file if extent.path == path else stack.enter_context(extent.path.open("rb", buffering=0))
+                    source = (
+                        file if extent.path == path else stack.enter_context(extent.path.open("rb", buffering=0))
+                    )
                     nbytes = sum(map(len, extent.into))
                     warm |= self._pour(source.fileno(), extent, nbytes, owner, owed)
                 owed, size = 0, size + nbytes

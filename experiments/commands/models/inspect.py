@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from alsatian.store.store import BlockStore
     from alsatian.models.inspection import BlockFacts, Inspection
+    from alsatian.store.store import BlockStore
 
 HELP = "show a model's blocks, its cost, its input, and what it shares with the models of a store"
 # Rows of the table of models that share something.
@@ -34,9 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Read the model, which does not go into the store, and print the facts."""
-    from alsatian.store.store import BlockStore
     from alsatian.models.flops import costs_of
     from alsatian.models.inspection import inspect, others_in
+    from alsatian.store.store import BlockStore
 
     store = BlockStore(options.store)
     with _opened(options.model, store) as (models, own):
@@ -53,10 +53,10 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 @contextlib.contextmanager
 def _opened(word: str, store: "BlockStore") -> Iterator[Any]:
     """The set of the one model that ``word`` names, and its id if it is of ``store``."""
-    from alsatian.store.store import BlockStore
     from alsatian.errors import ConfigError
     from alsatian.models.sets.listed import ListedSet
     from alsatian.models.words import STORE, words_of
+    from alsatian.store.store import BlockStore
 
     of_store = [one.kind == STORE for one in words_of([word], store.model_ids())]
     with tempfile.TemporaryDirectory(prefix="alsatian-") as folder:

@@ -10,9 +10,9 @@ from rich.console import Console
 from experiments.configuration.console import complain
 
 if TYPE_CHECKING:
-    from alsatian.store.store import BlockStore
     from alsatian.records import Overlap
     from alsatian.records.networks import ModelOverlap
+    from alsatian.store.store import BlockStore
 
 HELP = "show how much models have in common, and what keeps them from sharing more"
 # Rows of the table of near misses that are printed; the files hold all.
@@ -35,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace, console: Console) -> int:
     """Study the models, print a summary, write files; 1 if a model could not be used."""
-    from alsatian.store.store import BlockStore
     from alsatian.files import write_json
     from alsatian.models.overlap.study import study
+    from alsatian.store.store import BlockStore
     from analysis.figures import overlap as picture
     from analysis.figures.style import WORDS, named
     from experiments.configuration.composition import take

@@ -139,12 +139,12 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.api import search  # slow
     from alsatian.arguments import batch_size_of, proxies_of, resolve_device, schedule_of, strategy_of
     from alsatian.blocks.kernels import caution, check_choice
-    from alsatian.store.store import BlockStore
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
     from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
     from alsatian.runtime.storage.regime import Storage
+    from alsatian.store.store import BlockStore
     from experiments.search.live import Live
 
     def of_plugin(group: str, name: str) -> object:

@@ -34,7 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     gc = action("gc", "remove blocks and features that no model needs and what killed writers left", _gc)
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     gc.add_argument("--grace", type=float, metavar="SECONDS", help="keep younger files; default: 3600")
-    action("upgrade", "store each tensor once, also those that an earlier version stored with every block", _upgrade)
+    action(
+        "upgrade", "store each tensor once, also those that an earlier version stored with every block", _upgrade
+    )
     stats = action("stats", "print distinct and total bytes", _stats)
     for command in (ls, stats):
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -82,8 +84,8 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
 
 
 def _add(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.store.store import BlockStore
     from alsatian.models.sets.folder import add_path
+    from alsatian.store.store import BlockStore
 
     refused: list[str] = []
     left_out: list[str] = []

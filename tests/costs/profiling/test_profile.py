@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.store.store import BlockStore
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.keys import keys_for
 from alsatian.costs.model import CostModel
@@ -32,6 +31,7 @@ from alsatian.fingerprint import sealed
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.storage.regime import Storage
+from alsatian.store.store import BlockStore
 from tests.stores import tiny_set
 
 CPU = torch.device("cpu")

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling import quick
 from alsatian.costs.profiling.busy import Watch
@@ -20,6 +19,7 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models import flops
 from alsatian.models.model_set import ModelSet
 from alsatian.proxies.logistic import Logistic
+from alsatian.store.store import BlockStore
 from tests.ranking.conftest import pictures
 
 CPU = torch.device("cpu")

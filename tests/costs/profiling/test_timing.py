@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from alsatian.blocks.kernels import computed_by
-from alsatian.store.store import BlockStore
 from alsatian.costs.profiling import timing
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
+from alsatian.store.store import BlockStore
 
 CPU = torch.device("cpu")
 

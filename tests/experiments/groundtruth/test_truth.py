@@ -14,7 +14,6 @@ import torch
 from rich.console import Console
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset, make_dataset
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BadModelError, ConfigError, StoreError
@@ -23,6 +22,7 @@ from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.sets.training import using_threads
 from alsatian.records import FineTune, GroundTruth, Tuning
+from alsatian.store.store import BlockStore
 from experiments.groundtruth import truth
 from experiments.groundtruth.fine_tune import fine_tune
 from experiments.runs.progress import Progress

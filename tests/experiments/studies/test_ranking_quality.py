@@ -12,7 +12,6 @@ import torch
 
 from alsatian.api import search
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import Dataset, batches_of
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -24,6 +23,7 @@ from alsatian.records import FineTune, Tuning
 from alsatian.searching.confident import Confident
 from alsatian.searching.schedules import Exhaustive, Halving, PaperHalving, Schedule
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from experiments.configuration.composition import cells
 from experiments.groundtruth import truth as groundtruth
 from experiments.studies.ranking_quality import TARGETS, Target

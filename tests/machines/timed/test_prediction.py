@@ -10,7 +10,6 @@ import pytest
 
 from alsatian.api import predict
 from alsatian.blocks.candidate import Candidate
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.costs.hardware import Hardware, ScoreCost, SegmentCost
 from alsatian.costs.model import CostModel
@@ -28,6 +27,7 @@ from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive, PaperHalving
 from alsatian.searching.search import Prediction, recorded_scores
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from tests.searching.test_fused import Uncached
 from tests.searching.test_policies_in_search import MODELS as RIVALS
 from tests.searching.tiny_search import (

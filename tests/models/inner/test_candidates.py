@@ -12,12 +12,12 @@ from torch import nn
 from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing, Preprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.models.inner.candidates import layer_candidates
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.features.extractor import feature_extractor
+from alsatian.store.store import BlockStore
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24}
 CPU = torch.device("cpu")

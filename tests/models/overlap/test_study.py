@@ -8,7 +8,6 @@ import torch
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.split import split
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import block_identity
@@ -16,6 +15,7 @@ from alsatian.models.model_set import ModelSet, add_module
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS
 from alsatian.models.overlap.study import study
 from alsatian.records import Overlap
+from alsatian.store.store import BlockStore
 from tests.stores import add_block
 
 PREPROCESSING = ImagePreprocessing(8)

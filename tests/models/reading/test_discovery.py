@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.models.reading.discovery import find
 from alsatian.models.sets.folder import FolderSet, add_path
+from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import resnet, save_vit, vit
 
 

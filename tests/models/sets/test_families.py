@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.overlap.study import study
 from alsatian.models.sets import families
 from alsatian.models.sets.families import FamilySet
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.union import JoinedSet
+from alsatian.store.store import BlockStore
 
 RESNET = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "layer_type": "basic"}
 FAMILY = FamilySet(

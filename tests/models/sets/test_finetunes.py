@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.candidate_modules import module_of
@@ -22,6 +21,7 @@ from alsatian.models.sets.starts import PretrainedStart, RandomStart
 from alsatian.models.sets.tasks import DigitTasks, DocstringTasks, ImageTasks
 from alsatian.models.sets.training import Recipe, using_threads
 from alsatian.models.source_heads import source_heads
+from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import save_vit, vit
 
 SMALL = TrainedSet(

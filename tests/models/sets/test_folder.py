@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import alsatian
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.reading.discovery import ModelFiles
@@ -20,6 +19,7 @@ from alsatian.models.sets.folder import FolderSet, add_path
 from alsatian.models.sets.ingest import add_models
 from alsatian.progress import unheard
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from experiments.configuration.setup import strategy_named
 from tests.models.reading.checkpoint_files import (
     RESNET,

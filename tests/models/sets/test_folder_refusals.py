@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError, SplitError
 from alsatian.models.sets.folder import FolderSet, add_path
+from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import RESNET, Malicious, resnet, save_vit, vit, write_lora
 
 

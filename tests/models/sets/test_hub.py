@@ -14,13 +14,13 @@ import torch
 from huggingface_hub import constants, errors
 
 from alsatian.api import search
-from alsatian.store.store import BlockStore
 from alsatian.data.dataset import make_dataset
 from alsatian.errors import ConfigError, StoreWriteError
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.hub_lock import Filters, read_lock, resolve
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 from experiments.configuration.composition import cells
 from experiments.configuration.menu import choices
 from experiments.configuration.setup import strategy_named

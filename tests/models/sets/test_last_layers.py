@@ -8,7 +8,6 @@ import torch
 
 from alsatian.api import search
 from alsatian.blocks.candidate import ArchitectureSpec
-from alsatian.store.store import BlockStore
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
@@ -17,6 +16,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture
 from alsatian.models.sets.last_layers import SavedState, cached_inputs, last_layers
 from alsatian.models.sets.synthetic import SyntheticSet
+from alsatian.store.store import BlockStore
 from experiments.configuration.setup import strategy_named
 
 VIT = {"image_size": 32, "patch_size": 16, "num_layers": 4, "num_heads": 2, "hidden_dim": 32, "mlp_dim": 128}

@@ -10,14 +10,14 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
-from alsatian.store import writer
-from alsatian.store.store import BlockStore
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
 from alsatian.models.sets.listed import ListedSet
 from alsatian.progress import unheard
+from alsatian.store import writer
+from alsatian.store.store import BlockStore
 from experiments import cli
 from experiments.configuration.composition import cells
 from experiments.configuration.setup import Parts

@@ -11,9 +11,6 @@ import torch
 from omegaconf import OmegaConf
 
 from alsatian.api import search
-from alsatian.store.maintenance import verify
-from alsatian.store.store import BlockStore
-from alsatian.store.writer import StoreWriter
 from alsatian.data.dataset import make_dataset
 from alsatian.data.text import text_items
 from alsatian.errors import ConfigError
@@ -23,6 +20,9 @@ from alsatian.models.sets.distributions import DISTRIBUTIONS, changed_blocks
 from alsatian.models.sets.synthetic import SyntheticSet, letter_tokenizer, redraw
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.maintenance import verify
+from alsatian.store.store import BlockStore
+from alsatian.store.writer import StoreWriter
 from experiments.configuration.composition import cells
 from experiments.configuration.menu import choices
 from experiments.configuration.setup import strategy_named

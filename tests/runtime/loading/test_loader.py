@@ -12,7 +12,6 @@ from torch.fx import Graph, GraphModule
 
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.loader import BlockLoader
@@ -21,6 +20,7 @@ from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.store import BlockStore
 from tests.stores import add_block
 
 SIZE = 40  # bytes of a block below

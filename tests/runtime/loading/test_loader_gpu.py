@@ -9,7 +9,6 @@ import torch
 import alsatian
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
@@ -20,6 +19,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.loading.transfer import CudaTransfer
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
 
 pytestmark = [
     pytest.mark.gpu,

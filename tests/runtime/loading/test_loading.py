@@ -19,7 +19,6 @@ import torch
 
 import alsatian
 from alsatian.api import SearchResult
-from alsatian.store.store import BlockStore
 from alsatian.budgets import Budgets
 from alsatian.data.digits import digits
 from alsatian.data.images import image_files
@@ -36,9 +35,10 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.verified import LASTING_S
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.store import BlockStore
+from alsatian.store.verified import LASTING_S
 from tests.stores import tiny_set
 
 MODELS = {"first": "aaaa", "second": "aaab", "third": "aacc", "twin": "aaab", "alone": "dddd"}

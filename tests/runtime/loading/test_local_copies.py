@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import LocalDiskError
 from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.store import BlockStore
 from tests.stores import add_block
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from alsatian.store.store import BlockStore
 from alsatian.models.model_set import ModelSet
+from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import MODELS
 from tests.stores import tiny_set
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import SplitError
 from alsatian.models.inspection import BlockFacts
 from alsatian.models.sets.folder import add_path
+from alsatian.store.store import BlockStore
 from experiments import cli
 from experiments.commands.models.inspect import runs
 from tests.models.reading.checkpoint_files import bert, save_bert, save_vit, vit, write_lora

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from alsatian.store.store import BlockStore
 from alsatian.errors import ConfigError
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE
+from alsatian.store.store import BlockStore
 from experiments.commands.models import overlap as command
 from experiments.configuration.console import plain
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from alsatian.blocks.candidate import ArchitectureSpec, Candidate
-from alsatian.store.store import BlockStore
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.sets import folder
+from alsatian.store.store import BlockStore
 from experiments.commands.models import store as command
 from experiments.configuration.console import plain
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from alsatian.store.maintenance import open_store, verify
 from alsatian.records import reading
+from alsatian.store.maintenance import open_store, verify
 
 TIMES = ("wall_s", "wall_min", "wall_max", "speedup", "over_limit", "stalled_share")
 
