@@ -28,6 +28,7 @@ from alsatian.runtime.storage.private_folder import private_folder
 from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.parts import NO_PARTS
 
 
 class _Progress(Observer):

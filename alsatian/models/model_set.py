@@ -21,7 +21,7 @@ from alsatian.models.heads import classifier_of
 from alsatian.models.modules import prepared
 from alsatian.models.reading.architectures import architecture, code_version
 from alsatian.models.reading.features.classifiers import LinearHead
-from alsatian.store.parts import Parts, parts_of
+from alsatian.store.parts import Parts, parts_of, unit_bytes
 from alsatian.store.store import BlockStore
 
 # Models that a note names.
@@ -95,6 +95,11 @@ class ModelSet(CandidateSet):
     @property
     def notes(self) -> tuple[str, ...]:
         return (*super().notes, *self.left_out)
+
+    @property
+    def distinct_bytes(self) -> int:
+        """Bytes of all distinct parameters, which blocks may have in common."""
+        return unit_bytes((block for candidate in self.candidates for block in candidate.blocks), self.parts)
 
     @cached_property
     def parts(self) -> Parts:

@@ -18,6 +18,7 @@ from alsatian.planning.plan import Plan
 from alsatian.planning.planner import make_plan
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.parts import NO_PARTS, unit_bytes
 from alsatian.tree import TaskTree
 
 # Larger trees are planned as usual: choosing would take longer than it saves.
@@ -53,8 +54,8 @@ class Auto(Strategy):
 
     def _all_fits(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> bool:
         """Whether, as usual, all blocks stay and all intermediates are in the fastest tier in one chunk."""
-        blocks = {block.identity: block.parameter_bytes for block in tree.blocks.items}
-        if limits.blocks is not None and sum(blocks.values()) > limits.blocks:
+        parts = self.costs.parts if self.costs else NO_PARTS
+        if limits.blocks is not None and unit_bytes(tree.blocks.items, parts) > limits.blocks:
             return False
         shape = Shape.of(tree, models)
         order = arrange(self.order, shape).order

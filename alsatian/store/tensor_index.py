@@ -128,7 +128,7 @@ def _is_made(index: sqlite3.Connection) -> bool:
 
 
 def _found(index: sqlite3.Connection, digests: Sequence[str]) -> dict[str, Place]:
-    found = {}
+    found: dict[str, Place] = {}
     for i in range(0, len(digests), _MOST):
         some = [bytes.fromhex(digest) for digest in digests[i : i + _MOST]]
         marks = ",".join("?" * len(some))

@@ -29,7 +29,7 @@ FILE = "sources.json"
 ROOT = menu.CONF.parent
 _SEARCH = (
     "alsatian/blocks", "alsatian/costs", "alsatian/data", "alsatian/machines", "alsatian/models",
-    "alsatian/planning", "alsatian/proxies", "alsatian/runtime", "alsatian/searching", "alsatian/tree.py",
+    "alsatian/planning", "alsatian/proxies", "alsatian/runtime", "alsatian/searching", "alsatian/store", "alsatian/tree.py",
 )  # fmt: skip
 _PREDICTION = (
     "alsatian/costs", "alsatian/machines/timed", "alsatian/planning", "alsatian/runtime", "alsatian/searching",
@@ -41,7 +41,7 @@ _CODE = {
     "baselines": (*_SEARCH, "baselines", "conf/experiment/baselines.yaml"),
     "coverage": ("alsatian/blocks", "alsatian/models/reading"),
     "gpu": (*_SEARCH, "experiments/studies/speed"),
-    "ingest": ("alsatian/blocks",),
+    "ingest": ("alsatian/blocks", "alsatian/store"),
     "internet_scale": _PREDICTION,
     "kernels": ("alsatian/blocks", "experiments/studies/coverage"),
     "kills": ("alsatian/files.py", "alsatian/records", "alsatian/searching", "experiments/runs"),

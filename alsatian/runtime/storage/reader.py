@@ -134,7 +134,7 @@ class Reader:
 
 def _first(views: Sequence[memoryview], nbytes: int) -> list[memoryview]:
     """The first ``nbytes`` of ``views``, or less if there are very many."""
-    taken = []
+    taken: list[memoryview] = []
     for view in views:
         if nbytes <= 0 or len(taken) == _MOST:
             break
