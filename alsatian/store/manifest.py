@@ -47,7 +47,7 @@ def candidate_of(value: dict[str, Any], model_id: str, assets: Path) -> Candidat
         raise ValueError(f"{reason}; add the model again, or delete the file")
     if value["schema"] != SCHEMA or value["id"] != model_id:
         raise ValueError("another schema or model id")
-    blocks = tuple(_block(block) for block in value["blocks"])
+    blocks = tuple(map(_block, value["blocks"]))
     spec = value["architecture"]
     try:
         preprocessing = _preprocessing(value["preprocessing"], assets)
@@ -64,10 +64,11 @@ def candidate_of(value: dict[str, Any], model_id: str, assets: Path) -> Candidat
 
 def _block(value: Any) -> Block:
     block = Block(**value)
-    if not isinstance(block.identity, str) or not DIGEST.fullmatch(block.identity):
-        raise ValueError(f"'{str(block.identity)[:80]}' is not a block identity")
-    if not all(type(n) is int and n >= 0 for n in (block.parameter_bytes, block.output_bytes)):
-        raise ValueError(f"the sizes of block {block.identity} are not numbers of bytes")
+    identity, parameters, output = block.identity, block.parameter_bytes, block.output_bytes
+    if not isinstance(identity, str) or not DIGEST.fullmatch(identity):
+        raise ValueError(f"'{str(identity)[:80]}' is not a block identity")
+    if not (type(parameters) is int and type(output) is int and parameters >= 0 and output >= 0):
+        raise ValueError(f"the sizes of block {identity} are not numbers of bytes")
     return block
 
 

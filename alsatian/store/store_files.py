@@ -244,6 +244,8 @@ class StoreFiles:
 
     def borrowing(self, identities: Collection[str]) -> set[str]:
         """Those of these blocks that need others' files, and maybe some that do not. Others may need theirs."""
+        if not (self.root / FILE).exists():
+            return set(identities)  # to make it would read the headers of all blocks
         index = TensorIndex(self.root / FILE, self.holdings)
         try:
             found = index.borrowing()

@@ -4,20 +4,15 @@ Files of one name in different folders are different models. An id in the store 
 that was added; where another folder's model has it, a digest of the model's own place follows behind a ``~``.
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.discovery import ModelFiles
 from alsatian.store.store import BlockStore
+from alsatian.store.summaries import Summaries, origin_of
 
-ORIGIN = "folder"
-"""The entry of a manifest's metadata: ``path``, ``id`` below the folder, ``kind``, ``statement`` and ``key``, the
-digest of what all files hold and the settings with which they were read."""
 _MARK, _DIGITS = "~", 12
 
 
@@ -56,31 +51,23 @@ class Origins:
     def copy_of(self, key: str) -> Candidate | None:
         """A model, whatever its id, that may have been read from files of the same contents; None if none has."""
         known = self._store.known(self._ids[key]) if key in self._ids else None
-        return known if known and origin_of(known).get("key") == key else self._by_key.get(key)
+        if known is None or origin_of(known).get("key") != key:
+            known = self._store.known(self._by_key[key]) if key in self._by_key else None
+        return known
 
     @cached_property
-    def _by_key(self) -> dict[str, Candidate]:
-        return {str(origin["key"]): candidate for candidate, origin in self._readable()}
+    def _summaries(self) -> Summaries:
+        return Summaries(self._store)
+
+    @cached_property
+    def _by_key(self) -> dict[str, str]:
+        return {str(one.origin["key"]): one.id for one in self._summaries.readable() if one.origin}
 
     def files(self) -> list[ModelFiles]:
         """The files of stored models, adapters left out, as far as they are still there."""
         return [
-            ModelFiles(origin.get("id", candidate.id), origin["kind"], Path(origin["path"]), statement)
-            for candidate, origin in self._readable()
-            if origin["kind"] != "adapter" and Path(origin["path"]).exists()
+            ModelFiles(origin.get("id", one.id), origin["kind"], Path(origin["path"]), statement)
+            for one in self._summaries.readable()
+            if (origin := one.origin) and origin["kind"] != "adapter" and Path(origin["path"]).exists()
             for statement in [Path(origin["statement"]) if origin["statement"] else None]
         ]
-
-    def _readable(self) -> Iterator[tuple[Candidate, dict[str, Any]]]:
-        for model_id in self._store.model_ids():
-            try:
-                candidate = self._store.model(model_id)
-            except StoreError:
-                continue  # whoever needs this one will be told
-            if origin := origin_of(candidate):
-                yield candidate, origin
-
-
-def origin_of(candidate: Candidate) -> dict[str, Any]:
-    """What the manifest says of the files that ``candidate`` was read from; empty if it is from elsewhere."""
-    return candidate.metadata.get(ORIGIN) or {}

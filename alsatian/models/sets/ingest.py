@@ -21,10 +21,11 @@ from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.discovery import ModelFiles, find
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.settings import Reading
-from alsatian.models.reading.origins import ORIGIN, Origins, origin_of
+from alsatian.models.reading.origins import Origins
 from alsatian.models.reading.parameters import lora
 from alsatian.progress import Progress
 from alsatian.store.store import BlockStore
+from alsatian.store.summaries import ORIGIN, origin_of
 
 _TOWER = "modality"  # of a model with two: what was asked for
 # Models whose files are hashed before they are read: so many that the thread never waits, so few that what it read

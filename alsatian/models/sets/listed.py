@@ -13,13 +13,13 @@ from alsatian.models.model_set import ModelSet, check_refused
 from alsatian.models.names import distinct, endings
 from alsatian.models.reading.discovery import ModelFiles, find
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
-from alsatian.models.reading.origins import origin_of
 from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.ingest import add_models
 from alsatian.models.words import FORMS, HUB, PATH, Word, words_of
 from alsatian.progress import Progress, unheard
 from alsatian.store.store import BlockStore
+from alsatian.store.summaries import origin_of
 
 
 @dataclass

@@ -49,20 +49,20 @@ def handle(options: argparse.Namespace, console: Console) -> int:
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.store.maintenance import candidates, open_store
+    from alsatian.store.maintenance import open_store
+    from alsatian.store.summaries import Summaries
 
     store = open_store(options.store)
-    models = candidates(store)
-    users = Counter(identity for model in models for identity in {block.identity for block in model.blocks})
+    models = Summaries(store).all()
+    users = Counter(identity for model in models for identity in dict(model.blocks))
     own = [
-        sum({b.identity: b.parameter_bytes for b in model.blocks if users[b.identity] == 1}.values())
-        for model in models
+        sum(nbytes for identity, nbytes in dict(model.blocks).items() if users[identity] == 1) for model in models
     ]
     sets = {name: store.model_set(name) or [] for name in store.set_names()}
     listed = [
         {
             "id": model.id,
-            "architecture": model.architecture.name if model.architecture else None,
+            "architecture": model.architecture,
             "blocks": len(model.blocks),
             "bytes": model.parameter_bytes,
             "own_bytes": own_bytes,
@@ -70,7 +70,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
         for model, own_bytes in zip(models, own, strict=True)
     ]
     if options.json:
-        console.print(json.dumps({"models": listed, "sets": sets}, indent=2))
+        console.out(json.dumps({"models": listed, "sets": sets}, indent=2))
         return 0
     titles = {"id": "model", "bytes": "size_bytes"}
     shown = [
@@ -184,4 +184,4 @@ def _table(console: Console, rows: list[dict[str, Any]]) -> None:
 
     from analysis.tables import formats
 
-    console.print(formats.terminal(formats.Table.of(DataFrame(rows)), console.width))
+    console.out(formats.terminal(formats.Table.of(DataFrame(rows)), console.width))
