@@ -120,9 +120,9 @@ def test_every_tensor_is_read_once(family: ModelSet, modules: Modules, strategy:
     read = found.measurement.counters["bytes_read"]
     least = distinct_bytes(modules)
     assert least <= read <= least + header_bytes(family, found)
-    assert found.measurement.peaks["resident_block_bytes"] <= least
-    whole = sum(candidate.parameter_bytes for candidate in family.candidates)
-    assert least < 0.8 * whole
+    # What a block has twice is read once, but has memory twice.
+    assert found.measurement.peaks["resident_block_bytes"] <= family.distinct_bytes
+    assert least <= family.distinct_bytes < 0.8 * sum(candidate.parameter_bytes for candidate in family.candidates)
 
 
 def test_those_that_do_not_share_read_models_whole(family: ModelSet) -> None:
