@@ -18,8 +18,8 @@ class Workload:
         tree: the compressed task tree of the round's models.
         compute_s: seconds to compute each vertex from its parent for all batches.
         prepare_s: seconds to prepare the data above each vertex.
-        read_s: seconds to read and load the blocks of each vertex, one after the other. What blocks have in common is
-            that of the first vertex that needs it.
+        read_s: seconds to read and load the blocks of each vertex, one after the other. What blocks have in common
+            is that of the first vertex that needs it.
         lane_s: the same as they come one behind the other if they are read ahead.
         late_s: seconds by which the last one of a vertex comes later than that.
         block_bytes: of the blocks of each vertex.

@@ -2,12 +2,12 @@
 others are.
 
 Tensors have the names "0", "1", … in the order in which the block's code takes them. Besides them the header has
-``block`` in safetensors' metadata, a digest and JSON that it proves: the block's identity, the fingerprint of its code, the
-digests of all its tensors, and of those that lie in a block's file already, whose and which tensor of that block. Files
-of earlier versions have the fingerprint alone, in ``architecture``, and hold all their tensors.
+``block`` in safetensors' metadata, a digest and JSON that it proves: the block's identity, the fingerprint of its
+code, the digests of all its tensors, and of those that lie in a block's file already, whose and which tensor of
+that block. Files of earlier versions have the fingerprint alone, in ``architecture``, and hold all their tensors.
 
-Large tensors come first, so that those that a fine-tune shares with its base mostly lie side by side; of large blocks
-they begin at a page of the file.
+Large tensors come first, so that those that a fine-tune shares with its base mostly lie side by side; of large
+blocks they begin at a page of the file.
 """
 
 import json
@@ -59,7 +59,7 @@ class Place(NamedTuple):
     """A tensor of another block: that block's identity, and which of its tensors it is."""
 
     block: str
-    index: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +170,11 @@ def read_header(read: Read, size: int, identity: str) -> Header:
     try:
         entries = json.loads(text)
         metadata = entries.pop("__metadata__", {})
-        held = {int(name): _held(entry, _LENGTH + length) for name, entry in entries.items()}
+        held = {_place(name): _held(entry, _LENGTH + length) for name, entry in entries.items()}
         if "block" in metadata:
             header = _described(metadata["block"], held, identity, _LENGTH + length)
         else:
-            header = Header(str(metadata.get("architecture", "")), held, nbytes=_LENGTH + length)
+            header = Header(str(metadata["architecture"]), held, nbytes=_LENGTH + length)
     except (KeyError, TypeError, AttributeError, RecursionError, UnicodeDecodeError):
         raise ValueError("not the header of a block") from None
     if sorted({*held, *header.elsewhere}) != list(range(header.count)):
@@ -182,6 +182,12 @@ def read_header(read: Read, size: int, identity: str) -> Header:
     if size != max((one.offset + one.nbytes for one in held.values()), default=header.nbytes):
         raise ValueError("cut off, or longer than its header says")
     return header
+
+
+def _place(name: str) -> int:
+    if not name.isdecimal():
+        raise ValueError("not the header of a block")
+    return int(name)
 
 
 def _held(entry: Mapping[str, Any], data: int) -> Held:
@@ -200,7 +206,7 @@ def _described(sealed: str, held: Mapping[int, Held], identity: str, nbytes: int
     if about["identity"] != identity:
         raise ValueError(f"the file of block {about['identity'][:12]}…")
     digests = tuple(map(str, about["digests"]))
-    elsewhere = {int(i): Place(block, int(index)) for i, (block, index) in about["elsewhere"].items()}
+    elsewhere = {int(i): Place(block, int(number)) for i, (block, number) in about["elsewhere"].items()}
     if len(digests) != len(held) + len(elsewhere) or not all(DIGEST.fullmatch(p.block) for p in elsewhere.values()):
         raise ValueError("not the header of a block")
     return Header(str(about["architecture"]), held, elsewhere, digests, nbytes)

@@ -44,11 +44,15 @@ class Headers:
             ValueError: it is no file of this block.
         """
         path = self.path(identity)
-        known = self._known.get(identity)
-        if known is not None and known[0] == looks_of(path):
+        if known := self.known(identity, path):
             return known
         with path.open("rb", buffering=0) as file:
             return self.read(identity, file.fileno())
+
+    def known(self, identity: str, file: Path | int) -> tuple[Stamp, Header] | None:
+        """The same without reading the ``file``, open or not; None if it was not read before, or has changed."""
+        known = self._known.get(identity)
+        return known if known is not None and known[0] == looks_of(file) else None
 
     def read(self, identity: str, descriptor: int) -> tuple[Stamp, Header]:
         """The same from the open file, whatever is known of it."""
@@ -134,7 +138,9 @@ class Reading:
         Raises:
             OSError, ValueError: it is damaged, or a file that holds a tensor of it.
         """
-        self.looks[self.identity], self.header = self.headers.read(self.identity, descriptor)
+        # Whoever reads a block reads its header; for a part of it what is known of that is enough.
+        found = None if self.wanted is None else self.headers.known(self.identity, descriptor)
+        self.looks[self.identity], self.header = found or self.headers.read(self.identity, descriptor)
         parts: dict[str, list[tuple[int, int, memoryview]]] = defaultdict(list)
         first: dict[tuple[str, int], int] = {}
         for index in range(self.header.count) if self.wanted is None else self.wanted:
@@ -152,7 +158,7 @@ class Reading:
             else:
                 parts[self.holders[index]].append((held.offset, held.nbytes, memoryview(raw.numpy().data)))
         extents = [e for holder, some in parts.items() for e in _extents(self.headers.path(holder), some)]
-        return self.header.nbytes, extents
+        return 0 if found else self.header.nbytes, extents
 
 
 def _extents(path: Path, parts: Sequence[tuple[int, int, memoryview]]) -> list[Extent]:

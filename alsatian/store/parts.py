@@ -1,7 +1,7 @@
 """Parts of blocks that differ: the parameters that the same blocks of a search have in common.
 
-A fine-tune that changes few tensors of a block shares the others with its base. They are read, held and dropped as a
-part of their own, so that they are read once and take memory once.
+A fine-tune that changes few tensors of a block shares the others with its base. They are read, held and dropped as
+a part of their own, so that they are read once and take memory once.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ class Part(NamedTuple):
     Attributes:
         identity: equal where the parameters are.
         nbytes: that they take in memory, at most.
-        read_bytes: that reading them takes, the header of the block's file among them.
+        read_bytes: that reading them takes.
         sources: places of the stored tensors that they are made of.
         parameters: which of those that the block's code takes they are.
     """

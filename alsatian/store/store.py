@@ -1,10 +1,10 @@
 """A content-addressed folder of blocks and model manifests.
 
 ``blocks/ab/<identity>.safetensors`` describes one distinct block and holds those of its parameters that no other
-file holds, ``models/<id>.json`` is the manifest of one model, ``sets/<name>.json`` lists the members of a model set.
-Nothing is pickled; every write is atomic; a block file proves itself, since it has the digests of what it describes,
-and so does a JSON file, which holds the digest of the rest. ``verified`` has what each machine has verified of them,
-``tensors.sqlite`` where tensors lie.
+file holds, ``models/<id>.json`` is the manifest of one model, ``sets/<name>.json`` lists the members of a model
+set. Nothing is pickled; every write is atomic; a block file proves itself, since it has the digests of what it
+describes, and so does a JSON file, which holds the digest of the rest. ``verified`` has what each machine has
+verified of them, ``tensors.sqlite`` where tensors lie.
 
 Only a manifest makes blocks reachable, so all blocks of a model go to disk together, and the manifest after
 them. Adding takes the folder's lock beside others, collecting garbage takes it alone: between the moment

@@ -207,7 +207,7 @@ class StoreFiles:
             return self._headers.tensors(identity)
 
     def bytes_to_read(self, identity: str, wanted: Iterable[int] | None = None) -> int:
-        """Bytes that reading a block takes, or those of its tensors that are ``wanted``, and its file's header.
+        """Bytes that reading a block takes, with its file's header, or those of its tensors that are ``wanted``.
 
         Raises:
             StoreError: a file is missing or damaged.
@@ -215,7 +215,7 @@ class StoreFiles:
         found = self.tensors(identity)
         chosen = found.values() if wanted is None else [found[i] for i in wanted]
         sizes = {(holder, held.offset): held.nbytes for holder, held in chosen if held.nbytes}
-        return self.header(identity).nbytes + sum(sizes.values())
+        return (self.header(identity).nbytes if wanted is None else 0) + sum(sizes.values())
 
     def files_of(self, identities: Iterable[str]) -> set[Path]:
         """The files that these blocks are read from, as far as they are there."""

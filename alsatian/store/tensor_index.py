@@ -1,8 +1,8 @@
 """Where tensors lie that a store holds, by their digests, so that the next block with one of them need not hold it,
 and which blocks need others' files.
 
-It only saves room: it is made again from the headers of block files where it is missing or damaged, and what it says
-is compared with the header of the file that it names before anybody relies on it.
+It only saves room: it is made again from the headers of block files where it is missing or damaged, and what it
+says is compared with the header of the file that it names before anybody relies on it.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 
 class Holding(NamedTuple):
-    """The file of ``block``: digests of those tensors that it ``holds`` and others could share, by place, and whether
-    it needs others' files."""
+    """The file of ``block``: digests of those tensors that it ``holds`` and others could share, by place, and
+    whether it needs others' files."""
 
     block: str
     holds: Mapping[int, str]

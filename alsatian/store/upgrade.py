@@ -9,7 +9,8 @@ from alsatian.store.store import BlockStore
 
 @dataclass(frozen=True)
 class Upgraded:
-    """What was done: ``files`` that were written anew, and the bytes of all block files ``before`` and ``after``."""
+    """What was done: ``files`` that were written anew, and the bytes of all block files ``before`` and
+    ``after``."""
 
     files: int
     before: int

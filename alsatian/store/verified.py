@@ -88,8 +88,8 @@ class Verified:
 
 
 def looks_of(file: Path | int) -> Stamp:
-    """What changes when a file, or an open one, does, or when it is another one: times of change, in nanoseconds, are
-    last.
+    """What changes when a file, or an open one, does, or when it is another one: times of change, in nanoseconds,
+    are last.
 
     Raises:
         OSError: there is no such file.

@@ -90,11 +90,11 @@ class StoreWriter:
     def _is_there(self, place: Place, digest: str) -> bool:
         """Whether the file of a block holds the tensor with this ``digest`` at ``place``, undamaged."""
         if place.block in self._held:
-            return self._held[place.block].get(place.index) == digest
+            return self._held[place.block].get(place.number) == digest
         if not self._store.holds(place.block):
             return False
         header = self._store.header(place.block)
-        return place.index in header.held and header.digests[place.index] == digest
+        return place.number in header.held and header.digests[place.number] == digest
 
     def add_model(self, candidate: Candidate) -> None:
         """Write the manifest of a model; blocks added here before are on disk when it appears.

@@ -29,7 +29,8 @@ FILE = "sources.json"
 ROOT = menu.CONF.parent
 _SEARCH = (
     "alsatian/blocks", "alsatian/costs", "alsatian/data", "alsatian/machines", "alsatian/models",
-    "alsatian/planning", "alsatian/proxies", "alsatian/runtime", "alsatian/searching", "alsatian/store", "alsatian/tree.py",
+    "alsatian/planning", "alsatian/proxies", "alsatian/runtime", "alsatian/searching", "alsatian/store",
+    "alsatian/tree.py",
 )  # fmt: skip
 _PREDICTION = (
     "alsatian/costs", "alsatian/machines/timed", "alsatian/planning", "alsatian/runtime", "alsatian/searching",

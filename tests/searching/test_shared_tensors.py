@@ -9,6 +9,7 @@ from torch import nn
 
 from alsatian.api import SearchResult
 from alsatian.budgets import Budgets
+from alsatian.errors import BudgetError
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.store.store import BlockStore
@@ -99,8 +100,7 @@ def test_scores_are_those_of_every_model_alone(
 ) -> None:
     try:
         found = search(family, strategy=strategy, kernels=kernels, **({} if budget is None else {"budget": budget}))
-    except Exception as error:
-        assert "budget" in str(error)
+    except BudgetError:
         assert budget is not None
         return
     if kernels == "eager":
@@ -108,7 +108,7 @@ def test_scores_are_those_of_every_model_alone(
     else:
         alone = search(family, strategy=BASE, kernels=kernels)
         same = {(r.train_items, m): s for r in found.rounds for m, s in r.scores.items()}
-        known = {m: s for m, s in alone.rounds[-1].scores.items()}
+        known = alone.rounds[-1].scores
         assert all(known[m] == s for (items, m), s in same.items() if items == alone.rounds[-1].train_items)
 
 
@@ -120,9 +120,9 @@ def test_every_tensor_is_read_once(family: ModelSet, modules: Modules, strategy:
     read = found.measurement.counters["bytes_read"]
     least = distinct_bytes(modules)
     assert least <= read <= least + header_bytes(family, found)
-    assert found.measurement.peaks["resident_block_bytes"] <= least
-    whole = sum(candidate.parameter_bytes for candidate in family.candidates)
-    assert read < 0.8 * whole
+    # What a block has twice is read once, but has memory twice.
+    assert found.measurement.peaks["resident_block_bytes"] <= family.distinct_bytes
+    assert least <= family.distinct_bytes < 0.8 * sum(candidate.parameter_bytes for candidate in family.candidates)
 
 
 def test_those_that_do_not_share_read_models_whole(family: ModelSet) -> None:

@@ -160,6 +160,10 @@ def test_without_the_index_sharing_goes_on_as_before(store: BlockStore, content:
     assert held(store) == WEIGHT.nbytes + 2 * BIAS.nbytes
 
 
+def file_bytes(store: BlockStore) -> int:
+    return sum(path.stat().st_size for path in store.root.rglob("*.safetensors"))
+
+
 def as_before(store: BlockStore, architecture: str, tensors: Sequence[torch.Tensor]) -> Block:
     """A block file as the first version wrote it."""
     identity = block_identity(architecture, parameter_fingerprint(tensors))
@@ -180,8 +184,9 @@ def test_files_of_the_first_version_are_read_and_upgraded(store: BlockStore) -> 
     model(store, "second", *blocks[1:])
     before = stats(store)
     assert before.tensor_bytes == 3 * WEIGHT.nbytes + 2 * BIAS.nbytes + OTHER.nbytes
+    size = file_bytes(store)
     done = upgrade(store, unheard)
-    assert (done.files, done.after < done.before) == (3, True)
+    assert done == Upgraded(3, size, file_bytes(store))
     for block, tensors in zip(blocks, content, strict=True):
         check(store, block, tensors)
     after = stats(store)
@@ -231,6 +236,8 @@ def test_whatever_is_added_removed_and_damaged_is_read_or_refused(store: BlockSt
             known[block] = tensors
             model(store, block.identity[:8], block)
             check(store, block, tensors)
+        elif not store.root.exists():
+            continue
         elif action == "collect":
             for line in verify(store):
                 assert "blocks" in line or "block" in line

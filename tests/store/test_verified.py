@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from alsatian.errors import StoreError
-from alsatian.runtime.storage import verified
 from alsatian.runtime.storage.regime import ALWAYS
+from alsatian.store import verified
 from alsatian.store.maintenance import gc, verify
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S, Verified, lasting, looks_of
@@ -69,7 +69,7 @@ def test_what_one_process_has_verified_no_other_does(store: BlockStore) -> None:
     assert [hashed(store), hashed(store), hashed(another(store))] == [4, 0, 0]
     code = (
         "import sys; from pathlib import Path; from alsatian.store.store import BlockStore\n"
-        "from tests.runtime.storage.test_verified import hashed; print(hashed(BlockStore(sys.argv[1])))"
+        "from tests.store.test_verified import hashed; print(hashed(BlockStore(sys.argv[1])))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, cwd=ROOT, check=True
@@ -160,7 +160,7 @@ def test_what_is_known_does_not_travel(store: BlockStore, monkeypatch: pytest.Mo
 def test_another_device_is_another_file(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed(store)
     monkeypatch.setattr(
-        "alsatian.store.store_files.looks_of", lambda path: (looks_of(path)[0] + 1, *looks_of(path)[1:])
+        "alsatian.store.block_reading.looks_of", lambda path: (looks_of(path)[0] + 1, *looks_of(path)[1:])
     )
     assert hashed(another(store)) == 4
 
@@ -186,7 +186,7 @@ def test_a_flipped_bit_in_a_verified_file_is_found(flipped: BlockStore, number: 
     if number % 2:
         _replaced(path)
     # A block is its parameters and what code they are for; blanks at the header's end are not.
-    first, count = (before.index(b'"code"'), 6) if number % 4 == 0 else (len(before) - SIZE, SIZE)
+    first, count = (before.index(rb"\"code\""), 8) if number % 4 == 0 else (len(before) - SIZE, SIZE)
     flip(path, 8 * first + draw.randrange(8 * count))
     if number % 3 == 0:
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -20,8 +20,8 @@ from alsatian.store.store import BlockStore
 
 
 class Need(NamedTuple):
-    """A block that will be needed, the code that it belongs to, and a model for error messages; of the block all, or
-    a part."""
+    """A block that will be needed, the code that it belongs to, and a model for error messages; of the block all,
+    or a part."""
 
     block: Block
     segment: Segment

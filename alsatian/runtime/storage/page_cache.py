@@ -26,8 +26,8 @@ _PAUSES_S = (0.001, 0.004, 0.016)
 def residency(descriptor: int, offset: int = 0, nbytes: int | None = None) -> float | None:
     """The share of an open file's pages, from 0 to 1, that are in the page cache; None if that is not known.
 
-    Of ``nbytes`` from ``offset`` on, those pages that hold any of them. Linux tells only about files that one owns or
-    may write to, and calls all others resident.
+    Of ``nbytes`` from ``offset`` on, those pages that hold any of them. Linux tells only about files that one owns
+    or may write to, and calls all others resident.
     """
     status = os.fstat(descriptor)
     start, length = _pages(offset, status.st_size - offset if nbytes is None else nbytes, status.st_size)
@@ -53,8 +53,8 @@ def residency(descriptor: int, offset: int = 0, nbytes: int | None = None) -> fl
 
 
 def drop_pages(descriptor: int, measure: Residency = residency, offset: int = 0, nbytes: int | None = None) -> bool:
-    """Drop an open file, or the pages with ``nbytes`` of it from ``offset`` on, from the page cache; whether they are
-    shown to be gone.
+    """Drop an open file, or the pages with ``nbytes`` of it from ``offset`` on, from the page cache; whether they
+    are shown to be gone.
 
     Pages that were just written are dropped once they are on disk, so a file that stays is flushed and
     dropped again. The kernel keeps a page that it is working with, so that is tried again a few times. Mapped pages
