@@ -1,4 +1,4 @@
-"""Looking after a store: is everything in it what it should be, what can go, and how much is shared."""
+"""Looking after a store: is everything in it what it should be, and what can go."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from typing import TypeVar
 from blake3 import blake3
 
 from alsatian.blocks import serialization
-from alsatian.blocks.candidate import Block, Candidate, chain_bytes
+from alsatian.blocks.candidate import Block, Candidate
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, block_identity, broken_seal, parameter_fingerprint
 from alsatian.runtime.storage.regime import ALWAYS
@@ -36,39 +36,6 @@ class Garbage:
     files: tuple[Path, ...]
     bytes: int
     recent: int
-
-
-@dataclass(frozen=True)
-class Stats:
-    """What a store holds; bytes of parameters and buffers unless said otherwise.
-
-    Attributes:
-        models, sets: how many there are.
-        blocks: distinct blocks that models refer to.
-        distinct_bytes: of these blocks, each counted once.
-        total_bytes: of all models, as separate files would hold them.
-        tensors, tensor_bytes: that the files of these blocks hold, each once.
-        file_bytes: size of the files of these blocks, headers included.
-        unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
-        feature_bytes: size of the files of features that are kept for later searches.
-    """
-
-    models: int
-    sets: int
-    blocks: int
-    distinct_bytes: int
-    total_bytes: int
-    tensors: int
-    tensor_bytes: int
-    file_bytes: int
-    unreferenced_blocks: int
-    unreferenced_bytes: int
-    feature_bytes: int
-
-    @property
-    def sharing_factor(self) -> float:
-        """How many times larger separate files would be; 1 for an empty store."""
-        return self.total_bytes / self.distinct_bytes if self.distinct_bytes else 1.0
 
 
 def open_store(folder: Path) -> BlockStore:
@@ -124,9 +91,9 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
     """
     with store.locked(alone=True):
         models = candidates(store)
-        needed = _needed_files(store, models)
+        needed = needed_files(store, models)
         needed |= {store.assets / digest for model in models for digest in model.assets}
-        unused = [path for path in (*_block_files(store), *_asset_files(store)) if path not in needed]
+        unused = [path for path in (*block_files(store), *_asset_files(store)) if path not in needed]
         used = {"layouts", *(model.content for model in models)}
         unused += [path for path in store.feature_files() if path.parent.name not in used]
         unused += [path for path in _files(store, *FOLDERS) if _is_temporary(path)]
@@ -143,36 +110,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         return Garbage(tuple(old), sum(status.st_size for status in old.values()), len(status_of) - len(old))
 
 
-def stats(store: BlockStore) -> Stats:
-    """Count models, blocks and bytes from the manifests and the sizes of files; of blocks only headers are read.
-
-    Raises:
-        StoreError: a manifest is not valid.
-    """
-    with store.locked(alone=False):
-        models = candidates(store)
-        sizes = {path: path.stat().st_size for path in _block_files(store)}
-        needed = _needed_files(store, models)
-        held = [held.nbytes for path in needed if path in sizes for held in store.header(path.stem).held.values()]
-    blocks = {block.identity for model in models for block in model.blocks}
-    total, distinct = chain_bytes(model.blocks for model in models)
-    loose = [size for path, size in sizes.items() if path not in needed]
-    return Stats(
-        models=len(models),
-        sets=len(store.set_names()),
-        blocks=len(blocks),
-        distinct_bytes=distinct,
-        total_bytes=total,
-        tensors=len(held),
-        tensor_bytes=sum(held),
-        file_bytes=sum(sizes.values()) - sum(loose),
-        unreferenced_blocks=len(loose),
-        unreferenced_bytes=sum(loose),
-        feature_bytes=sum(store.feature_files().values()),
-    )
-
-
-def _needed_files(store: BlockStore, models: Iterable[Candidate]) -> set[Path]:
+def needed_files(store: BlockStore, models: Iterable[Candidate]) -> set[Path]:
     """The files that blocks of ``models`` are read from. Of one that has gone it is not known what it was with."""
     found = set()
     for identity in {block.identity for model in models for block in model.blocks}:
@@ -203,7 +141,7 @@ def _blocks(store: BlockStore, models: Iterable[Candidate]) -> Iterator[str]:
                     f"{store.manifest_path(model_id)}: model '{model_id}' gives block {identity} "
                     f"{block.parameter_bytes} bytes, but it has {size}; add the model again"
                 )
-    files = set(_block_files(store))
+    files = set(block_files(store))
     for path in sorted(files):
         if path.stem not in uses and not reader.holds(path.stem):
             yield f"{path}: damaged block that no model needs; 'alsatian store gc' removes it"
@@ -240,7 +178,8 @@ def _made_again(store: BlockStore) -> Iterator[str]:
         yield f"{path}: damaged, or what belongs to it; the next run that needs it makes it again, or delete it"
 
 
-def _block_files(store: BlockStore) -> list[Path]:
+def block_files(store: BlockStore) -> list[Path]:
+    """The files of all blocks, needed or not."""
     return [p for p in _files(store, "blocks") if DIGEST.fullmatch(p.stem) and p == store.block_path(p.stem)]
 
 

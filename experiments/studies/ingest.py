@@ -22,7 +22,8 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError
-from alsatian.store.maintenance import stats, verify
+from alsatian.store.maintenance import verify
+from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
 from alsatian.units import parse_bytes
 from experiments.studies.study import Page, Say, spread, table

@@ -20,7 +20,8 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import sealed
-from alsatian.store.maintenance import Garbage, gc, open_store, stats, verify
+from alsatian.store.maintenance import Garbage, gc, open_store, verify
+from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
 from tests.stores import add_block, add_model
 

@@ -14,7 +14,8 @@ from alsatian.errors import StoreError
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.progress import unheard
 from alsatian.runtime.storage.regime import ALWAYS
-from alsatian.store.maintenance import gc, stats, verify
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
 from alsatian.store.tensor_index import FILE
 from alsatian.store.upgrade import Upgraded, upgrade

@@ -14,7 +14,7 @@ import torch
 from alsatian.blocks.candidate import Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.files import locked
-from alsatian.store import maintenance
+from alsatian.store import maintenance, statistics
 from alsatian.store.store import BlockStore
 from tests.stores import add_block
 
@@ -100,7 +100,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_valid_store(tmp_path: Path) -> N
     assert len(store.model_ids()) >= 8
     maintenance.gc(store, grace_s=0)
     assert not list(tmp_path.rglob(".*"))
-    assert maintenance.stats(store).unreferenced_blocks == 0
+    assert statistics.stats(store).unreferenced_blocks == 0
     assert maintenance.verify(store) == []
 
 
@@ -140,7 +140,7 @@ def test_two_processes_add_the_same_and_other_models_at_once(tmp_path: Path) -> 
     store = BlockStore(tmp_path)
     assert len(store.model_ids()) == 10
     assert maintenance.verify(store) == []
-    found = maintenance.stats(store)
+    found = statistics.stats(store)
     assert found.blocks == 4 + 4 * 8
     assert found.unreferenced_blocks == 0
     assert not list(tmp_path.rglob(".*"))

@@ -3,10 +3,10 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,11 @@ from rich.table import Table
 from alsatian.errors import ConfigError
 from experiments.configuration.console import complain
 
+if TYPE_CHECKING:
+    from alsatian.store.statistics import Family
+
+# Families that are listed one by one.
+_FAMILIES = 20
 HELP = "look into a store of models, add to it, check it and clean it up"
 
 
@@ -37,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     action(
         "upgrade", "store each tensor once, also those that an earlier version stored with every block", _upgrade
     )
-    stats = action("stats", "print distinct and total bytes", _stats)
+    stats = action("stats", "print bytes as files, as blocks and as tensors, in all and by family", _stats)
     for command in (ls, stats):
         command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -151,7 +156,8 @@ def _upgrade(options: argparse.Namespace, console: Console) -> int:
 
 
 def _stats(options: argparse.Namespace, console: Console) -> int:
-    from alsatian.store.maintenance import open_store, stats
+    from alsatian.store.maintenance import open_store
+    from alsatian.store.statistics import stats
     from alsatian.units import format_bytes
 
     found = stats(open_store(options.store))
@@ -162,11 +168,15 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
         ("models", found.models, ""),
         ("sets", found.sets, ""),
         ("blocks", found.blocks, ""),
-        ("distinct bytes", found.distinct_bytes, format_bytes(found.distinct_bytes)),
-        ("total bytes", found.total_bytes, f"{format_bytes(found.total_bytes)} as separate files"),
-        ("tensor bytes", found.tensor_bytes, f"{format_bytes(found.tensor_bytes)} in {found.tensors} tensors"),
+        ("total bytes", found.total_bytes, f"{format_bytes(found.total_bytes)} as separate files of models"),
+        ("distinct bytes", found.distinct_bytes, f"{format_bytes(found.distinct_bytes)} as blocks, each once"),
         ("sharing factor", f"{found.sharing_factor:.2f}", "total / distinct"),
-        ("file bytes", found.file_bytes, format_bytes(found.file_bytes)),
+        (
+            "tensor bytes",
+            found.tensor_bytes,
+            f"{format_bytes(found.tensor_bytes)} as tensors, each once ({found.tensors})",
+        ),
+        ("file bytes", found.file_bytes, f"{format_bytes(found.file_bytes)} on disk, headers included"),
         ("feature bytes", found.feature_bytes, f"{format_bytes(found.feature_bytes)} kept for later searches"),
         ("unreferenced bytes", found.unreferenced_bytes, f"in {found.unreferenced_blocks} blocks"),
     ]
@@ -176,7 +186,29 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
     for row in rows:
         table.add_row(*map(str, row))
     console.print(table, soft_wrap=False)
+    if found.families:
+        console.print()
+        _families(console, found.families)
     return 0
+
+
+def _families(console: Console, families: "Sequence[Family]") -> None:
+    """A row for each of the largest families of several models, and one for all other models."""
+    from alsatian.units import format_bytes, printable
+    from analysis.tables import formats
+
+    shown = [one for one in families if one.models > 1][:_FAMILIES]
+    others = [one for one in families if one not in shown]
+    groups = [(one.architecture or "-", one.first, [one]) for one in shown]
+    if others:
+        groups.append(("others" if shown else "no family", "-", others))
+    rows = []
+    for architecture, first, some in groups:
+        sizes = [sum(getattr(one, f"{what}_bytes") for one in some) for what in ("total", "distinct", "tensor")]
+        names = (printable(architecture), printable(first), str(sum(one.models for one in some)))
+        rows.append((*names, *map(format_bytes, sizes)))
+    header = ("family", "first model", "models", "as files", "as blocks", "as tensors")
+    console.out(formats.terminal(formats.Table("", header, rows, (2, 3, 4, 5)), console.width))
 
 
 def _table(console: Console, rows: list[dict[str, Any]]) -> None:

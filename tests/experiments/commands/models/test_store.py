@@ -15,6 +15,7 @@ from alsatian.models.sets import folder
 from alsatian.store.store import BlockStore
 from experiments.commands.models import store as command
 from experiments.configuration.console import plain
+from tests.stores import share_small_tensors
 
 Call = Callable[..., int]
 
@@ -63,6 +64,30 @@ def test_stats(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert (found["distinct_bytes"], found["total_bytes"]) == (4080, 8080)
     assert found["sharing_factor"] == pytest.approx(8080 / 4080)
+
+
+def test_stats_name_families_in_a_terminal_of_80_columns(
+    call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share_small_tensors(monkeypatch)
+    store = BlockStore("store")
+    for i in range(3):
+        with store.adding() as adding:
+            blocks = (adding.add_block("code", [torch.ones(500), torch.full((2,), float(i))], 4),)
+            spec = ArchitectureSpec("transformers", "ViTModel")
+            adding.add_model(Candidate(f"lab/tune-{i}", blocks, spec, ImagePreprocessing(8)))
+    assert call("stats") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split() for line in lines[-4:] if "─" not in line] == [
+        ["family", "first", "model", "models", "as", "files", "as", "blocks", "as", "tensors"],
+        ["ViTModel", "lab/tune-0", "3", "6.02", "kB", "6.02", "kB", "2.02", "kB"],
+        ["others", "-", "2", "8.08", "kB", "8.08", "kB", "8.08", "kB"],
+    ]
+    assert call("stats", "--json") == 0
+    family, *others = json.loads(capsys.readouterr().out)["families"]
+    assert (family["first"], family["models"], family["tensor_bytes"]) == ("lab/tune-0", 3, 2024)
+    assert [other["models"] for other in others] == [1, 1]
 
 
 def test_verify(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,155 @@
+"""How large a store is: as separate files of models, as blocks and as tensors, in all and by family.
+
+A family is what fine-tuning makes of a model: the models of one architecture that have a stored tensor in common,
+with each other or through others. Tensors are in common where the store holds them once, so small ones that happen
+to be equal, such as biases of zeros, do not count.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from alsatian.blocks.candidate import Candidate, chain_bytes
+from alsatian.store.maintenance import block_files, candidates, needed_files
+from alsatian.store.store import BlockStore
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that share tensors; bytes as in :class:`Stats`, a tensor of two families counts in both.
+
+    Attributes:
+        architecture: the builder's name; None if models only lived in a process.
+        first: the first of its models, by id.
+        models: how many they are.
+        total_bytes, distinct_bytes, tensor_bytes: as separate files, as blocks, as tensors.
+    """
+
+    architecture: str | None
+    first: str
+    models: int
+    total_bytes: int
+    distinct_bytes: int
+    tensor_bytes: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a store holds; bytes of parameters and buffers unless said otherwise.
+
+    Attributes:
+        models, sets: how many there are.
+        blocks: distinct blocks that models refer to.
+        total_bytes: of all models, as separate files would hold them.
+        distinct_bytes: of their blocks, each counted once.
+        tensors, tensor_bytes: of these blocks, each distinct one once; those of files of earlier versions, whose
+            digests are not known, once for each block.
+        file_bytes: size of the files that these blocks are read from, headers included.
+        unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
+        feature_bytes: size of the files of features that are kept for later searches.
+        families: the largest as separate files first.
+    """
+
+    models: int
+    sets: int
+    blocks: int
+    total_bytes: int
+    distinct_bytes: int
+    tensors: int
+    tensor_bytes: int
+    file_bytes: int
+    unreferenced_blocks: int
+    unreferenced_bytes: int
+    feature_bytes: int
+    families: tuple[Family, ...]
+
+    @property
+    def sharing_factor(self) -> float:
+        """How many times larger separate files would be than blocks; 1 for an empty store."""
+        return self.total_bytes / self.distinct_bytes if self.distinct_bytes else 1.0
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """The tensors of a block: bytes by what they hold, and where they lie."""
+
+    sizes: Mapping[str, int]
+    places: frozenset[tuple[str, int]]
+
+
+def stats(store: BlockStore) -> Stats:
+    """Count models, blocks and bytes from the manifests and the sizes of files; of blocks only headers are read.
+
+    Raises:
+        StoreError: a manifest or a block is not valid, or missing.
+    """
+    with store.locked(alone=False):
+        models = candidates(store)
+        sizes = {path: path.stat().st_size for path in block_files(store)}
+        needed = needed_files(store, models)
+        blocks = {block.identity for model in models for block in model.blocks}
+        tensors = {identity: _tensors(store, identity) for identity in blocks}
+    total, distinct = chain_bytes(model.blocks for model in models)
+    loose = [size for path, size in sizes.items() if path not in needed]
+    held = _distinct(tensors.values())
+    families = [_family(members, tensors) for members in _families(models, tensors)]
+    return Stats(
+        models=len(models),
+        sets=len(store.set_names()),
+        blocks=len(blocks),
+        total_bytes=total,
+        distinct_bytes=distinct,
+        tensors=len(held),
+        tensor_bytes=sum(held.values()),
+        file_bytes=sum(sizes.values()) - sum(loose),
+        unreferenced_blocks=len(loose),
+        unreferenced_bytes=sum(loose),
+        feature_bytes=sum(store.feature_files().values()),
+        families=tuple(sorted(families, key=lambda one: (-one.total_bytes, one.first))),
+    )
+
+
+def _tensors(store: BlockStore, identity: str) -> _Tensors:
+    digests, found = store.header(identity).digests, store.tensors(identity)
+    places = {i: (holder, held.offset) for i, (holder, held) in found.items() if held.nbytes}
+    names = {i: digests[i] if digests else f"{holder} {offset}" for i, (holder, offset) in places.items()}
+    return _Tensors({name: found[i][1].nbytes for i, name in names.items()}, frozenset(places.values()))
+
+
+def _distinct(tensors: Iterable[_Tensors]) -> dict[str, int]:
+    """Bytes of each distinct tensor of several blocks."""
+    return {name: nbytes for one in tensors for name, nbytes in one.sizes.items()}
+
+
+def _families(models: Sequence[Candidate], tensors: Mapping[str, _Tensors]) -> list[list[Candidate]]:
+    """``models``, which are in the order of their ids, by family."""
+    joined = list(range(len(models)))  # each model's place, or that of another one of its family
+
+    def root(i: int) -> int:
+        while joined[i] != i:
+            joined[i] = i = joined[joined[i]]
+        return i
+
+    users: dict[tuple[object, tuple[str, int]], int] = {}
+    for i, model in enumerate(models):
+        kind = _architecture(model)
+        for identity in {block.identity for block in model.blocks}:
+            for place in tensors[identity].places:
+                joined[root(i)] = root(users.setdefault((kind, place), i))
+    found = defaultdict(list)
+    for i, model in enumerate(models):
+        found[root(i)].append(model)
+    return list(found.values())
+
+
+def _family(models: Sequence[Candidate], tensors: Mapping[str, _Tensors]) -> Family:
+    total, distinct = chain_bytes(model.blocks for model in models)
+    blocks = {block.identity for model in models for block in model.blocks}
+    held = sum(_distinct(tensors[identity] for identity in blocks).values())
+    spec = models[0].architecture
+    return Family(spec.name if spec else None, models[0].id, len(models), total, distinct, held)
+
+
+def _architecture(model: Candidate) -> tuple[str, str] | None:
+    spec = model.architecture
+    return (spec.source, spec.name) if spec else None
