@@ -117,9 +117,9 @@ class StoreWriter:
     def commit(self) -> None:
         """Wait until all that was added is on disk."""
         with writing(self._store.root, "blocks"):
+            self._index.save()  # first: a file that is there and not in it would share nothing, ever
             self._batch.commit()
             self._store.wrote(self._new)
-            self._index.save()
         self._new.clear()
 
     def close(self) -> None:
