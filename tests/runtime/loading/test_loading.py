@@ -32,7 +32,7 @@ from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.loading.settings import LoaderSettings
-from alsatian.runtime.storage.reader import Fetched, Layout, Reader
+from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.searching.schedules import Exhaustive
@@ -209,13 +209,15 @@ class Fetches:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cold: Counter[str] = Counter()
         self.warm: Counter[str] = Counter()
-        real, found = Reader.read, self
+        for name in ("read", "fetch"):
+            monkeypatch.setattr(Reader, name, self._noting(getattr(Reader, name)))
 
-        def read(self: Reader, path: Path, layout: Layout, owner: str | None = None) -> Fetched:
-            (found.cold if self._cold else found.warm)[str(path)] += 1
-            return real(self, path, layout, owner)
+    def _noting(self, real: Callable[..., Fetched]) -> Callable[..., Fetched]:
+        def noted(reader: Reader, path: Path, *more: Any) -> Fetched:
+            (self.cold if reader._cold else self.warm)[str(path)] += 1
+            return real(reader, path, *more)
 
-        monkeypatch.setattr(Reader, "read", read)
+        return noted
 
 
 @pytest.mark.parametrize("gone", [True, False])
