@@ -1,5 +1,5 @@
-"""``kill -9`` at any moment of adding models or of an upgrade: nothing is lost, nothing is half-written, and doing it
-again completes it.
+"""``kill -9`` at any moment of adding models or of an upgrade: nothing is lost, nothing is half-written, and doing
+it again completes it.
 
 With ``--kills 30`` each is killed as often; ``--seed`` chooses the moments.
 """
@@ -200,5 +200,4 @@ def test_a_kill_at_any_moment_loses_nothing(
             complete(store)
             store = fresh()
     complete(store)
-    print("FIG", work, "killed", done, "in writing", interrupted, "took", takes)
     assert interrupted or kills < 30  # or nothing was interrupted in writing, and this could not fail

@@ -1,13 +1,13 @@
-"""Models in files, read and put into a store: hashed, read and written beside each other."""
+"""Models in files, read and put into a store: hashed, read and written beside each other, in bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.evaluation import check_repeatable
@@ -31,8 +31,13 @@ _TOWER = "modality"  # of a model with two: what was asked for
 # Models whose files are hashed before they are read: so many that the thread never waits, so few that what it read
 # is in memory still when it is read again.
 _AHEAD = 4
-# Bytes of parameters up to which a model is written while the next one is read, so that memory holds both.
-_BESIDE = 2 * 1024**3
+# Models that were read and are being written, or wait for that, while the next one is read.
+_WRITING = 2
+# Bytes of models in memory at once, unless a single one has more.
+_MEMORY = 8 * 1024**3
+# A model that is being read counts as so many times its files: their content, and that in float32, which is up to
+# four times as large.
+_READING = 5
 _Stamp = list[list[str]]
 
 
@@ -41,7 +46,7 @@ def add_models(
 ) -> tuple[dict[ModelFiles, str], dict[ModelFiles, str]]:
     """Add ``models`` to ``store`` unless they are there; adapters may be of any of them.
 
-    While one is read, a thread hashes the files of the next ones and another writes the one before.
+    While one is read, a thread hashes the files of the next ones and another writes those before, in their order.
 
     Returns:
         Ids in the store, and one line for each model that cannot be used.
@@ -89,8 +94,16 @@ def _stamps(models: Sequence[ModelFiles]) -> Iterator[tuple[ModelFiles, Future[_
         hasher.shutdown(cancel_futures=True)
 
 
+class _Writing(NamedTuple):
+    """A model of ``nbytes`` in memory, which is being written or waits for that."""
+
+    model: ModelFiles
+    nbytes: int
+    written: Future[Candidate]
+
+
 class _Adding:
-    """Adds models to a store one after another; ``writer`` writes one while the next is read.
+    """Adds models to a store one after another; ``writer`` writes some while the next is read.
 
     Attributes:
         added: ids in the store.
@@ -104,7 +117,8 @@ class _Adding:
         self.bad: dict[ModelFiles, str] = {}
         self._store, self._models, self._reading, self._writer = store, models, reading, writer
         self._stored = Origins(store)
-        self._writing: tuple[ModelFiles, Future[Candidate]] | None = None
+        self._writing: deque[_Writing] = deque()
+        self._failed = False
 
     def add(self, model: ModelFiles, stamp: Future[_Stamp]) -> None:
         """Add ``model``, the digests of whose files are ``stamp``, unless it is there; see :meth:`finish`."""
@@ -115,7 +129,7 @@ class _Adding:
             stamps = [stamp.result(), *([base.stamp()] if base else [])]
             key = digest_json([*stamps, settings, code_version(), READING_VERSION])
             if stored.is_given(key):
-                self.finish()  # the same model, which is to be found in the store
+                self.finish()  # the same model, which is to be found in the store then
             model_id, known = stored.find(model, key)
             if known is not None and _is_usable(store, known, key, reading):
                 self.added[model] = model_id
@@ -131,19 +145,33 @@ class _Adding:
                     adding.add_model(replace(copy, id=model_id, metadata={**copy.metadata, ORIGIN: origin}))
                 self.added[model] = model_id
                 return
+            files = [*model.files(), *(base.files() if base else [])]
+            self.finish(_READING * sum(file.stat().st_size for file in files))
             size, write = _read(store, model, base, reading, model_id, {ORIGIN: origin})
-            self.finish()
-            self._writing = model, self._writer.submit(write)
+            self.finish(size)
+            self._writing.append(_Writing(model, size, self._writer.submit(self._written, write)))
             del write  # which holds the parameters
-            if size > _BESIDE:
-                self.finish()
 
-    def finish(self) -> None:
-        """Wait until what was added is in the store."""
-        if self._writing is not None:
-            (model, written), self._writing = self._writing, None
-            with self._telling(model):
-                self.added[model] = written.result().id
+    def finish(self, room: int | None = None) -> None:
+        """Wait until what was added is in the store, or enough of it that memory has ``room``, in bytes."""
+        while self._writing and (
+            room is None
+            or len(self._writing) > _WRITING
+            or room + sum(one.nbytes for one in self._writing) > _MEMORY
+        ):
+            first = self._writing.popleft()
+            with self._telling(first.model):
+                self.added[first.model] = first.written.result().id
+
+    def _written(self, write: Callable[[], Candidate]) -> Candidate:
+        """What ``write`` stores. After a full disk, which ends all, nothing is written that was waiting."""
+        if self._failed:
+            raise CancelledError
+        try:
+            return write()
+        except StoreWriteError:
+            self._failed = True
+            raise
 
     @contextmanager
     def _telling(self, model: ModelFiles) -> Iterator[None]:

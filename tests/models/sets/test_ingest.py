@@ -1,6 +1,7 @@
 """Adding models: what threads do beside each other changes nothing but the time."""
 
 import shutil
+import threading
 
 import pytest
 
@@ -95,10 +96,97 @@ def test_a_file_that_cannot_be_hashed_concerns_its_model_alone(models, store):
     assert list(bad) == [models[1]]
 
 
-def test_parameters_of_large_models_are_written_before_the_next_is_read(models, store, writing, monkeypatch):
-    monkeypatch.setattr(ingest, "_BESIDE", 0)
+def test_after_a_full_disk_nothing_is_written_that_was_waiting(models, store, writing, monkeypatch):
+    waiting, read = threading.Event(), ingest._read
+
+    def reading(store, model, *given):
+        if model.id == "c":
+            waiting.set()
+        return read(store, model, *given)
+
+    def fail(model_id):
+        if model_id == "a":
+            assert waiting.wait(60)  # b has been read by now
+            raise StoreWriteError("the disk is full")
+
+    monkeypatch.setattr(ingest, "_read", reading)
+    writing(fail)
+    with pytest.raises(StoreWriteError, match="the disk is full"):
+        add(store, models)
+    assert store.model_ids() == []
+
+
+@pytest.fixture
+def held(monkeypatch, writing):
+    """Counts bytes of models in memory: the most, and which models are written when each one begins to be read."""
+    now, most, before, lock, read = {}, [0], {}, threading.Lock(), ingest._read
+
+    def hold(what, nbytes):
+        with lock:
+            now[what] = nbytes
+            most[0] = max(most[0], sum(now.values()))
+
+    def reading(store, model, *given):
+        before[model.id] = list(written)
+        hold(model.id, ingest._READING * sum(file.stat().st_size for file in model.files()))
+        size, write = read(store, model, *given)
+        hold(model.id, size)
+        return size, lambda: [write(), hold(model.id, 0)][0]
+
+    monkeypatch.setattr(ingest, "_read", reading)
     written = writing()
-    read, before = ingest._read, []
-    monkeypatch.setattr(ingest, "_read", lambda *given: [before.append(list(written)), read(*given)][1])
+    return most, before, written
+
+
+def test_models_in_memory_stay_below_a_bound(models, store, held, monkeypatch):
+    """A model that is read beside one that is written counts as what reading it takes at most."""
+    most, before, written = held
+    files = [sum(file.stat().st_size for file in model.files()) for model in models]
+    one = ingest._READING * max(files)
+    for room, alone in ((0, True), (one, True), (one + 2 * max(files), False)):
+        monkeypatch.setattr(ingest, "_MEMORY", room)
+        shutil.rmtree(store.root, ignore_errors=True)
+        most[0] = 0
+        written.clear()
+        add(BlockStore(store.root), models)
+        assert one <= most[0] <= max(room, one)
+        if alone:
+            assert [before[name] for name in NAMES] == [[], ["a"], ["a", "b"]]
+
+
+def test_one_is_read_while_those_before_are_written(models, store, writing, monkeypatch):
+    reading, read = threading.Event(), ingest._read
+
+    def noted(store, model, *given):
+        if model.id == "c":
+            reading.set()
+        return read(store, model, *given)
+
+    monkeypatch.setattr(ingest, "_read", noted)
+    beside = []
+    writing(lambda model_id: beside.append(reading.wait(60)) if model_id == "a" else None)
     add(store, models)
-    assert before == [[], ["a"], ["a", "b"]]
+    assert beside == [True]
+
+
+@pytest.mark.parametrize("settings", [{"_WRITING": 0}, {"_MEMORY": 0}, {"_WRITING": 9, "_AHEAD": 1}])
+def test_results_are_those_of_one_after_the_other(models, store, monkeypatch, tmp_path, settings):
+    """The same ids, files and lines in the same order, whatever is done beside each other."""
+    shutil.copytree(models[0].path, tmp_path / "models" / "copy")
+    (models[1].path / "model.safetensors").write_bytes(b"broken")
+    found = find(tmp_path / "models").models
+    some = [found[name] for name in ("a", "b", "copy", "c")]
+
+    def outcome(root):
+        told = []
+        given = (BlockStore(root), some, Reading(), "reading", lambda *step: told.append(step))
+        added, bad = ingest.add_models(*given)
+        kept = ("blocks", "models", "assets", "architectures")
+        files = {p.relative_to(root): p.read_bytes() for name in kept for p in (root / name).rglob("*.*")}
+        return list(added.items()), list(bad.items()), told, files
+
+    usual = outcome(store.root)
+    assert [model.id for model, _ in usual[1]] == ["b"]
+    for name, value in settings.items():
+        monkeypatch.setattr(ingest, name, value)
+    assert outcome(tmp_path / "other") == usual
