@@ -18,6 +18,7 @@ from alsatian.models.reading.architectures import code_version
 from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.sentences import MODULES
 from alsatian.models.reading.inputs.settings import DEFAULT_LENGTH, Reading
+from alsatian.models.reading.parameters.hub_files import Commit, prepare
 from alsatian.models.reading.parameters.state_dicts import EMA
 from alsatian.models.sets.folder import add_path
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock, cached, read_lock, resolve
@@ -32,6 +33,9 @@ _TORCH = ["pytorch_model*.bin"]
 _BELOW = ["*/*"]
 # Of the folders below it only the parts that modules.json of sentence-transformers lists.
 _PARTS = ["[0-9]_*/*.json", "[0-9]_*/*.safetensors", "[0-9]_*/*.txt", "[0-9]_*/*.model"]
+
+# Models, the base first, that a fine-tune may have tensors in common with.
+_KIN = 8
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +117,8 @@ class HubSet:
             model_id = f"{entry.id}@{entry.revision[:8]}"
             try:
                 if not self._is_stored(store, model_id):
+                    if not self._is_offline():
+                        prepare(*(Commit(one.id, one.revision) for one in (entry, *lock.models[: min(i, _KIN)])))
                     self._add(store, model_id, entry)
                 ids.append(model_id)
             except _LeftOut as reason:
