@@ -62,8 +62,8 @@ def prepare(model: Commit, *others: Commit) -> None:
     try:
         there = {name: path for other in reversed(others) for name, path in _weights(other).items()}
         same = {path.resolve().name: path for other in others for path in _weights(other).values()}
-        for name, path in there.items():
-            _file(model, name, path, same)
+        for name in there.keys() - _weights(model).keys():
+            _file(model, name, there[name], same)
     except Exception as error:  # of the library, its HTTP client, the disk, and odd files
         _log.debug("%s: not downloaded by ranges (%s)", model.id, first_line(error))
 

@@ -16,6 +16,7 @@ import torch
 from huggingface_hub import constants, file_download
 from safetensors.torch import load_file, save_file
 
+from alsatian.errors import ConfigError
 from alsatian.models.reading.parameters import hub_files
 from alsatian.models.sets.hub import HubSet
 from alsatian.models.sets.hub_lock import Entry, Filters, Lock
@@ -206,6 +207,21 @@ def test_otherwise_the_library_downloads_the_file(
     assert opened(hub, tmp_path) == expected
     assert hub.sent[f"{TUNED}/{WEIGHTS}"] >= (hub.root / TUNED / WEIGHTS).stat().st_size
     assert not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+def test_what_is_in_the_cache_is_not_asked_for_and_nothing_is_offline(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = opened(hub, tmp_path)
+    asked: list[object] = []
+    monkeypatch.setattr(hub_files, "_file", lambda *given: asked.append(given))
+    (tmp_path / "again").mkdir()
+    assert opened(hub, tmp_path / "again") == expected
+    assert asked == []
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(ConfigError, match="none of 2 models"):
+        HubSet(base=BASE, lock=str(tmp_path / "lock.json"), offline=True).open(BlockStore(tmp_path / "offline"))
+    assert asked == []
 
 
 def test_the_library_has_what_is_used_of_it() -> None:
