@@ -47,7 +47,9 @@ class Stats:
         blocks: distinct blocks that models refer to.
         distinct_bytes: of these blocks, each counted once.
         total_bytes: of all models, as separate files would hold them.
-        tensors, tensor_bytes: that the files of these blocks hold, each once.
+        tensors, tensor_bytes: that the files of these blocks hold, each once, as they are held.
+        full_bytes: of the same in their own types, where they are held in smaller ones.
+        delta_bytes: of those, what adapters add to others.
         file_bytes: size of the files of these blocks, headers included.
         unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
         feature_bytes: size of the files of features that are kept for later searches.
@@ -60,6 +62,8 @@ class Stats:
     total_bytes: int
     tensors: int
     tensor_bytes: int
+    full_bytes: int
+    delta_bytes: int
     file_bytes: int
     unreferenced_blocks: int
     unreferenced_bytes: int
@@ -153,7 +157,8 @@ def stats(store: BlockStore) -> Stats:
         models = candidates(store)
         sizes = {path: path.stat().st_size for path in _block_files(store)}
         needed = _needed_files(store, models)
-        held = [held.nbytes for path in needed if path in sizes for held in store.header(path.stem).held.values()]
+        headers = [store.header(path.stem) for path in needed if path in sizes]
+        held = [held for header in headers for held in header.held.values()]
     blocks = {block.identity for model in models for block in model.blocks}
     total, distinct = chain_bytes(model.blocks for model in models)
     loose = [size for path, size in sizes.items() if path not in needed]
@@ -164,7 +169,9 @@ def stats(store: BlockStore) -> Stats:
         distinct_bytes=distinct,
         total_bytes=total,
         tensors=len(held),
-        tensor_bytes=sum(held),
+        tensor_bytes=sum(one.nbytes for one in held),
+        full_bytes=sum(one.full_bytes for one in held),
+        delta_bytes=sum(header.factor_bytes for header in headers),
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),

@@ -165,6 +165,8 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
         ("distinct bytes", found.distinct_bytes, format_bytes(found.distinct_bytes)),
         ("total bytes", found.total_bytes, f"{format_bytes(found.total_bytes)} as separate files"),
         ("tensor bytes", found.tensor_bytes, f"{format_bytes(found.tensor_bytes)} in {found.tensors} tensors"),
+        ("full bytes", found.full_bytes, f"{format_bytes(found.full_bytes)} of these in their own types"),
+        ("delta bytes", found.delta_bytes, f"{format_bytes(found.delta_bytes)} of these are adapters' factors"),
         ("sharing factor", f"{found.sharing_factor:.2f}", "total / distinct"),
         ("file bytes", found.file_bytes, format_bytes(found.file_bytes)),
         ("feature bytes", found.feature_bytes, f"{format_bytes(found.feature_bytes)} kept for later searches"),
