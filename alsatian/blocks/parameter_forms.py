@@ -27,6 +27,11 @@ class Recipe:
     form: str
     make: Callable[..., torch.Tensor]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one of them as it is."""
+        return not self.form
+
     def __call__(self, tensors: Tensors) -> torch.Tensor:
         return self.make(*(tensors[i] for i in self.sources))
 

@@ -29,7 +29,7 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.segment import Segment
 from alsatian.records.limit import Limit
 from alsatian.runtime.meter.measurement import Measurement
-from alsatian.store.parts import NO_PARTS, Parts, unit_bytes
+from alsatian.store.parts import NO_PARTS, Parts, bytes_to_read
 from alsatian.tree import NO_VERTEX, TaskTree
 
 
@@ -113,7 +113,7 @@ def limit_of(
     )
     prepared = sum(items * count for root in tree.roots() for items, count in batches(masks[root]).items())
     decoding_s = busy.get("prepare_data", 0.0) * prepared / max(prepared, counters.get("prepared_items", 0), 1)
-    distinct = unit_bytes((block for edge in tree.blocks for block in edge), rates.parts)
+    distinct = bytes_to_read((block for edge in tree.blocks for block in edge), rates.parts)
     return Limit(
         reading_s=distinct / rates.bandwidth if rates.bandwidth else 0.0,
         inference_s=inference_s * rates.compute,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -80,9 +81,16 @@ class CostModel:
         """What is loaded for a block: the block, or its parts."""
         return units(block, self.parts)
 
+    @cached_property
+    def _read_bytes(self) -> dict[str, int]:
+        """Bytes to be read for blocks that have parts, and for these, by identity."""
+        found = {part.identity: part.read_bytes for parts in self.parts.values() for part in parts}
+        return found | {block: sum(part.read_bytes for part in parts) for block, parts in self.parts.items()}
+
     def read_s(self, block: Block) -> float:
         """Seconds to read a block from the store."""
-        return self.hardware.store_fixed_s + block.parameter_bytes / self.bandwidth
+        size = self._read_bytes.get(block.identity, block.parameter_bytes)
+        return self.hardware.store_fixed_s + size / self.bandwidth
 
     def load_s(self, block: Block) -> float:
         """Seconds to read a block and bring it to the device, if nothing overlaps."""

@@ -12,6 +12,7 @@ from blake3 import blake3
 from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
 from alsatian.blocks.evaluation import check_repeatable
 from alsatian.blocks.kernels import computed_by
+from alsatian.blocks.low_rank import Merged
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 from alsatian.data.preprocessing import Preprocessing
@@ -219,9 +220,10 @@ def add_module(
     preprocessing: Preprocessing,
     metadata: Mapping[str, object] | None = None,
     head: LinearHead | str | None = None,
+    merged: Sequence[Merged] = (),
 ) -> Candidate:
     """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head`` or why it has none,
-    and its manifest.
+    and its manifest; of its tensors that an adapter was ``merged`` into what they are made of.
 
     Raises:
         SplitError: it is no function of its input. Modules of one ``spec`` run the same code, so one is run.
@@ -236,7 +238,7 @@ def add_module(
         elif head:
             metadata[HEAD] = {"none": head}
         blocks = tuple(
-            adding.add_block(segment.fingerprint, tensors, segment.output_bytes)
+            adding.add_block(segment.fingerprint, tensors, segment.output_bytes, merged)
             for segment, tensors in zip(built.segments, built.parameters_of(module), strict=True)
         )
         candidate = Candidate(model_id, blocks, spec, preprocessing, metadata)

@@ -4,16 +4,15 @@ others are.
 Tensors have the names "0", "1", … in the order in which the block's code takes them. Besides them the header has
 ``block`` in safetensors' metadata, a digest and JSON that it proves: the block's identity, the fingerprint of its
 code, the digests of all its tensors, and of those that lie in a block's file already, whose and which tensor of
-that block. Files of earlier versions have the fingerprint alone, in ``architecture``, and hold all their tensors.
-
-Large tensors come first, so that those that a fine-tune shares with its base mostly lie side by side; of large
-blocks they begin at a page of the file.
+that block. It also names those that are held in a smaller type, and those that are made of others by an adapter;
+what they are made of are tensors like all others, which follow those that the code takes. Files of earlier
+versions have the fingerprint alone, in ``architecture``, and hold all their tensors.
 """
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,8 @@ import torch
 from blake3 import blake3
 
 from alsatian.errors import StoreError
-from alsatian.fingerprint import DIGEST, DIGEST_LENGTH, tensor_bytes
+from alsatian.fingerprint import DIGEST, DIGEST_LENGTH
+from alsatian.store.encodings import NARROW
 
 TYPES: Mapping[str, torch.dtype] = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "U16": torch.uint16,
@@ -31,12 +31,10 @@ TYPES: Mapping[str, torch.dtype] = {
     "F8_E4M3FNUZ": torch.float8_e4m3fnuz, "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
 }  # fmt: skip
 """PyTorch's types by their names in safetensors."""
-_NAMES = {dtype: name for name, dtype in TYPES.items()}
-_PAGE, _LINE = 4096, 64
-# Bytes from which on the rest of a page does not matter.
-_LARGE = 1_000_000
-# A header's length comes first, as safetensors writes it, and is at most so many bytes, as it wants them.
-_LENGTH, _LONGEST = 8, 100_000_000
+LENGTH = 8
+"""Bytes of the header's length, which comes first, as safetensors writes it."""
+# Bytes that a header has at most, as safetensors wants it.
+_LONGEST = 100_000_000
 # Bytes that one read takes at the front of a file: most headers are shorter.
 _FRONT = 16_384
 
@@ -64,12 +62,36 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A tensor in a file: its type and shape, and its bytes from ``offset`` on, from the start of the file."""
+    """A tensor in a file: its type and shape there, and its bytes from ``offset`` on, from the start of the file.
+
+    ``narrow`` says that it is a float32 tensor in a smaller type.
+    """
 
     dtype: torch.dtype
     shape: tuple[int, ...]
     offset: int
     nbytes: int
+    narrow: bool = False
+
+    @property
+    def full_bytes(self) -> int:
+        """Bytes that it takes in memory, in its own type."""
+        return math.prod(self.shape) * torch.float32.itemsize if self.narrow else self.nbytes
+
+
+class Made(NamedTuple):
+    """A tensor that is ``scale`` · ``left`` · ``right`` + ``base``: which of the block's tensors these are; see
+    :class:`~alsatian.blocks.low_rank.LowRank`."""
+
+    base: int
+    left: int
+    right: int
+    scale: float
+
+    @property
+    def sources(self) -> tuple[int, int, int]:
+        """All of them."""
+        return self.base, self.left, self.right
 
 
 @dataclass(frozen=True)
@@ -79,10 +101,12 @@ class Header:
     Attributes:
         architecture: fingerprint of the code that its tensors belong to.
         held: tensors in this file, by their place in the block.
-        elsewhere: the others.
+        elsewhere: those in others.
         digests: of all tensors, see :func:`~alsatian.fingerprint.parameter_fingerprint`; none in files of earlier
             versions.
         nbytes: of the header; the first tensor begins there.
+        made: those that are made of others.
+        extra: how many tensors at the end are only there for these.
     """
 
     architecture: str
@@ -90,6 +114,8 @@ class Header:
     elsewhere: Mapping[int, Place] = field(default_factory=dict)
     digests: tuple[str, ...] = ()
     nbytes: int = 0
+    made: Mapping[int, Made] = field(default_factory=dict)
+    extra: int = 0
 
     @property
     def is_current(self) -> bool:
@@ -98,60 +124,23 @@ class Header:
 
     @property
     def count(self) -> int:
-        """Tensors of the block."""
-        return len(self.held) + len(self.elsewhere)
-
-
-class Content(NamedTuple):
-    """What the file of a block is to hold: its header, and behind that tensors, in this order."""
-
-    header: bytes
-    tensors: Sequence[torch.Tensor]
+        """Tensors that the block's code takes."""
+        return len(self.held) + len(self.elsewhere) + len(self.made) - self.extra
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the file."""
-        return len(self.header) + sum(tensor.nbytes for tensor in self.tensors)
+    def factor_bytes(self) -> int:
+        """Bytes in this file of what adapters add."""
+        factors = {place for one in self.made.values() for place in (one.left, one.right)}
+        return sum(held.nbytes for place, held in self.held.items() if place in factors)
 
-    def write(self, file: Path) -> None:
-        """Write ``file``.
+    @property
+    def narrowed_bytes(self) -> int:
+        """Bytes that this file saves by smaller types."""
+        return sum(held.full_bytes - held.nbytes for held in self.held.values())
 
-        Raises:
-            OSError: it cannot be written.
-        """
-        with file.open("wb") as out:
-            out.write(self.header)
-            for tensor in self.tensors:
-                out.write(tensor_bytes(tensor))
-
-
-def content(
-    identity: str,
-    architecture: str,
-    tensors: Sequence[torch.Tensor],
-    digests: Sequence[str],
-    elsewhere: Mapping[int, Place],
-) -> Content:
-    """The file of the block ``identity``, without those of its ``tensors`` that are ``elsewhere``.
-
-    Raises:
-        KeyError: safetensors has no such type.
-    """
-    own = [i for i in range(len(tensors)) if i not in elsewhere]
-    own.sort(key=lambda i: (-tensors[i].element_size(), -tensors[i].nbytes, i))
-    others = {str(i): list(place) for i, place in elsewhere.items()}
-    about = {"identity": identity, "architecture": architecture, "digests": list(digests), "elsewhere": others}
-    sealed = json.dumps(about, separators=(",", ":"))
-    entries: dict[str, Any] = {"__metadata__": {"block": _digest(sealed) + sealed}}
-    end = 0
-    for i in own:
-        start, end = end, end + tensors[i].nbytes
-        shape = list(tensors[i].shape)
-        entries[str(i)] = {"dtype": _NAMES[tensors[i].dtype], "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    step = _PAGE if end >= _LARGE else _LINE
-    text += b" " * (-(_LENGTH + len(text)) % step)  # which safetensors allows
-    return Content(len(text).to_bytes(_LENGTH, "little") + text, [tensors[i] for i in own])
+    def sources(self, index: int) -> tuple[int, ...]:
+        """The stored tensors that one is read from: itself, or what it is made of."""
+        return self.made[index].sources if index in self.made else (index,)
 
 
 def read_header(read: Read, size: int, identity: str) -> Header:
@@ -161,23 +150,23 @@ def read_header(read: Read, size: int, identity: str) -> Header:
         ValueError: it is damaged, cut off or another block's.
     """
     front = read(0, _FRONT)
-    length = int.from_bytes(front[:_LENGTH], "little")
-    if len(front) < _LENGTH or length > min(_LONGEST, size - _LENGTH):
+    length = int.from_bytes(front[:LENGTH], "little")
+    if len(front) < LENGTH or length > min(_LONGEST, size - LENGTH):
         raise ValueError("no header")
-    text = front[_LENGTH : _LENGTH + length]
+    text = front[LENGTH : LENGTH + length]
     if len(text) < length:
         text += read(len(front), length - len(text))
     try:
         entries = json.loads(text)
         metadata = entries.pop("__metadata__", {})
-        held = {_place(name): _held(entry, _LENGTH + length) for name, entry in entries.items()}
+        held = {_place(name): _held(entry, LENGTH + length) for name, entry in entries.items()}
         if "block" in metadata:
-            header = _described(metadata["block"], held, identity, _LENGTH + length)
+            header = _described(metadata["block"], held, identity, LENGTH + length)
         else:
-            header = Header(str(metadata["architecture"]), held, nbytes=_LENGTH + length)
+            header = Header(str(metadata["architecture"]), held, nbytes=LENGTH + length)
     except (KeyError, TypeError, AttributeError, RecursionError, UnicodeDecodeError):
         raise ValueError("not the header of a block") from None
-    if sorted({*held, *header.elsewhere}) != list(range(header.count)):
+    if sorted([*held, *header.elsewhere, *header.made]) != list(range(header.count + header.extra)):
         raise ValueError("tensors are missing in the header")
     if size != max((one.offset + one.nbytes for one in held.values()), default=header.nbytes):
         raise ValueError("cut off, or longer than its header says")
@@ -200,17 +189,32 @@ def _held(entry: Mapping[str, Any], data: int) -> Held:
 
 def _described(sealed: str, held: Mapping[int, Held], identity: str, nbytes: int) -> Header:
     digest, text = sealed[:DIGEST_LENGTH], sealed[DIGEST_LENGTH:]
-    if digest != _digest(text):
+    if digest != seal(text):
         raise ValueError("another content than its digest says: it was changed or is damaged")
     about = json.loads(text)
     if about["identity"] != identity:
         raise ValueError(f"the file of block {about['identity'][:12]}…")
     digests = tuple(map(str, about["digests"]))
-    elsewhere = {int(i): Place(block, int(number)) for i, (block, number) in about["elsewhere"].items()}
-    if len(digests) != len(held) + len(elsewhere) or not all(DIGEST.fullmatch(p.block) for p in elsewhere.values()):
+    elsewhere = {int(i): Place(block, int(index)) for i, (block, index) in about["elsewhere"].items()}
+    narrow = {int(i): replace(held[i], narrow=True) for i in about["narrow"]}
+    made = {
+        int(i): Made(int(base), int(left), int(right), float(scale))
+        for i, (base, left, right, scale) in about["made"].items()
+    }
+    extra, count = int(about["extra"]), len(held) + len(elsewhere) + len(made)
+    sources = {source for one in made.values() for source in one.sources}
+    if (
+        len(digests) != count
+        or not all(DIGEST.fullmatch(place.block) for place in elsewhere.values())
+        or not all(one.dtype in NARROW for one in narrow.values())
+        or not all(math.isfinite(one.scale) for one in made.values())
+        or not sources <= {*held, *elsewhere}
+        or not 0 <= extra <= count - len(made)
+    ):
         raise ValueError("not the header of a block")
-    return Header(str(about["architecture"]), held, elsewhere, digests, nbytes)
+    return Header(str(about["architecture"]), {**held, **narrow}, elsewhere, digests, nbytes, made, extra)
 
 
-def _digest(text: str) -> str:
+def seal(text: str) -> str:
+    """What proves the description of a block."""
     return blake3(text.encode()).hexdigest()

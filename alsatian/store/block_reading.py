@@ -2,16 +2,19 @@
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from alsatian.blocks.low_rank import LowRank
 from alsatian.contents import Stamp
 from alsatian.fingerprint import parameter_fingerprint
 from alsatian.runtime.storage.reader import Extent
-from alsatian.store.block_file import Content, Header, Held, Place, block_path, content, read_header
+from alsatian.store.block_content import Content, content
+from alsatian.store.block_file import Header, Held, Place, block_path, read_header
+from alsatian.store.encodings import widened
 from alsatian.store.verified import looks_of
 
 # Bytes between two tensors up to which they are read together with what lies between them.
@@ -68,7 +71,7 @@ class Headers:
         return found
 
     def tensors(self, identity: str) -> dict[int, tuple[str, Held]]:
-        """Of each tensor of a block, by place, the block whose file holds it, and where in that file.
+        """Of each stored tensor of a block, by place, the block whose file holds it, and where in that file.
 
         Raises:
             OSError, ValueError: a file is missing or damaged.
@@ -95,12 +98,14 @@ class Headers:
 
 @dataclass
 class Reading:
-    """Reads the tensors of block ``identity``, or those at ``wanted``.
+    """Reads the tensors of block ``identity``, or those at ``wanted``; of these some, by their number in that
+    order, may be left in the smaller type that they are stored in, as ``leave`` says.
 
     Attributes:
         header: of its file, once :meth:`layout` was called.
-        tensors: by place; each has memory of its own, which it fills and which is aligned, since kernels choose
-            their code by that.
+        tensors: by place, with what they are made of; each has memory of its own, which it fills and which is
+            aligned,
+            since kernels choose their code by that.
         holders: the block whose file holds each of them.
         looks: how the files of these blocks looked when they were asked, and that of the block itself.
     """
@@ -108,29 +113,70 @@ class Reading:
     headers: Headers
     identity: str
     wanted: Iterable[int] | None = None
+    leave: Collection[int] = ()
     header: Header = field(default_factory=lambda: Header("", {}), init=False)
     tensors: dict[int, torch.Tensor] = field(default_factory=dict, init=False)
     holders: dict[int, str] = field(default_factory=dict, init=False)
     looks: dict[str, Stamp] = field(default_factory=dict, init=False)
+    _places: list[int] = field(default_factory=list, init=False)
     _copies: list[tuple[int, int]] = field(default_factory=list, init=False)
+    _narrow: set[int] = field(default_factory=set, init=False)
 
     @property
     def in_order(self) -> list[torch.Tensor]:
-        """The tensors that were read, in the order in which the block's code takes them."""
-        return [self.tensors[i] for i in sorted(self.tensors)]
+        """The tensors that were wanted, in that order; all in that in which the block's code takes them."""
+        return [self.tensors[i] for i in self._places]
+
+    @property
+    def narrow(self) -> frozenset[int]:
+        """Which of these, by their number, were left in a smaller type."""
+        return frozenset(number for number, i in enumerate(self._places) if i in self._narrow)
+
+    @property
+    def full_bytes(self) -> int:
+        """Bytes of these in their own types."""
+        wide, own = torch.float32.itemsize, [(i in self._narrow, self.tensors[i]) for i in self._places]
+        return sum(tensor.numel() * wide if narrow else tensor.nbytes for narrow, tensor in own)
+
+    def full(self, index: int) -> torch.Tensor:
+        """The tensor at ``index`` in its own type."""
+        return widened(self.tensors[index]) if index in self._narrow else self.tensors[index]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all that the block's code takes."""
+        return len({*self._places}) == self.header.count
 
     def copy(self, identity: str) -> Content:
-        """A file of its own for what was read, as the block ``identity``."""
-        known = self.header.digests
-        places = sorted(self.tensors)
+        """A file of its own for what was wanted, as the block ``identity``."""
+        known, places, copied = self.header.digests, self._places, dict(self._copies)
         digests = [known[i] if known else parameter_fingerprint([self.tensors[i]]) for i in places]
-        twice = {places.index(i): Place(identity, places.index(other)) for i, other in self._copies}
-        return content(identity, self.header.architecture, self.in_order, digests, twice)
+        first: dict[int, int] = {}
+        seen = {number: first.setdefault(copied.get(i, i), number) for number, i in enumerate(places)}
+        twice = {number: Place(identity, other) for number, other in seen.items() if number != other}
+        return content(identity, self.header.architecture, [self.full(i) for i in places], digests, twice)
 
     def finish(self) -> None:
-        """Fill those tensors that others hold the content of, once these have been read."""
+        """Make what was wanted of what was read: tensors that others hold the content of, that are held in a
+        smaller type, or that are made of others.
+
+        Raises:
+            ValueError: they do not fit.
+        """
         for index, other in self._copies:
             self.tensors[index].copy_(self.tensors[other])
+        for index in self._narrow - {self._places[number] for number in self.leave}:
+            self.tensors[index] = self.full(index)
+            self._narrow.remove(index)
+        for index in self._places:
+            if (made := self.header.made.get(index)) is not None:
+                base, left, right = map(self.full, made.sources)
+                self.tensors[index] = LowRank(left, right, made.scale).merged(base)
+                self.holders[index] = self.identity
+
+    def forget_sources(self) -> None:
+        """Let go of what was read only to make others of it."""
+        self.tensors = {i: self.tensors[i] for i in self._places}
 
     def layout(self, descriptor: int) -> tuple[int, list[Extent]]:
         """What :meth:`~alsatian.runtime.storage.reader.Reader.read` is to read, given the block's open file.
@@ -143,7 +189,8 @@ class Reading:
         self.looks[self.identity], self.header = found or self.headers.read(self.identity, descriptor)
         parts: dict[str, list[tuple[int, int, memoryview]]] = defaultdict(list)
         first: dict[tuple[str, int], int] = {}
-        for index in range(self.header.count) if self.wanted is None else self.wanted:
+        self._places = list(range(self.header.count) if self.wanted is None else self.wanted)
+        for index in sorted({source for i in self._places for source in self.header.sources(i)}):
             held = self.header.held.get(index)
             self.holders[index] = self.identity
             if held is None:
@@ -151,6 +198,8 @@ class Reading:
                 self.looks.setdefault(self.holders[index], self.headers.of(self.holders[index])[0])
             raw = torch.empty(held.nbytes, dtype=torch.uint8)
             self.tensors[index] = raw.view(held.dtype).view(held.shape)
+            if held.narrow:
+                self._narrow.add(index)
             if not held.nbytes:
                 continue
             if (other := first.setdefault((self.holders[index], held.offset), index)) != index:

@@ -6,26 +6,46 @@ a part of their own, so that they are read once and take memory once.
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from alsatian.blocks.candidate import Block
+from alsatian.blocks.parameter_forms import Recipe
 from alsatian.blocks.segment import Segment
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
+from alsatian.store.block_file import Made
 from alsatian.store.store_files import StoreFiles
 from alsatian.store.tensor_index import WORTH_BYTES
 
 
-class Part(NamedTuple):
+class Added(NamedTuple):
+    """How a parameter is made of one of another part: of parameter ``number`` of part ``base``, the factors at
+    ``left`` and ``right`` of the block, and ``scale``; see :class:`~alsatian.blocks.low_rank.LowRank`."""
+
+    base: str
+    number: int
+    left: int
+    right: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class Part:
     """Some parameters of a block.
 
     Attributes:
         identity: equal where the parameters are.
         nbytes: that they take in memory, at most.
-        read_bytes: that reading them takes.
-        sources: places of the stored tensors that they are made of.
-        parameters: which of those that the block's code takes they are.
+        read_bytes: that reading them takes, given the parts that they are made of.
+        sources: places of the stored tensors that they are made of, in an order that does not depend on the block.
+        parameters: which of those that the block's code takes they are; for what others are made of, the stored
+        tensor at
+            ``place``, it is ``~place``.
+        added: those that are made of other parts, which come before this one.
+        alone: the ``sources`` where these parts are not at hand.
+        alone_bytes: that reading those takes.
     """
 
     identity: str
@@ -33,6 +53,14 @@ class Part(NamedTuple):
     read_bytes: int
     sources: tuple[int, ...]
     parameters: tuple[int, ...]
+    added: Mapping[int, Added] = field(default_factory=dict, hash=False)
+    alone: tuple[int, ...] = ()
+    alone_bytes: int = 0
+
+    @property
+    def bases(self) -> set[str]:
+        """The parts that it is made of."""
+        return {added.base for added in self.added.values()}
 
     @property
     def unit(self) -> Block:
@@ -43,8 +71,9 @@ class Part(NamedTuple):
 Parts = Mapping[str, tuple[Part, ...]]
 """The parts of blocks, by the identity of the block; those of one have all of its parameters."""
 NO_PARTS: Parts = {}
-_Key = tuple[str, tuple[tuple[str, int, int], ...]]
-"""The form of a parameter, and the tensors that it is made of: whose file, where in it, and how many bytes."""
+_Key = tuple[str, tuple[Any, ...]]
+"""The form of a parameter, and the tensors that it is made of: whose file, where in it, and how many bytes; of
+those that are made of others these."""
 
 
 def units(block: Block, parts: Parts) -> list[Block]:
@@ -57,8 +86,18 @@ def unit_bytes(blocks: Iterable[Block], parts: Parts) -> int:
     return sum({unit.identity: unit.parameter_bytes for block in blocks for unit in units(block, parts)}.values())
 
 
+def bytes_to_read(blocks: Iterable[Block], parts: Parts) -> int:
+    """Bytes that reading the parameters of ``blocks`` takes, each once."""
+    sizes: dict[str, int] = {}
+    for block in blocks:
+        own = parts.get(block.identity)
+        sizes.update({p.identity: p.read_bytes for p in own} if own else {block.identity: block.parameter_bytes})
+    return sum(sizes.values())
+
+
 def parts_of(store: StoreFiles, blocks: Mapping[str, Segment]) -> Parts:
-    """The parts of those blocks that have a large parameter in common with others; ``blocks`` by identity.
+    """The parts of those ``blocks``, by identity, that have a large parameter in common with others, or that are
+    smaller in the store than in memory.
 
     A block that cannot be read has none: who needs it meets the error.
     """
@@ -66,43 +105,98 @@ def parts_of(store: StoreFiles, blocks: Mapping[str, Segment]) -> Parts:
     for identity in list(affected):
         with contextlib.suppress(StoreError):
             affected |= {holder for holder, _ in store.tensors(identity).values()} & blocks.keys()
-    keys: dict[str, list[_Key]] = {}
-    sizes: dict[_Key, int] = {}
-    users: dict[_Key, set[str]] = defaultdict(set)
+    known: dict[str, list[_Parameter]] = {}
     for identity in sorted(affected):
-        segment = blocks[identity]
-        try:
-            stored = store.tensors(identity)
-        except StoreError:
-            continue
-        keys[identity] = []
-        for recipe in segment.made_of if len(stored) == len(segment.parameter_names) else ():
-            places = tuple((stored[i][0], stored[i][1].offset, stored[i][1].nbytes) for i in recipe.sources)
-            keys[identity].append(key := (recipe.form, places))
-            sizes[key] = stored[recipe.sources[0]][1].nbytes
-            users[key].add(identity)
-    common = {key: frozenset(own) for key, own in users.items() if len(own) > 1 and sizes[key] >= WORTH_BYTES}
+        with contextlib.suppress(StoreError):
+            if store.header(identity).count == len(blocks[identity].parameter_names):
+                known[identity] = _parameters(store, identity, blocks[identity].made_of)
+    users: dict[_Key, set[str]] = defaultdict(set)
+    for identity, own in known.items():
+        for one in (*own, *(parameter.base for parameter in own if parameter.base)):
+            if one.nbytes >= WORTH_BYTES:
+                users[one.key].add(identity)
     found = {}
-    for identity, own in keys.items():
-        if not common.keys().isdisjoint(own):
-            groups: dict[frozenset[str], list[int]] = defaultdict(list)
-            for i, key in enumerate(own):
-                groups[common.get(key, frozenset([identity]))].append(i)
-            found[identity] = tuple(
-                _part(store, identity, blocks[identity], own, group) for group in groups.values()
-            )
+    for identity, own in known.items():
+        parts = _parts(store, identity, own, users)
+        if any(len(users[one.key]) > 1 for one in own) or any(part.read_bytes < part.nbytes for part in parts):
+            found[identity] = parts
     return found
 
 
-def _part(store: StoreFiles, identity: str, segment: Segment, keys: list[_Key], group: list[int]) -> Part:
-    """The part of a block with the parameters of ``group``, in an order that does not depend on the block."""
-    parameters = sorted(group, key=lambda i: (keys[i], i))
-    stored, recipes = store.tensors(identity), segment.made_of
-    sources = tuple(sorted({source for i in parameters for source in recipes[i].sources}))
-    return Part(
-        identity=digest_json(["part", [keys[i] for i in parameters]]),
-        nbytes=sum(stored[recipes[i].sources[0]][1].nbytes for i in parameters),
-        read_bytes=store.bytes_to_read(identity, sources),
-        sources=sources,
-        parameters=tuple(parameters),
-    )
+@dataclass(frozen=True)
+class _Parameter:
+    """A parameter of a block: its place, as in :class:`Part`, bytes in memory, and the stored tensors that it
+    is made of.
+
+    What an adapter was added to, as if it were a parameter, is its ``base``; ``made`` says how.
+    """
+
+    place: int
+    key: _Key
+    nbytes: int
+    sources: tuple[int, ...]
+    base: "_Parameter | None" = None
+    made: Made | None = None
+
+
+def _parameters(store: StoreFiles, identity: str, recipes: Sequence[Recipe]) -> list[_Parameter]:
+    stored, header = store.tensors(identity), store.header(identity)
+
+    def token(index: int) -> tuple[Any, ...]:
+        if (made := header.made.get(index)) is not None:
+            return ("made", made.scale, *map(token, made.sources))
+        return stored[index][0], stored[index][1].offset, stored[index][1].nbytes
+
+    found = []
+    for place, recipe in enumerate(recipes):
+        made, base = header.made.get(recipe.sources[0]), None
+        nbytes = stored[made.base if made else recipe.sources[0]][1].full_bytes
+        if made and recipe.is_plain:
+            base = _Parameter(~made.base, ("", (token(made.base),)), nbytes, (made.base,))
+        key = (recipe.form, tuple(map(token, recipe.sources)))
+        found.append(_Parameter(place, key, nbytes, recipe.sources, base, made))
+    return found
+
+
+def _parts(
+    store: StoreFiles, identity: str, own: Sequence[_Parameter], users: Mapping[_Key, set[str]]
+) -> tuple[Part, ...]:
+    """The parts of a block; what a part is made of comes before it."""
+
+    def users_of(one: _Parameter) -> frozenset[str]:
+        return frozenset(users.get(one.key, ())) | {identity}
+
+    # What only those need that have the same merged tensor is dropped once that is made.
+    bases = {p.base.place: p.base for p in own if p.base and users_of(p.base) != users_of(p)}
+    groups: dict[frozenset[str], list[_Parameter]] = defaultdict(list)
+    for one in (*own, *bases.values()):
+        groups[users_of(one)].append(one)
+    parts: list[Part] = []
+    at: dict[int, tuple[str, int]] = {}
+    for group in sorted(groups.values(), key=lambda group: -len(users_of(group[0]))):
+        # An order that does not depend on the block.
+        group.sort(key=lambda one: (one.key, one.place))
+        name = digest_json(["part", [one.key for one in group]])
+        at.update({one.place: (name, number) for number, one in enumerate(group)})
+        added = {
+            one.place: Added(*at[one.base.place], one.made.left, one.made.right, one.made.scale)
+            for one in group if one.made and one.base and one.base.place in bases
+        }  # fmt: skip
+        # The same for all blocks with this part, too; a tensor that several take is there several times.
+        alone = [source for one in group for source in one.sources]
+        sources = [
+            source for one in group for source in (added[one.place][2:4] if one.place in added else one.sources)
+        ]
+        parts.append(
+            Part(
+                identity=name,
+                nbytes=sum(one.nbytes for one in group),
+                read_bytes=store.bytes_to_read(identity, sources),
+                sources=tuple(sources),
+                parameters=tuple(one.place for one in group),
+                added=added,
+                alone=tuple(alone),
+                alone_bytes=store.bytes_to_read(identity, alone),
+            )
+        )
+    return tuple(parts)

@@ -43,7 +43,9 @@ class Stats:
         total_bytes: of all models, as separate files would hold them.
         distinct_bytes: of their blocks, each counted once.
         tensors, tensor_bytes: of these blocks, each distinct one once; those of files of earlier versions, whose
-            digests are not known, once for each block.
+            digests are not known, once for each block. Bytes as they are stored.
+        full_bytes: of the same in their own types, where they are stored in smaller ones.
+        delta_bytes: of these tensors, the factors of adapters.
         file_bytes: size of the files that these blocks are read from, headers included.
         unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
         feature_bytes: size of the files of features that are kept for later searches.
@@ -57,6 +59,8 @@ class Stats:
     distinct_bytes: int
     tensors: int
     tensor_bytes: int
+    full_bytes: int
+    delta_bytes: int
     file_bytes: int
     unreferenced_blocks: int
     unreferenced_bytes: int
@@ -89,6 +93,7 @@ def stats(store: BlockStore) -> Stats:
         needed = needed_files(store, models)
         blocks = {block.identity for model in models for block in model.blocks}
         tensors = {identity: _tensors(store, identity) for identity in blocks}
+        headers = [store.header(path.stem) for path in needed if path in sizes]
     total, distinct = chain_bytes(model.blocks for model in models)
     loose = [size for path, size in sizes.items() if path not in needed]
     held = _distinct(tensors.values())
@@ -101,6 +106,8 @@ def stats(store: BlockStore) -> Stats:
         distinct_bytes=distinct,
         tensors=len(held),
         tensor_bytes=sum(held.values()),
+        full_bytes=sum(held.values()) + sum(header.narrowed_bytes for header in headers),
+        delta_bytes=sum(header.factor_bytes for header in headers),
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),
@@ -112,7 +119,8 @@ def stats(store: BlockStore) -> Stats:
 def _tensors(store: BlockStore, identity: str) -> _Tensors:
     digests, found = store.header(identity).digests, store.tensors(identity)
     places = {i: (holder, held.offset) for i, (holder, held) in found.items() if held.nbytes}
-    names = {i: digests[i] if digests else f"{holder} {offset}" for i, (holder, offset) in places.items()}
+    known = range(len(digests))  # which those of factors may not be
+    names = {i: digests[i] if i in known else f"{holder} {offset}" for i, (holder, offset) in places.items()}
     return _Tensors({name: found[i][1].nbytes for i, name in names.items()}, frozenset(places.values()))
 
 

@@ -4,7 +4,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 from urllib.parse import quote
 
 import torch
@@ -113,12 +113,14 @@ class StoreFiles:
         code: str | None = None,
         *,
         wanted: Collection[int] | None = None,
+        narrow: Collection[int] = (),
         reader: Reader = _PLAIN,
         owner: str | None = None,
         came: Callable[[Fetched], None] = _unheard,
         heard: Callable[[int], None] = _unheard,
     ) -> Reading:
         """Read a block, or those of its tensors that are ``wanted``, through ``reader``, from a file of ``owner``.
+        Those that may stay ``narrow``, by their number, are left in the smaller type that they are stored in.
 
         ``came`` is told what was read, before that is verified, ``heard`` the bytes that were verified.
 
@@ -127,7 +129,7 @@ class StoreFiles:
                 with fingerprint ``code``; names file and ``model``.
         """
         path = self.block_path(identity)
-        reading = Reading(self._headers, identity, wanted)
+        reading = Reading(self._headers, identity, wanted, narrow)
         try:
             came(reader.read(path, reading.layout, owner))
             reading.finish()
@@ -144,6 +146,7 @@ class StoreFiles:
                 "set again in a new store_dir"
             )
         self._verify(reading, model, heard)
+        reading.forget_sources()
         return reading
 
     def _verify(self, reading: Reading, model: str, heard: Callable[[int], None]) -> None:
@@ -165,18 +168,19 @@ class StoreFiles:
             return
         heard(sum(tensor.nbytes for tensor in unknown.values()))
         if header.digests:
-            wrong = {
-                reading.holders[i] for i, t in unknown.items() if parameter_fingerprint([t]) != header.digests[i]
-            }
-        else:
-            whole = parameter_fingerprint(reading.tensors[i] for i in range(header.count))
-            wrong = set() if block_identity(header.architecture, whole) == identity else {identity}
-        for holder in sorted(wrong):
-            self.verified.forget(holder)
-            path = self.block_path(holder)
-            raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
-        if not known and len(reading.tensors) == header.count and lasting(reading.looks[identity]):
+            # What others are made of comes first: then their files are to blame.
+            for i in sorted(unknown, key=lambda i: (i in header.made, reading.holders[i])):
+                if parameter_fingerprint([reading.full(i)]) != header.digests[i]:
+                    self._refuse(reading.holders[i], model)
+        elif block_identity(header.architecture, parameter_fingerprint(reading.in_order)) != identity:
+            self._refuse(identity, model)
+        if not known and reading.is_whole and lasting(reading.looks[identity]):
             self.verified.enter({identity: reading.looks[identity]})
+
+    def _refuse(self, holder: str, model: str) -> NoReturn:
+        self.verified.forget(holder)
+        path = self.block_path(holder)
+        raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
 
     def holds(self, identity: str) -> bool:
         """Whether the block is there and undamaged. Its file is read unless it need not be verified."""
@@ -198,7 +202,7 @@ class StoreFiles:
             return self._headers.of(identity)[1]
 
     def tensors(self, identity: str) -> dict[int, tuple[str, Held]]:
-        """Of each tensor of a block, by place, the block whose file holds it, and where in that file it lies.
+        """Of each stored tensor of a block, by place, the block whose file holds it, and where in it.
 
         Raises:
             StoreError: a file is missing or damaged.
@@ -212,10 +216,11 @@ class StoreFiles:
         Raises:
             StoreError: a file is missing or damaged.
         """
-        found = self.tensors(identity)
-        chosen = found.values() if wanted is None else [found[i] for i in wanted]
-        sizes = {(holder, held.offset): held.nbytes for holder, held in chosen if held.nbytes}
-        return (self.header(identity).nbytes if wanted is None else 0) + sum(sizes.values())
+        found, header = self.tensors(identity), self.header(identity)
+        chosen = range(header.count) if wanted is None else wanted
+        places = [found[source] for source in {source for i in chosen for source in header.sources(i)}]
+        sizes = {(holder, held.offset): held.nbytes for holder, held in places if held.nbytes}
+        return (header.nbytes if wanted is None else 0) + sum(sizes.values())
 
     def files_of(self, identities: Iterable[str]) -> set[Path]:
         """The files that these blocks are read from, as far as they are there."""
@@ -238,12 +243,14 @@ class StoreFiles:
         for path in sorted(self.root.glob("blocks/*/*.safetensors")):
             with contextlib.suppress(StoreError):
                 header = self.header(path.stem)
-                large = [i for i, one in header.held.items() if one.nbytes >= WORTH_BYTES and header.digests]
+                large = [i for i, one in header.held.items() if one.full_bytes >= WORTH_BYTES and header.digests]
                 borrows = any(place.block != path.stem for place in header.elsewhere.values())
+                borrows |= bool(header.made) or any(held.narrow for held in header.held.values())
                 yield Holding(path.stem, {i: header.digests[i] for i in large}, borrows)
 
     def borrowing(self, identities: Collection[str]) -> set[str]:
-        """Those of these blocks that need others' files, and maybe some that do not. Others may need theirs."""
+        """Those of these blocks that need others' files or hold tensors in another form, and maybe some that do
+        not. Others may need their files."""
         if not (self.root / FILE).exists():
             return set(identities)  # to make it would read the headers of all blocks
         index = TensorIndex(self.root / FILE, self.holdings)

@@ -1,5 +1,5 @@
 """Where tensors lie that a store holds, by their digests, so that the next block with one of them need not hold it,
-and which blocks need others' files.
+and which blocks need others' files or hold tensors in another form.
 
 It only saves room: it is made again from the headers of block files where it is missing or damaged, and what it
 says is compared with the header of the file that it names before anybody relies on it.
@@ -58,7 +58,7 @@ class TensorIndex:
         return found | {digest: self._places[digest] for digest in digests if digest in self._places}
 
     def borrowing(self) -> set[str] | None:
-        """The blocks that need others' files; None if that is not known."""
+        """The blocks that need others' files or hold tensors in another form; None if that is not known."""
         rows = self._tried(lambda index: index.execute("SELECT block FROM borrowing").fetchall())
         return None if rows is None else {block.hex() for (block,) in rows}
 

@@ -5,21 +5,25 @@ them reachable, follows when they are there. A tensor that the file of any block
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from blake3 import blake3
 
 from alsatian.blocks.candidate import Block, Candidate
+from alsatian.blocks.low_rank import Merged
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError, StoreWriteError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.store import manifest
-from alsatian.store.block_file import Place, content
+from alsatian.store.block_content import content
+from alsatian.store.block_file import Made, Place
 from alsatian.store.store_files import StoreFiles
 from alsatian.store.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
+
+NOTHING_MERGED: Mapping[str, Merged] = {}
 
 
 class StoreWriter:
@@ -32,8 +36,12 @@ class StoreWriter:
         self._new: list[str] = []
         self._held: dict[str, Mapping[int, str]] = {}  # digests of what blocks hold that were written here
 
-    def add_block(self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int) -> Block:
+    def add_block(
+        self, architecture: str, tensors: Sequence[torch.Tensor], output_bytes: int, merged: Iterable[Merged] = ()
+    ) -> Block:
         """Store the parameters of one block, unless they are there. The tensors may change afterwards.
+
+        Of those that are ``merged`` what they are made of is kept instead.
 
         Raises:
             StoreError: it cannot be written.
@@ -45,7 +53,7 @@ class StoreWriter:
             if self._store.holds(identity):
                 self._batch.rely_on(path)
             else:
-                self._write(path, identity, architecture, tensors)
+                self._write(path, identity, architecture, tensors, {one.digest: one for one in merged})
         return Block(identity, sum(t.nbytes for t in tensors), output_bytes)
 
     def rewrite(self, identity: str, model: str) -> None:
@@ -57,27 +65,57 @@ class StoreWriter:
         found = self._store.read_block(identity, model)
         self._write(self._store.block_path(identity), identity, found.header.architecture, found.in_order)
 
-    def _write(self, path: Path, identity: str, architecture: str, tensors: Sequence[torch.Tensor]) -> None:
-        digests = [parameter_fingerprint([tensor], blake3.AUTO) for tensor in tensors]
-        elsewhere = self._elsewhere(identity, tensors, digests)
+    def _write(
+        self,
+        path: Path,
+        identity: str,
+        architecture: str,
+        tensors: Sequence[torch.Tensor],
+        merged: Mapping[str, Merged] = NOTHING_MERGED,
+    ) -> None:
+        digests, count = [parameter_fingerprint([tensor], blake3.AUTO) for tensor in tensors], len(tensors)
+        made, sources = self._made(tensors, digests, merged)
+        tensors = [*tensors, *sources]
+        digests += [parameter_fingerprint([tensor], blake3.AUTO) for tensor in sources]
+        large = {i: d for i, d in enumerate(digests) if i not in made and tensors[i].nbytes >= WORTH_BYTES}
+        elsewhere = self._elsewhere(identity, large)
         with writing(self._store.root, "a block"):
             for place in elsewhere.values():
                 self._batch.rely_on(self._store.block_path(place.block))
-            self._batch.write(path, content(identity, architecture, tensors, digests, elsewhere).write)
-        held = {i: d for i, d in enumerate(digests) if i not in elsewhere and tensors[i].nbytes >= WORTH_BYTES}
-        self._index.enter(Holding(identity, held, any(place.block != identity for place in elsewhere.values())))
+            found = content(identity, architecture, tensors, digests, elsewhere, made, len(tensors) - count)
+            self._batch.write(path, found.write)
+        held = {i: digest for i, digest in large.items() if i not in elsewhere}
+        borrows = any(place.block != identity for place in elsewhere.values())
+        self._index.enter(Holding(identity, held, borrows or bool(made) or found.narrow))
         self._held[identity] = held
         self._new.append(identity)
 
-    def _elsewhere(
-        self, identity: str, tensors: Sequence[torch.Tensor], digests: Sequence[str]
-    ) -> Mapping[int, Place]:
-        """Where those of a block's ``tensors`` lie that need not be written."""
-        large = {i: digest for i, digest in enumerate(digests) if tensors[i].nbytes >= WORTH_BYTES}
-        known = self._index.find([*large.values()])
+    def _made(
+        self, tensors: Sequence[torch.Tensor], digests: Sequence[str], merged: Mapping[str, Merged]
+    ) -> tuple[dict[int, Made], list[torch.Tensor]]:
+        """Those ``tensors`` that are kept as what they are made of, and what that is, to follow them.
+
+        Tensors that are smaller than what was added to them, or that lie somewhere as they are, are not among them.
+        """
+        made: dict[int, Made] = {}
+        sources: list[torch.Tensor] = []
+        known = self._index.find([digest for digest in digests if digest in merged])
+        for i, digest in enumerate(digests):
+            one, size = merged.get(digest), tensors[i].nbytes
+            if one is None or size < WORTH_BYTES or one.added.nbytes >= size or not one.gives(tensors[i]):
+                continue
+            if (place := known.get(digest)) is None or not self._is_there(place, digest):
+                first = len(tensors) + len(sources)
+                made[i] = Made(first, first + 1, first + 2, one.added.scale)
+                sources += [t.detach().contiguous() for t in (one.base, one.added.left, one.added.right)]
+        return made, sources
+
+    def _elsewhere(self, identity: str, digests: Mapping[int, str]) -> Mapping[int, Place]:
+        """Where those of a block's tensors with these ``digests``, by place, lie that need not be written."""
+        known = self._index.find([*digests.values()])
         elsewhere: dict[int, Place] = {}
         first: dict[str, int] = {}
-        for i, digest in large.items():
+        for i, digest in digests.items():
             place = known.get(digest)
             if digest in first:
                 elsewhere[i] = Place(identity, first[digest])

@@ -218,7 +218,7 @@ def test_one_that_describes_another_block_than_its_name_says_is_found(store: Blo
     block = add_block(store, "code", [WEIGHT], 4)
     model(store, "m", block)
     path = store.block_path(block.identity)
-    from alsatian.store.block_file import content
+    from alsatian.store.block_content import content
 
     content(block.identity, "code", [OTHER], [parameter_fingerprint([OTHER])], {}).write(path)
     assert any(path.name in line for line in verify(store))

@@ -173,7 +173,9 @@ class TimedLoader(Loader):
                 break
 
     def _begin(self, need: Need, start: float) -> None:
-        read, rest = self._seconds(need)
+        here = {block.identity for block in self._under_way}
+        based = all(base in here or self._residency.device.get(base) is not None for base in need.bases)
+        read, rest = self._seconds(need, based)
         rest += self._costs.hardware.read_ahead_s
         if not self._under_way:
             self._busy_since = start
@@ -198,12 +200,17 @@ class TimedLoader(Loader):
             self._under_way[-1].end += shared
         self._clock.advance(read + rest)
 
-    def _seconds(self, need: Need) -> tuple[float, float]:
-        """Seconds that the store is read for, and those of the rest; counts what is read."""
-        block = need.unit
+    def _seconds(self, need: Need, based: bool = True) -> tuple[float, float]:
+        """Seconds that the store is read for, and those of the rest; counts what is read. ``based`` if the
+        parts that it is made of are at hand."""
+        block, part = need.unit, need.part
         read = self._costs.read_s(block)
         rest = self._costs.load_s(block) - read
-        size = need.part.read_bytes if need.part else self._file_bytes.get(block.identity, block.parameter_bytes)
+        size = part.read_bytes if part else self._file_bytes.get(block.identity, block.parameter_bytes)
+        if part and not based:
+            read += (part.alone_bytes - size) / self._costs.bandwidth
+            self._count(part.alone_bytes)
+            return read, rest
         if self._residency.host.get(block.identity) is not None:
             self._meter.count("host_block_hits")
             return 0.0, rest
@@ -213,8 +220,7 @@ class TimedLoader(Loader):
             self._meter.count("ssd_hits")
             self._meter.count("ssd_bytes_read", size)
             return 0.0, rest + self._costs.cache_s("ssd", size, write=False)
-        self._meter.count("blocks_read")
-        self._meter.count("bytes_read", size)
+        self._count(size)
         if self._copies.keep(block.identity, size):
             self._meter.count("ssd_bytes_written", size)
             self._meter.peak("ssd_block_bytes", self._copies.used)
@@ -223,3 +229,7 @@ class TimedLoader(Loader):
             return 0.0, rest
         self._pages.keep(file, size)
         return read, rest
+
+    def _count(self, size: int) -> None:
+        self._meter.count("blocks_read")
+        self._meter.count("bytes_read", size)

@@ -218,5 +218,6 @@ def _read(
     # Here, and not in another thread, since it sets the state of random numbers for a while.
     check_repeatable(loaded.module, loaded.preprocessing.example(), loaded.built.fingerprint)
     parts = (loaded.module, loaded.built, loaded.spec, loaded.preprocessing)
-    size = sum(parameter.nbytes for parameter in loaded.module.parameters())
-    return size, partial(add_module, store, model_id, *parts, metadata, loaded.head)
+    merged = adapter.merged if adapter else []
+    size = sum(tensor.nbytes for tensor in (*loaded.module.parameters(), *(one.base for one in merged)))
+    return size, partial(add_module, store, model_id, *parts, metadata, loaded.head, merged)

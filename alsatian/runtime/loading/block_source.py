@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -14,9 +14,15 @@ from alsatian.blocks.segment import Segment
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.local_copies import VERIFIED, BlockCache
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.meter.timeline import Subject
 from alsatian.runtime.storage.reader import Fetched, Reader
+from alsatian.store.block_reading import Reading
 from alsatian.store.parts import Part, Parts
 from alsatian.store.store import BlockStore
+
+
+def nothing() -> None:
+    """For who has nothing to say."""
 
 
 class Need(NamedTuple):
@@ -47,11 +53,26 @@ class Need(NamedTuple):
         """The same as needs of the parts of the block."""
         return [self._replace(part=part) for part in parts.get(self.block.identity, (None,))]
 
-    def arranged(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """The parameters that are needed, made of what is stored for them."""
+    @property
+    def subject(self) -> Subject:
+        """What the time for it is spent on."""
+        return Subject((self.model,), (self.block.identity,))
+
+    @property
+    def bases(self) -> Collection[str]:
+        """The parts that it is made of."""
+        return () if self.part is None else self.part.bases
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The parameters that are needed, see :class:`Part`."""
+        return range(len(self.segment.made_of)) if self.part is None else self.part.parameters
+
+    def places(self, based: bool) -> Sequence[int]:
+        """The tensors of the block to be read; ``based`` if the parts that parameters are made of are at hand."""
         if self.part is None:
-            return self.segment.arrange(tensors)
-        return self.segment.arrange(dict(zip(self.part.sources, tensors, strict=True)), self.part.parameters)
+            return range(len(self.segment.parameter_names))
+        return self.part.sources if based else self.part.alone
 
 
 def in_parts(steps: Iterable[Sequence[Need]], parts: Parts) -> Iterable[Sequence[Need]]:
@@ -67,7 +88,7 @@ def joined(need: Need, parts: Parts, found: Sequence[Sequence[torch.Tensor]]) ->
     by_place = {
         i: t for part, some in zip(own, found, strict=True) for i, t in zip(part.parameters, some, strict=True)
     }
-    return need.segment.prepare([by_place[i] for i in range(len(by_place))])
+    return need.segment.prepare([by_place[i] for i in range(len(need.segment.made_of))])
 
 
 @dataclass(frozen=True)
@@ -87,19 +108,24 @@ class BlockSource:
     model_files: bool = False
 
     @contextlib.contextmanager
-    def opened(self, need: Need, read: Callable[[], None]) -> Iterator[list[torch.Tensor]]:
+    def opened(
+        self, need: Need, read: Callable[[], None], based: bool = True, narrow: Collection[int] = ()
+    ) -> Iterator[Reading]:
         """What is stored for the parameters that are needed, each tensor in memory of its own.
 
-        ``read`` is called once the store is not read any more, before what was read is verified.
+        ``based`` says that the parts that they are made of are at hand, ``narrow`` which tensors, by their
+        number, may be in the smaller type that they are stored in. ``read`` is called once the store is not
+        read any more, before what was read is verified.
 
         Raises:
             StoreError: its file is missing, damaged, made from other code or of another size than the
                 model's manifest says; names file and model.
         """
         block, segment, model, part = need
+        copies = self.copies if based or part is None or not part.added else None
         with contextlib.ExitStack() as stack:
-            if self.copies is not None:
-                copy = stack.enter_context(self.copies.opened(need.identity, model, segment.stored_for))
+            if copies is not None:
+                copy = stack.enter_context(copies.opened(need.identity, model, segment.stored_for, narrow))
                 if copy is not None:
                     read()
                     self._check(need, copy)
@@ -120,26 +146,26 @@ class BlockSource:
             block.identity,
             model,
             segment.stored_for,
-            wanted=None if part is None else part.sources,
+            wanted=None if part is None else need.places(based),
+            narrow=narrow,
             reader=self.reader,
             owner=model if self.model_files else None,
             came=came,
             heard=heard,
         )
-        tensors = found.in_order
-        self._check(need, tensors)
-        yield tensors
-        if self.copies is not None:
-            self.copies.keep(need.identity, found)
+        self._check(need, found)
+        yield found
+        if copies is not None:
+            copies.keep(need.identity, found)
 
-    def _check(self, need: Need, tensors: list[torch.Tensor]) -> None:
+    def _check(self, need: Need, found: Reading) -> None:
         """Refuse what does not fit its code or would take other room than was reserved for it."""
         path, model = self.store.block_path(need.block.identity), need.model
         if need.part is not None:
             return  # which was made of what the files say now
-        if len(tensors) != len(need.segment.parameter_names):
+        if len(found.in_order) != len(need.segment.parameter_names):
             raise StoreError(f"{path}: a block of model '{model}' does not fit its architecture")
-        if (size := sum(t.nbytes for t in tensors)) != need.block.parameter_bytes:
+        if (size := found.full_bytes) != need.block.parameter_bytes:
             raise StoreError(
                 f"{path}: a block of model '{model}' has {size} bytes of parameters where the manifest says "
                 f"{need.block.parameter_bytes}; add the model again"

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import torch
 
 from alsatian.errors import StoreError
-from alsatian.runtime.loading.block_source import BlockSource, Need, in_parts, joined
+from alsatian.runtime.loading.arrival import Bases, Stored, made, may_stay_narrow, to_bring
+from alsatian.runtime.loading.block_source import BlockSource, Need, in_parts, joined, nothing
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer, pinned_bytes, transfer_to
 from alsatian.runtime.meter.meter import Meter
-from alsatian.runtime.meter.timeline import Subject
 from alsatian.store.parts import NO_PARTS, Parts
 
 Work = Callable[[], bool]
@@ -71,10 +71,6 @@ class Loader(Protocol):
         ...
 
 
-def _nothing() -> None:
-    pass
-
-
 class BlockLoader(Loader):
     """Reads blocks from ``source`` and keeps them on the device while they fit ``budget`` bytes.
 
@@ -125,12 +121,16 @@ class BlockLoader(Loader):
 
     def load(self, need: Need, meanwhile: Work = nothing_to_do) -> Parameters:
         if need.block.identity not in self._parts:
-            return self._load(need, meanwhile)
-        return joined(need, self._parts, [self._load(part, meanwhile) for part in need.in_parts(self._parts)])
+            return self._load(need, meanwhile, {})
+        found: dict[str, Parameters] = {}
+        for part in need.in_parts(self._parts):
+            found[part.identity] = self._load(part, meanwhile, found)
+        return joined(need, self._parts, [*found.values()])
 
-    def _load(self, need: Need, meanwhile: Work) -> Parameters:
+    def _load(self, need: Need, meanwhile: Work, bases: Bases) -> Parameters:
+        """``bases`` has the parts that it is made of."""
         identity, fetching = need.identity, self._residency.fetching
-        with self._meter.part("prepare_model", subject=_subject(need)):
+        with self._meter.part("prepare_model", subject=need.subject):
             while identity in fetching and meanwhile():
                 pass
             with self._change:
@@ -139,7 +139,7 @@ class BlockLoader(Loader):
                         self._change.wait_for(lambda: identity not in fetching)
                 loaded, room = self._residency.claim(need)
             if loaded is None:
-                loaded = self._fetch(need, room)
+                loaded = self._fetch(need, room, bases)
             self._transfer.hand_over(loaded)
             return loaded.parameters
 
@@ -182,9 +182,10 @@ class BlockLoader(Loader):
                     return
                 need, room = order
                 try:
-                    with self._meter.part("prepare_model", subject=_subject(need)):
+                    with self._meter.part("prepare_model", subject=need.subject):
                         overlaps = need.nbytes >= WORTH_BYTES
-                        self._fetch(need, room, turn.close if overlaps else _nothing)
+                        with self._residency.lent(need.bases) as bases:
+                            self._fetch(need, room, bases, turn.close if overlaps else nothing)
                 except StoreError:  # the caller meets the same error in its own thread, if it comes to that
                     self._residency.pass_over(need.identity)
                 except (MemoryError, torch.OutOfMemoryError):
@@ -200,47 +201,50 @@ class BlockLoader(Loader):
                 self._change.wait()
         return order
 
-    def _fetch(self, need: Need, room: list[Any] | None, read: Callable[[], None] = _nothing) -> Loaded:
+    def _fetch(
+        self, need: Need, room: list[Any] | None, bases: Bases | None, read: Callable[[], None] = nothing
+    ) -> Loaded:
         """Bring a block that is marked as being fetched into the room reserved for it, if any.
 
-        ``read`` is called once its bytes have come from the store.
+        ``bases`` has the parts that it is made of, unless they are not at hand. ``read`` is called once its
+        bytes have come from the store.
         """
         loaded = None
         try:
             self._transfer.wait(room or ())
-            loaded = self._bring(need, read)
+            loaded = self._bring(need, bases, read)
             return loaded
         finally:
             self._residency.fetched(need.identity, loaded, room is not None)
 
-    def _bring(self, need: Need, read: Callable[[], None]) -> Loaded:
-        host = self._residency.host
-        with self._change:
-            copy = host.get(need.identity)
+    def _bring(self, need: Need, bases: Bases | None, read: Callable[[], None]) -> Loaded:
+        host, copy = self._residency.host, None
+        if bases is not None:
+            with self._change:
+                copy = host.get(need.identity)
         if copy is not None:
             self._meter.count("host_block_hits")
             read()
-        staged = self._stage(need, read) if copy is None else copy.parameters
-        parameters, ready = self._transfer.bring(staged)
+        staged = self._stage(need, bases is not None, read) if copy is None else copy
+        here = self._transfer.bring(staged.parameters, staged.narrow, lambda brought: made(need, brought, bases))
         with self._change:
-            host.mark([need.identity], ready)
-        return Loaded(parameters if need.part else need.segment.prepare(parameters), ready)
+            host.mark([need.identity], here.ready)
+        return here if need.part else here._replace(parameters=need.segment.prepare(here.parameters))
 
-    def _stage(self, need: Need, read: Callable[[], None]) -> Parameters:
-        """Parameters in the host's memory, kept there if the host's budget has room."""
+    def _stage(self, need: Need, based: bool, read: Callable[[], None]) -> Loaded:
+        """What is to be brought, in the host's memory, kept there if the host's budget has room."""
         identity, staged = need.identity, None
-        with self._source.opened(need, read) as stored:
+        narrow = may_stay_narrow(need, based) if self._transfer.widens else ()
+        with self._source.opened(need, read, based, narrow) as found:
+            stored = found.in_order
             size = pinned_bytes([t.nbytes for t in stored])
-            room = self._residency.reserve_host(identity, size)
+            room = self._residency.reserve_host(identity, size) if based else None
             try:
                 self._transfer.wait(room or ())
-                staged = self._transfer.stage(need.arranged(stored))
+                tensors, small = to_bring(need, Stored(stored, found.narrow), based)
+                staged = Loaded(self._transfer.stage(tensors), narrow=small)
                 return staged
             finally:
                 if room is not None:
                     with self._change:
-                        self._residency.host.fill(identity, None if staged is None else Loaded(staged))
-
-
-def _subject(need: Need) -> Subject:
-    return Subject((need.model,), (need.block.identity,))
+                        self._residency.host.fill(identity, staged)

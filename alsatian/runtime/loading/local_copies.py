@@ -4,11 +4,9 @@ import contextlib
 import os
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
-
-import torch
 
 from alsatian.errors import LocalDiskError, StoreError
 from alsatian.runtime.meter.meter import Meter
@@ -53,8 +51,11 @@ class BlockCache:
         self.used = 0  # bytes of files and of room reserved
 
     @contextlib.contextmanager
-    def opened(self, identity: str, model: str, code: str) -> Iterator[list[torch.Tensor] | None]:
-        """The parameters of a block from its copy, each in memory of its own; None without a copy."""
+    def opened(
+        self, identity: str, model: str, code: str, narrow: Collection[int] = ()
+    ) -> Iterator[Reading | None]:
+        """The parameters of a block from its copy, each in memory of its own, where they may in a ``narrow``
+        type; None without a copy."""
         with self._lock:
             held = identity in self._sizes
             if held:
@@ -68,7 +69,7 @@ class BlockCache:
             try:
                 heard = partial(self._meter.count, VERIFIED)
                 found = self._store.read_block(
-                    identity, model, code, reader=self._reader, came=self._came, heard=heard
+                    identity, model, code, narrow=narrow, reader=self._reader, came=self._came, heard=heard
                 )
             except StoreError as error:
                 damaged = True
@@ -76,7 +77,7 @@ class BlockCache:
                 yield None
                 return
             self._meter.count("ssd_hits")
-            yield found.in_order
+            yield found
         finally:
             with self._lock:
                 self._in_use[identity] -= 1

@@ -1,14 +1,16 @@
 """Which blocks are held on the device and in the host's memory, and which one is to be read next."""
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.foresight import NEVER, Foresight
 from alsatian.runtime.loading.resident_blocks import Residents
-from alsatian.runtime.loading.transfer import Loaded
+from alsatian.runtime.loading.transfer import Loaded, Parameters
 from alsatian.runtime.meter.meter import Meter
 
 
@@ -42,6 +44,7 @@ class Residency:
         self.fetching: set[str] = set()
         self._paused = False
         self._in_use: set[str] = set()
+        self._lent: Counter[str] = Counter()
         self._unreadable: set[str] = set()
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> bool:
@@ -92,7 +95,7 @@ class Residency:
             if self._paused:
                 return None, None
             later = self.foresight.next_use(identity)
-            return None, self.device.reserve(identity, size, later, self._in_use, equal=True)
+            return None, self.device.reserve(identity, size, later, self._staying, equal=True)
 
     def borrow(self, needs: Sequence[Need]) -> list[Loaded] | None:
         """Blocks that the current step uses beside what the plan says, if all of them are resident."""
@@ -112,10 +115,29 @@ class Residency:
             step, need = upcoming
             identity, size = need.identity, need.nbytes
             limit, equal = (step, False) if step <= self.foresight.now + 1 else (NEVER, True)
-            room = self.device.reserve(identity, size, limit, self._in_use, equal=equal)
+            room = self.device.reserve(identity, size, limit, self._staying, equal=equal)
             if room is not None:
                 self.fetching.add(identity)
             return None if room is None else (need, room)
+
+    @contextlib.contextmanager
+    def lent(self, identities: Collection[str]) -> Iterator[dict[str, Parameters] | None]:
+        """Blocks that another one is made of, which stay meanwhile; None unless all are resident. Waits for
+        those that are on their way."""
+        with self.change:
+            self.change.wait_for(lambda: self.fetching.isdisjoint(identities))
+            found = {i: loaded.parameters for i in identities if (loaded := self.device.get(i)) is not None}
+            self._lent.update(found.keys())
+        try:
+            yield found if len(found) == len(identities) else None
+        finally:
+            with self.change:
+                self._lent -= Counter(found.keys())
+                self.change.notify_all()
+
+    @property
+    def _staying(self) -> Collection[str]:
+        return self._in_use | self._lent.keys()
 
     def fetched(self, identity: str, loaded: Loaded | None, reserved: bool) -> None:
         """A block has come, or could not be had; ``reserved`` tells whether room was reserved for it."""

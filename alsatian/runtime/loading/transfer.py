@@ -1,36 +1,56 @@
 """How parameters that were read get to the device's memory, and from another thread to this one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from alsatian.store.encodings import widened
+
 Parameters = list[torch.Tensor]
 # Values of a tensor from which on PyTorch divides a copy among threads (at::internal::GRAIN_SIZE).
 _GRAIN = 32768
+# Values that are converted on the device at once.
+_PIECE = 1_000_000
 # Bytes that PyTorch's allocator aligns memory to.
 _ALIGNED = 64
 
 
+Make = Callable[[Parameters], Parameters]
+"""Makes parameters of what is on the device."""
+
+
 class Loaded(NamedTuple):
-    """Parameters in the device's memory, there once ``ready`` has happened (None: already)."""
+    """Parameters in the device's memory, there once ``ready`` has happened (None: already); or in the host's
+    memory what they will be made of, some of it, by number, in a ``narrow`` type."""
 
     parameters: Parameters
     ready: torch.cuda.Event | None = None
+    narrow: frozenset[int] = frozenset()
 
 
 class Transfer:
     """Within the host's memory. Every parameter has memory of its own, which it fills and which is aligned: kernels
-    choose their code by that, and what was made of others may lack it."""
+    choose their code by that, and what was made of others may lack it.
+
+    Attributes:
+        widens: whether tensors in a smaller type can be brought, to be converted on the device.
+    """
+
+    widens = False
 
     def stage(self, read: Sequence[torch.Tensor]) -> Parameters:
         """Parameters in the host's memory that :meth:`bring` can take; copies where need be."""
         return [tensor if _stands_alone(tensor) else _copied(tensor) for tensor in read]
 
-    def bring(self, staged: Parameters) -> Loaded:
-        """Copies on the device. May return before they are there."""
-        return Loaded(staged)
+    def bring(self, staged: Parameters, narrow: Collection[int] = (), make: Make = list) -> Loaded:
+        """What ``make`` makes of copies on the device; ``narrow`` are those, by their number, that become
+        float32 there. May return before it is there."""
+        return Loaded(make([self._widened(t) if i in narrow else t for i, t in enumerate(staged)]))
+
+    def _widened(self, tensor: torch.Tensor) -> torch.Tensor:
+        return widened(tensor)
 
     def hand_over(self, loaded: Loaded) -> None:
         """Have the calling thread's work on the device wait for ``loaded``, which it is going to use."""
@@ -51,6 +71,8 @@ class CudaTransfer(Transfer):
     that dropping it does not hand it to the next copy while kernels still read it.
     """
 
+    widens = True
+
     def __init__(self, device: torch.device) -> None:
         # A new thread starts on device 0, so the index is fixed here.
         self._device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
@@ -59,13 +81,24 @@ class CudaTransfer(Transfer):
     def stage(self, read: Sequence[torch.Tensor]) -> Parameters:
         return [tensor.pin_memory() for tensor in read]
 
-    def bring(self, staged: Parameters) -> Loaded:
+    def bring(self, staged: Parameters, narrow: Collection[int] = (), make: Make = list) -> Loaded:
         # The allocator of pinned memory keeps a buffer that is dropped until the copies from it are done.
         with torch.cuda.stream(self._stream):
-            copies = [tensor.to(self._device, non_blocking=True) for tensor in staged]
+            copies = [
+                self._widened(t) if i in narrow else t.to(self._device, non_blocking=True)
+                for i, t in enumerate(staged)
+            ]
+            parameters = make(copies)
             ready = torch.cuda.Event()
             ready.record(self._stream)
-        return Loaded(copies, ready)
+        return Loaded(parameters, ready)
+
+    def _widened(self, tensor: torch.Tensor) -> torch.Tensor:
+        # Piece by piece, since room was made for the float32 tensor alone.
+        wide = torch.empty(tensor.shape, dtype=torch.float32, device=self._device)
+        for into, piece in zip(wide.view(-1).split(_PIECE), tensor.view(-1).split(_PIECE), strict=True):
+            into.copy_(piece.to(self._device, non_blocking=True))
+        return wide
 
     def hand_over(self, loaded: Loaded) -> None:
         stream = torch.cuda.current_stream(self._device)

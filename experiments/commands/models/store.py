@@ -176,6 +176,8 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
             found.tensor_bytes,
             f"{format_bytes(found.tensor_bytes)} as tensors, each once ({found.tensors})",
         ),
+        ("full bytes", found.full_bytes, f"{format_bytes(found.full_bytes)} of these in their own types"),
+        ("delta bytes", found.delta_bytes, f"{format_bytes(found.delta_bytes)} of these are adapters' factors"),
         ("file bytes", found.file_bytes, f"{format_bytes(found.file_bytes)} on disk, headers included"),
         ("feature bytes", found.feature_bytes, f"{format_bytes(found.feature_bytes)} kept for later searches"),
         ("unreferenced bytes", found.unreferenced_bytes, f"in {found.unreferenced_blocks} blocks"),

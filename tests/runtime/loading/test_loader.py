@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from alsatian.runtime.loading.block_source import BlockSource, Need
 from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
+from alsatian.runtime.loading.transfer import Make as Making
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Fetched, Layout, Reader
 from alsatian.runtime.storage.throttle import Throttle
@@ -476,11 +477,11 @@ class TightMemory(Transfer):
         self.short = False
         self.failed = 0
 
-    def bring(self, staged: Parameters) -> Loaded:
+    def bring(self, staged: Parameters, narrow: Collection[int] = (), make: Making = list) -> Loaded:
         if self.short:
             self.failed += 1
             raise torch.OutOfMemoryError("no memory")
-        return super().bring(staged)
+        return super().bring(staged, narrow, make)
 
 
 def test_running_out_of_memory_pauses_reading_ahead_and_is_the_callers_error_only_if_it_asks(
@@ -515,9 +516,9 @@ class Device(Transfer):
         self.log.append("stage")
         return super().stage(mapped)
 
-    def bring(self, staged: Parameters) -> Loaded:
+    def bring(self, staged: Parameters, narrow: Collection[int] = (), make: Making = list) -> Loaded:
         self.log.append("bring")
-        return Loaded([t.clone() for t in staged])
+        return Loaded(make([t.clone() for t in staged]))
 
     def hand_over(self, loaded: Loaded) -> None:
         self.log.append("hand over")

@@ -13,7 +13,7 @@ from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.block_file import Content
+from alsatian.store.block_content import Content
 from alsatian.store.block_reading import Reading
 from alsatian.store.store import BlockStore
 from tests.stores import add_block
@@ -42,8 +42,8 @@ class Setup:
         return self.store.read_block(identity, "model")
 
     def get(self, i: int) -> torch.Tensor | None:
-        with self.cache.opened(self.names[i], "model", "code") as tensors:
-            return None if tensors is None else tensors[0].clone()
+        with self.cache.opened(self.names[i], "model", "code") as found:
+            return None if found is None else found.in_order[0].clone()
 
     def files(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.is_file()]

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from alsatian.blocks.low_rank import LowRank, Merged
 from alsatian.errors import ConfigError
 from alsatian.models.reading.parameters.checkpoints import read_json, read_state
 
@@ -25,17 +26,9 @@ WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 ROOT = "base_model.model."
 # Settings under which that would not be what the adapted model computes.
 _UNSUPPORTED = (
-    "use_qalora",
-    "layer_replication",
-    "megatron_config",
-    "target_parameters",
-    "trainable_token_indices",
-    "alora_invocation_tokens",
-    "monteclora_config",
-    "use_bdlora",
-    "arrow_config",
-    "kasa_config",
-)
+    "use_qalora", "layer_replication", "megatron_config", "target_parameters", "trainable_token_indices",
+    "alora_invocation_tokens", "monteclora_config", "use_bdlora", "arrow_config", "kasa_config",
+)  # fmt: skip
 # Initialisations that leave the base as it is. Others (PiSSA, OLoRA, LoftQ, …) take B A out of W first.
 _INITIAL = (True, False, "gaussian", "eva", "orthogonal", None)
 _FACTOR = re.compile(
@@ -50,25 +43,28 @@ class Delta:
     """What an adapter does to one layer, float32.
 
     Attributes:
-        weight: added to the layer's weight, in its layout.
+        factors: their product is added to the layer's weight, in its layout.
+        shape: of the weight.
         bias: added to the layer's bias; None for nothing.
         magnitude: length of every output's weights; None without DoRA.
         outputs: the dimension of ``weight`` that counts the layer's outputs.
     """
 
-    weight: torch.Tensor
+    factors: LowRank
+    shape: tuple[int, ...]
     bias: torch.Tensor | None = None
     magnitude: torch.Tensor | None = None
     outputs: int = 0
 
-    def merged(self, weight: torch.Tensor) -> torch.Tensor:
-        """The adapted layer's weight, of the base's ``weight``."""
-        whole = weight + self.weight
+    def merged(self, weight: torch.Tensor) -> tuple[torch.Tensor, Merged | None]:
+        """The adapted layer's weight, of the base's ``weight``, and how it is made of that if no more is done."""
         if self.magnitude is None:
-            return whole
+            return Merged.of(weight, self.factors)
+        whole = self.factors.merged(weight)
         others = [i for i in range(whole.dim()) if i != self.outputs]
         shape = [-1 if i == self.outputs else 1 for i in range(whole.dim())]
-        return self.magnitude.reshape(shape) / torch.linalg.vector_norm(whole, dim=others, keepdim=True) * whole
+        lengths = torch.linalg.vector_norm(whole, dim=others, keepdim=True)
+        return self.magnitude.reshape(shape) / lengths * whole, None
 
 
 @dataclass(frozen=True)
@@ -81,6 +77,7 @@ class Adapter:
         deltas: what it does to each adapted layer, by the layer's name.
         replaced: parameters trained in full (heads, biases), by name.
         ranks: rank of each delta by its factors' shapes.
+        merged: how what was merged so far was made, for the store.
     """
 
     file: Path
@@ -88,6 +85,7 @@ class Adapter:
     deltas: Mapping[str, Delta]
     replaced: Mapping[str, torch.Tensor] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
+    merged: list[Merged] = field(default_factory=list)
 
 
 def base_name(folder: Path) -> str:
@@ -178,12 +176,16 @@ def merge(adapter: Adapter, state: MutableMapping[str, torch.Tensor]) -> Adapter
             deltas[layer] = delta
             continue
         weight = state[name].to(torch.float32)
-        if weight.shape != delta.weight.shape:
+        if isinstance(weight, torch.nn.Parameter):  # of a module, which will take the merged one
+            weight = weight.detach().clone()
+        if weight.shape != delta.shape:
             raise ConfigError(
                 f"{adapter.file}: the adapter of '{layer}' is made for a weight of shape "
-                f"{list(delta.weight.shape)}; the base's is {list(weight.shape)}"
+                f"{list(delta.shape)}; the base's is {list(weight.shape)}"
             )
-        state[name] = delta.merged(weight)
+        state[name], made = delta.merged(weight)
+        if made is not None:
+            adapter.merged.append(made)
         if delta.bias is not None:
             own = full_name(f"{layer}.bias")
             if own is None:
@@ -205,7 +207,7 @@ def _delta(layer: str, parts: Mapping[str, torch.Tensor], config: Mapping[str, A
         raise ConfigError(f"{file}: '{layer}' has {' and '.join(sorted(pair))}; one A and one B are needed")
     embedding = "embedding_A" in pair
     down, up = (parts["embedding_A"], parts["embedding_B"]) if embedding else (parts["A"], parts["B"])
-    if down.dim() != up.dim() or down.dim() < 2 or up.shape[1] != down.shape[0] or not len(down):
+    if down.dim() != up.dim() or down.dim() < 2 or not len(up) or up[0].numel() != len(down) or not len(down):
         raise ConfigError(
             f"{file}: '{layer}' has factors {list(up.shape)} and {list(down.shape)}, which do not fit"
         )
@@ -215,16 +217,19 @@ def _delta(layer: str, parts: Mapping[str, torch.Tensor], config: Mapping[str, A
         raise ConfigError(f"{file.parent / CONFIG}: the alpha of '{layer}' is {alpha!r}; a number is needed")
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     # Of a convolution A has the kernel's height and width and B is 1 by 1.
-    weight = scale * (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
+    left, right, shape = up.flatten(1), down.flatten(1), (up.shape[0], *down.shape[1:])
     # An embedding's factors are those of its transpose; Conv1D keeps its weight as (inputs, outputs).
-    turned = embedding or (bool(config.get("fan_in_fan_out")) and weight.dim() == 2)
+    turned = embedding or (bool(config.get("fan_in_fan_out")) and len(shape) == 2)
+    if turned:
+        left, right, shape = right.T, left.T, shape[::-1]
     bias, magnitude = parts.get(_BIAS), parts.get(_MAGNITUDE)
     if magnitude is None and config.get("use_dora"):
         raise ConfigError(f"{file}: '{layer}' has no length of its outputs, which use_dora needs")
     if magnitude is not None and magnitude.numel() != up.shape[0]:
         raise ConfigError(f"{file}: '{layer}' has {magnitude.numel()} lengths for {up.shape[0]} outputs")
     return Delta(
-        weight.T if turned else weight,
+        LowRank(left.contiguous(), right.contiguous(), float(torch.tensor(scale, dtype=torch.float32))),
+        shape,
         None if bias is None else scale * bias,
         magnitude,
         int(turned),
