@@ -97,6 +97,11 @@ class Header:
         return bool(self.digests) or not self.held
 
     @property
+    def file_bytes(self) -> int:
+        """Of the whole file."""
+        return max((one.offset + one.nbytes for one in self.held.values()), default=self.nbytes)
+
+    @property
     def count(self) -> int:
         """Tensors of the block."""
         return len(self.held) + len(self.elsewhere)
@@ -154,15 +159,15 @@ def content(
     return Content(len(text).to_bytes(_LENGTH, "little") + text, [tensors[i] for i in own])
 
 
-def read_header(read: Read, size: int, identity: str) -> Header:
-    """The header of the file of block ``identity``, which has ``size`` bytes.
+def read_header(read: Read, size: int | None, identity: str) -> Header:
+    """The header of the file of block ``identity``, which has ``size`` bytes, or as many as its header says.
 
     Raises:
         ValueError: it is damaged, cut off or another block's.
     """
     front = read(0, _FRONT)
     length = int.from_bytes(front[:_LENGTH], "little")
-    if len(front) < _LENGTH or length > min(_LONGEST, size - _LENGTH):
+    if len(front) < _LENGTH or length > min(_LONGEST, _LONGEST if size is None else size - _LENGTH):
         raise ValueError("no header")
     text = front[_LENGTH : _LENGTH + length]
     if len(text) < length:
@@ -179,7 +184,7 @@ def read_header(read: Read, size: int, identity: str) -> Header:
         raise ValueError("not the header of a block") from None
     if sorted({*held, *header.elsewhere}) != list(range(header.count)):
         raise ValueError("tensors are missing in the header")
-    if size != max((one.offset + one.nbytes for one in held.values()), default=header.nbytes):
+    if size is not None and size != header.file_bytes:
         raise ValueError("cut off, or longer than its header says")
     return header
 

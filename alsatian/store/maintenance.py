@@ -72,15 +72,26 @@ class Stats:
 
 
 def open_store(folder: Path) -> BlockStore:
-    """The store in ``folder``.
+    """The store in ``folder``, which may have been a URL.
 
     Raises:
         StoreError: there is none.
     """
-    if not any((folder / name).is_dir() for name in ("blocks", "models")):
-        what = "not a store of models" if folder.is_dir() else "no such folder"
-        raise StoreError(f"{folder}: {what}; name one with --store, or fill this one with 'alsatian store add'")
-    return BlockStore(folder)
+    store = BlockStore(folder)
+    if not any((store.root / name).is_dir() for name in ("blocks", "models")):
+        what = "not a store of models" if folder.is_dir() or store.mirror else "no such folder"
+        raise StoreError(f"{store.name}: {what}; name one with --store, or fill this one with 'alsatian store add'")
+    return store
+
+
+def check_is_here(store: BlockStore, what: str) -> None:
+    """Refuse a store elsewhere for what takes all of its files.
+
+    Raises:
+        StoreError: it is one.
+    """
+    if store.mirror is not None:
+        raise StoreError(f"{store.name}: cannot {what} from here; do that where it lies, and copy the folder there")
 
 
 def candidates(store: BlockStore) -> list[Candidate]:
@@ -122,6 +133,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         StoreError: a manifest or the file of a block is not valid, so what it refers to is not known; nothing is
             removed then.
     """
+    check_is_here(store, "collect its garbage")
     with store.locked(alone=True):
         models = candidates(store)
         needed = _needed_files(store, models)
@@ -152,6 +164,9 @@ def stats(store: BlockStore) -> Stats:
     with store.locked(alone=False):
         models = candidates(store)
         sizes = {path: path.stat().st_size for path in _block_files(store)}
+        if store.mirror is not None:
+            sizes |= {store.block_path(identity): size or 0 for identity, size in store.mirror.blocks.items()}
+            store.mirror.heads(block.identity for model in models for block in model.blocks)
         needed = _needed_files(store, models)
         held = [held.nbytes for path in needed if path in sizes for held in store.header(path.stem).held.values()]
     blocks = {block.identity for model in models for block in model.blocks}
@@ -176,8 +191,8 @@ def _needed_files(store: BlockStore, models: Iterable[Candidate]) -> set[Path]:
     """The files that blocks of ``models`` are read from. Of one that has gone it is not known what it was with."""
     found = set()
     for identity in {block.identity for model in models for block in model.blocks}:
-        found.add(path := store.block_path(identity))
-        if path.exists():
+        found.add(store.block_path(identity))
+        if store.has_file(identity):
             found |= {store.block_path(place.block) for place in store.header(identity).elsewhere.values()}
     return found
 
