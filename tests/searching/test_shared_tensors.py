@@ -71,7 +71,9 @@ def distinct_bytes(modules: Mapping[str, nn.Module]) -> int:
     """Bytes of the tensors of all modules, each once; small ones, which are not shared, as often as they are."""
     seen, total = set(), 0
     for module in modules.values():
-        for tensor in (*module.parameters(), *module.buffers()):
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if name.endswith("num_batches_tracked"):  # which nothing computes with
+                continue
             key = (tensor.shape, tensor.detach().numpy().tobytes())
             total += 0 if key in seen and tensor.nbytes >= 64 else tensor.nbytes
             seen.add(key)

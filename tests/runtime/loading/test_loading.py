@@ -37,6 +37,7 @@ from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
+from alsatian.store.block_file import Content
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from tests.stores import tiny_set
@@ -194,7 +195,7 @@ def test_a_full_disk_ends_the_search_with_its_folder(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("alsatian.runtime.loading.local_copies.shutil.copyfile", full)
+    monkeypatch.setattr(Content, "write", full)
     for way in (READ_AHEAD, SEQUENTIAL):
         budgets = Budgets(block_ssd_budget="1GB", ssd_dir=tmp_path / "fast")
         with pytest.raises(LocalDiskError, match="No space left on device") as error:
@@ -208,13 +209,15 @@ class Fetches:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cold: Counter[str] = Counter()
         self.warm: Counter[str] = Counter()
-        real, found = Reader.fetch, self
+        for name in ("read", "fetch"):
+            monkeypatch.setattr(Reader, name, self._noting(getattr(Reader, name)))
 
-        def fetch(self: Reader, path: Path, owner: str | None = None) -> Fetched:
-            (found.cold if self._cold else found.warm)[str(path)] += 1
-            return real(self, path, owner)
+    def _noting(self, real: Callable[..., Fetched]) -> Callable[..., Fetched]:
+        def noted(reader: Reader, path: Path, *more: Any) -> Fetched:
+            (self.cold if reader._cold else self.warm)[str(path)] += 1
+            return real(reader, path, *more)
 
-        monkeypatch.setattr(Reader, "fetch", fetch)
+        return noted
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -226,7 +229,7 @@ def test_a_cold_search_drops_pages_before_it_and_before_every_read(
     real = Reader.__init__
 
     def made(self: Reader, throttle: Any, cold: bool = False, **others: Any) -> None:
-        real(self, throttle, cold, lambda _: gone, **others)
+        real(self, throttle, cold, lambda *_, **__: gone, **others)
 
     monkeypatch.setattr(Reader, "__init__", made)
     fetches = Fetches(monkeypatch)
@@ -443,7 +446,7 @@ def test_each_file_is_verified_once_whatever_reads_it(
 def test_local_copies_are_verified_once_or_always(copied: ModelSet) -> None:
     def verified(how: str) -> tuple[int, int]:
         result = search(
-            copied, loader=LoaderSettings(**SEQUENTIAL), budget=Budgets(block_ssd_budget="100%"),
+            copied, loader=LoaderSettings(**SEQUENTIAL), budget=Budgets(block_ssd_budget="1MB"),
             storage=Storage(verify_blocks=how),
         )  # fmt: skip
         return result.measurement.counters["bytes_verified"], result.measurement.counters["ssd_hits"]
