@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -134,7 +135,8 @@ class Mirror:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)  # another one may have brought it, or remove it once more
                 if not path.exists():
                     brought += self._bring(identity, descriptor, reader.throttle)
-            os.utime(descriptor)
+            now = time.time_ns()  # finer than what the system notes by itself
+            os.utime(descriptor, ns=(now, now))
             owes = reader.owes(path, owner, here=not brought)
             if owes and not brought:
                 brought = path.stat().st_size

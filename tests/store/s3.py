@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import fsspec
 import pytest
@@ -15,7 +16,16 @@ import pytest
 BUCKET = "models"
 _SERVER = """
 import sys, time
+from pathlib import Path
+from urllib.parse import unquote
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
+bucket, held = sys.argv[2:]
+s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+s3.create_bucket(bucket, "us-east-1")
+for file in Path(held).iterdir():
+    s3.put_object(bucket, unquote(file.name), file.read_bytes())
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]), verbose=False)
 server.start()
 time.sleep(3600)
@@ -23,9 +33,10 @@ time.sleep(3600)
 
 
 class Server:
-    """moto's server; what lies in its bucket survives :meth:`restart`."""
+    """moto's server. It keeps its bucket in memory; what was saved in the folder ``held`` it begins with."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: Path) -> None:
+        self._held = held
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -41,7 +52,7 @@ class Server:
         return fsspec.filesystem("s3", use_listings_cache=False)
 
     def start(self) -> None:
-        command = [sys.executable, "-c", _SERVER, str(self.port)]
+        command = [sys.executable, "-c", _SERVER, str(self.port), BUCKET, str(self._held)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -56,21 +67,20 @@ class Server:
         self._process.kill()
         self._process.wait()
 
-    def save(self) -> dict[str, bytes]:
-        """All that the bucket holds, by key."""
-        return {name: self.system.cat_file(name) for name in self.system.find(BUCKET)}
-
-    def fill(self, held: dict[str, bytes]) -> None:
-        """Have the bucket, and in it what was saved."""
-        self.system.mkdir(BUCKET)
-        for name, content in held.items():
-            self.system.pipe_file(name, content)
+    def save(self) -> list[str]:
+        """Have what the bucket holds be there after the next :meth:`start`; the keys."""
+        keys = [name.removeprefix(f"{BUCKET}/") for name in self.system.find(BUCKET)]
+        for key in keys:
+            (self._held / quote(key, safe="")).write_bytes(self.system.cat_file(f"{BUCKET}/{key}"))
+        return keys
 
 
 @contextlib.contextmanager
 def serving(patch: pytest.MonkeyPatch, mirrors: Path) -> Iterator[Server]:
     """A server with an empty bucket, which this process and those that it starts use; mirrors go to ``mirrors``."""
-    server = Server()
+    held = mirrors / "held"
+    held.mkdir(parents=True)
+    server = Server(held)
     patch.setenv("AWS_ENDPOINT_URL", server.endpoint)
     patch.setenv("AWS_ACCESS_KEY_ID", "key")
     patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -85,7 +95,6 @@ def serving(patch: pytest.MonkeyPatch, mirrors: Path) -> Iterator[Server]:
     fsspec.filesystem("s3").clear_instance_cache()  # which knows another server
     server.start()
     try:
-        server.fill({})
         yield server
     finally:
         server.kill()
