@@ -78,7 +78,7 @@ class Headers:
         self, identity: str, wanted: Iterable[int] | None, reader: Reader, owner: str | None
     ) -> Iterator[int | None]:
         """Have the files here that reading a block takes, as long as that lasts; yields the bytes that came for it
-        from elsewhere at the pace of ``reader``, None if the store is here.
+        from elsewhere at the pace of ``reader``. None if it is to be read from here as if it was the store.
 
         Raises:
             OSError, ValueError, StoreError: a file is missing or damaged, or cannot be had.
@@ -88,13 +88,16 @@ class Headers:
             return
         with contextlib.ExitStack() as held:
             with self._mirror.bringing:
-                brought = held.enter_context(self._mirror.holding(identity, reader, owner))
+                brought, owed = held.enter_context(self._mirror.holding(identity, reader, owner))
                 header = self.of(identity)[1]
                 places = range(header.count) if wanted is None else wanted
                 others = {self.holder(identity, i)[0] for i in places if i not in header.held}
                 for other in sorted(others - {identity}):
-                    brought += held.enter_context(self._mirror.holding(other, reader, owner))
-            yield brought
+                    more = held.enter_context(self._mirror.holding(other, reader, owner))
+                    brought, owed = brought + more[0], owed + more[1]
+            if owed and brought:
+                reader.throttle.charge(owed)
+            yield None if owed and not brought else brought + owed
 
     def tensors(self, identity: str) -> dict[int, tuple[str, Held]]:
         """Of each tensor of a block, by place, the block whose file holds it, and where in that file.

@@ -32,8 +32,10 @@ from alsatian.units import format_bytes
 FAR = "far"
 SIZE, FOLDERS = "ALSATIAN_MIRROR_SIZE", "ALSATIAN_MIRRORS"
 """Environment variables: how many bytes of block files a mirror may hold, and the folder of all mirrors."""
-# Requests at a time, and the bytes of one; under a bandwidth they are ahead of it by so many seconds at most.
-_AT_ONCE, _PIECE, _LEAST, _AHEAD_S = 4, 4_000_000, 65_536, 0.03
+# Requests for one block at a time, and the bytes of one.
+_AT_ONCE, _PIECE = 4, 8_000_000
+# The same under a bandwidth, which they are ahead of by so many seconds at most.
+_FEW, _LEAST, _AHEAD_S = 2, 65_536, 0.03
 # Threads that ask for what is small.
 _THREADS = 16
 
@@ -117,8 +119,9 @@ class Mirror:
                 future.cancel()
 
     @contextlib.contextmanager
-    def holding(self, identity: str, reader: Reader, owner: str | None) -> Iterator[int]:
-        """Have the file of a block here, and keep it; yields the bytes that came, or that ``reader`` owes for it.
+    def holding(self, identity: str, reader: Reader, owner: str | None) -> Iterator[tuple[int, int]]:
+        """Have the file of a block here, and keep it; yields the bytes that came, and those of a file that was here
+        that ``reader`` owes nevertheless.
 
         Raises:
             RemoteError, StoreError, ValueError: see :meth:`head`; or there is no room for it.
@@ -137,11 +140,8 @@ class Mirror:
                     brought += self._bring(identity, descriptor, reader.throttle)
             now = time.time_ns()  # finer than what the system notes by itself
             os.utime(descriptor, ns=(now, now))
-            owes = reader.owes(path, owner, here=not brought)
-            if owes and not brought:
-                brought = path.stat().st_size
-                reader.throttle.charge(brought)
-            yield brought
+            owes = reader.owes(path, owner, here=not brought) and not brought
+            yield brought, path.stat().st_size if owes else 0
         finally:
             os.close(descriptor)
 
@@ -177,13 +177,15 @@ class Mirror:
             )
 
     def _fill(self, identity: str, part: Path, lock: int, done: int, size: int, throttle: Throttle) -> None:
-        step = _PIECE if throttle.rate is None else max(_LEAST, int(throttle.rate * _AHEAD_S / _AT_ONCE))
+        step, at_once = _PIECE, _AT_ONCE
+        if throttle.rate is not None:
+            step, at_once = min(_PIECE, max(_LEAST, int(throttle.rate * _AHEAD_S / _FEW))), _FEW
         starts, asked = deque(range(done, size, step)), deque[tuple[int, Future[bytes]]]()
         file = os.open(part, os.O_RDWR)
         try:
             with throttle.stream():
                 while starts or asked:
-                    while starts and len(asked) < _AT_ONCE:
+                    while starts and len(asked) < at_once:
                         start = starts.popleft()
                         end = min(start + step, size)
                         asked.append((start, self.pool.submit(self.remote.part, _name(identity), start, end)))

@@ -106,8 +106,11 @@ class StoreFiles(StoreFolder):
         identity, path = reading.identity, self.block_path(reading.identity)
         try:
             with self._headers.at_hand(identity, reading.wanted, reader, owner) as brought:
-                found = (reader if brought is None else _PLAIN).read(path, reading.layout, owner)
-            came(found if brought is None else Fetched(brought, False))
+                if brought is None:
+                    came(reader.read(path, reading.layout, owner))
+                else:
+                    came(Fetched(brought, False))  # so that the next block can be on its way
+                    _PLAIN.read(path, reading.layout)
             reading.finish()
         except (OSError, ValueError) as error:
             self.verified.forget(identity)

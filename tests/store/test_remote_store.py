@@ -333,6 +333,70 @@ def test_the_command_adds_searches_and_resumes(server: Server, tmp_path: Path, f
     assert "cannot upgrade it" in alsatian("store", "upgrade", "--store", url, code=1)
 
 
+_ADD = """
+import sys
+from alsatian.store.store import BlockStore
+from tests.stores import _tiny_architecture, tiny_set
+store = BlockStore(sys.argv[1])
+_tiny_architecture()
+print("begin", flush=True)
+tiny_set(store, {f"m{i}": "aab" + chr(97 + i) for i in range(12)})
+"""
+_READ = """
+import sys
+from alsatian.runtime.storage.reader import Reader
+from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.store import BlockStore
+store, reader = BlockStore(sys.argv[1]), Reader(Throttle(100_000))
+print("begin", flush=True)
+for model in store.model_ids():
+    for block in store.model(model).blocks:
+        store.read_block(block.identity, model, reader=reader)
+"""
+
+
+def killed(script: str, after_s: float | None) -> bool:
+    """Whether a process that runs ``script`` was killed so long after it had begun, before it came to its end."""
+    command = [sys.executable, "-c", script, f"s3://{BUCKET}/killed"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begin\n"
+        try:
+            assert process.wait(after_s) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return True
+    return False
+
+
+@pytest.mark.slow
+def test_kills_lose_nothing(server: Server, fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(name: str) -> BlockStore:
+        monkeypatch.setenv("ALSATIAN_MIRRORS", str(fresh / name))
+        return BlockStore(f"s3://{BUCKET}/killed")
+
+    rng, listed = np.random.default_rng(0), list[str]()
+    for kill in range(4):
+        opened("writing")
+        assert killed(_ADD, rng.uniform(0.02, 0.5))
+        seen = opened(f"seen-{kill}")
+        assert set(listed) <= set(seen.model_ids())
+        listed = seen.model_ids()
+        assert verify(seen) == []
+    opened("writing")
+    assert not killed(_ADD, None)
+    assert len(opened("whole").model_ids()) == 12
+    opened("reading")
+    kills = sum(killed(_READ, rng.uniform(0.02, 0.3)) for _ in range(4))
+    assert kills
+    came = [path.stem for path in opened("reading").root.glob("blocks/*/*.safetensors")]
+    assert not killed(_READ, None)
+    store = opened("reading")
+    assert set(came) <= set(store.mirror.blocks)
+    assert not list(store.root.glob("far/*/*.part"))
+    assert verify(store) == []
+
+
 def test_a_block_that_a_manifest_names_is_missed(
     server: Server, fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,7 +98,7 @@ class Remote:
         if self._protocol in _WEB:
             names = ((unquote(name), about) for name, about in names)
         wanted = ((n, about) for n, about in names if n == folder or n.startswith(f"{folder}/"))
-        return {n: _listed(about) for n, about in wanted if about["type"] == "file"}
+        return {n: _listed(about) for n, about in wanted if about.get("type", "file") == "file"}
 
     def part(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from ``start`` to before ``end`` of a file, fewer where it ends; all of it for None.
