@@ -84,16 +84,6 @@ def open_store(folder: Path) -> BlockStore:
     return store
 
 
-def check_is_here(store: BlockStore, what: str) -> None:
-    """Refuse a store elsewhere for what takes all of its files.
-
-    Raises:
-        StoreError: it is one.
-    """
-    if store.mirror is not None:
-        raise StoreError(f"{store.name}: cannot {what} from here; do that where it lies, and copy the folder there")
-
-
 def candidates(store: BlockStore) -> list[Candidate]:
     """All models, by id; a manifest that is not valid is a StoreError."""
     return [store.model(model_id) for model_id in store.model_ids()]
@@ -133,7 +123,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         StoreError: a manifest or the file of a block is not valid, so what it refers to is not known; nothing is
             removed then.
     """
-    check_is_here(store, "collect its garbage")
+    store.check_is_here("collect its garbage")
     with store.locked(alone=True):
         models = candidates(store)
         needed = _needed_files(store, models)

@@ -25,6 +25,17 @@ class StoreFolder:
         """The folder or the URL of the store."""
         return str(self.root) if self.mirror is None else self.mirror.remote.url
 
+    def check_is_here(self, what: str) -> None:
+        """Refuse a store elsewhere for what takes all of its files.
+
+        Raises:
+            StoreError: it is one.
+        """
+        if self.mirror is not None:
+            raise StoreError(
+                f"{self.name}: cannot {what} from here; do that where it lies, and copy the folder there"
+            )
+
     @property
     def assets(self) -> Path:
         """Where files that models need besides blocks lie, by digest: tokenizers and classifiers."""

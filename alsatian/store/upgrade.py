@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from alsatian.progress import Progress
-from alsatian.store.maintenance import candidates, check_is_here
+from alsatian.store.maintenance import candidates
 from alsatian.store.store import BlockStore
 
 
@@ -26,7 +26,7 @@ def upgrade(store: BlockStore, progress: Progress) -> Upgraded:
     Raises:
         StoreError: a manifest or a block is not valid, or a file cannot be written.
     """
-    check_is_here(store, "upgrade it")
+    store.check_is_here("upgrade it")
     models = candidates(store)
     before, written = _file_bytes(store), set[str]()
     for done, model in enumerate(models):
