@@ -30,6 +30,8 @@ REMOTE = "remote.json"
 _SIZE = "50GB"
 # In the order in which they go there; what is left out belongs to a machine.
 _SMALL = ("assets", "architectures", INDEX, "models", "sets")
+# Files that are asked for one by one, and not with all others of their folders.
+_FEW = 32
 _Synced = dict[str, list[str | int]]
 
 
@@ -126,7 +128,8 @@ def push(mirror: Mirror, needed: Callable[[Path], Iterable[Path]]) -> None:
         mirror.trust(missing)
         for folder in _SMALL:
             _put(mirror, [mirror.folder / name for name in names if _within(name, folder)])
-        listed = _listed(mirror, {name.partition("/")[0] for name in names})
+        folders = {name.partition("/")[0] for name in names}
+        listed = _listed(mirror, folders if len(names) > _FEW else names)
         for name in names:
             if name in listed and (looks := _looks(mirror, name)) is not None:
                 synced[name] = [listed[name].tag, *looks]

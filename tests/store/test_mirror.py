@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from alsatian.budgets import Budgets
 from alsatian.errors import ConfigError, RemoteError
+from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.store.exchange import local_folder, mirror_of
 from alsatian.store.mirror import Mirror
 from alsatian.store.store import BlockStore
-from tests.searching.tiny_search import ALSATIAN, MODELS, outcomes, search
-from tests.stores import add_block, tiny_set
+from tests.conftest import tiny_model
+from tests.searching.test_shared_tensors import bias_only
+from tests.searching.tiny_search import ALSATIAN, MODELS, PREPROCESSING, outcomes, search
+from tests.stores import add_block, share_small_tensors, tiny_set
 
 NUMBERS = 50_000
 HEADER = 384
@@ -233,6 +237,25 @@ def test_other_file_systems(
     store = BlockStore(place)
     assert store.model_ids() == sorted(MODELS)
     assert outcomes(search(dataclasses.replace(added, store=store))) == outcomes(search(added))
+
+
+def test_tensors_that_blocks_share_come_once(
+    opened: Callable[..., BlockStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share_small_tensors(monkeypatch, 64)
+    names = ("base", *(f"tune-{seed}" for seed in range(3)))
+    modules = {name: bias_only(tiny_model("aaaa"), seed) for seed, name in enumerate(names)}
+    family = ModelSet.from_modules(BlockStore(tmp_path / "there"), modules, PREPROCESSING)
+    assert family.parts
+    far = dataclasses.replace(family, store=opened())
+    for blocks in (None, 2_000):
+        known = search(family, budget=Budgets(block_budget=blocks))
+        found = search(far, budget=Budgets(block_budget=blocks))
+        assert outcomes(found) == outcomes(known)
+    assert far.parts == family.parts
+    assert found.measurement.counters["bytes_read"] == found.measurement.counters["blocks_read"] == 0
+    files = sum(path.stat().st_size for path in family.store.root.glob("blocks/*/*.safetensors"))
+    assert search(dataclasses.replace(family, store=opened())).measurement.counters["bytes_read"] == files
 
 
 def test_names_that_lead_elsewhere_are_passed_over(
