@@ -6,15 +6,17 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from alsatian.budgets import Budgets
-from alsatian.errors import ConfigError, RemoteError
+from alsatian.errors import ConfigError, RemoteError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.block_file import block_path
 from alsatian.store.exchange import local_folder, mirror_of
 from alsatian.store.mirror import Mirror
 from alsatian.store.store import BlockStore
@@ -256,6 +258,29 @@ def test_tensors_that_blocks_share_come_once(
     assert found.measurement.counters["bytes_read"] == found.measurement.counters["blocks_read"] == 0
     files = sum(path.stat().st_size for path in family.store.root.glob("blocks/*/*.safetensors"))
     assert search(dataclasses.replace(family, store=opened())).measurement.counters["bytes_read"] == files
+
+
+def test_bit_flips_there_are_found(
+    opened: Callable[..., BlockStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share_small_tensors(monkeypatch, 64)
+    modules = {"base": tiny_model("aaaa"), "tune": bias_only(tiny_model("aaaa"), 1)}
+    family = ModelSet.from_modules(BlockStore(tmp_path / "there"), modules, PREPROCESSING)
+    files = sorted(family.store.root.glob("blocks/*/*.safetensors"))
+    rng = np.random.default_rng(0)
+    store = opened()
+    for _ in range(100):
+        file = files[rng.integers(len(files))]
+        content = file.read_bytes()
+        position, bit = int(rng.integers(len(content))), int(rng.integers(8))
+        flipped = bytes([content[position] ^ 1 << bit])
+        file.write_bytes(content[:position] + flipped + content[position + 1 :])
+        with pytest.raises(StoreError, match=r"damaged|does not match its name"):
+            store.load_block(file.stem, "m")
+        file.write_bytes(content)
+        store.load_block(file.stem, "m")
+        for came in here(store):  # those with which it shares tensors, too
+            block_path(store.root, came).unlink()
 
 
 def test_names_that_lead_elsewhere_are_passed_over(
