@@ -34,8 +34,8 @@ SIZE, FOLDERS = "ALSATIAN_MIRROR_SIZE", "ALSATIAN_MIRRORS"
 """Environment variables: how many bytes of block files a mirror may hold, and the folder of all mirrors."""
 # Requests for one block at a time, and the bytes of one.
 _AT_ONCE, _PIECE = 4, 8_000_000
-# The same under a bandwidth, which they are ahead of by so many seconds at most.
-_FEW, _LEAST, _AHEAD_S = 2, 65_536, 0.03
+# Under a bandwidth it is one, which is ahead of it by so many seconds.
+_LEAST, _AHEAD_S = 65_536, 0.03
 # Threads that ask for what is small.
 _THREADS = 16
 
@@ -179,7 +179,7 @@ class Mirror:
     def _fill(self, identity: str, part: Path, lock: int, done: int, size: int, throttle: Throttle) -> None:
         step, at_once = _PIECE, _AT_ONCE
         if throttle.rate is not None:
-            step, at_once = min(_PIECE, max(_LEAST, int(throttle.rate * _AHEAD_S / _FEW))), _FEW
+            step, at_once = min(_PIECE, max(_LEAST, int(throttle.rate * _AHEAD_S))), 1
         starts, asked = deque(range(done, size, step)), deque[tuple[int, Future[bytes]]]()
         file = os.open(part, os.O_RDWR)
         try:
