@@ -31,6 +31,10 @@ class LocalDiskError(StoreError):
     """The fast local path for copies cannot be used. No model is to blame."""
 
 
+class RemoteError(StoreError):
+    """A store elsewhere cannot be reached, or there is no room for what comes from there. No model is to blame."""
+
+
 class BudgetError(AlsatianError):
     """A memory budget cannot be kept."""
 

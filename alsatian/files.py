@@ -112,7 +112,7 @@ class Batch:
 
     def rely_on(self, path: Path) -> None:
         """Have :meth:`commit` make sure that ``path``, which another process may just have made, lasts."""
-        inside = [folder for folder in path.parents if folder.is_relative_to(self._root)]
+        inside = [f for f in path.parents if f.is_relative_to(self._root) and f.is_dir()]
         self._folders.update(inside)
 
     def commit(self) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("alsatian", "analysis", "baselines", "experiments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Packages that others load for us.
-LOADED_BY_OTHERS = {"tabulate": "DataFrame.to_markdown", "pyarrow": "read_parquet"}
+LOADED_BY_OTHERS = {"tabulate": "DataFrame.to_markdown", "pyarrow": "read_parquet", "s3fs": "fsspec"}
 
 Installed = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -49,7 +49,7 @@ def imported() -> set[str]:
 
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     declared = {canonical(requirement) for requirement in PROJECT["dependencies"]}
-    loaded = ("wandb", "data", "timm", "completion")
+    loaded = ("wandb", "data", "timm", "completion", "remote")
     extras = [one for extra in loaded for one in PROJECT["optional-dependencies"][extra]]
     optional = {canonical(requirement) for requirement in extras}
     assert imported() - declared == optional - LOADED_BY_OTHERS.keys()

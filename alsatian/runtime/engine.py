@@ -7,7 +7,7 @@ import torch
 
 from alsatian.blocks.segment import Segment
 from alsatian.data.dataset import Batch
-from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, StoreError
+from alsatian.errors import AlsatianError, BadModelError, LocalDiskError, OutOfMemoryError, RemoteError, StoreError
 from alsatian.planning.computation import vertices_to_compute
 from alsatian.planning.plan import Infer, Plan, Release, Score
 from alsatian.runtime.ahead import AheadOfRounds
@@ -217,7 +217,7 @@ class Engine:
                     (need.segment, self.loader.load(need, self._ahead.work))
                     for need in edge_needs(tree, vertex, self.segments)
                 ]
-            except LocalDiskError:
+            except (LocalDiskError, RemoteError):
                 raise
             except StoreError as error:
                 raise BadModelError(str(error), tree.models_below(vertex)) from error

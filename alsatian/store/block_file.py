@@ -123,6 +123,11 @@ class Header:
         return bool(self.digests) or not self.held
 
     @property
+    def file_bytes(self) -> int:
+        """Of the whole file."""
+        return max((one.offset + one.nbytes for one in self.held.values()), default=self.nbytes)
+
+    @property
     def count(self) -> int:
         """Tensors that the block's code takes."""
         return len(self.held) + len(self.elsewhere) + len(self.made) - self.extra
@@ -143,15 +148,15 @@ class Header:
         return self.made[index].sources if index in self.made else (index,)
 
 
-def read_header(read: Read, size: int, identity: str) -> Header:
-    """The header of the file of block ``identity``, which has ``size`` bytes.
+def read_header(read: Read, size: int | None, identity: str) -> Header:
+    """The header of the file of block ``identity``, which has ``size`` bytes, or as many as its header says.
 
     Raises:
         ValueError: it is damaged, cut off or another block's.
     """
     front = read(0, _FRONT)
     length = int.from_bytes(front[:LENGTH], "little")
-    if len(front) < LENGTH or length > min(_LONGEST, size - LENGTH):
+    if len(front) < LENGTH or length > min(_LONGEST, _LONGEST if size is None else size - LENGTH):
         raise ValueError("no header")
     text = front[LENGTH : LENGTH + length]
     if len(text) < length:
@@ -168,7 +173,7 @@ def read_header(read: Read, size: int, identity: str) -> Header:
         raise ValueError("not the header of a block") from None
     if sorted([*held, *header.elsewhere, *header.made]) != list(range(header.count + header.extra)):
         raise ValueError("tensors are missing in the header")
-    if size != max((one.offset + one.nbytes for one in held.values()), default=header.nbytes):
+    if size is not None and size != header.file_bytes:
         raise ValueError("cut off, or longer than its header says")
     return header
 

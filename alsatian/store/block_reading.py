@@ -1,8 +1,9 @@
 """Reading the tensors of a block, wherever in a store they lie, into memory of their own."""
 
+import contextlib
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import torch
 from alsatian.blocks.low_rank import LowRank
 from alsatian.contents import Stamp
 from alsatian.fingerprint import parameter_fingerprint
-from alsatian.runtime.storage.reader import Extent
+from alsatian.runtime.storage.reader import Extent, Reader
 from alsatian.store.block_content import Content, content
 from alsatian.store.block_file import Header, Held, Place, block_path, read_header
 from alsatian.store.encodings import widened
+from alsatian.store.mirror import Mirror
 from alsatian.store.verified import looks_of
 
 # Bytes between two tensors up to which they are read together with what lies between them.
@@ -26,14 +28,16 @@ _FAR = 16
 
 
 class Headers:
-    """The headers of the block files in the store at ``root``, which are read again when a file has changed."""
+    """The headers of the block files in the store at ``root``, which are read again when a file has changed; those
+    that are not here come through the store's ``mirror``, if it is elsewhere."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, mirror: Mirror | None = None) -> None:
         self._root = root
+        self._mirror = mirror
         self._known: OrderedDict[str, tuple[Stamp, Header]] = OrderedDict()
 
-    def __reduce__(self) -> tuple[type["Headers"], tuple[Path]]:
-        return type(self), (self._root,)  # another machine may open it
+    def __reduce__(self) -> tuple[type["Headers"], tuple[Path, Mirror | None]]:
+        return type(self), (self._root, self._mirror)  # another machine may open it
 
     def path(self, identity: str) -> Path:
         """The file of a block."""
@@ -47,6 +51,8 @@ class Headers:
             ValueError: it is no file of this block.
         """
         path = self.path(identity)
+        if self._mirror is not None and not path.exists():
+            path = self._mirror.head(identity)
         if known := self.known(identity, path):
             return known
         with path.open("rb", buffering=0) as file:
@@ -69,6 +75,32 @@ class Headers:
         while len(self._known) > _HEADERS:
             self._known.popitem(last=False)
         return found
+
+    @contextlib.contextmanager
+    def at_hand(
+        self, identity: str, wanted: Iterable[int] | None, reader: Reader, owner: str | None
+    ) -> Iterator[int | None]:
+        """Have the files here that reading a block takes, as long as that lasts; yields the bytes that came for it
+        from elsewhere at the pace of ``reader``. None if it is to be read from here as if it was the store.
+
+        Raises:
+            OSError, ValueError, StoreError: a file is missing or damaged, or cannot be had.
+        """
+        if self._mirror is None:
+            yield None
+            return
+        with contextlib.ExitStack() as held:
+            with self._mirror.bringing:
+                brought, owed = held.enter_context(self._mirror.holding(identity, reader, owner))
+                header = self.of(identity)[1]
+                places = {s for i in (range(header.count) if wanted is None else wanted) for s in header.sources(i)}
+                others = {self.holder(identity, i)[0] for i in places if i not in header.held}
+                for other in sorted(others - {identity}):
+                    more = held.enter_context(self._mirror.holding(other, reader, owner))
+                    brought, owed = brought + more[0], owed + more[1]
+            if owed and brought:
+                reader.throttle.charge(owed)
+            yield None if owed and not brought else brought + owed
 
     def tensors(self, identity: str) -> dict[int, tuple[str, Held]]:
         """Of each stored tensor of a block, by place, the block whose file holds it, and where in that file.

@@ -39,15 +39,16 @@ class Garbage:
 
 
 def open_store(folder: Path) -> BlockStore:
-    """The store in ``folder``.
+    """The store in ``folder``, which may have been a URL.
 
     Raises:
         StoreError: there is none.
     """
-    if not any((folder / name).is_dir() for name in ("blocks", "models")):
-        what = "not a store of models" if folder.is_dir() else "no such folder"
-        raise StoreError(f"{folder}: {what}; name one with --store, or fill this one with 'alsatian store add'")
-    return BlockStore(folder)
+    store = BlockStore(folder)
+    if not any((store.root / name).is_dir() for name in ("blocks", "models")):
+        what = "not a store of models" if folder.is_dir() or store.mirror else "no such folder"
+        raise StoreError(f"{store.name}: {what}; name one with --store, or fill this one with 'alsatian store add'")
+    return store
 
 
 def candidates(store: BlockStore) -> list[Candidate]:
@@ -89,6 +90,7 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
         StoreError: a manifest or the file of a block is not valid, so what it refers to is not known; nothing is
             removed then.
     """
+    store.check_is_here("collect its garbage")
     with store.locked(alone=True):
         models = candidates(store)
         needed = needed_files(store, models)
@@ -114,8 +116,8 @@ def needed_files(store: BlockStore, models: Iterable[Candidate]) -> set[Path]:
     """The files that blocks of ``models`` are read from. Of one that has gone it is not known what it was with."""
     found = set()
     for identity in {block.identity for model in models for block in model.blocks}:
-        found.add(path := store.block_path(identity))
-        if path.exists():
+        found.add(store.block_path(identity))
+        if store.has_file(identity):
             found |= {store.block_path(place.block) for place in store.header(identity).elsewhere.values()}
     return found
 

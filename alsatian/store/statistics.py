@@ -90,6 +90,9 @@ def stats(store: BlockStore) -> Stats:
     with store.locked(alone=False):
         models = candidates(store)
         sizes = {path: path.stat().st_size for path in block_files(store)}
+        if store.mirror is not None:
+            sizes |= {store.block_path(identity): size or 0 for identity, size in store.mirror.blocks.items()}
+            store.mirror.heads(block.identity for model in models for block in model.blocks)
         needed = needed_files(store, models)
         blocks = {block.identity for model in models for block in model.blocks}
         tensors = {identity: _tensors(store, identity) for identity in blocks}

@@ -21,10 +21,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from alsatian.blocks.candidate import Candidate
-from alsatian.errors import StoreError, nearest
+from alsatian.errors import RemoteError, StoreError, nearest
 from alsatian.files import Batch, make_folder, write_json
 from alsatian.fingerprint import broken_seal, sealed
+from alsatian.runtime.storage.regime import ONCE
 from alsatian.store import manifest
+from alsatian.store.exchange import is_pending, push, refresh
 from alsatian.store.store_files import StoreFiles
 from alsatian.store.writer import StoreWriter, writing
 
@@ -32,7 +34,30 @@ _log = logging.getLogger(__name__)
 
 
 class BlockStore(StoreFiles):
-    """The store in folder ``root``, made on the first write; see :class:`StoreFiles` for ``verify``."""
+    """The store in folder ``root``, or at this URL, made on the first write; see :class:`StoreFiles`.
+
+    Raises:
+        RemoteError: it is elsewhere and cannot be reached.
+    """
+
+    def __init__(self, root: str | Path, verify: str = ONCE, kept: bool = True) -> None:
+        super().__init__(root, verify, kept)
+        if self.mirror is not None:
+            refresh(self.mirror)
+            if is_pending(self.mirror):  # since it could not be reached, or a process was killed
+                try:
+                    self._push()
+                except RemoteError as error:
+                    _warn(str(error))
+
+    def _push(self) -> None:
+        """Bring what was added to a store elsewhere there."""
+        if self.mirror is not None:
+            push(self.mirror, self._files_of_model)
+
+    def _files_of_model(self, path: Path) -> list[Path]:
+        model = self.model(unquote(path.name.removesuffix(".json")))
+        return sorted(self.files_of(block.identity for block in model.blocks))
 
     @contextlib.contextmanager
     def adding(self) -> Iterator[StoreWriter]:
@@ -50,6 +75,8 @@ class BlockStore(StoreFiles):
                 adding.commit()
             finally:
                 adding.close()
+        if adding.has_models:
+            self._push()
 
     def model(self, model_id: str) -> Candidate:
         """Read a manifest.
@@ -78,7 +105,10 @@ class BlockStore(StoreFiles):
         """Whether all files that ``candidate`` is read from are there; of those of blocks the headers are read."""
         try:
             for block in candidate.blocks:
-                self.tensors(block.identity)
+                if self.mirror is None:
+                    self.tensors(block.identity)
+                elif not self.has_file(block.identity):
+                    return False
         except StoreError:
             return False
         return not candidate.head or (self.assets / candidate.head).exists()
@@ -93,6 +123,7 @@ class BlockStore(StoreFiles):
         with writing(self.root, f"set '{name}'"):
             make_folder(self._set(name).parent)
             write_json(self._set(name), sealed(value))
+        self._push()
 
     def set_names(self) -> list[str]:
         """Names of all complete sets, sorted."""

@@ -1,23 +1,21 @@
-"""Where the files of a store lie, and reading its blocks, which prove themselves."""
+"""Reading the blocks of a store, which prove themselves."""
 
 import contextlib
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn, Self
-from urllib.parse import quote
 
 import torch
 
 from alsatian.contents import Stamp
-from alsatian.errors import StoreError
-from alsatian.files import locked
+from alsatian.errors import RemoteError, StoreError
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.regime import ONCE
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.block_file import Header, Held, block_path
-from alsatian.store.block_reading import Headers, Reading
+from alsatian.store.block_reading import Reading
+from alsatian.store.store_folder import StoreFolder
 from alsatian.store.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 from alsatian.store.verified import Verified, lasting, looks_of
 
@@ -28,73 +26,23 @@ def _unheard(_: object) -> None:
     pass
 
 
-class StoreFiles:
-    """The files of the store in folder ``root``.
+class StoreFiles(StoreFolder):
+    """The files of the store in folder ``root``, or at this URL.
 
     ``verify`` says which reads of a block are checked against its identity: ``"once"``, the first of its file on
     this machine, or ``"always"``. What was verified is known to later processes, too, unless it is not ``kept``.
     """
 
     def __init__(self, root: str | Path, verify: str = ONCE, kept: bool = True) -> None:
-        self.root = Path(root)
+        super().__init__(root)
         self.verify = verify
         self.verified = Verified(self.root / "verified" if kept else None)
-        self._headers = Headers(self.root)
 
     def verifying(self, verify: str) -> Self:
         """The same files, of which other reads are verified; what is known of them stays in common."""
         other = copy.copy(self)
         other.verify = verify
         return other
-
-    @property
-    def assets(self) -> Path:
-        """Where files that models need besides blocks lie, by digest: tokenizers and classifiers."""
-        return self.root / "assets"
-
-    @property
-    def architectures(self) -> Path:
-        """Where exported architectures are kept; they can be made again at any time."""
-        return self.root / "architectures"
-
-    @property
-    def features(self) -> Path:
-        """Where features are kept for later searches, in a folder for each :attr:`Candidate.content`."""
-        return self.root / "features"
-
-    def feature_files(self) -> dict[Path, int]:
-        """Sizes in bytes of all files in :attr:`features`, which any search may remove at any time."""
-        found = {}
-        for path in sorted(self.features.glob("*/*")):
-            with contextlib.suppress(OSError):
-                found[path] = path.stat().st_size
-        return found
-
-    @contextlib.contextmanager
-    def locked(self, *, alone: bool) -> Iterator[None]:
-        """Hold the store's lock: ``alone``, or beside others that do not ask to be alone. Waits for it.
-
-        Raises:
-            StoreError: the folder cannot be locked.
-        """
-        with contextlib.ExitStack() as held:
-            try:
-                held.enter_context(locked(self.root, alone=alone))
-            except OSError as error:
-                raise StoreError(f"{self.root}: cannot lock the store ({error.strerror})") from None
-            yield
-
-    def block_path(self, identity: str) -> Path:
-        """The file of a block.
-
-        Raises:
-            StoreError: ``identity`` is no digest, so it could point outside the store.
-        """
-        return block_path(self.root, identity)
-
-    def manifest_path(self, model_id: str) -> Path:
-        """The file of a model's manifest. Any id stays inside the store."""
-        return self.root / "models" / f"{quote(model_id, safe='')}.json"
 
     def load_block(
         self, identity: str, model: str, code: str | None = None, heard: Callable[[int], None] = _unheard
@@ -122,16 +70,49 @@ class StoreFiles:
         """Read a block, or those of its tensors that are ``wanted``, through ``reader``, from a file of ``owner``.
         Those that may stay ``narrow``, by their number, are left in the smaller type that they are stored in.
 
-        ``came`` is told what was read, before that is verified, ``heard`` the bytes that were verified.
+        ``came`` is told what was read, before that is verified, ``heard`` the bytes that were verified. Of a store
+        elsewhere what was read is what came from there.
 
         Raises:
             StoreError: a file is missing, damaged or holds another block, or one for other code than the segment
                 with fingerprint ``code``; names file and ``model``.
+            RemoteError: a store elsewhere cannot be reached.
         """
-        path = self.block_path(identity)
         reading = Reading(self._headers, identity, wanted, narrow)
         try:
-            came(reader.read(path, reading.layout, owner))
+            self._read(reading, model, code, reader, owner, came, heard)
+        except RemoteError:
+            raise
+        except StoreError as error:
+            if self.mirror is None or not self.mirror.distrust({identity, *reading.holders.values()}):
+                raise
+            # It may have been damaged on the way or here, or be older than what is there now.
+            reading = Reading(self._headers, identity, wanted, narrow)
+            try:
+                self._read(reading, model, code, reader, owner, came, heard)
+            except StoreError:
+                raise type(error)(f"{self.mirror.remote.url}: {error}") from None
+            self.mirror.trust({identity, *reading.holders.values()})
+        return reading
+
+    def _read(
+        self,
+        reading: Reading,
+        model: str,
+        code: str | None,
+        reader: Reader,
+        owner: str | None,
+        came: Callable[[Fetched], None],
+        heard: Callable[[int], None],
+    ) -> None:
+        identity, path = reading.identity, self.block_path(reading.identity)
+        try:
+            with self._headers.at_hand(identity, reading.wanted, reader, owner) as brought:
+                if brought is None:
+                    came(reader.read(path, reading.layout, owner))
+                else:
+                    came(Fetched(brought, False))  # so that the next block can be on its way
+                    _PLAIN.read(path, reading.layout)
             reading.finish()
         except (OSError, ValueError) as error:
             self.verified.forget(identity)
@@ -147,7 +128,6 @@ class StoreFiles:
             )
         self._verify(reading, model, heard)
         reading.forget_sources()
-        return reading
 
     def _verify(self, reading: Reading, model: str, heard: Callable[[int], None]) -> None:
         """Compare what was read with its digests, unless that is known of the files it comes from.
@@ -183,60 +163,19 @@ class StoreFiles:
         raise StoreError(f"{path}: content does not match its name (model '{model}'); add the model again")
 
     def holds(self, identity: str) -> bool:
-        """Whether the block is there and undamaged. Its file is read unless it need not be verified."""
+        """Whether the block is there and undamaged. Its file is read unless it need not be verified.
+
+        That of a store elsewhere is read if it is here.
+        """
         if self.verify == ONCE and self.knows(identity):
+            return True
+        if self.mirror is not None and self.mirror.has(identity) and not self.block_path(identity).exists():
             return True
         try:
             self.load_block(identity, "")
         except StoreError:
             return False
         return True
-
-    def header(self, identity: str) -> Header:
-        """The header of a block's file.
-
-        Raises:
-            StoreError: it is missing or damaged.
-        """
-        with self._naming(identity):
-            return self._headers.of(identity)[1]
-
-    def tensors(self, identity: str) -> dict[int, tuple[str, Held]]:
-        """Of each stored tensor of a block, by place, the block whose file holds it, and where in it.
-
-        Raises:
-            StoreError: a file is missing or damaged.
-        """
-        with self._naming(identity):
-            return self._headers.tensors(identity)
-
-    def bytes_to_read(self, identity: str, wanted: Iterable[int] | None = None) -> int:
-        """Bytes that reading a block takes, with its file's header, or those of its tensors that are ``wanted``.
-
-        Raises:
-            StoreError: a file is missing or damaged.
-        """
-        found, header = self.tensors(identity), self.header(identity)
-        chosen = range(header.count) if wanted is None else wanted
-        places = [found[source] for source in {source for i in chosen for source in header.sources(i)}]
-        sizes = {(holder, held.offset): held.nbytes for holder, held in places if held.nbytes}
-        return (header.nbytes if wanted is None else 0) + sum(sizes.values())
-
-    def files_of(self, identities: Iterable[str]) -> set[Path]:
-        """The files that these blocks are read from, as far as they are there."""
-        found = set()
-        for identity in identities:
-            found.add(self.block_path(identity))
-            with contextlib.suppress(StoreError):
-                found |= {self.block_path(holder) for holder, _ in self.tensors(identity).values()}
-        return found
-
-    @contextlib.contextmanager
-    def _naming(self, identity: str) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{self.block_path(identity)}: damaged block ({error}); add its model again") from None
 
     def holdings(self) -> Iterator[Holding]:
         """What every block's file holds, as far as it can be read."""
@@ -258,7 +197,10 @@ class StoreFiles:
             found = index.borrowing()
         finally:
             index.close()
-        return set(identities) if found is None else found.intersection(identities)
+        borrowing = set(identities) if found is None else found.intersection(identities)
+        if self.mirror is not None:
+            self.mirror.heads(borrowing)  # which whoever asks is about to look at, one by one
+        return borrowing
 
     def knows(self, identity: str) -> bool:
         """Whether the block is there and was verified on this machine. Its file is not read.

@@ -26,6 +26,7 @@ def upgrade(store: BlockStore, progress: Progress) -> Upgraded:
     Raises:
         StoreError: a manifest or a block is not valid, or a file cannot be written.
     """
+    store.check_is_here("upgrade it")
     models = candidates(store)
     before, written = _file_bytes(store), set[str]()
     for done, model in enumerate(models):

@@ -27,11 +27,12 @@ NOTHING_MERGED: Mapping[str, Merged] = {}
 
 
 class StoreWriter:
-    """Writes what is being added to ``store``; see :meth:`BlockStore.adding`."""
+    """Writes what is being added to ``store``; see :meth:`BlockStore.adding`. ``has_models``: also models."""
 
     def __init__(self, store: StoreFiles, batch: Batch) -> None:
         self._store = store
         self._batch = batch
+        self.has_models = False
         self._index = TensorIndex(store.root / FILE, store.holdings)
         self._new: list[str] = []
         self._held: dict[str, Mapping[int, str]] = {}  # digests of what blocks hold that were written here
@@ -146,8 +147,10 @@ class StoreWriter:
             self.add_asset(candidate.preprocessing.tokenizer, candidate.preprocessing.content())
         self.commit()
         for block in candidate.blocks:
-            if not (path := self._store.block_path(block.identity)).exists():
+            if not self._store.has_file(block.identity):
+                path = self._store.block_path(block.identity)
                 raise StoreError(f"{path}: {what} needs this block, which is not in the store; add the block first")
+        self.has_models = True
         with writing(root, f"the manifest of {what}"):
             self._batch.write(self._store.manifest_path(candidate.id), lambda file: file.write_bytes(described))
         self.commit()

@@ -23,6 +23,7 @@ from alsatian.contents import stamp
 from alsatian.files import write_json
 from alsatian.fingerprint import digest_json
 from alsatian.records.settings import decisive
+from alsatian.store.exchange import local_folder
 from experiments.configuration import menu
 from experiments.configuration.components import targets
 
@@ -91,7 +92,7 @@ class KnownRuns:
         """The digest, and when the last change was outside of the store; None for what cannot be known."""
         if menu.plugins() or config["measure"] != "search" or not _is_read(config):
             return None
-        store = os.path.abspath(config["store_dir"])
+        store = os.path.abspath(local_folder(config["store_dir"]))
         parts: list[Any] = [decisive(shown, _FREE), os.getcwd(), code()]
         last = 0
         named = [*_texts([config[name] for name in ("model_set", "dataset", "proxy", "hardware")])]
@@ -167,4 +168,4 @@ def _torch_cache() -> str:
 
 
 def _place(config: Mapping[str, Any], key: str) -> Path:
-    return Path(config["store_dir"]) / "contents" / "runs" / f"{key}.json"
+    return local_folder(config["store_dir"]) / "contents" / "runs" / f"{key}.json"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsatian.errors import AlsatianError, ConfigError, StoreWriteError, first_line
+from alsatian.errors import AlsatianError, ConfigError, RemoteError, StoreWriteError, first_line
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import code_version
@@ -178,7 +178,7 @@ class HubSet:
         origin = {"id": entry.id, "revision": entry.revision, "base": self.base}
         try:
             add_one(store, folder, model_id, reading=self.reading, metadata={"hub": origin, **self._reading})
-        except StoreWriteError:
+        except (RemoteError, StoreWriteError):
             raise
         except AlsatianError as error:
             raise _LeftOut(first_line(error).replace(str(folder), entry.id)) from error

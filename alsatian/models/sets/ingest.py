@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.evaluation import check_repeatable
 from alsatian.contents import keep_in
-from alsatian.errors import AlsatianError, ConfigError, StoreWriteError
+from alsatian.errors import AlsatianError, ConfigError, RemoteError, StoreWriteError
 from alsatian.fingerprint import digest_json
 from alsatian.models.model_set import add_module
 from alsatian.models.reading import saved_models, state_models
@@ -178,7 +178,7 @@ class _Adding:
         """Keep what goes wrong with ``model``, unless no model is to blame."""
         try:
             yield
-        except StoreWriteError:
+        except (RemoteError, StoreWriteError):
             raise
         except AlsatianError as error:
             self.bad[model] = str(error)

@@ -135,7 +135,7 @@ class BlockSource:
 
         def came(fetched: Fetched) -> None:
             self.meter.read(fetched.size, time.perf_counter() - start)
-            self.meter.count("blocks_read")
+            self.meter.count("blocks_read", bool(fetched.size))  # or the mirror had it
             self.meter.count("bytes_read", fetched.size)
             self.meter.count("warm_reads", fetched.warm)
             read()

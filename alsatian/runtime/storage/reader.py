@@ -51,10 +51,12 @@ class Reader:
         drop: Callable[..., bool] = drop_pages,
         again: bool = False,
     ) -> None:
-        self._throttle = throttle
+        self.throttle = throttle
         self._cold = cold
         self._drop = drop
         self._seen: set[tuple[Path, int, str | None]] | None = set() if again else None
+        self._here: dict[Path, bool] = {}
+        self._brought: set[tuple[Path, str | None]] = set()
 
     def fetch(self, path: Path, owner: str | None = None) -> Fetched:
         """Bring the content of ``path`` into memory (the page cache).
@@ -65,7 +67,7 @@ class Reader:
             OSError: it cannot be read.
         """
         new = self._is_new(path, 0, owner)
-        throttle = self._throttle if new else _FREE
+        throttle = self.throttle if new else _FREE
         with path.open("rb", buffering=0) as file:
             warm = self._cold and new and not self._drop(file.fileno())
             size, end = 0, os.fstat(file.fileno()).st_size
@@ -102,8 +104,18 @@ class Reader:
                     warm |= self._pour(source.fileno(), extent, nbytes, owner, owed)
                 owed, size = 0, size + nbytes
             if owed:
-                self._throttle.charge(owed)
+                self.throttle.charge(owed)
         return Fetched(size, warm)
+
+    def owes(self, path: Path, owner: str | None, here: bool) -> bool:
+        """Whether reading ``path``, of a store elsewhere, costs as much as bringing it, although its mirror has it.
+
+        An ``owner`` has a file of its own, and cold reads find an empty mirror first. ``here``: the mirror had it.
+        """
+        warm = self._here.setdefault(path, here and not self._cold)
+        new = (path, owner) not in self._brought
+        self._brought.add((path, owner))
+        return new and not warm
 
     def _is_new(self, path: Path, offset: int, owner: str | None) -> bool:
         """Whether what begins at ``offset``, and is read now, costs as much as if nobody had read it."""
@@ -116,7 +128,7 @@ class Reader:
     def _pour(self, descriptor: int, extent: Extent, nbytes: int, owner: str | None, owed: int) -> bool:
         """Read ``extent`` at the price of ``owed`` bytes more; whether it was warm although it was to be cold."""
         new = self._is_new(extent.path, extent.offset, owner)
-        throttle = self._throttle if new else _FREE
+        throttle = self.throttle if new else _FREE
         warm = self._cold and new and not self._drop(descriptor, offset=extent.offset, nbytes=nbytes)
         views, done = deque(view for view in extent.into if len(view)), 0
         with throttle.stream():

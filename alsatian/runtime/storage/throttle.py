@@ -87,6 +87,7 @@ class Throttle:
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.rate = rate
         self._table = None if rate is None else Timetable(rate)
         self._clock = clock
         self._sleep = sleep

@@ -161,10 +161,11 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
     check_choice(options.kernels, options.numerics, device)
     storage = Storage(verify_blocks=options.verify_blocks)
-    words_of(options.models, BlockStore(options.store).model_ids())
+    store = BlockStore(options.store)
+    words_of(options.models, store.model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console
-    keep_in(options.store)
+    keep_in(store.root)
     with Live(heard) as live:
         if (warning := caution(options.numerics, device)) is not None:
             live.say(f"warning: {warning}")
