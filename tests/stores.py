@@ -10,7 +10,8 @@ from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.blocks.split import split
 from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.models.model_set import ModelSet, add_module, match_segments
+from alsatian.models.model_set import ModelSet
+from alsatian.models.storing import add_module, match_segments
 from alsatian.store.store import BlockStore
 from tests.conftest import tiny_model
 

@@ -4,24 +4,20 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import torch
-from blake3 import blake3
 
-from alsatian.blocks.candidate import HEAD, ArchitectureSpec, Candidate, chain_bytes
-from alsatian.blocks.evaluation import check_repeatable
+from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.blocks.kernels import computed_by
-from alsatian.blocks.low_rank import Merged
-from alsatian.blocks.segment import Architecture, Segment
+from alsatian.blocks.segment import Segment
 from alsatian.blocks.split import split
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.errors import AlsatianError, BadModelError, ConfigError, StoreError
 from alsatian.fingerprint import set_digest
 from alsatian.models.heads import classifier_of
 from alsatian.models.modules import prepared
-from alsatian.models.reading.architectures import architecture, code_version
-from alsatian.models.reading.features.classifiers import LinearHead
+from alsatian.models.reading.architectures import architecture
+from alsatian.models.storing import add_module, match_segments
 from alsatian.store.parts import Parts, parts_of, unit_bytes
 from alsatian.store.store import BlockStore
 
@@ -209,56 +205,3 @@ def check_refused(refused: Mapping[str, str], count: int, on_bad_model: str) -> 
     more = "" if on_bad_model == "exclude" else "; on_bad_model=exclude goes on without them"
     first = f"{len(refused)} of {count} models cannot be used{more}:\n" if len(refused) > 1 else ""
     raise BadModelError(first + "\n".join(refused.values()), refused)
-
-
-def add_module(
-    store: BlockStore,
-    model_id: str,
-    module: torch.nn.Module,
-    built: Architecture,
-    spec: ArchitectureSpec | None,
-    preprocessing: Preprocessing,
-    metadata: Mapping[str, object] | None = None,
-    head: LinearHead | str | None = None,
-    merged: Sequence[Merged] = (),
-) -> Candidate:
-    """Store the blocks of ``module``, whose segments are ``built``, its own classifier ``head`` or why it has none,
-    and its manifest; of its tensors that an adapter was ``merged`` into what they are made of.
-
-    Raises:
-        SplitError: it is no function of its input. Modules of one ``spec`` run the same code, so one is run.
-    """
-    check_repeatable(module, preprocessing.example(), built.fingerprint if spec else "")
-    metadata = {"code": code_version(), **(metadata or {})}
-    with store.adding() as adding:
-        if isinstance(head, LinearHead):
-            content = head.content()
-            metadata[HEAD] = {"digest": blake3(content).hexdigest(), "classes": len(head.weight)}
-            adding.add_asset(blake3(content).hexdigest(), content)
-        elif head:
-            metadata[HEAD] = {"none": head}
-        blocks = tuple(
-            adding.add_block(segment.fingerprint, tensors, segment.output_bytes, merged)
-            for segment, tensors in zip(built.segments, built.parameters_of(module), strict=True)
-        )
-        candidate = Candidate(model_id, blocks, spec, preprocessing, metadata)
-        adding.add_model(candidate)
-    return candidate
-
-
-def match_segments(candidate: Candidate, built: Architecture, root: Path, segments: dict[str, Segment]) -> None:
-    """Enter the code of every block of ``candidate`` into ``segments``. A chain may end early.
-
-    Raises:
-        StoreError: the chain is longer than the architecture or its blocks have other output sizes.
-    """
-    if len(candidate.blocks) > len(built.segments) or any(
-        block.output_bytes != segment.output_bytes
-        for block, segment in zip(candidate.blocks, built.segments, strict=False)
-    ):
-        raise StoreError(
-            f"{root}: model '{candidate.id}' was stored by {candidate.metadata.get('code', 'other code')} and "
-            f"splits differently with {code_version()}; make its model set again in a new store_dir"
-        )
-    for block, segment in zip(candidate.blocks, built.segments, strict=False):
-        segments[block.identity] = segment

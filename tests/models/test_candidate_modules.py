@@ -13,9 +13,10 @@ from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.candidate_modules import module_of
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.sets.folder import FolderSet
+from alsatian.models.storing import add_module
 from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import RESNET, bert, resnet, save_bert, save_vit, vit, write_lora
 from tests.stores import add_model

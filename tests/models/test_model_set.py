@@ -11,8 +11,9 @@ from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import AlsatianError, ConfigError, StoreError
 from alsatian.fingerprint import sealed
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture, build
+from alsatian.models.storing import add_module
 from alsatian.store.store import BlockStore
 
 PREPROCESSING = ImagePreprocessing(16)

@@ -15,10 +15,11 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.costs.hardware import Hardware, SegmentCost
 from alsatian.costs.keys import keys_for
 from alsatian.costs.profiling.busy import Watch, changed, largest_load, load_section, longer, mark, without_marked
+from alsatian.costs.profiling.loading import load_times, read_ahead_times
 from alsatian.costs.profiling.machine import machine
 from alsatian.costs.profiling.scoring import score_cost
 from alsatian.costs.profiling.tiers import tier_speeds
-from alsatian.costs.profiling.timing import load_times, prepare_time, read_ahead_times, segment_times
+from alsatian.costs.profiling.timing import prepare_time, segment_times
 from alsatian.data.dataset import Dataset
 from alsatian.files import write_json
 from alsatian.fingerprint import broken_seal, digest_json, sealed

@@ -10,13 +10,14 @@ from alsatian.contents import keep_in
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import digest_json
 from alsatian.models.candidate_modules import load_parameters
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture, build, code_version
 from alsatian.models.reading.features.classifiers import Classifier, LinearHead
 from alsatian.models.sets.distributions import changed_blocks
 from alsatian.models.sets.starts import Start
 from alsatian.models.sets.tasks import TaskPool
 from alsatian.models.sets.training import Recipe, fit, using_threads
+from alsatian.models.storing import add_module
 from alsatian.progress import Progress, unheard
 from alsatian.store.store import BlockStore
 

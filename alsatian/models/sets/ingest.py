@@ -14,7 +14,6 @@ from alsatian.blocks.evaluation import check_repeatable
 from alsatian.contents import keep_in
 from alsatian.errors import AlsatianError, ConfigError, RemoteError, StoreWriteError
 from alsatian.fingerprint import digest_json
-from alsatian.models.model_set import add_module
 from alsatian.models.reading import saved_models, state_models
 from alsatian.models.reading.adapter_bases import base_of
 from alsatian.models.reading.architectures import code_version
@@ -23,6 +22,7 @@ from alsatian.models.reading.inputs.images import READING_VERSION
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.reading.origins import Origins
 from alsatian.models.reading.parameters import lora
+from alsatian.models.storing import add_module
 from alsatian.progress import Progress
 from alsatian.store.store import BlockStore
 from alsatian.store.summaries import ORIGIN, origin_of

@@ -20,10 +20,11 @@ from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
 from alsatian.files import make_folder, write_bytes
 from alsatian.fingerprint import digest_json
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture, build, code_version
 from alsatian.models.reading.parameters.weights import Weights, find_weights, load_weights
 from alsatian.models.sets.distributions import check_distribution, lineage
+from alsatian.models.storing import add_module
 from alsatian.progress import Progress, unheard
 from alsatian.store.store import BlockStore
 

@@ -18,9 +18,10 @@ from alsatian.data.dataset import Dataset, make_dataset
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import BadModelError, ConfigError, StoreError
 from alsatian.files import claimed
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture, build
 from alsatian.models.sets.training import using_threads
+from alsatian.models.storing import add_module
 from alsatian.records import FineTune, GroundTruth, Tuning
 from alsatian.store.store import BlockStore
 from experiments.groundtruth import truth

@@ -15,8 +15,9 @@ from alsatian.blocks.candidate import ArchitectureSpec
 from alsatian.data.dataset import Dataset, batches_of
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.reading.architectures import architecture, build
+from alsatian.models.storing import add_module
 from alsatian.proxies.base import Evaluation
 from alsatian.proxies.named import named
 from alsatian.records import FineTune, Tuning

@@ -11,9 +11,10 @@ from alsatian.blocks.split import split
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import block_identity
-from alsatian.models.model_set import ModelSet, add_module
+from alsatian.models.model_set import ModelSet
 from alsatian.models.overlap.differences import BATCH_NORM, DIFFERENT, DTYPE, LOW_RANK, OPERATORS
 from alsatian.models.overlap.study import study
+from alsatian.models.storing import add_module
 from alsatian.records import Overlap
 from alsatian.store.store import BlockStore
 from tests.stores import add_block

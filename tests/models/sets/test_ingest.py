@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from alsatian.errors import AlsatianError, StoreWriteError
-from alsatian.models.model_set import add_module
 from alsatian.models.reading.discovery import find
 from alsatian.models.reading.inputs.settings import Reading
 from alsatian.models.sets import ingest
+from alsatian.models.storing import add_module
 from alsatian.progress import unheard
 from alsatian.store.store import BlockStore
 from tests.models.reading.checkpoint_files import identities, save_vit, vit
