@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from blake3 import blake3
 
@@ -56,6 +57,17 @@ def local_folder(store: str | Path) -> Path:
             f"{folder}: no mirror of {url} can be made there ({error.strerror}); name another folder in {FOLDERS}"
         ) from None
     return folder
+
+
+def with_local_paths(value: Any, store: str) -> Any:
+    """``value``, plain data, with paths below a store elsewhere as paths below its mirror."""
+    if isinstance(value, dict):
+        return {key: with_local_paths(item, store) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_local_paths(item, store) for item in value]
+    if isinstance(value, str) and url_of(store) and value.startswith(f"{store}/"):
+        return str(local_folder(store) / value.removeprefix(f"{store}/"))
+    return value
 
 
 def mirror_of(folder: Path) -> Mirror | None:

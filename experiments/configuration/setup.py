@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,10 +24,9 @@ from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
-from alsatian.runtime.storage.remote import url_of
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
-from alsatian.store.exchange import local_folder
+from alsatian.store.exchange import local_folder, with_local_paths
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from experiments.configuration import menu
@@ -112,11 +110,9 @@ class Parts:
         named = device == "cuda" and hardware is not None
         computing = torch.device(device) if named else resolve_device(device)
         check_choice(values["kernels"], values["numerics"], computing)
-        folder = local_folder(values["store_dir"])
-        contents.keep_in(folder)
-        if url_of(values["store_dir"]):
-            # Images that are generated beside a store elsewhere lie beside its mirror.
-            values |= {name: _moved(values[name], values["store_dir"], folder) for name in ("dataset", "model_set")}
+        contents.keep_in(local_folder(values["store_dir"]))
+        # Images that are generated beside a store elsewhere lie beside its mirror.
+        values |= {name: with_local_paths(values[name], values["store_dir"]) for name in ("dataset", "model_set")}
         if hardware is None:
             budgets.check_device(device)
         dataset = self._dataset(values)
@@ -181,17 +177,6 @@ def _verify(models: ModelSet, steps: Progress) -> None:
         new -= own
     if chains:
         steps("verifying", len(chains), len(chains))
-
-
-def _moved(value: Any, store: str, folder: Path) -> Any:
-    """``value``, plain data, with paths below ``store`` below ``folder``."""
-    if isinstance(value, dict):
-        return {key: _moved(item, store, folder) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_moved(item, store, folder) for item in value]
-    if isinstance(value, str) and value.startswith(f"{store}/"):
-        return str(folder / value.removeprefix(f"{store}/"))
-    return value
 
 
 def generator(config: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.store.block_file import block_path
-from alsatian.store.exchange import local_folder, mirror_of
+from alsatian.store.exchange import local_folder, mirror_of, with_local_paths
 from alsatian.store.mirror import Mirror
 from alsatian.store.store import BlockStore
 from tests.conftest import tiny_model
@@ -311,6 +311,16 @@ def test_a_mirror_is_one_folder_for_each_url(tmp_path: Path, monkeypatch: pytest
     (places[0] / "remote.json").write_text("{}")
     with pytest.raises(ConfigError, match="does not say of which URL"):
         mirror_of(places[0])
+
+
+def test_what_is_generated_beside_a_store_elsewhere_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALSATIAN_MIRRORS", str(tmp_path))
+    value = {"root": "s3://a/b/images", "more": [{"root": "s3://a/bc"}, 3, None]}
+    root = str(local_folder("s3://a/b") / "images")
+    assert with_local_paths(value, "s3://a/b") == value | {"root": root}
+    assert with_local_paths({"root": "store/images"}, "store") == {"root": "store/images"}
 
 
 def test_model_sets_of_a_store_elsewhere_go_to_other_processes(
