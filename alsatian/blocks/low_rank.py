@@ -15,7 +15,7 @@ import torch
 
 from alsatian.fingerprint import parameter_fingerprint
 
-# Values that are worked on at once: so few that they stay in a core's cache, and on a GPU that they take little room.
+# Values that are worked on at once: few enough for a core's cache, and on a GPU for little room.
 _PIECE, _GPU_PIECE = 65_536, 524_288
 
 
