@@ -182,9 +182,8 @@ def search(
             )  # fmt: skip
         if found.hardware is not None:
             on = computing.costs_on(found.hardware)
-            costs = cost_model(
-                on, candidates.candidates, dataset, regime, candidates.segments, parts=candidates.parts
-            )
+            costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments,
+                               parts=candidates.parts)  # fmt: skip
             planned = planned.with_costs(costs)
             expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)

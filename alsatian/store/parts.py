@@ -15,9 +15,9 @@ from alsatian.blocks.parameter_forms import Recipe
 from alsatian.blocks.segment import Segment
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
-from alsatian.store.block_file import Made
+from alsatian.store.files.block_file import Made
+from alsatian.store.files.tensor_index import WORTH_BYTES
 from alsatian.store.store_files import StoreFiles
-from alsatian.store.tensor_index import WORTH_BYTES
 
 
 class Added(NamedTuple):

@@ -26,7 +26,7 @@ from alsatian.files import Batch, make_folder, write_json
 from alsatian.fingerprint import broken_seal, sealed
 from alsatian.runtime.storage.regime import ONCE
 from alsatian.store import manifest
-from alsatian.store.exchange import is_pending, push, refresh
+from alsatian.store.remote.exchange import is_pending, push, refresh
 from alsatian.store.store_files import StoreFiles
 from alsatian.store.writer import StoreWriter, writing
 

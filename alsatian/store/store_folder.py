@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from alsatian.errors import StoreError
 from alsatian.files import locked
-from alsatian.store.block_file import Header, Held, block_path
-from alsatian.store.block_reading import Headers
-from alsatian.store.exchange import local_folder, mirror_of
+from alsatian.store.files.block_file import Header, Held, block_path
+from alsatian.store.files.block_reading import Headers
+from alsatian.store.remote.exchange import local_folder, mirror_of
 
 
 class StoreFolder:

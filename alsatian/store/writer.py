@@ -18,10 +18,10 @@ from alsatian.errors import StoreError, StoreWriteError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.store import manifest
-from alsatian.store.block_content import content
-from alsatian.store.block_file import Made, Place
+from alsatian.store.files.block_content import content
+from alsatian.store.files.block_file import Made, Place
+from alsatian.store.files.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 from alsatian.store.store_files import StoreFiles
-from alsatian.store.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 
 NOTHING_MERGED: Mapping[str, Merged] = {}
 

@@ -78,7 +78,7 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
 def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         share_small_tensors(patch, SHARED)
-        patch.setattr("alsatian.store.encodings.NARROW_BYTES", LARGE)
+        patch.setattr("alsatian.store.files.encodings.NARROW_BYTES", LARGE)
         yield
 
 

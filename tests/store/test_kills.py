@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from alsatian.fingerprint import parameter_fingerprint
 from alsatian.models.sets.folder import add_path
 from alsatian.store import maintenance
+from alsatian.store.files.tensor_index import FILE
 from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
-from alsatian.store.tensor_index import FILE
 from tests.models.reading.checkpoint_files import save_vit
 
 ROOT = Path(__file__).parents[2]

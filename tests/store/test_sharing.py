@@ -14,10 +14,10 @@ from alsatian.errors import StoreError
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.progress import unheard
 from alsatian.runtime.storage.regime import ALWAYS
+from alsatian.store.files.tensor_index import FILE
 from alsatian.store.maintenance import gc, verify
 from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
-from alsatian.store.tensor_index import FILE
 from alsatian.store.upgrade import Upgraded, upgrade
 from tests.stores import add_block, add_model, share_small_tensors
 
@@ -218,7 +218,7 @@ def test_one_that_describes_another_block_than_its_name_says_is_found(store: Blo
     block = add_block(store, "code", [WEIGHT], 4)
     model(store, "m", block)
     path = store.block_path(block.identity)
-    from alsatian.store.block_content import content
+    from alsatian.store.files.block_content import content
 
     content(block.identity, "code", [OTHER], [parameter_fingerprint([OTHER])], {}).write(path)
     assert any(path.name in line for line in verify(store))

@@ -13,8 +13,8 @@ from alsatian.blocks.candidate import ArchitectureSpec, Block, Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import sealed
+from alsatian.store.files.tensor_index import FILE
 from alsatian.store.store import BlockStore
-from alsatian.store.tensor_index import FILE
 from tests.stores import add_block, add_model
 
 TENSORS = [torch.arange(6, dtype=torch.float32).reshape(2, 3), torch.tensor([1, 2])]

@@ -14,9 +14,9 @@ from alsatian.blocks.candidate import Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import StoreError
-from alsatian.store.block_content import Content
+from alsatian.store.files.block_content import Content
+from alsatian.store.files.tensor_index import FILE
 from alsatian.store.store import BlockStore
-from alsatian.store.tensor_index import FILE
 from alsatian.store.verified import LASTING_S
 from tests.stores import add_block, add_model
 

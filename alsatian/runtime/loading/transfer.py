@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from alsatian.store.encodings import widened
+from alsatian.store.files.encodings import widened
 
 Parameters = list[torch.Tensor]
 # Values of a tensor from which on PyTorch divides a copy among threads (at::internal::GRAIN_SIZE).

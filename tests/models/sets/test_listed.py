@@ -16,7 +16,7 @@ from alsatian.models.sets import ingest
 from alsatian.models.sets.folder import add_path
 from alsatian.models.sets.listed import ListedSet
 from alsatian.progress import unheard
-from alsatian.store import writer
+from alsatian.store.files.block_content import Content
 from alsatian.store.store import BlockStore
 from experiments import cli
 from experiments.configuration.composition import cells
@@ -183,7 +183,7 @@ def test_a_full_disk_is_no_models_fault(
 
     save_vit(vit(), here / "m")
     save_vit(vit(), here / "n")
-    monkeypatch.setattr(writer, "save_file", full)
+    monkeypatch.setattr(Content, "write", full)
     with pytest.raises(StoreError, match="cannot write a block") as caught:
         ListedSet(models=["m", "n"], on_bad_model=on_bad_model).open(store)
     assert "\n" not in str(caught.value)

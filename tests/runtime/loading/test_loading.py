@@ -37,7 +37,7 @@ from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.searching.schedules import Exhaustive
 from alsatian.searching.strategy import Strategy
-from alsatian.store.block_content import Content
+from alsatian.store.files.block_content import Content
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from tests.stores import tiny_set

@@ -1,7 +1,7 @@
 """How long a search over a store in S3 takes, against one over the same store here, at the same declared bandwidth.
 
-``python -m tests.store.remote_speed --models 8 --repeats 5 --bandwidth 200MB`` prints the median and the range of
-both and their ratio, which is to be at most 1.1, and ends with 1 if it is more. Both searches are cold, take turns,
+``python -m tests.store.remote.remote_speed --models 8 --repeats 5 --bandwidth 200MB`` prints the median and the
+range of both and their ratio, which is to be at most 1.1, and ends with 1 if it is more. Both searches are cold, take turns,
 and have room for all blocks; every search over S3 begins with an empty mirror. The server is a process beside the
 search, so this wants a quiet machine with two cores at least.
 """
@@ -25,7 +25,7 @@ from alsatian.runtime.storage.regime import Storage
 from alsatian.store.store import BlockStore
 from alsatian.units import format_bytes
 from tests.searching.tiny_search import ALSATIAN, outcomes
-from tests.store.s3 import BUCKET, serving
+from tests.store.remote.s3 import BUCKET, serving
 
 MOST = 1.1
 URL = f"s3://{BUCKET}/store"

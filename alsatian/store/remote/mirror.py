@@ -26,7 +26,7 @@ from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.room import Room, read_number, write_number
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.block_file import block_path, read_header
+from alsatian.store.files.block_file import block_path, read_header
 from alsatian.units import format_bytes
 
 FAR = "far"

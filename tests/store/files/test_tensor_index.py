@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alsatian.store.block_file import Place
-from alsatian.store.tensor_index import Holding, TensorIndex
+from alsatian.store.files.block_file import Place
+from alsatian.store.files.tensor_index import Holding, TensorIndex
 
 BLOCKS = ["a" * 64, "b" * 64]
 DIGESTS = ["1" * 64, "2" * 64, "3" * 64]
@@ -89,7 +89,7 @@ def test_where_there_can_be_none_nothing_is_found_and_nothing_fails(tmp_path: Pa
 def test_another_that_writes_is_waited_for_in_vain_only_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alsatian.store.tensor_index._WAIT_S", 0.01)
+    monkeypatch.setattr("alsatian.store.files.tensor_index._WAIT_S", 0.01)
     index(tmp_path, FILES).find(DIGESTS)
     other = sqlite3.connect(tmp_path / "index", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

@@ -21,7 +21,7 @@ from blake3 import blake3
 
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, DIGEST_LENGTH
-from alsatian.store.encodings import NARROW
+from alsatian.store.files.encodings import NARROW
 
 TYPES: Mapping[str, torch.dtype] = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "U16": torch.uint16,

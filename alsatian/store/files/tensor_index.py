@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from alsatian.store.block_file import Place
+from alsatian.store.files.block_file import Place
 
 FILE = "tensors.sqlite"
 _TABLES = (

@@ -21,11 +21,11 @@ from alsatian.errors import RemoteError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.remote import Remote
-from alsatian.store.exchange import local_folder
 from alsatian.store.maintenance import open_store, verify
+from alsatian.store.remote.exchange import local_folder
 from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import ALSATIAN, BASE, MODELS, STRATEGIES, outcomes, search
-from tests.store.s3 import BUCKET, Server, serving
+from tests.store.remote.s3 import BUCKET, Server, serving
 from tests.stores import share_small_tensors, tiny_set
 
 pytest.importorskip("s3fs")

@@ -15,10 +15,10 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
 from alsatian.fingerprint import parameter_fingerprint
 from alsatian.progress import unheard
-from alsatian.store import encodings
-from alsatian.store.block_content import content
-from alsatian.store.block_file import Made
-from alsatian.store.encodings import NARROW, narrowed, widened
+from alsatian.store.files import encodings
+from alsatian.store.files.block_content import content
+from alsatian.store.files.block_file import Made
+from alsatian.store.files.encodings import NARROW, narrowed, widened
 from alsatian.store.maintenance import gc, stats, verify
 from alsatian.store.store import BlockStore
 from alsatian.store.upgrade import upgrade

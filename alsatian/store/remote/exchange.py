@@ -22,9 +22,9 @@ from alsatian.errors import ConfigError, StoreError
 from alsatian.files import locked, make_folder, write_bytes, write_json
 from alsatian.fingerprint import DIGEST
 from alsatian.runtime.storage.remote import Listed, url_of
-from alsatian.store.block_file import block_path
-from alsatian.store.mirror import FAR, FOLDERS, SIZE, Mirror
-from alsatian.store.tensor_index import FILE as INDEX
+from alsatian.store.files.block_file import block_path
+from alsatian.store.files.tensor_index import FILE as INDEX
+from alsatian.store.remote.mirror import FAR, FOLDERS, SIZE, Mirror
 from alsatian.units import parse_bytes
 
 REMOTE = "remote.json"

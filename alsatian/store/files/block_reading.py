@@ -13,10 +13,10 @@ from alsatian.blocks.low_rank import LowRank
 from alsatian.contents import Stamp
 from alsatian.fingerprint import parameter_fingerprint
 from alsatian.runtime.storage.reader import Extent, Reader
-from alsatian.store.block_content import Content, content
-from alsatian.store.block_file import Header, Held, Place, block_path, read_header
-from alsatian.store.encodings import widened
-from alsatian.store.mirror import Mirror
+from alsatian.store.files.block_content import Content, content
+from alsatian.store.files.block_file import Header, Held, Place, block_path, read_header
+from alsatian.store.files.encodings import widened
+from alsatian.store.remote.mirror import Mirror
 from alsatian.store.verified import looks_of
 
 # Bytes between two tensors up to which they are read together with what lies between them.

@@ -16,9 +16,9 @@ from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.block_file import block_path
-from alsatian.store.exchange import local_folder, mirror_of, with_local_paths
-from alsatian.store.mirror import Mirror
+from alsatian.store.files.block_file import block_path
+from alsatian.store.remote.exchange import local_folder, mirror_of, with_local_paths
+from alsatian.store.remote.mirror import Mirror
 from alsatian.store.store import BlockStore
 from tests.conftest import tiny_model
 from tests.searching.test_shared_tensors import bias_only
@@ -141,7 +141,7 @@ def test_a_smaller_budget_is_kept_when_the_store_is_opened_again(
 def test_what_came_before_an_interruption_stays(
     opened: Callable[..., BlockStore], blocks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alsatian.store.mirror._PIECE", 50_000)
+    monkeypatch.setattr("alsatian.store.remote.mirror._PIECE", 50_000)
     store, part, asked = opened(FILE), Remote.part, []
 
     def failing(self: Remote, name: str, start: int, end: int) -> bytes:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from alsatian.fingerprint import block_identity, parameter_fingerprint
-from alsatian.store.block_content import content
-from alsatian.store.block_file import TYPES, Header, Place, read_header
+from alsatian.store.files.block_content import content
+from alsatian.store.files.block_file import TYPES, Header, Place, read_header
 
 TENSORS = [torch.arange(6.0).reshape(2, 3), torch.tensor(7), torch.zeros(0, 4), torch.tensor([True, False, True])]
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 
 from alsatian.fingerprint import tensor_bytes
-from alsatian.store.block_file import LENGTH, TYPES, Made, Place, seal
-from alsatian.store.encodings import narrowed
+from alsatian.store.files.block_file import LENGTH, TYPES, Made, Place, seal
+from alsatian.store.files.encodings import narrowed
 
 _NAMES = {dtype: name for name, dtype in TYPES.items()}
 _PAGE, _LINE = 4096, 64
