@@ -14,7 +14,7 @@ from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.regime import ONCE
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.files.block_reading import Reading
+from alsatian.store.block_reading import Reading
 from alsatian.store.files.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
 from alsatian.store.store_folder import StoreFolder
 from alsatian.store.verified import Verified, lasting, looks_of

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from alsatian.errors import StoreError
 from alsatian.files import locked
 from alsatian.store.files.block_file import Header, Held, block_path
-from alsatian.store.files.block_reading import Headers
+from alsatian.store.headers import Headers
 from alsatian.store.remote.exchange import local_folder, mirror_of
 
 

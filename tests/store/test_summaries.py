@@ -14,8 +14,7 @@ from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
 from alsatian.models.reading.origins import Origins
-from alsatian.store import manifest
-from alsatian.store.files import block_reading
+from alsatian.store import block_reading, manifest
 from alsatian.store.files.tensor_index import FILE
 from alsatian.store.store import BlockStore
 from alsatian.store.summaries import ORIGIN, Summaries, origin_of

@@ -160,7 +160,7 @@ def test_what_is_known_does_not_travel(store: BlockStore, monkeypatch: pytest.Mo
 def test_another_device_is_another_file(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed(store)
     monkeypatch.setattr(
-        "alsatian.store.files.block_reading.looks_of", lambda path: (looks_of(path)[0] + 1, *looks_of(path)[1:])
+        "alsatian.store.headers.looks_of", lambda path: (looks_of(path)[0] + 1, *looks_of(path)[1:])
     )
     assert hashed(another(store)) == 4
 

@@ -16,7 +16,7 @@ from alsatian.runtime.loading.local_copies import VERIFIED, BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.meter.timeline import Subject
 from alsatian.runtime.storage.reader import Fetched, Reader
-from alsatian.store.files.block_reading import Reading
+from alsatian.store.block_reading import Reading
 from alsatian.store.parts import Part, Parts
 from alsatian.store.store import BlockStore
 

@@ -13,7 +13,7 @@ from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.regime import ONCE
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.files.block_reading import Reading
+from alsatian.store.block_reading import Reading
 from alsatian.store.store import BlockStore
 
 VERIFIED = "bytes_verified"

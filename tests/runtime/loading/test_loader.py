@@ -21,7 +21,7 @@ from alsatian.runtime.loading.transfer import Make as Making
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Fetched, Layout, Reader
 from alsatian.runtime.storage.throttle import Throttle
-from alsatian.store.files.block_reading import Reading
+from alsatian.store.block_reading import Reading
 from alsatian.store.store import BlockStore
 from tests.stores import add_block
 

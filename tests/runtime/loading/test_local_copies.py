@@ -13,8 +13,8 @@ from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.store.block_reading import Reading
 from alsatian.store.files.block_content import Content
-from alsatian.store.files.block_reading import Reading
 from alsatian.store.store import BlockStore
 from tests.stores import add_block
 
