@@ -1,9 +1,9 @@
 """How long a search over a store in S3 takes, against one over the same store here, at the same declared bandwidth.
 
-``python -m tests.store.remote.remote_speed --models 8 --repeats 5 --bandwidth 200MB`` prints the median and the range
-of both and their ratio, which is to be at most 1.1, and ends with 1 if it is more. Both searches are cold, take
-turns, and have room for all blocks; every search over S3 begins with an empty mirror. The server is a process beside
-the search, so this wants a quiet machine with two cores at least.
+``python -m tests.store.remote.remote_speed --models 8 --repeats 5 --bandwidth 200MB`` prints the median and the
+range of both and their ratio, which is to be at most 1.1, and ends with 1 if it is more. Both searches are
+cold, take turns, and have room for all blocks; every search over S3 begins with an empty mirror. The server is
+a process beside the search, so this wants a quiet machine with two cores at least.
 """
 
 import argparse
