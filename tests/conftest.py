@@ -112,11 +112,11 @@ def scrambled() -> Callable[[torch.nn.Module], torch.nn.Module]:
 def quick_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines are measured with few repeats and once. Beside other tests one counts as busy: it would be measured
     longer, and again by every command."""
-    from alsatian.costs.profiling import timing  # other tests need not wait for it
+    from alsatian.costs.profiling import loading, timing  # other tests need not wait for it
     from alsatian.costs.profiling.busy import Watch
 
     monkeypatch.setattr(Watch, "load", 0.0)
-    monkeypatch.setattr(timing, "_PACE_S", 0.02)
+    monkeypatch.setattr(loading, "_PACE_S", 0.02)
     monkeypatch.setattr(timing, "TURNS", 3)
 
 

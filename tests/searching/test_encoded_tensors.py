@@ -16,7 +16,8 @@ from alsatian.models.sets.folder import add_path
 from alsatian.runtime.loading import loader as loaders
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.loading.transfer import Transfer
-from alsatian.store.maintenance import gc, stats, verify
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
 from tests.machines.timed.test_prediction import AHEAD, SEQUENTIAL, compare
 from tests.models.reading.checkpoint_files import save_vit, vit, write_lora

@@ -14,7 +14,7 @@ from alsatian.blocks.candidate import ArchitectureSpec, Candidate
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.errors import StoreError
 from alsatian.models.reading.origins import Origins
-from alsatian.store import block_reading, manifest
+from alsatian.store import headers, manifest
 from alsatian.store.files.tensor_index import FILE
 from alsatian.store.store import BlockStore
 from alsatian.store.summaries import ORIGIN, Summaries, origin_of
@@ -135,7 +135,7 @@ def test_a_search_of_few_models_reads_the_headers_of_their_blocks_alone(
 ) -> None:
     """Also where the index is missing that says which blocks share tensors with others."""
     (store.root / FILE).unlink()
-    read = counted(monkeypatch, block_reading, "read_header", 2)
+    read = counted(monkeypatch, headers, "read_header", 2)
     blocks = {block.identity for model_id in ("m07", "m31") for block in store.model(model_id).blocks}
     assert store.borrowing(blocks) == blocks
     for identity in blocks:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from alsatian.blocks.kernels import computed_by
-from alsatian.costs.profiling import timing
+from alsatian.costs.profiling import loading, timing
 from alsatian.data.digits import digits
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.model_set import ModelSet
@@ -37,8 +37,8 @@ def test_every_choice_of_kernels_and_numbers_is_measured(
     assert own.isdisjoint(eager) == ((kernels, numerics) != ("eager", "fp32"))
     times = timing.segment_times(models, models.candidates[0], data, [2, 4], CPU)
     assert times.keys() == own
-    load = timing.load_times(models, CPU)
-    found = timing.read_ahead_times(models, data, 2, CPU, load)
+    load = loading.load_times(models, CPU)
+    found = loading.read_ahead_times(models, data, 2, CPU, load)
     assert len(found["read_ahead_loss"]) == 2
 
 

@@ -280,8 +280,8 @@ def test_a_block_that_went_is_read_ahead_again_for_a_later_chunk(setup: Make, ro
     made.loader.follow([[need] for need in needs] * 4)
     for i in range(32):
         name = needs[i % 8].block.identity
-        wait_for(lambda name=name: name in made.loader._residency.device and not
-        made.loader._residency.fetching)  # type: ignore[misc] assert made.step(needs[i % 8]) == [i % 8]
+        wait_for(lambda name=name: name in made.loader._residency.device and not made.loader._residency.fetching)  # type: ignore[misc]
+        assert made.step(needs[i % 8]) == [i % 8]
     made.loader.stop()
     assert made.read() <= most
     assert made.reader.threads == {"read-ahead"}

@@ -19,7 +19,8 @@ from alsatian.store.files import encodings
 from alsatian.store.files.block_content import content
 from alsatian.store.files.block_file import Made
 from alsatian.store.files.encodings import NARROW, narrowed, widened
-from alsatian.store.maintenance import gc, stats, verify
+from alsatian.store.maintenance import gc, verify
+from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
 from alsatian.store.upgrade import upgrade
 from tests.store.test_sharing import as_before, check

@@ -51,7 +51,7 @@ def blocks(tmp_path: Path) -> list[str]:
     """Blocks that are there, all of one size."""
     store = BlockStore(tmp_path / "there")
     (store.root / "models").mkdir(parents=True)
-    return [add_block(store, "code", [torch.full([NUMBERS], float(i))], 4).identity for i in range(5)]
+    return [add_block(store, "code", [torch.full([NUMBERS], i + 0.1)], 4).identity for i in range(5)]
 
 
 def here(store: BlockStore) -> set[str]:

@@ -82,6 +82,6 @@ def test_nothing_can_be_added_there(served: str) -> None:
 
 @pytest.mark.parametrize("served", [Plain], indirect=True)
 def test_a_server_without_ranges_is_said(served: str, tmp_path: Path) -> None:
-    block = add_block(BlockStore(tmp_path / "web" / "there"), "code", [torch.zeros(10_000)], 4)
+    block = add_block(BlockStore(tmp_path / "web" / "there"), "code", [torch.full([10_000], 0.1)], 4)
     with pytest.raises(RemoteError, match="which the server does not support"):
         BlockStore(served).load_block(block.identity, "m")
