@@ -30,7 +30,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
 def test_every_choice_of_kernels_and_numbers_is_measured(
     network: ModelSet, kernels: str, numerics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "_PACE_S", 0.01)
+    monkeypatch.setattr(loading, "_PACE_S", 0.01)
     models, data = replace(network, segments=computed_by(network.segments, kernels, numerics)), digits(20)
     own = {segment.fingerprint for segment in models.segments.values()}
     eager = {segment.fingerprint for segment in network.segments.values()}

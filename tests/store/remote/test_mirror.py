@@ -26,7 +26,7 @@ from tests.searching.tiny_search import ALSATIAN, MODELS, PREPROCESSING, outcome
 from tests.stores import add_block, share_small_tensors, tiny_set
 
 NUMBERS = 50_000
-HEADER = 384
+HEADER = 448
 FILE = 4 * NUMBERS + HEADER
 """Bytes of the file of a block below."""
 
