@@ -34,6 +34,7 @@ def share_small_tensors(monkeypatch: pytest.MonkeyPatch, nbytes: int = 16) -> No
     """Have tensors be shared that are so small as those of tests."""
     for module in ("writer", "store_files", "parts"):
         monkeypatch.setattr(f"alsatian.store.{module}.WORTH_BYTES", nbytes)
+    monkeypatch.setattr("alsatian.store.writer.NAME_BYTES", nbytes)
 
 
 @cache

@@ -110,15 +110,13 @@ def parts_of(store: StoreFiles, blocks: Mapping[str, Segment]) -> Parts:
         with contextlib.suppress(StoreError):
             if store.header(identity).count == len(blocks[identity].parameter_names):
                 known[identity] = _parameters(store, identity, blocks[identity].made_of)
-    users: dict[_Key, set[str]] = defaultdict(set)
-    for identity, own in known.items():
-        for one in (*own, *(parameter.base for parameter in own if parameter.base)):
-            if one.nbytes >= WORTH_BYTES:
-                users[one.key].add(identity)
+    users = _users(known)
     found = {}
     for identity, own in known.items():
         parts = _parts(store, identity, own, users)
-        if any(len(users[one.key]) > 1 for one in own) or any(part.read_bytes < part.nbytes for part in parts):
+        if any(len(users.get(one.key, ())) > 1 for one in own) or any(
+            part.read_bytes < part.nbytes for part in parts
+        ):
             found[identity] = parts
     return found
 
@@ -137,6 +135,20 @@ class _Parameter:
     sources: tuple[int, ...]
     base: "_Parameter | None" = None
     made: Made | None = None
+
+
+def _users(known: Mapping[str, Sequence[_Parameter]]) -> dict[_Key, set[str]]:
+    """The blocks that have each of those parameters that are large, or that as many blocks have together with a
+    large one: to read and hold a small one by itself is not worth it."""
+    users: dict[_Key, set[str]] = defaultdict(set)
+    large = set[_Key]()
+    for identity, own in known.items():
+        for one in (*own, *(parameter.base for parameter in own if parameter.base)):
+            users[one.key].add(identity)
+            if one.nbytes >= WORTH_BYTES:
+                large.add(one.key)
+    together = {frozenset(users[key]) for key in large}
+    return {key: own for key, own in users.items() if key in large or frozenset(own) in together}
 
 
 def _parameters(store: StoreFiles, identity: str, recipes: Sequence[Recipe]) -> list[_Parameter]:

@@ -9,7 +9,8 @@ from alsatian.errors import StoreError
 from alsatian.files import locked
 from alsatian.store.files.block_file import Header, Held, block_path
 from alsatian.store.headers import Headers
-from alsatian.store.remote.exchange import local_folder, mirror_of
+from alsatian.store.remote.exchange import mirror_of
+from alsatian.store.remote.folders import local_folder
 
 
 class StoreFolder:

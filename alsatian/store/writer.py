@@ -20,7 +20,7 @@ from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.store import manifest
 from alsatian.store.files.block_content import content
 from alsatian.store.files.block_file import Made, Place
-from alsatian.store.files.tensor_index import FILE, WORTH_BYTES, Holding, TensorIndex
+from alsatian.store.files.tensor_index import FILE, NAME_BYTES, WORTH_BYTES, Holding, TensorIndex
 from alsatian.store.store_files import StoreFiles
 
 NOTHING_MERGED: Mapping[str, Merged] = {}
@@ -78,16 +78,19 @@ class StoreWriter:
         made, sources = self._made(tensors, digests, merged)
         tensors = [*tensors, *sources]
         digests += [parameter_fingerprint([tensor], blake3.AUTO) for tensor in sources]
-        large = {i: d for i, d in enumerate(digests) if i not in made and tensors[i].nbytes >= WORTH_BYTES}
+        stored = {i: d for i, d in enumerate(digests) if i not in made and tensors[i].nbytes >= NAME_BYTES}
+        large = {i: d for i, d in stored.items() if tensors[i].nbytes >= WORTH_BYTES}
         elsewhere = self._elsewhere(identity, large)
+        elsewhere |= self._beside(identity, elsewhere, stored)
         with writing(self._store.root, "a block"):
             for place in elsewhere.values():
                 self._batch.rely_on(self._store.block_path(place.block))
             found = content(identity, architecture, tensors, digests, elsewhere, made, len(tensors) - count)
             self._batch.write(path, found.write)
-        held = {i: digest for i, digest in large.items() if i not in elsewhere}
+        held = {i: digest for i, digest in stored.items() if i not in elsewhere}
+        others = {i: digest for i, digest in held.items() if i in large}
         borrows = any(place.block != identity for place in elsewhere.values())
-        self._index.enter(Holding(identity, held, borrows or bool(made) or found.narrow))
+        self._index.enter(Holding(identity, others, borrows or bool(made) or found.narrow))
         self._held[identity] = held
         self._new.append(identity)
 
@@ -111,7 +114,7 @@ class StoreWriter:
                 sources += [t.detach().contiguous() for t in (one.base, one.added.left, one.added.right)]
         return made, sources
 
-    def _elsewhere(self, identity: str, digests: Mapping[int, str]) -> Mapping[int, Place]:
+    def _elsewhere(self, identity: str, digests: Mapping[int, str]) -> dict[int, Place]:
         """Where those of a block's tensors with these ``digests``, by place, lie that need not be written."""
         known = self._index.find([*digests.values()])
         elsewhere: dict[int, Place] = {}
@@ -125,6 +128,19 @@ class StoreWriter:
             else:
                 first[digest] = i
         return elsewhere
+
+    def _beside(
+        self, identity: str, elsewhere: Mapping[int, Place], digests: Mapping[int, str]
+    ) -> dict[int, Place]:
+        """Where those of the other tensors lie that files hold which are read for the tensors that are
+        ``elsewhere``: whatever their size, they take no read of another file."""
+        found: dict[str, Place] = {}
+        for block in sorted({place.block for place in elsewhere.values()} - {identity}):
+            if (held := self._held.get(block)) is None:
+                header = self._store.header(block)
+                held = {i: header.digests[i] for i in header.held}
+            found.update((digest, Place(block, i)) for i, digest in held.items())
+        return {i: found[d] for i, d in digests.items() if i not in elsewhere and d in found}
 
     def _is_there(self, place: Place, digest: str) -> bool:
         """Whether the file of a block holds the tensor with this ``digest`` at ``place``, undamaged."""

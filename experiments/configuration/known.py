@@ -23,7 +23,7 @@ from alsatian.contents import stamp
 from alsatian.files import write_json
 from alsatian.fingerprint import digest_json
 from alsatian.records.settings import decisive
-from alsatian.store.remote.exchange import local_folder
+from alsatian.store.remote.folders import local_folder
 from experiments.configuration import menu
 from experiments.configuration.components import targets
 

@@ -26,7 +26,7 @@ from alsatian.runtime.meter.meter import check_settings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
-from alsatian.store.remote.exchange import local_folder, with_local_paths
+from alsatian.store.remote.folders import local_folder, with_local_paths
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from experiments.configuration import menu

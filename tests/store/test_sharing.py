@@ -89,6 +89,22 @@ def test_small_tensors_are_not_looked_for_elsewhere(store: BlockStore) -> None:
     assert not store.header(other.identity).elsewhere
 
 
+def test_small_tensors_are_shared_where_a_large_one_is(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alsatian.store.writer.WORTH_BYTES", WEIGHT.nbytes)
+    base = add_block(store, "code", [WEIGHT, BIAS, OTHER], 4)
+    with store.adding() as adding:
+        tuned = adding.add_block("code", [WEIGHT, BIAS, OTHER + 1], 4)
+        more = adding.add_block("code", [WEIGHT + 1, BIAS, OTHER + 1], 4)
+        last = adding.add_block("code", [WEIGHT + 1, BIAS, OTHER + 2], 4)
+    assert set(store.header(tuned.identity).held) == {2}
+    assert set(store.header(more.identity).held) == {0, 1, 2}
+    assert store.header(last.identity).elsewhere == {0: (more.identity, 0), 1: (more.identity, 1)}
+    check(store, base, [WEIGHT, BIAS, OTHER])
+    check(store, tuned, [WEIGHT, BIAS, OTHER + 1])
+    check(store, more, [WEIGHT + 1, BIAS, OTHER + 1])
+    check(store, last, [WEIGHT + 1, BIAS, OTHER + 2])
+
+
 def test_collecting_garbage_keeps_what_others_need(store: BlockStore) -> None:
     base = add_block(store, "code", [WEIGHT, BIAS], 4)
     tuned = add_block(store, "code", [WEIGHT, BIAS + 1], 4)

@@ -25,7 +25,9 @@ _WAIT_S = 30.0
 
 WORTH_BYTES = 65_536
 """Bytes of a tensor from which on it is looked for in other files: to read less from another place takes as long as
-to read it twice."""
+to read it twice. Smaller ones are shared where a file is read for a large one anyway."""
+NAME_BYTES = 256
+"""Bytes of a tensor from which on it takes more than to say where it lies."""
 T = TypeVar("T")
 
 

@@ -9,12 +9,10 @@ both sides when it was the same.
 import contextlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from blake3 import blake3
 
@@ -24,50 +22,16 @@ from alsatian.fingerprint import DIGEST
 from alsatian.runtime.storage.remote import Listed, url_of
 from alsatian.store.files.block_file import block_path
 from alsatian.store.files.tensor_index import FILE as INDEX
-from alsatian.store.remote.mirror import FAR, FOLDERS, SIZE, Mirror
+from alsatian.store.remote.folders import REMOTE, SIZE
+from alsatian.store.remote.mirror import FAR, Mirror
 from alsatian.units import parse_bytes
 
-REMOTE = "remote.json"
 _SIZE = "50GB"
 # In the order in which they go there; what is left out belongs to a machine.
 _SMALL = ("assets", "architectures", INDEX, "models", "sets")
 # Files that are asked for one by one, and not with all others of their folders.
 _FEW = 32
 _Synced = dict[str, list[str | int]]
-
-
-def local_folder(store: str | Path) -> Path:
-    """The folder of a store: of one that is named by a URL its mirror, which is made if it is new.
-
-    Raises:
-        ConfigError: it cannot be made.
-    """
-    if (url := url_of(store)) is None:
-        return Path(store)
-    cached = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folders = Path(os.environ.get(FOLDERS) or Path(cached) / "alsatian" / "mirrors")
-    name = re.sub(r"[^a-zA-Z0-9]+", "-", url)[:60].strip("-")
-    folder = folders.absolute() / f"{name}-{blake3(url.encode()).hexdigest()[:12]}"
-    try:
-        if not (folder / REMOTE).exists():
-            make_folder(folder)
-            write_json(folder / REMOTE, {"url": url})
-    except OSError as error:
-        raise ConfigError(
-            f"{folder}: no mirror of {url} can be made there ({error.strerror}); name another folder in {FOLDERS}"
-        ) from None
-    return folder
-
-
-def with_local_paths(value: Any, store: str) -> Any:
-    """``value``, plain data, with paths below a store elsewhere as paths below its mirror."""
-    if isinstance(value, dict):
-        return {key: with_local_paths(item, store) for key, item in value.items()}
-    if isinstance(value, list):
-        return [with_local_paths(item, store) for item in value]
-    if isinstance(value, str) and url_of(store) and value.startswith(f"{store}/"):
-        return str(local_folder(store) / value.removeprefix(f"{store}/"))
-    return value
 
 
 def mirror_of(folder: Path) -> Mirror | None:

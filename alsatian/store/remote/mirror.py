@@ -27,11 +27,10 @@ from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.room import Room, read_number, write_number
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.store.files.block_file import block_path, read_header
+from alsatian.store.remote.folders import FOLDERS, SIZE
 from alsatian.units import format_bytes
 
 FAR = "far"
-SIZE, FOLDERS = "ALSATIAN_MIRROR_SIZE", "ALSATIAN_MIRRORS"
-"""Environment variables: how many bytes of block files a mirror may hold, and the folder of all mirrors."""
 # Requests for one block at a time, and the bytes of one.
 _AT_ONCE, _PIECE = 4, 8_000_000
 # Under a bandwidth it is one, which is ahead of it by so many seconds.

@@ -17,7 +17,8 @@ from alsatian.runtime.storage.reader import Fetched, Reader
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.store.files.block_file import block_path
-from alsatian.store.remote.exchange import local_folder, mirror_of, with_local_paths
+from alsatian.store.remote.exchange import mirror_of
+from alsatian.store.remote.folders import local_folder, with_local_paths
 from alsatian.store.remote.mirror import Mirror
 from alsatian.store.store import BlockStore
 from tests.conftest import tiny_model

@@ -22,7 +22,7 @@ from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.remote import Remote
 from alsatian.store.maintenance import open_store, verify
-from alsatian.store.remote.exchange import local_folder
+from alsatian.store.remote.folders import local_folder
 from alsatian.store.store import BlockStore
 from tests.searching.tiny_search import ALSATIAN, BASE, MODELS, STRATEGIES, outcomes, search
 from tests.store.remote.s3 import BUCKET, Server, serving
