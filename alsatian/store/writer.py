@@ -133,14 +133,19 @@ class StoreWriter:
         self, identity: str, elsewhere: Mapping[int, Place], digests: Mapping[int, str]
     ) -> dict[int, Place]:
         """Where those of the other tensors lie that files hold which are read for the tensors that are
-        ``elsewhere``: whatever their size, they take no read of another file."""
-        found: dict[str, Place] = {}
+        ``elsewhere``: whatever their size, they take no read of another file.
+
+        Only at the same place as here, so that equal ones (zeros, ones) are shared one by one and blocks of one
+        code have the same parts in common.
+        """
+        found: dict[int, Place] = {}
         for block in sorted({place.block for place in elsewhere.values()} - {identity}):
             if (held := self._held.get(block)) is None:
                 header = self._store.header(block)
                 held = {i: header.digests[i] for i in header.held}
-            found.update((digest, Place(block, i)) for i, digest in held.items())
-        return {i: found[d] for i, d in digests.items() if i not in elsewhere and d in found}
+            same = (i for i, digest in digests.items() if i not in elsewhere and held.get(i) == digest)
+            found.update((i, Place(block, i)) for i in same)
+        return found
 
     def _is_there(self, place: Place, digest: str) -> bool:
         """Whether the file of a block holds the tensor with this ``digest`` at ``place``, undamaged."""

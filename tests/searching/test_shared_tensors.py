@@ -1,6 +1,7 @@
 """Fine-tunes that change few tensors of every block: what they share is read once, held once and changes no bit."""
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +153,21 @@ def test_local_copies(family: ModelSet, truth: Any, tmp_path: Any, size: int) ->
 @pytest.mark.parametrize("loader", [SEQUENTIAL, AHEAD], ids=["sequential", "read ahead"])
 def test_predictions_know_it(family: ModelSet, strategy: Any, loader: LoaderSettings) -> None:
     compare(family, strategy, loader=loader)
+
+
+def test_equal_small_tensors_do_not_part_what_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new normalisation has zeros and ones several times, of which a fine-tune changes some."""
+    share_small_tensors(monkeypatch, 64)
+    for module in ("writer", "store_files", "parts"):
+        monkeypatch.setattr(f"alsatian.store.{module}.WORTH_BYTES", 500)
+
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        layers = nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.BatchNorm2d(16), nn.AdaptiveAvgPool2d(1)
+        return nn.Sequential(*layers, nn.Flatten()).eval()
+
+    made = {"base": network(), **{f"tune-{i}": bias_only(network(), i) for i in range(3)}}
+    models = ModelSet.from_modules(BlockStore(tmp_path), made, PREPROCESSING)
+    large = [part for parts in models.parts.values() for part in parts if part.nbytes >= 500]
+    assert len(large) == len(made)
+    assert len({part.identity for part in large}) == 1

@@ -99,6 +99,8 @@ def test_small_tensors_are_shared_where_a_large_one_is(store: BlockStore, monkey
     assert set(store.header(tuned.identity).held) == {2}
     assert set(store.header(more.identity).held) == {0, 1, 2}
     assert store.header(last.identity).elsewhere == {0: (more.identity, 0), 1: (more.identity, 1)}
+    turned = add_block(store, "code", [WEIGHT, OTHER, BIAS], 4)
+    assert set(store.header(turned.identity).held) == {1, 2}
     check(store, base, [WEIGHT, BIAS, OTHER])
     check(store, tuned, [WEIGHT, BIAS, OTHER + 1])
     check(store, more, [WEIGHT + 1, BIAS, OTHER + 1])
