@@ -22,7 +22,7 @@ from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S, Verified, lasting, looks_of
 from tests.stores import add_block
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 NAMES = [f"{i:064x}" for i in range(2000)]
 SIZE = 4000  # bytes of a block's parameters
 FLIPS = 100

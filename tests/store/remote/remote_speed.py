@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def measure(options: argparse.Namespace, folder: Path, patch: pytest.MonkeyPatch
     return medians["s3"] / medians["here"]
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=8)
     parser.add_argument("--architecture", default="resnet18", help="of torchvision; default: resnet18")
@@ -76,7 +77,7 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--bandwidth", default="200MB")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         place = Path(name)
         with serving(patch, place / "mirrors"):
