@@ -1,4 +1,4 @@
-"""What fine-tunes take in the store, and what a search reads of them.
+"""What fine-tunes take in the store and in a search.
 
 For every kind of fine-tune a base and its fine-tunes are saved as their libraries do, added to a new store and
 searched twice, by Alsatian and by a search that shares nothing. Distinct bytes are counted in the files, tensor by
