@@ -52,9 +52,7 @@ class LowRank:
         whole = torch.empty(base.shape, dtype=torch.float32, device=base.device)
         into, onto = whole.view(rows, columns), base.detach().contiguous().view(rows, columns)
         left, right = self.left.detach(), self.right.detach()
-        if (
-            base.device.type == "cpu"
-        ):  # NumPy's work, since PyTorch would start threads; a GPU's operators round alike
+        if base.device.type == "cpu":  # NumPy's work: PyTorch would start threads; a GPU's operators round alike
             wide = [t.numpy().astype(np.float64) for t in (left, right)]
             _merge(into.numpy(), onto.numpy(), wide[0], wide[1], self.scale)
         else:

@@ -28,8 +28,7 @@ class Reading:
     Attributes:
         header: of its file, once :meth:`layout` was called.
         tensors: by place, with what they are made of; each has memory of its own, which it fills and which is
-            aligned,
-            since kernels choose their code by that.
+            aligned, since kernels choose their code by that.
         holders: the block whose file holds each of them.
         looks: how the files of these blocks looked when they were asked, and that of the block itself.
     """

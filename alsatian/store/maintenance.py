@@ -114,11 +114,13 @@ def gc(store: BlockStore, grace_s: float = GRACE_S, dry_run: bool = False) -> Ga
 
 def needed_files(store: BlockStore, models: Iterable[Candidate]) -> set[Path]:
     """The files that blocks of ``models`` are read from. Of one that has gone it is not known what it was with."""
-    found = set()
-    for identity in {block.identity for model in models for block in model.blocks}:
+    found, left = set[Path](), {block.identity for model in models for block in model.blocks}
+    while left:
+        identity = left.pop()
         found.add(store.block_path(identity))
         if store.has_file(identity):
-            found |= {store.block_path(place.block) for place in store.header(identity).elsewhere.values()}
+            others = {place.block for place in store.header(identity).elsewhere.values()}
+            left |= {other for other in others if store.block_path(other) not in found}
     return found
 
 

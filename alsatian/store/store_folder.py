@@ -121,14 +121,16 @@ class StoreFolder:
         return (header.nbytes if wanted is None else 0) + sum(sizes.values())
 
     def files_of(self, identities: Iterable[str]) -> set[Path]:
-        """The files that these blocks are read from, as far as they are there."""
-        found = set()
-        for identity in identities:
+        """The files that these blocks are read from, and that say where these are, as far as they are there."""
+        found, left = set[Path](), {*identities}
+        while left:
+            identity = left.pop()
             found.add(path := self.block_path(identity))
             if not path.exists():
                 continue  # or its header would be looked for elsewhere
             with contextlib.suppress(StoreError):
-                found |= {self.block_path(holder) for holder, _ in self.tensors(identity).values()}
+                others = {place.block for place in self.header(identity).elsewhere.values()}
+                left |= {other for other in others if self.block_path(other) not in found}
         return found
 
     @contextlib.contextmanager

@@ -89,6 +89,22 @@ def test_small_tensors_are_not_looked_for_elsewhere(store: BlockStore) -> None:
     assert not store.header(other.identity).elsewhere
 
 
+def test_collecting_garbage_keeps_what_is_found_by_way_of_others(store: BlockStore) -> None:
+    """A block that is written again may not hold any more what others look for in it."""
+    middle = add_block(store, "code", [WEIGHT, BIAS], 4)
+    model(store, "m", last := add_block(store, "code", [WEIGHT, OTHER], 4))
+    store.block_path(middle.identity).unlink()
+    (store.root / FILE).unlink()
+    first = add_block(store, "code", [WEIGHT, BIAS + 1], 4)
+    add_block(store, "code", [WEIGHT, BIAS], 4)
+    assert store.header(last.identity).elsewhere == {0: (middle.identity, 0)}
+    assert store.header(middle.identity).elsewhere == {0: (first.identity, 0)}
+    files = {store.block_path(block.identity) for block in (last, middle, first)}
+    assert store.files_of([last.identity]) == files
+    assert gc(store, grace_s=0).files == ()
+    check(store, last, [WEIGHT, OTHER])
+
+
 def test_small_tensors_are_shared_where_a_large_one_is(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alsatian.store.writer.WORTH_BYTES", WEIGHT.nbytes)
     base = add_block(store, "code", [WEIGHT, BIAS, OTHER], 4)

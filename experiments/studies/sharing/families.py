@@ -130,6 +130,6 @@ def _resnet(folder: Path) -> nn.Module:
 
 
 NETWORKS = {
-    "minilm": Network("MiniLM-L6", "bert.", ("query", "value"), _minilm, lambda items: stdlib_docstrings(items)),
-    "resnet18": Network("ResNet-18", "resnet.", ("convolution",), _resnet, lambda items: digits(items)),
+    "minilm": Network("MiniLM-L6", "bert.", ("query", "value"), _minilm, stdlib_docstrings),
+    "resnet18": Network("ResNet-18", "resnet.", ("convolution",), _resnet, digits),
 }

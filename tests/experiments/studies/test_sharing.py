@@ -28,7 +28,7 @@ def save(folder: Path) -> nn.Module:
     return module.eval()
 
 
-NETWORK = Network("small", "resnet.", ("convolution",), save, lambda items: digits(items))
+NETWORK = Network("small", "resnet.", ("convolution",), save, digits)
 
 
 @pytest.mark.parametrize("kind", KINDS)
