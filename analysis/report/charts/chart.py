@@ -59,10 +59,21 @@ class Chart:
 
 
 def panel(title: str, layers: Sequence[alt.Chart], rows: Iterable[Row], height: int) -> Panel:
-    """``layers`` over the same ``rows``, as wide as the page lets it be and ``height`` pixels high."""
-    whole = alt.layer(*layers, data=alt.InlineData(values=list(rows)))
-    sized = whole.properties(width="container", height=height, autosize=FIT)
-    return Panel(title, sized.to_dict(validate=False))
+    """``layers`` over the same ``rows``, as wide as the page lets it be and ``height`` pixels high.
+
+    A layer that no row has a value for (whiskers of single repeats) is left out: its axis would have no end.
+    """
+    rows = list(rows)
+    whole = alt.layer(*layers, data=alt.InlineData(values=rows))
+    spec = whole.properties(width="container", height=height, autosize=FIT).to_dict(validate=False)
+    spec["layer"] = [layer for layer in spec["layer"] if _has_values(layer, rows)]
+    return Panel(title, spec)
+
+
+def _has_values(layer: Mapping[str, Any], rows: Sequence[Row]) -> bool:
+    """Whether any of ``rows`` has a place in ``layer``; one that takes none from rows has."""
+    fields = [one["field"] for axis in "xy" if "field" in (one := layer["encoding"].get(axis, {}))]
+    return not rows or any(all(row.get(field) is not None for field in fields) for row in rows)
 
 
 def without_nan(row: Row) -> dict[str, Any]:

@@ -46,7 +46,11 @@ def chromium(browser):
 
 
 def middle(chromium, expression):
-    """Where in the window the middle of an element is, after it was brought there."""
+    """Where in the window the middle of an element is, after it was brought there.
+
+    A chart that is drawn later would move it from under the pointer.
+    """
+    assert chromium.evaluate(DRAWN) == 0
     return chromium.evaluate(f"""(() => {{
         const found = {expression};
         found.scrollIntoView({{block: "center"}});
