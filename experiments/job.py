@@ -63,8 +63,9 @@ def main() -> int:
     if task["life"] is not None:
         _take_share(Path(task["life"]), task["cores"], task["config"]["launcher"])
         ends.append(partial(life.wait_while_wanted, Path(task["life"])))
+    once = threading.Lock()
     for end in ends:
-        threading.Thread(target=_end_after, args=(end,), daemon=True).start()
+        threading.Thread(target=_end_after, args=(end, once), daemon=True).start()
     answer: Answer
     try:
         with plugins.used():
@@ -111,8 +112,10 @@ def _wait_for_stdin() -> None:
         pass
 
 
-def _end_after(wait: Callable[[], Any]) -> None:
+def _end_after(wait: Callable[[], Any], once: threading.Lock) -> None:
     wait()
+    if not once.acquire(blocking=False):
+        return  # a second interrupt would meet the run being recorded
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     time.sleep(_GRACE_S)
     os._exit(1)

@@ -5,16 +5,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from threading import Event
 from typing import Any
 
-from alsatian.errors import ConfigError, nearest
+from alsatian.errors import AlsatianError, ConfigError, nearest
 from experiments.runs.launchers import process
 from experiments.runs.launchers.base import Found, ParallelLauncher, Share, Task, carry_out, lost, needs
 
 LOCAL, SLURM = "local", "slurm"
-# Seconds between two looks at what has ended; Slurm is asked far less often, by submitit's own rule.
-_PAUSE_S = 0.2
+# Seconds between two looks at what has ended, here and elsewhere; Slurm is asked less often, by submitit's own rule.
+_PAUSES_S = (0.2, 2.0)
 # submitit wants a limit of time; no run takes a year.
 _MINUTES = 366 * 24 * 60
 NAME = "alsatian"
@@ -28,7 +29,7 @@ class Submitit(ParallelLauncher):
     Attributes:
         executor: ``"slurm"``, or ``"local"`` for this machine.
         partition: of the cluster; None for its own choice.
-        time: minutes that a job may take; None for no limit here, and the partition's there.
+        time: minutes that a job may take; Slurm wants to know, None is for this machine.
         gpus: of each job.
         exclusive: whether a job has a whole node, so that its times are measured beside none.
         setup: lines of shell before a job, such as ``"module load cuda"``.
@@ -50,6 +51,11 @@ class Submitit(ParallelLauncher):
         if self.exclusive and self.here:
             raise ConfigError("launcher.exclusive=true: only for launcher.executor=slurm, which gives whole nodes")
         needs("submitit", "submitit", "launchers")
+        if not self.here and which("sbatch") is None:
+            raise ConfigError("launcher=submitit: there is no sbatch here; start it where Slurm is, or choose "
+                              "launcher.executor=local for processes on this machine")  # fmt: skip
+        if not self.here and self.time is None:
+            raise ConfigError("launcher.time: Slurm wants the minutes that a job may take, e.g. launcher.time=120")
 
     @property
     def here(self) -> bool:  # type: ignore[override]
@@ -62,26 +68,31 @@ class Submitit(ParallelLauncher):
         executor.update_parameters(**self._parameters(share))
         pending, under_way = list(enumerate(tasks)), {}
         if not self.here:
-            with executor.batch():
-                jobs = [executor.submit(carry_out, task) for task in tasks]
+            try:
+                with executor.batch():
+                    jobs = [executor.submit(carry_out, task) for task in tasks]
+            except submitit.core.utils.FailedJobError as error:
+                raise AlsatianError(f"launcher=submitit: {str(error).strip().splitlines()[-1]}") from error
             under_way, pending = dict(enumerate(jobs)), []
+        cancelled = False
         while pending or under_way:
             while pending and len(under_way) < share.workers:
                 number, task = pending.pop(0)
                 under_way[number] = executor.submit(carry_out, task)
-            if stop.is_set() and not self.here:
+            if stop.is_set() and not self.here and not cancelled:
+                cancelled = True
                 for job in under_way.values():
                     job.cancel(check=False)
-            for number in [number for number, job in under_way.items() if job.done()]:
+            for number in [number for number, job in under_way.items() if job.done(force_check=cancelled)]:
                 yield number, _answer(under_way.pop(number), stop.is_set())
-            time.sleep(_PAUSE_S)
+            time.sleep(_PAUSES_S[not self.here])
 
     def _parameters(self, share: Share) -> dict[str, Any]:
         """Of submitit, by its names."""
         setup = [f"export PYTHONPATH={shlex.quote(process.environment()['PYTHONPATH'])}", *self.setup]
         found: dict[str, Any] = {
             "name": NAME,
-            "timeout_min": self.time or (_MINUTES if self.here else None),
+            "timeout_min": self.time or _MINUTES,
             "cpus_per_task": share.cores,
             "mem_gb": None if share.memory is None else share.memory / 2**30,
             "gpus_per_node": self.gpus or None,
