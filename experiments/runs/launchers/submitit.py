@@ -14,7 +14,7 @@ from experiments.runs.launchers import process
 from experiments.runs.launchers.base import Found, ParallelLauncher, Share, Task, carry_out, lost, needs
 
 LOCAL, SLURM = "local", "slurm"
-# Seconds between two looks at what has ended, here and elsewhere; Slurm is asked less often, by submitit's own rule.
+# Seconds between two looks at what has ended, here and elsewhere; submitit asks Slurm less often.
 _PAUSES_S = (0.2, 2.0)
 # submitit wants a limit of time; no run takes a year.
 _MINUTES = 366 * 24 * 60
