@@ -33,9 +33,11 @@ class Watch:
     def load(self) -> float:
         """Cores that others keep busy, if they disturb what is measured here as they would a search; 0 if not."""
         seconds, found = time.monotonic() - self._begin, self._surroundings.until_now()
-        if not found.beside and (found.others_s is None or seconds < _KNOWN_S):
+        if found.beside:  # runs of one sweep have cores of their own, but share all else
+            return float(found.beside)
+        if found.others_s is None or seconds < _KNOWN_S:
             return self._load if self._load > LOAD * (os.cpu_count() or 1) else 0.0
-        return max(found.taken_s / seconds, float(found.beside)) if found.disturbed(seconds) else 0.0
+        return found.taken_s / seconds if found.disturbed(seconds) else 0.0
 
 
 def load_section(verify: str) -> str:
