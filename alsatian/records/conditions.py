@@ -21,6 +21,8 @@ class Conditions(Record):
         others_s: CPU time of other processes.
         steal_s: time that a hypervisor gave to other guests.
         frequency_hz: mean clock frequency of the cores at the end.
+        beside: how many other runs of its sweep may have been measured on the machine meanwhile. Each has cores of
+            its own; the disk, the memory's bandwidth and caches are shared.
     """
 
     load: Seconds | None = None
@@ -29,6 +31,7 @@ class Conditions(Record):
     others_s: Seconds | None = None
     steal_s: Seconds | None = None
     frequency_hz: Positive | None = None
+    beside: Count = 0
 
     @property
     def taken_s(self) -> float:
@@ -37,7 +40,7 @@ class Conditions(Record):
 
     def disturbed(self, wall_s: float) -> bool:
         """Whether others took so much within ``wall_s`` that the measurement cannot be trusted."""
-        return self.taken_s > max(SHARE * (self.cores or 1) * wall_s, LEAST_S)
+        return self.beside > 0 or self.taken_s > max(SHARE * (self.cores or 1) * wall_s, LEAST_S)
 
     def plus(self, later: "Conditions") -> "Conditions":
         """Of two stretches of one measurement: times add up, the load is that of the first."""

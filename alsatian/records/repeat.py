@@ -57,6 +57,11 @@ class Repeat(Record):
         return self.conditions is not None and self.conditions.disturbed(self.wall_s)
 
     @property
+    def beside(self) -> int:
+        """How many other runs of its sweep may have been measured on the machine meanwhile."""
+        return 0 if self.conditions is None else self.conditions.beside
+
+    @property
     def over_limit(self) -> float | None:
         """Wall time over the limit; None where that is not known."""
         return None if self.limit is None else self.limit.over(self.wall_s)

@@ -14,7 +14,7 @@ from alsatian.records.run import SCHEMA, Run
 # same.
 NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed",
-    "interleaved", "tracker", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
+    "interleaved", "tracker", "launcher", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
     "items.desktop", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
     "storage.verify_blocks",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from alsatian.records import Run
 from alsatian.units import count_text, factor_text
 from analysis.comparing.comparable import arithmetic, reference
+from analysis.comparing.disturbances import MARK
 from analysis.comparing.labels import in_order
 from analysis.comparing.measurements import wall
 
@@ -103,7 +104,9 @@ def targets(runs: Sequence[Run]) -> list[str]:
                 other = reference(run, runs, over)
                 shown = f"not measured (target {factor:g}×)"
                 if other:
-                    shown = _reached(wall(other).median / wall(run).median, factor)
+                    ratio = wall(other).median / wall(run).median
+                    decides = not (other.disturbed or run.disturbed)
+                    shown = _reached(ratio, factor) if decides else _undecided(ratio, factor)
                 lines.append(f"{label} over {names[other.run_id] if other else over}: {shown}")
     return lines
 
@@ -113,6 +116,10 @@ def _reached(measured: float, factor: float) -> str:
     if measured >= factor:
         return f"{factor_text(measured)} (target {factor:g}×: reached)"
     return f"{math.floor(measured * 100) / 100:.2f}× (target {factor:g}×: not reached)"
+
+
+def _undecided(measured: float, factor: float) -> str:
+    return f"{factor_text(measured)}{MARK} (target {factor:g}×: not decided)"
 
 
 _Result = tuple[float, str | None]

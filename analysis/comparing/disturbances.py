@@ -23,10 +23,14 @@ def lines(runs: Iterable[Run]) -> list[str]:
         for label, run in labelled
         if len(run.quiet) < len(run.repeats)
     ]
-    marked = [label for label, run in labelled if run.disturbed]
+    marked = [label for label, run in labelled if run.disturbed and not _beside(run)]
+    beside = {label: _beside(run) for label, run in labelled if run.disturbed and _beside(run)}
     told = [f"Disturbed by other processes and left out of all times: {some(out)}"] if out else []
     if marked:
         told.append(f"{MARK} Other processes disturbed every repeat, which decides nothing: {some(marked)}")
+    if beside:
+        others = count_text(max(beside.values()), "other run")
+        told.append(f"{MARK} Measured beside up to {others}, which decides nothing: {some(list(beside))}")
     return [printable(line) for line in told]
 
 
@@ -34,8 +38,17 @@ def caption(runs: Iterable[Run]) -> str:
     """The same below a figure, with numbers of runs in place of names; empty if nobody was disturbed."""
     known = list(runs)
     out = sum(len(run.repeats) - len(run.quiet) for run in known)
-    marked = sum(run.disturbed for run in known)
+    marked = sum(run.disturbed and not _beside(run) for run in known)
+    beside = [_beside(run) for run in known if run.disturbed and _beside(run)]
     told = f" {count_text(out, 'repeat')} that other processes disturbed left out." if out else ""
     if marked:
         told += f" {MARK}: other processes disturbed every repeat ({marked} of {count_text(len(known), 'run')})."
+    if beside:
+        others = count_text(max(beside), "other run")
+        told += f" {MARK}: measured beside up to {others} ({len(beside)} of {count_text(len(known), 'run')})."
     return told
+
+
+def _beside(run: Run) -> int:
+    """Beside how many other runs of its sweep every repeat of ``run`` was measured; 0 if one was not."""
+    return min((repeat.beside for repeat in run.repeats), default=0)

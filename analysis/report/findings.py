@@ -42,6 +42,8 @@ def _speed(pairs: Sequence[tuple[Run, Run]], names: dict[str, str]) -> str:
     run, base = pairs[0]
     if any(own.config.get("scale") == "ci" for own, _ in pairs):
         return f"{run.strategy} ranks the same models as base; scale ci is too short for a factor"
+    if any(one.disturbed for pair in pairs for one in pair):
+        return f"{run.strategy} ranks the same models as base; others disturbed their times, which decides nothing"
     factors = sorted(wall(other).median / wall(own).median for own, other in pairs)
     if len(pairs) > 1:
         span = f"{factor_text(factors[0])} to {factor_text(factors[-1])}"

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from alsatian.errors import AlsatianError, installed, place
 from experiments.checking.suite import TRACE, Failure, Judgement
-from experiments.runs import process
+from experiments.runs.launchers import process
 
 ENDS = "comes to an end"
 _FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)')

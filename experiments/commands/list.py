@@ -26,6 +26,7 @@ LISTS = {
     "devices": "device",
     "hardware": "hardware",
     "trackers": "tracker",
+    "launchers": "launcher",
     "scales": "scale",
 }
 

@@ -29,8 +29,8 @@ from experiments.configuration.components import targets
 
 # They change nothing about models, data or validity, or are looked at anew.
 _FREE = (
-    "results_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed", "interleaved", "title", "sweep",
-    "targets", "figure", "scaled",
+    "results_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed", "interleaved", "launcher", "title",
+    "sweep", "targets", "figure", "scaled",
 )  # fmt: skip
 _CODE = ("alsatian", "baselines", "experiments", "analysis")
 # Components of models and data that read the files and folders which their settings name, and packages; no others.

@@ -23,6 +23,7 @@ from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import check_settings
+from alsatian.runtime.meter.surroundings import measure_beside
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
@@ -104,6 +105,7 @@ class Parts:
         check_run(values)
         check_settings(values["meter"]["level"], values["meter"]["timeline"])
         check_on_bad_model(values["on_bad_model"])
+        launcher = values.get("launcher", {})
         budgets, hardware = Budgets.read(values["cache"]), chosen_profile(values)
         device = values["device"]["name"]
         # A machine that is named may have what this one has not.
@@ -126,7 +128,7 @@ class Parts:
             config=values,
             strategy=strategy_of(values),
             proxy=build(values["proxy"], "score"),
-            storage=build(values["storage"]),
+            storage=build(values["storage"], Storage).at_most(launcher.get("bandwidth"), "launcher.bandwidth"),
             loader=build(values["loader"]),
             budgets=budgets,
             dataset=dataset,
@@ -195,9 +197,12 @@ def _own_choice() -> int:
 
 
 def use_threads(config: dict[str, Any]) -> None:
-    """Have PyTorch use as many threads as ``config`` says, or as it chose itself."""
+    """Have PyTorch use as many threads as ``config`` says, or as it chose itself; what is measured says beside how
+    many other runs of a launcher that is."""
     own = _own_choice()
     torch.set_num_threads(config["device"]["threads"] or own)
+    launcher = config.get("launcher", {})
+    measure_beside(0 if launcher.get("exclusive") else (launcher.get("workers") or 1) - 1)
 
 
 def strategy_named(name: str) -> Strategy:

@@ -62,9 +62,11 @@ def execute(run: Ready, command: Command, progress: Progress, tracker: Tracker) 
 
 
 def _wanted(config: dict[str, Any], entry: Run) -> int:
-    """How many repeats there have to be: those asked for, and another for each of them that others disturbed."""
+    """How many repeats there have to be: those asked for, and another for each of them that others disturbed, but
+    for runs beside it, which would do so again."""
     asked: int = config["repeats"]
-    return asked + sum(one.disturbed for one in entry.repeats[:asked] if config["repeat_disturbed"])
+    again = config["repeat_disturbed"]
+    return asked + sum(one.disturbed and not one.beside for one in entry.repeats[:asked] if again)
 
 
 def _with(entry: Run, **values: Any) -> Run:
@@ -115,7 +117,8 @@ def _verdict(entry: Run) -> dict[str, Any]:
         return {"status": "invalid", "error": f"a budget was exceeded: {over[0]}"}
     if not all(repeat.valid for repeat in entry.repeats):
         return {"status": "invalid", "error": "the parts of a repeat do not add up to its wall time"}
-    if warm := sum(repeat.counters.get("warm_reads", 0) for repeat in entry.repeats):
+    # What another run is reading cannot be dropped; the times of both decide nothing anyway.
+    if warm := sum(repeat.counters.get("warm_reads", 0) for repeat in entry.repeats if not repeat.beside):
         return {"status": "invalid", "error": WARM.format(count=warm)}
     return {"status": "ok", "error": None}
 

@@ -1,7 +1,9 @@
 """The runs of a command before any of them starts, with what their identities depend on."""
 
+import itertools
 import shlex
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,18 @@ def _plan(cell: Cell, setup: Setup, parts: Parts, hide: Redaction, steps: Progre
         return Refused(label, overrides, setup, shown, error)
     identity = run_id(shown, models, setup.dataset, needs_head(setup.proxy))
     return Ready(label, overrides, setup, shown, models, identity)
+
+
+def summaries(runs: Sequence[Ready]) -> Iterator[str]:
+    """What the data and the models of ``runs`` are, for people, before any of them starts."""
+    said = [(run.setup.dataset.name, run.setup.dataset.summary) for run in runs]
+    for place, (name, summary) in enumerate(said):
+        if summary is not None and (name, summary) not in said[:place]:
+            yield summary.text(name)
+    of_sets: dict[str, dict[str, None]] = {}
+    for run in runs:
+        of_sets.setdefault(run.setup.config["model_set"]["name"], {}).update(dict.fromkeys(run.models.notes))
+    for name, notes in of_sets.items():
+        if notes:
+            wrapped = (textwrap.wrap(n, 80, initial_indent="  ", subsequent_indent="    ") for n in notes)
+            yield "\n".join([f"Models {name}", *itertools.chain.from_iterable(wrapped)])

@@ -1,5 +1,6 @@
 """Writes run records: one JSON file a run, whole or not at all, readable without this code."""
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -115,6 +116,20 @@ def forget(folder: Path, run: Run, succeeded: bool) -> list[str]:
                     shutil.rmtree(place, ignore_errors=True)
                     removed.append(other.run_id)
     return removed
+
+
+def end(path: Path, status: str, error: str) -> None:
+    """Have the record at ``path`` say how its run ended, if it says that the run goes on although nobody measures
+    it: its process died.
+
+    Raises:
+        SavingError: it cannot be written.
+    """
+    if not path.exists():
+        return
+    with claimed(path.parent, wait=False) as ours, contextlib.suppress(FieldError):
+        if ours and (run := read_run(path)).status == "running":
+            save(path, run.model_copy(update={"status": status, "error": error, "finished": now()}).plain())
 
 
 def save(path: Path, value: Mapping[str, Any]) -> None:

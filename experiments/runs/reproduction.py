@@ -17,7 +17,7 @@ from alsatian.errors import ConfigError, nearest
 from experiments.configuration import menu
 from experiments.configuration.composition import cells
 from experiments.configuration.console import as_flags
-from experiments.runs.process import start
+from experiments.runs.launchers.process import start
 
 # The setting that makes an experiment one of the paper's.
 FIGURE, NUMBER = "figure", "number"

@@ -1,23 +1,27 @@
 """The runs of a command, measured one after the other; one that fails does not stop the others."""
 
 import contextlib
-import itertools
-import textwrap
 from collections.abc import Generator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
+from alsatian.errors import ConfigError
 from alsatian.files import claimed
 from alsatian.records import MEASURED, Run, read
 from alsatian.records.settings import difference
+from experiments.configuration.components import build
 from experiments.configuration.composition import Cell
 from experiments.runs import network, record
 from experiments.runs.execution import execute
-from experiments.runs.manifest import Manifest, Outcome
+from experiments.runs.launchers.base import Launcher
+from experiments.runs.launchers.launch import Launch
+from experiments.runs.ledger import Ledger
+from experiments.runs.manifest import Outcome
 from experiments.runs.progress import Progress
-from experiments.runs.queue import Ready, Refused, plan
-from experiments.runs.repeat import RunFailed, failure
-from experiments.trackers.base import Guarded, Later, Tracker
+from experiments.runs.queue import Ready, Refused, plan, summaries
+from experiments.runs.repeat import RunFailed
+from experiments.trackers.base import Later, Tracker
 
 
 def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outcome:
@@ -28,64 +32,55 @@ def run(cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> Outc
             results cannot be written, and those from before are intact.
         KeyboardInterrupt: after the run in flight was recorded as interrupted.
     """
-    return _Sweep(cells, words, progress).run()
+    if any(cell.plain["launcher"] != cells[0].plain["launcher"] for cell in cells):
+        raise ConfigError("launcher: all runs of a command have one, with the same settings; choose one")
+    launcher: Launcher = build(cells[0].plain["launcher"], Launcher)
+    return _Sweep(cells, words, progress).run(launcher)
+
+
+def measure(cell: Cell, words: Sequence[str], progress: Progress) -> Outcome:
+    """Measure the one run of ``cell`` in this process, whatever its launcher; the command says what is about all.
+
+    Raises:
+        AlsatianError, KeyboardInterrupt: see :func:`run`.
+    """
+    return _Sweep([cell], words, progress).measure()
 
 
 class _Sweep:
-    """The runs of one command and their manifests, one for each experiment among them."""
+    """The runs of one command."""
 
     def __init__(self, cells: Sequence[Cell], words: Sequence[str], progress: Progress) -> None:
         self._command = plan(cells, words, progress.step)
+        self._words = self._command.hide.words(words)
         self._progress = progress
-        self._outcome = Outcome(len(self._command.runs))
-        self._manifests: dict[Path, Manifest] = {}
+        self._ledger = Ledger(self._command, progress)
         # Records of earlier commands, by folder; read when the first run there is measured.
         self._earlier: dict[Path, list[Run]] = {}
-        if len(self._command.runs) == 1:
-            return  # its record says it all
-        for folder in dict.fromkeys(run.folder for run in self._command.runs):
-            runs = [run for run in self._command.runs if run.folder == folder]
-            self._manifests[folder] = Manifest(folder, self._command.text, runs)
 
-    def run(self) -> Outcome:
+    def measure(self) -> Outcome:
+        """See :func:`measure`."""
+        self._together(self._command.runs)
+        return self._ledger.outcome
+
+    def run(self, launcher: Launcher) -> Outcome:
         """See :func:`run`."""
-        pending = []
-        for run in self._command.runs:
-            if isinstance(run, Refused):
-                reason = self._reason(run)
-                self._note(run, reason.status, reason.error)
-            elif self._is_finished(run):
-                self._note(run, "ok")
-            else:
-                self._note(run, "pending")
-                pending.append(run)
-        for manifest in self._manifests.values():
-            manifest.save()
-        self._summarise(pending)
+        pending = self._ledger.open()
+        for text in summaries(pending):
+            self._progress.say(text)
         refused = [r.models.refused for r in self._command.runs if isinstance(r, Ready)]
         for line in dict.fromkeys(line for lines in refused for line in lines.values()):
             self._progress.warn(f"left out, ranked last: {line}")
         self._progress.start(len(self._command.runs))
+        if launcher.parallel:
+            self._launch(launcher, pending)
+            return self._ledger.outcome
         for runs in _turns(self._command.runs):
-            failures = len(self._outcome.failed)
+            failures = len(self._ledger.outcome.failed)
             self._together(runs)
-            if len(self._outcome.failed) > failures and runs[0].setup.config["fail_fast"]:
+            if len(self._ledger.outcome.failed) > failures and runs[0].setup.config["fail_fast"]:
                 break
-        return self._outcome
-
-    def _summarise(self, pending: Sequence[Ready]) -> None:
-        """Say what the data and the models of ``pending`` runs are, before any of them starts."""
-        said = [(run.setup.dataset.name, run.setup.dataset.summary) for run in pending]
-        for place, (name, summary) in enumerate(said):
-            if summary is not None and (name, summary) not in said[:place]:
-                self._progress.say(summary.text(name))
-        of_sets: dict[str, dict[str, None]] = {}
-        for run in pending:
-            of_sets.setdefault(run.setup.config["model_set"]["name"], {}).update(dict.fromkeys(run.models.notes))
-        for name, notes in of_sets.items():
-            if notes:
-                wrapped = (textwrap.wrap(n, 80, initial_indent="  ", subsequent_indent="    ") for n in notes)
-                self._progress.say("\n".join([f"Models {name}", *itertools.chain.from_iterable(wrapped)]))
+        return self._ledger.outcome
 
     def _together(self, runs: Sequence[Ready | Refused]) -> None:
         """Measure ``runs`` that were not finished before: of each a repeat, then of each another one, and so on."""
@@ -93,7 +88,7 @@ class _Sweep:
             under_way = {}
             for run in runs:
                 if isinstance(run, Refused):
-                    self._failed(run, self._reason(run))
+                    self._ledger.refuse(run)
                 elif self._is_ours(run, held):
                     steps = self._measure(run, alone=len(runs) == 1)
                     under_way[run.identity] = held.enter_context(contextlib.closing(steps))
@@ -102,6 +97,45 @@ class _Sweep:
                     if next(steps, "ended") is not None:
                         del under_way[identity]
 
+    def _launch(self, launcher: Launcher, pending: Sequence[Ready]) -> None:
+        """Have ``launcher`` carry out ``pending`` runs; what is refused fails, and what is finished is skipped."""
+        wanted = {run.path: run for run in reversed(pending)}  # what two of them measure is measured once
+        for run in self._command.runs:
+            if isinstance(run, Refused):
+                self._ledger.refuse(run)
+            elif self._ledger.is_finished(run):
+                self._ledger.skip(run)
+        runs = list(wanted.values())[::-1]
+        configs = [run.setup.config for run in runs]
+        fail_fast = any(config["fail_fast"] for config in configs)
+        if not runs or (fail_fast and self._ledger.outcome.failed):
+            return
+        share = launcher.share(len(runs), max(config["device"]["threads"] or 0 for config in configs))
+        self._progress.say(f"Runs are measured {share}")
+        tasks = [
+            {
+                "label": run.label,
+                "overrides": run.overrides,
+                "config": config | {"launcher": config["launcher"] | asdict(share)},
+                "words": self._words,
+            }
+            for run, config in zip(runs, configs, strict=True)
+        ]
+        with Launch(launcher, tasks, share, Path(configs[0]["results_dir"])) as launch:
+            try:
+                for number, answer in launch:
+                    self._ledger.hear(runs[number], answer)
+                    if fail_fast and self._ledger.outcome.failed:
+                        launch.stop()
+            except KeyboardInterrupt:
+                launch.stop()
+                for number, answer in launch:
+                    self._ledger.hear(runs[number], answer)
+                raise
+        for run in pending:
+            if run is not wanted[run.path] and self._ledger.is_finished(run):
+                self._ledger.skip(run)
+
     def _is_ours(self, run: Ready, held: contextlib.ExitStack) -> bool:
         """Whether ``run`` is to be measured here, by nobody else as long as ``held``."""
         try:
@@ -109,34 +143,33 @@ class _Sweep:
         except OSError as error:
             raise record.SavingError(record.cannot_write(run.path, error)) from None
         if not ours:
-            self._failed(run, RunFailed("running", "another process is measuring this run"))
-        elif self._is_finished(run):
-            self._outcome.skipped += 1
-            self._progress.skip(run.label)
+            self._ledger.fail(run, RunFailed("running", "another process is measuring this run"))
+        elif self._ledger.is_finished(run):
+            self._ledger.skip(run)
             return False
         return ours
 
     def _measure(self, run: Ready, alone: bool) -> Generator[None, None, None]:
         """Measure ``run``, with a pause after every repeat; a tracker hears of runs ``alone`` as they go on."""
-        tracker = self._outcome.folders.setdefault(run.folder, Guarded(run.setup.tracker, self._progress.warn))
+        tracker = self._ledger.tracker(run)
         if run.is_search and (why := self._why_anew(run)):
             self._progress.note(run.label, f"measured anew: {why}")
         self._forget(run, succeeded=False)
-        self._save(run, "running")
+        self._ledger.save(run, "running")
         try:
             if run.is_search:
                 summary = yield from self._search(run, tracker if alone else Later(tracker))
             else:
                 summary = self._examine(run)
         except (KeyboardInterrupt, GeneratorExit):
-            self._save(run, "failed", "interrupted")
+            self._ledger.save(run, "failed", "interrupted")
             raise
         except RunFailed as error:
-            self._failed(run, error)
+            self._ledger.fail(run, error)
             return
-        self._outcome.measured += 1
+        self._ledger.outcome.measured += 1
         self._forget(run, succeeded=True)
-        self._save(run, "ok")
+        self._ledger.save(run, "ok")
         self._progress.done(run.label, summary)
 
     def _forget(self, run: Ready, succeeded: bool) -> None:
@@ -150,7 +183,7 @@ class _Sweep:
         if not entry.ok:
             raise RunFailed(entry.status, self._command.hide.text(str(entry.error)))
         seconds = [repeat.wall_s for repeat in entry.quiet]
-        if disturbed := sum(repeat.disturbed for repeat in entry.repeats):
+        if disturbed := sum(repeat.disturbed and not repeat.beside for repeat in entry.repeats):
             self._progress.note(run.label, f"others disturbed {disturbed} of {len(entry.repeats)} repeats")
         best = f"best model {entry.winner}, {entry.rounds[-1].scores[str(entry.winner)]:.4f}"
         return f"{median(seconds):.1f} s (median of {len(seconds)}), {best}"
@@ -170,31 +203,6 @@ class _Sweep:
             return None
         latest = max(same, key=lambda one: (one.started, one.run_id))
         return difference(latest, run.opening(self._command.text))
-
-    def _reason(self, run: Refused) -> RunFailed:
-        reason = failure(run.reason)
-        return RunFailed(reason.status, *map(self._command.hide.text, (reason.error, reason.trace)))
-
-    def _is_finished(self, run: Ready) -> bool:
-        """Whether an earlier command finished ``run``, and this one does not measure it again."""
-        known = record.finished if run.is_search else network.finished
-        return known(run.path) and not run.setup.config["force"]
-
-    def _failed(self, run: Ready | Refused, reason: RunFailed) -> None:
-        last = reason.error.strip().splitlines()[-1]
-        self._outcome.failed.append(f"{run.label}: {last}")
-        self._save(run, reason.status, last)
-        self._progress.failed(run.label, reason.status)
-        self._progress.trace(reason.trace)
-
-    def _note(self, run: Ready | Refused, status: str, error: str | None = None) -> None:
-        if run.folder in self._manifests:
-            self._manifests[run.folder].note(run, status, error)
-
-    def _save(self, run: Ready | Refused, status: str, error: str | None = None) -> None:
-        self._note(run, status, error)
-        if run.folder in self._manifests:
-            self._manifests[run.folder].save()
 
 
 def _turns(runs: Sequence[Ready | Refused]) -> list[list[Ready | Refused]]:

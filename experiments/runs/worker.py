@@ -8,7 +8,6 @@ does, since whoever asked is gone then.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,8 @@ from alsatian.errors import FOREIGN
 from alsatian.progress import unheard
 from experiments.configuration import plugins
 from experiments.configuration.setup import Parts, use_threads
-from experiments.runs import process
+from experiments.runs.launchers import process
 from experiments.runs.repeat import Measured, RunFailed, failure, measure, timed_out
-
-_TAIL = 2000  # characters of a dead process's last words
 
 
 def measure_apart(config: dict[str, Any], checkpoint: Path | None = None, timeline: bool = False) -> Measured:
@@ -35,27 +32,18 @@ def measure_apart(config: dict[str, Any], checkpoint: Path | None = None, timeli
     limit: float | None = config["timeout_s"]
     expired = threading.Event()
     with tempfile.TemporaryFile() as words, _start(words) as worker:
-        assert worker.stdin is not None
-        assert worker.stdout is not None
 
         def expire() -> None:
             expired.set()
             worker.kill()
 
-        # Waiting for the answer costs nothing meanwhile; a timeout of subprocess would look every 50 ms.
+        # A timeout of subprocess would look every 50 ms.
         timer = threading.Timer(limit, expire) if limit is not None else None
         try:
             if timer is not None:
                 timer.start()
             job = {"config": config, "checkpoint": str(checkpoint) if checkpoint else None, "timeline": timeline}
-            worker.stdin.write(json.dumps(job).encode() + b"\n")
-            worker.stdin.flush()
-            answer = worker.stdout.read()
-        except BrokenPipeError:  # it died at once; the exit status says how
-            answer = b""
-        except BaseException:
-            worker.kill()
-            raise
+            answer = process.ask(worker, job)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -72,17 +60,12 @@ def _start(words: IO[bytes]) -> "subprocess.Popen[bytes]":
 
 def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:
     """What the worker said, or why it said nothing."""
-    if status < 0:
-        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        if -status == signal.SIGKILL:
-            raise RunFailed("oom", f"the process of a repeat was ended by {name}, most likely for lack of memory")
-        raise RunFailed("failed", f"the process of a repeat was ended by {name}")
     try:
-        said = json.loads(answer)
+        said = json.loads(answer) if status >= 0 else None
     except ValueError:
-        words.seek(0)
-        last = words.read().decode(errors="replace").strip()[-_TAIL:]
-        raise RunFailed("failed", f"the process of a repeat ended with status {status}\n{last}".strip()) from None
+        said = None
+    if said is None:
+        raise RunFailed(*process.end(status, words, "a repeat"))
     if "status" in said:
         raise RunFailed(said["status"], said["error"], said.get("trace", ""))
     return Measured.of(said)
@@ -90,9 +73,7 @@ def _understood(answer: bytes, status: int, words: IO[bytes]) -> Measured:
 
 def main() -> int:
     """The worker's side."""
-    # Libraries may print; what goes out belongs to the answer alone.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    out = process.taken_output()
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     answer: dict[str, Any]

@@ -33,6 +33,8 @@ class Watch:
     def load(self) -> float:
         """Cores that others keep busy, if they disturb what is measured here as they would a search; 0 if not."""
         seconds, found = time.monotonic() - self._begin, self._surroundings.until_now()
+        if found.beside:  # runs of one sweep have cores of their own, but share all else
+            return float(found.beside)
         if found.others_s is None or seconds < _KNOWN_S:
             return self._load if self._load > LOAD * (os.cpu_count() or 1) else 0.0
         return found.taken_s / seconds if found.disturbed(seconds) else 0.0

@@ -13,6 +13,14 @@ _PROC, _CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
 # from this process's own reads.
 _WORK, _STEAL = (0, 1, 2), 7
 
+_beside = 0
+
+
+def measure_beside(others: int) -> None:
+    """Have the conditions of this process say from now on that it measures beside ``others`` of its sweep."""
+    global _beside
+    _beside = others
+
 
 class Surroundings:
     """Watches the machine from the moment it is made. What a platform does not tell is None, never a guess.
@@ -38,6 +46,7 @@ class Surroundings:
             others_s=None if work is None else max(0.0, work - own),
             steal_s=steal,
             frequency_hz=_frequency(self._cores),
+            beside=_beside,
         )
 
 

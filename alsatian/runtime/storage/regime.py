@@ -1,7 +1,7 @@
 """The storage regime: how fast, and how cold, the model store and the data are read."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alsatian.errors import ConfigError, nearest
 from alsatian.units import format_bytes, parse_bytes
@@ -53,6 +53,19 @@ class Storage:
     def data_bytes_per_second(self) -> int | None:
         """The data's bandwidth in bytes per second."""
         return parse_bytes(self.data_bandwidth, "storage.data_bandwidth")
+
+    def at_most(self, rate: int | str | None, key: str) -> "Storage":
+        """This regime where the store may be read at ``rate``, which the setting ``key`` says; None for no limit.
+
+        Raises:
+            ConfigError: a higher bandwidth is declared, which this would not be.
+        """
+        limit, declared = parse_bytes(rate, key), self.bytes_per_second
+        if limit is None or (declared is not None and declared <= limit):
+            return self
+        if declared is None:
+            return replace(self, bandwidth=limit)
+        raise ConfigError(f"{key}={rate}: less than storage.bandwidth={self.bandwidth}, which runs are to have")
 
     def __str__(self) -> str:
         text = f"{_speed(self.bytes_per_second)}, {'cold' if self.cold else 'warm'} cache"

@@ -2,10 +2,11 @@
 
 import pytest
 
-from analysis.comparing import comparison, disturbances
+from analysis.comparing import checks, comparison, disturbances
 from analysis.comparing.measurements import wall
 from analysis.paper.evidence.cells import cells
 from analysis.paper.evidence.sources import Key
+from analysis.report import findings
 from analysis.tables import comparison as compared
 from analysis.tables import experiment
 
@@ -60,6 +61,25 @@ def test_a_cell_of_a_figure_knows(load_runs, disturbed):
     assert {name: cell.disturbed for name, cell in found.items()} == {"base": False, "shift": True}
     assert (found["base"].seconds, found["base"].repeats) == (4.5, 2)
     assert found["shift"].repeats == 3
+
+
+def test_runs_beside_others_are_marked_as_such_and_decide_nothing(load_runs, record):
+    """However quiet the system says it was."""
+    made = [record(name, (4.0, 5.0), config__targets={"base": 0.5}) for name in ("base", "alsatian", "shift")]
+    for one in made[:2]:
+        for repeat in one["repeats"]:
+            repeat["conditions"] = {"cores": 2, "others_s": 0.0, "beside": 3}
+    runs = load_runs(*made)
+    assert [run.disturbed for run in runs] == [True, True, False]
+    assert [row[1][-1] for row in experiment.tables(experiment.summary(runs))[0].rows].count("†") == 2
+    assert disturbances.lines(runs) == [
+        "† Measured beside up to 3 other runs, which decides nothing: base, alsatian"
+    ]
+    assert disturbances.caption(runs) == " †: measured beside up to 3 other runs (2 of 3 runs)."
+    assert checks.targets(runs) == ["alsatian over base: 1.0×† (target 0.5×: not decided)"]
+    sentence = findings.headline(runs, checks.compare_scores(runs))
+    assert sentence.startswith("alsatian ranks the same models as base; others disturbed their times")
+    assert "faster" not in sentence
 
 
 def test_nothing_is_said_of_quiet_runs_and_of_records_that_do_not_tell(load_runs, record):

@@ -10,6 +10,7 @@ import pytest
 from alsatian.costs.profiling import busy
 from alsatian.costs.profiling.busy import LONGER, Watch, changed, largest_load, longer, mark, without_marked
 from alsatian.records import Conditions
+from alsatian.runtime.meter.surroundings import measure_beside
 
 
 @pytest.fixture
@@ -32,6 +33,17 @@ def test_what_this_process_computes_itself_does_not_count(load: Any, monkeypatch
     monkeypatch.setattr(time, "clock_gettime", lambda clock: age + 1e6)  # it runs for long
     monkeypatch.setattr(time, "process_time", lambda: 2.5e6)  # on two and a half cores
     assert Watch().load == 0.0
+
+
+def test_a_machine_with_other_runs_of_the_sweep_is_busy(load: Any) -> None:
+    load(0.0)
+    watch = Watch()
+    measure_beside(2)
+    try:
+        assert watch.load == 2.0
+    finally:
+        measure_beside(0)
+    assert watch.load == 0.0
 
 
 @pytest.mark.parametrize(

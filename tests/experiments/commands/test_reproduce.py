@@ -62,8 +62,8 @@ def small_menu(folder: Path) -> Path:
 
 
 class InThisProcess:
-    """What :func:`~experiments.runs.process.start` returns, of a command that has run in this process: without the
-    seconds that a process of its own takes to import."""
+    """What :func:`~experiments.runs.launchers.process.start` returns, of a command that has run in this process:
+    without the seconds that a process of its own takes to import."""
 
     def __init__(self, module: str, *words: str, **settings: Any) -> None:
         assert (module, settings["stderr"]) == ("experiments.cli", subprocess.PIPE)

@@ -156,7 +156,19 @@ def test_alsatian_is_what_a_search_does_by_default() -> None:
     assert usual.cache.name == "planned"
 
 
-GROUPS = ["schedule", "sharing", "order", "cache", "loader", "storage", "proxy", "dataset", "tracker", "scale"]
+GROUPS = [
+    "schedule",
+    "sharing",
+    "order",
+    "cache",
+    "loader",
+    "storage",
+    "proxy",
+    "dataset",
+    "tracker",
+    "launcher",
+    "scale",
+]
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -83,3 +83,16 @@ def test_work_of_this_process_is_not_that_of_others_and_a_childs_is_while_it_liv
     assert (found.cpu_s or 0) >= 0.5
     # It shares the cores with whatever else runs here, but gets something.
     assert (found.others_s or 0) > 0.1
+
+
+def test_the_conditions_say_beside_how_many_runs_of_a_sweep_it_is(system):
+    write(system, *["100 10 20 500 60 7 8 9 0 0"] * 4)
+    watch = Surroundings()
+    surroundings.measure_beside(3)
+    try:
+        found = watch.until_now()
+    finally:
+        surroundings.measure_beside(0)
+    assert (found.beside, found.others_s) == (3, 0.0)
+    assert found.disturbed(10.0)
+    assert not watch.until_now().disturbed(10.0)
