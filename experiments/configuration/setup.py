@@ -16,6 +16,7 @@ from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset
 from alsatian.fingerprint import digest_json
+from alsatian.machines.settings import MachineSettings
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.last_layers import cached_inputs, last_layers
 from alsatian.progress import Progress, unheard
@@ -53,6 +54,7 @@ class Setup:
     dataset: Dataset
     tracker: Tracker
     hardware: Hardware | None
+    machine: MachineSettings
 
     def search_settings(self) -> dict[str, Any]:
         """Arguments of :func:`alsatian.search` that every search of this run has, but for models and data."""
@@ -132,6 +134,7 @@ class Parts:
             dataset=dataset,
             tracker=build(values["tracker"]),
             hardware=hardware,
+            machine=build(values["machine"], MachineSettings),
         )
 
     def model_set(self, config: dict[str, Any], steps: Progress) -> ModelSet:
