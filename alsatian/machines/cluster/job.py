@@ -65,7 +65,7 @@ class Job:
         eager = {identity: original(models.segments[identity]) for identity in used}
         return cls(
             candidates=models.candidates,
-            store=models.store.location,
+            store=models.store.name if models.store.mirror else str(models.store.root.absolute()),
             code={segment.fingerprint: _packed(segment) for segment in eager.values()},
             segments={identity: segment.fingerprint for identity, segment in eager.items()},
             device=str(meter.device),

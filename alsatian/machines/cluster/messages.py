@@ -1,14 +1,14 @@
 """What the head and a worker say to each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from alsatian import errors
 from alsatian.data.dataset import Batch
-from alsatian.errors import FOREIGN, AlsatianError, BadModelError, told
+from alsatian.errors import AlsatianError, BadModelError, told
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.scorer import Scored
 
@@ -106,6 +106,3 @@ class Facts:
     process: int
     bits: Mapping[str, Any]
     speed: float
-
-
-__all__ = ["FOREIGN", "Batches", "Facts", "Fault", "Report", "Task", "replace"]

@@ -1,4 +1,4 @@
-"""What every worker of a search holds: a machine of its own for all candidates, which plans and runs its portions."""
+"""What a worker of a search holds: a machine of its own for all candidates, which plans and runs portions."""
 
 import contextlib
 import os
@@ -153,7 +153,7 @@ def _joined(found: Sequence[Batches]) -> dict[int, torch.Tensor]:
 
 
 def _speed(device: torch.device) -> float:
-    """Floating point operations per second of the fastest of a few products, to weigh workers of unlike machines."""
+    """Floating point operations per second of the fastest of a few products; weighs unlike machines."""
     matrix = torch.ones(_SIDE, _SIDE, device=device)
     fastest = float("inf")
     for _ in range(_TURNS):
