@@ -73,6 +73,7 @@ class Setup:
             "numerics": config["numerics"],
             "verify": config["verify"],
             "on_bad_model": config["on_bad_model"],
+            "machine": self.machine,
         }
 
     def computing(self, models: ModelSet) -> ModelSet:

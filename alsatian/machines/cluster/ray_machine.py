@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -19,11 +20,12 @@ from alsatian.machines.settings import MachineSettings
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.distribution.costs import Costs
 from alsatian.planning.distribution.distribute import distribute
-from alsatian.planning.distribution.distribution import Distribution, Worker
+from alsatian.planning.distribution.distribution import Distribution, Portion, Worker
 from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Plan
 from alsatian.progress import Tick
 from alsatian.proxies.base import Head, Proxy
+from alsatian.records.ranking import MEAN
 from alsatian.runtime.layers import Layers
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
@@ -86,8 +88,25 @@ class Cutter:
         test, train = (sum(b.items for b in batches if b.test == kind) for kind in (True, False))
         size = max((batch.items for batch in batches), default=1)
         costs = Costs.guessed() if self._costs is None else Costs.of(self._costs, size, train, test)
-        found = distribute(plan.tree, list(plan.tree.all_models()), batches, workers, costs, homes)
-        return found
+        models = list(plan.tree.all_models())
+        if self._layers.choice != MEAN:
+            return distribute(plan.tree, models, batches, workers, costs, homes)
+        return self._whole(distribute(plan.tree, models, batches, workers, costs, homes, way="subtrees"))
+
+    def _whole(self, found: Distribution) -> Distribution:
+        """With all layers of a model, which are scored together, in the first portion that has one of them."""
+        own = set(model for portions in found.portions.values() for p in portions for model in p.models)
+        taken: set[str] = set()
+
+        def all_layers(portion: Portion) -> Portion:
+            new = [model for model in self._layers.models(portion.models) if model not in taken]
+            taken.update(new)
+            return replace(portion, models=tuple(c for c in self._layers.candidates(new) if c in own))
+
+        portions = {worker: tuple(map(all_layers, of)) for worker, of in found.portions.items()}
+        return replace(
+            found, portions={worker: tuple(p for p in of if p.models) for worker, of in portions.items()}
+        )
 
     def _worker(self, one: Facts, all_: Sequence[Facts]) -> Worker:
         here = sum(other.node == one.node for other in all_)
