@@ -95,7 +95,7 @@ class Cutter:
 
     def _whole(self, found: Distribution) -> Distribution:
         """With all layers of a model, which are scored together, in the first portion that has one of them."""
-        own = set(model for portions in found.portions.values() for p in portions for model in p.models)
+        own = {model for portions in found.portions.values() for p in portions for model in p.models}
         taken: set[str] = set()
 
         def all_layers(portion: Portion) -> Portion:
