@@ -86,6 +86,11 @@ class MachineSettings:
         Resources.read(self.resources)
 
     @property
+    def on_workers(self) -> bool:
+        """Whether other processes than this one carry the search out."""
+        return self.name != "local"
+
+    @property
     def each(self) -> Resources:
         """What every worker has."""
         return Resources.read(self.resources)

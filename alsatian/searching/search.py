@@ -16,7 +16,6 @@ from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, tim
 from alsatian.planning.limits import Limits
 from alsatian.planning.vertices import vertex_rows
 from alsatian.records.data import DataSummary
-from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Features
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.loading.settings import LoaderSettings
@@ -196,7 +195,7 @@ class Search:
             return Prediction(**vars(self.limited(found, engine, rates, known)), plans=tuple(log.rounds))
 
     def limited(
-        self, found: SearchResult, machine: Engine, rates: Rates, known: Features | None = None
+        self, found: SearchResult, machine: Machine, rates: Rates, known: Features | None = None
     ) -> SearchResult:
         """``found`` on ``machine`` with the limit in its measurement; some features were ``known`` from before."""
         test, train = self.batches

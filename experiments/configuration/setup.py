@@ -23,7 +23,7 @@ from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
-from alsatian.runtime.meter.meter import check_settings
+from alsatian.runtime.meter.measurement import check_settings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
@@ -73,6 +73,7 @@ class Setup:
             "numerics": config["numerics"],
             "verify": config["verify"],
             "on_bad_model": config["on_bad_model"],
+            "machine": self.machine,
         }
 
     def computing(self, models: ModelSet) -> ModelSet:
