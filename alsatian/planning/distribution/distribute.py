@@ -78,7 +78,7 @@ def cut_work(
     if not workers or len({worker.name for worker in workers}) < len(workers):
         raise ConfigError("a round needs at least one worker, each with a name of its own")
     job = Job(work, tuple(batches), workers, bandwidth, read_ahead, homes or {}, held_items)
-    if not len(work) or not job.items:
+    if not len(work):
         return replace(distribution(job, way or SUBTREES, (), ()), note="nothing is missing")
     found: dict[str, Distribution] = {}
     for name in WAYS if way is None else (way,):
@@ -125,7 +125,7 @@ def _blocks(job: Job) -> list[Packed]:
 
 def _data(job: Job) -> list[Packed]:
     """All workers, or some, have all models and divide the data."""
-    lanes = [job.lanes(size)[0] for size in job.counts() if size <= len(job.batches)]
+    lanes = [job.lanes(size)[0] for size in job.counts() if size <= max(1, len(job.batches))]
     whole = job.line.cost(0, len(job.work))
     return [((min(lanes, key=lambda lane: lane.seconds(whole)),), [job.line.units])]
 

@@ -75,7 +75,7 @@ class Job:
 
     def again_s(self) -> np.ndarray:
         """Seconds (N,) of what each unit shares with the one before, on one worker of speed 1."""
-        computing, load, nbytes, _ = self.work.shared
+        computing, _, load, nbytes, _ = self.work.shared
         reading = load + nbytes / self.bandwidth
         both: np.ndarray = np.maximum(computing, reading) if self.read_ahead else computing + reading
         return both
@@ -91,7 +91,8 @@ class Job:
         return [self._lane(tuple(group)) for group in groups]
 
     def _lane(self, workers: tuple[Worker, ...]) -> Lane:
-        shares = [sum(batch.items for batch in part) / self.items for part in self.divided(workers)]
+        parts = self.divided(workers)
+        shares = [sum(batch.items for batch in part) / self.items for part in parts] if self.items else [1.0]
         moved = self.items * (1 - 1 / len(workers))
         slowest = min(map(self.way_to_store, workers))
         return Lane(workers, tuple(shares), slowest, self.read_ahead, moved)

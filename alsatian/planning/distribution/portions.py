@@ -1,14 +1,17 @@
 """From the units of every lane to what is told of a distribution."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from alsatian.data.dataset import Batch
 from alsatian.planning.distribution.distribution import Distribution, Portion
 from alsatian.planning.distribution.job import Job
-from alsatian.planning.distribution.ranges import Lane
+from alsatian.planning.distribution.ranges import NOTHING, Lane
 from alsatian.planning.distribution.work import Cost, Line
 
+PARTS = ("prepare_model", "prepare_data", "inference", "proxy_scoring", "other")
 MOST = 8
 """Portions of a worker."""
 WORTH = 0.01
@@ -17,49 +20,71 @@ WORTH = 0.01
 
 def distribution(job: Job, way: str, lanes: Sequence[Lane], parts: Sequence[np.ndarray]) -> Distribution:
     """What ``lanes`` do if each has the units of its part."""
-    names = [worker.name for worker in job.given]
-    portions: dict[str, list[Portion]] = {name: [] for name in names}
-    seconds, read = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+    told = {worker.name: _Told() for worker in job.given}
     computed, moved = 0.0, 0.0
     again_s = job.again_s()
     for lane, units in zip(lanes, parts, strict=True):
         if not len(units):
             continue
-        line, divided = Line(job.work, units), job.divided(lane.workers)
-        homes = {job.workers.index(worker) for worker in lane.workers} if job.homes else set()
-        away = [job.home[unit] >= 0 and job.home[unit] not in homes for unit in units] if job.homes else []
-        features = job.work.path[3, units]
-        comes = float(features.sum()) * lane.moved_items
-        comes += float(features[np.array(away, bool)].sum()) * job.held_items if away else 0.0
+        line = Line(job.work, units)
+        here = [job.workers.index(worker) for worker in lane.workers] if job.homes else []
+        away = (job.home[units] >= 0) & ~np.isin(job.home[units], here)
+        features = job.work.path[4, units]
+        comes = float(features.sum() * lane.moved_items + features[away].sum() * job.held_items)
         moved += comes
         nbytes = job.work.distinct_bytes(units.tolist())
         for start, stop in _pieces(job, lane, line):
-            cost = line.cost(start, stop)
+            cost, own = line.cost(start, stop), units[start:stop].tolist()
             computed += cost.compute_s
-            why = _why(again_s, units[start:stop], job.seconds(cost), sum(away[start:stop]))
-            for worker, share, batches in zip(lane.workers, lane.shares, divided, strict=True):
-                if batches:
+            why = _why(again_s[own[0]], job.seconds(cost), int(away[start:stop].sum()))
+            prepare_s = sum(job.work.prepare_s[root] for root in {job.work.data[unit] for unit in own})
+            for worker, share, batches in zip(lane.workers, lane.shares, job.divided(lane.workers), strict=True):
+                if share:
+                    told[worker.name].read_bytes = nbytes
+                    of = cost if worker is lane.scorer else cost._replace(score_s=0.0)
                     one = Lane((worker,), (share,), job.way_to_store(worker), job.read_ahead)
-                    said = f"{len(batches)} of {len(job.batches)} batches; {why}" if len(divided) > 1 else why
-                    models = job.work.models(units[start:stop].tolist())
-                    portions[worker.name].append(Portion(models, batches, one.seconds(cost), said))
-        for worker in lane.workers:
-            if portions[worker.name]:
-                way_s = comes / len(lane.workers) / job.way_to_store(worker)
-                seconds[worker.name] = sum(portion.seconds for portion in portions[worker.name]) + way_s
-                read[worker.name] = nbytes
-    whole = job.line.cost(0, len(job.work)) if len(job.work) else Cost(0.0, 0.0, 0.0, 0.0)
+                    said = why if batches == job.batches else f"{len(batches)} of {len(job.batches)} batches; {why}"
+                    told[worker.name].adds(job.work.models(own), batches, one, of, prepare_s, said)
+        told[lane.scorer.name].parts_s["other"] = comes / lane.bandwidth
+    whole = job.line.cost(0, len(job.work)) if len(job.work) else NOTHING
     return Distribution(
         way,
-        {name: tuple(found) for name, found in portions.items()},
-        seconds,
-        read,
+        {name: tuple(of.portions) for name, of in told.items()},
+        {name: sum(of.parts_s.values()) for name, of in told.items()},
+        {name: of.parts_s for name, of in told.items()},
+        {name: of.read_bytes for name, of in told.items()},
+        computed,
         max(0.0, computed - whole.compute_s) if parts else 0.0,
-        sum(read.values()) - job.distinct_bytes if parts else 0,
+        sum(of.read_bytes for of in told.values()) - job.distinct_bytes if parts else 0,
         round(moved),
         job.seconds(whole),
-        "",
     )
+
+
+@dataclass(eq=False)
+class _Told:
+    """What is told of a worker."""
+
+    portions: list[Portion] = field(default_factory=list)
+    parts_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+    read_bytes: int = 0
+
+    def adds(
+        self,
+        models: tuple[str, ...],
+        batches: tuple[Batch, ...],
+        lane: Lane,
+        cost: Cost,
+        prepare_s: float,
+        why: str,
+    ) -> None:
+        """One more portion; what is neither computing nor scoring is waiting for blocks."""
+        seconds, scoring = lane.seconds(cost), cost.score_s / lane.scorer.speed
+        self.portions.append(Portion(models, batches, seconds, why))
+        self.parts_s["prepare_data"] += lane.rate * prepare_s
+        self.parts_s["inference"] += lane.rate * (cost.compute_s - prepare_s)
+        self.parts_s["proxy_scoring"] += scoring
+        self.parts_s["prepare_model"] += seconds - lane.rate * cost.compute_s - scoring
 
 
 def _pieces(job: Job, lane: Lane, line: Line) -> Iterator[tuple[int, int]]:
@@ -73,7 +98,6 @@ def _pieces(job: Job, lane: Lane, line: Line) -> Iterator[tuple[int, int]]:
     yield start, len(line)
 
 
-def _why(again_s: np.ndarray, units: np.ndarray, seconds: float, away: int) -> str:
-    again = again_s[units[0]]
+def _why(again: float, seconds: float, away: int) -> str:
     text = "whole subtrees" if again <= WORTH * seconds else f"part of a subtree, {again:.3g} s of it done again"
     return f"{text}; features of {away} come from other workers" if away else text

@@ -11,12 +11,12 @@ from alsatian.planning.distribution.distribution import Worker
 from alsatian.planning.distribution.work import Cost, Line
 
 _EXACT = 1e-9
-NOTHING = Cost(0.0, 0.0, 0.0, 0.0)
+NOTHING = Cost(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A worker, or several that divide the data of their models.
+    """A worker, or several that divide the data of their models, which the first one that has any scores.
 
     Attributes:
         workers: one or several.
@@ -37,9 +37,15 @@ class Lane:
         """Seconds for what takes one worker of speed 1 a second."""
         return max(share / worker.speed for share, worker in zip(self.shares, self.workers, strict=True))
 
+    @cached_property
+    def scorer(self) -> Worker:
+        """Who scores."""
+        return next(worker for worker, share in zip(self.workers, self.shares, strict=True) if share)
+
     def seconds(self, cost: Cost, base: Cost = NOTHING) -> float:
         """Until the last worker is done with work of this ``cost`` beside that of ``base``, which does not move."""
         computing = self.rate * (cost.compute_s + base.compute_s)
+        computing += (cost.score_s + base.score_s) / self.scorer.speed
         reading = cost.load_s + base.load_s + (cost.read_bytes + base.read_bytes) / self.bandwidth
         busy = max(computing, reading) if self.read_ahead else computing + reading
         return busy + self.moved_items * cost.feature_bytes / self.bandwidth

@@ -6,7 +6,7 @@ the one before. So a range costs what its first unit costs and the sum of what t
 anywhere computes and reads again just the path that both sides share.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -22,13 +22,15 @@ class Cost(NamedTuple):
     """Of some work, on a worker of speed 1.
 
     Attributes:
-        compute_s: seconds to prepare data, infer and score.
+        compute_s: seconds to prepare data and infer.
+        score_s: seconds to score.
         load_s: seconds to load blocks beside reading their bytes.
         read_bytes: of these blocks.
         feature_bytes: of the features, per item.
     """
 
     compute_s: float
+    score_s: float
     load_s: float
     read_bytes: float
     feature_bytes: float
@@ -55,8 +57,10 @@ class Work:
         tree: the compressed task tree.
         numbers: of all blocks; see :func:`numbered`.
         vertex: of each unit's features.
-        path: costs (4, N) of each unit alone, in the rows of :class:`Cost`.
-        shared: costs (4, N) of what each unit shares with the one before; nothing for the first.
+        path: costs (5, N) of each unit alone, in the rows of :class:`Cost`.
+        shared: costs (5, N) of what each unit shares with the one before; nothing for the first.
+        data: the root of each unit, which is its data.
+        prepare_s: seconds to prepare the data of each root.
         low, high: first unit below each vertex of the tree, and the one behind the last.
     """
 
@@ -65,6 +69,8 @@ class Work:
     vertex: Sequence[int]
     path: np.ndarray
     shared: np.ndarray
+    data: Sequence[int]
+    prepare_s: Mapping[int, float]
     low: Sequence[int]
     high: Sequence[int]
 
@@ -76,33 +82,47 @@ class Work:
         each = [(items * costs.infer_s(block), costs.load_s(block), block.parameter_bytes) for block in distinct]
         owner = np.repeat(np.arange(len(tree)), tree.blocks.sizes)
         own = np.array([np.bincount(owner, row[numbers], len(tree)) for row in np.array(each).reshape(-1, 3).T])
-        for root in tree.roots():
-            own[0, root] += items * costs.prepare_s(tree.preprocessing[root])
+        if not items:
+            own[:] = 0.0  # scores of known features need no block
+        start_s = costs.start_s if items else 0.0
+        prepare_s = {v: start_s + items * costs.prepare_s(tree.preprocessing[v]) for v in tree.roots()}
         sizes = {size: costs.score_s(size) for size in set(tree.output_bytes)}
         score_s = np.array([sizes[size] for size in tree.output_bytes])
-        return cls.from_vertices(tree, own, score_s, numbers)
+        return cls.from_vertices(tree, own, score_s, prepare_s, numbers)
 
     @classmethod
-    def from_vertices(cls, tree: TaskTree, own: np.ndarray, score_s: np.ndarray, numbers: np.ndarray) -> "Work":
-        """From the first three rows of the costs of every vertex's edge (3, V), the seconds of its score (V,), and
-        :func:`numbered` blocks."""
+    def from_vertices(
+        cls,
+        tree: TaskTree,
+        own: np.ndarray,
+        score_s: np.ndarray,
+        prepare_s: Mapping[int, float],
+        numbers: np.ndarray,
+    ) -> "Work":
+        """From the costs of every vertex's edge (3, V) (seconds to infer and to load, bytes), the seconds of its
+        score (V,), those to prepare the data of every root, and :func:`numbered` blocks."""
         sums = own.T.tolist()
         low, high = [0] * len(tree), [0] * len(tree)
         units: list[int] = []
+        data: list[int] = []
         branch: list[int] = []  # where each unit leaves the path to the one before
         order: list[int] = []
         children, models = tree.children, tree.models.sizes.tolist()
-        last = -1  # place in the order of the last unit
+        last, root = -1, NO_VERTEX  # place in the order of the last unit
         stack = tree.roots()[::-1]
         while stack:
             vertex = stack.pop()
             order.append(vertex)
-            if (parent := tree.parent[vertex]) != NO_VERTEX:
+            if (parent := tree.parent[vertex]) == NO_VERTEX:
+                root = vertex
+                sums[root][0] += prepare_s[root]
+            else:
                 sums[vertex] = [a + b for a, b in zip(sums[vertex], sums[parent], strict=True)]
             low[vertex] = len(units)
             if models[vertex]:
                 branch.append(tree.parent[order[last + 1]])
                 units.append(vertex)
+                data.append(root)
                 last = len(order) - 1
             high[vertex] = len(units)
             stack.extend(reversed(children[vertex]))
@@ -110,11 +130,11 @@ class Work:
             if (parent := tree.parent[vertex]) != NO_VERTEX:
                 high[parent] = max(high[parent], high[vertex])
         along = np.zeros((ROWS, len(tree) + 1))  # the last one is that of NO_VERTEX
-        along[:3, :-1] = np.array(sums).reshape(-1, 3).T
+        along[[0, 2, 3], :-1] = np.array(sums).reshape(-1, 3).T
         path, shared = along[:, units], along[:, branch]
-        path[0] += score_s[units]
-        path[3] = np.array(tree.output_bytes)[units]
-        return cls(tree, numbers, units, path, shared, low, high)
+        path[1] = score_s[units]
+        path[4] = np.array(tree.output_bytes)[units]
+        return cls(tree, numbers, units, path, shared, data, prepare_s, low, high)
 
     def __len__(self) -> int:
         return len(self.vertex)
@@ -168,5 +188,7 @@ class Line:
 
     def cost(self, start: int, stop: int) -> Cost:
         """Of a range, not empty."""
-        (a, b, c, d), (e, f, g, h), (i, j, k, m) = self._first[start], self._sums[stop], self._sums[start + 1]
-        return Cost(a + e - i, b + f - j, c + g - k, d + h - m)
+        (a, b, c, d, e), (f, g, h, i, j), (k, m, n, o, p) = (
+            self._first[start], self._sums[stop], self._sums[start + 1]
+        )  # fmt: skip
+        return Cost(a + f - k, b + g - m, c + h - n, d + i - o, e + j - p)

@@ -15,6 +15,7 @@ from tests.planning.distribution.chains import (
     ITEMS,
     PER_LETTER,
     PREPARE,
+    SCORE,
     costs,
     least_makespan,
     seconds,
@@ -80,14 +81,21 @@ def test_one_worker_has_one_portion(chains) -> None:
 def test_what_is_told_is_what_portions_take(chains, count, way) -> None:
     found = cut(chains, count, way=way)
     sizes = {f"{i}{letter}": 10 * PER_LETTER[letter] for word in chains for i, letter in enumerate(word)}
+    computed = 0.0
     for name, own in found.portions.items():
-        shares = [len(p.batches) / ITEMS for p in own]
-        took = [share * seconds(list(p.models)) for share, p in zip(shares, own, strict=True)]
-        assert [p.seconds for p in own] == pytest.approx(took)
+        computes = sum(len(p.batches) / ITEMS * computing(list(p.models)) for p in own)
+        computed += computes
+        parts = found.parts_s[name]
+        assert parts["inference"] + parts["prepare_data"] == pytest.approx(computes)
+        assert parts["prepare_data"] == pytest.approx(sum(len(p.batches) / ITEMS * PREPARE for p in own))
+        assert parts["prepare_model"] == pytest.approx(0.0, abs=1e-9)
+        assert (
+            found.seconds[name] == pytest.approx(sum(p.seconds for p in own)) == pytest.approx(sum(parts.values()))
+        )
         blocks = {f"{i}{letter}" for p in own for word in p.models for i, letter in enumerate(word)}
         assert found.read_bytes[name] == sum(sizes[block] for block in blocks)
-    computed = sum(sum(p.seconds for p in own) for own in found.portions.values())
-    assert found.duplicated_s == pytest.approx(computed - seconds(chains), abs=1e-9)
+    assert sum(parts["proxy_scoring"] for parts in found.parts_s.values()) == pytest.approx(SCORE * len(chains))
+    assert found.duplicated_s == pytest.approx(computed - computing(chains), abs=1e-9)
     assert found.duplicated_bytes == sum(found.read_bytes.values()) - sum(sizes.values())
     if way == "blocks":
         assert found.duplicated_bytes == 0
@@ -103,7 +111,7 @@ def test_families_stay_whole() -> None:
 
 
 def test_few_models_have_their_data_divided_where_blocks_are_cheap_to_read() -> None:
-    assert cut(["ab"], 4).wall_s == pytest.approx(seconds(["ab"]) / 4)
+    assert cut(["ab"], 4).wall_s == pytest.approx(computing(["ab"]) / 4 + SCORE)
     assert {len(p.batches) for own in cut(["ab"], 4).portions.values() for p in own} == {1}
     slow = cut(["ab"], 4, costs=costs(bandwidth=0.001, read_ahead=False))
     assert [len(own) for own in slow.portions.values()].count(1) == 1, "every worker would read the blocks"
@@ -124,6 +132,10 @@ def test_a_worker_with_a_slow_way_to_the_store_reads_less() -> None:
     some = [Worker("far", bandwidth=1.0), Worker("near", bandwidth=10.0)]
     found = distribute(tree(chains), chains, BATCHES, some, costs(bandwidth=10.0), way="subtrees")
     assert found.read_bytes["near"] > 2 * found.read_bytes["far"]
+
+
+def computing(chains: list[str]) -> float:
+    return seconds(chains) - SCORE * len(chains)
 
 
 def homes_of(found: Distribution) -> dict[str, str]:
@@ -156,8 +168,11 @@ def test_portions_of_a_worker_share_next_to_nothing() -> None:
         assert sum(map(len, first)) == len(set().union(*first))
 
 
-def test_nothing_to_do_and_bad_words() -> None:
-    assert distribute(tree(["a"]), ["a"], [], workers(2), costs()).portions == {"w0": (), "w1": ()}
+def test_nothing_to_compute_and_bad_words() -> None:
+    assert distribute(tree([]), [], BATCHES, workers(2), costs()).portions == {"w0": (), "w1": ()}
+    known = distribute(tree(["a", "b"]), ["a", "b"], [], workers(2), costs())
+    assert sum(len(p.models) for own in known.portions.values() for p in own) == 2, "they are scored"
+    assert known.wall_s == SCORE
     with pytest.raises(ConfigError, match="way=trees: did you mean 'subtrees'"):
         cut(["a"], 2, way="trees")
     for some in ([], [Worker("w"), Worker("w")]):
