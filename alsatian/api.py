@@ -23,6 +23,7 @@ from alsatian.machines.settings import MachineSettings
 from alsatian.machines.timed.machine import Scores
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.modules import preprocessing_of
+from alsatian.planning.distribution.distribution import Worker
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy, import_libraries
 from alsatian.ranking.result import Ranking
@@ -34,7 +35,8 @@ from alsatian.searching.known_costs import Profiled, cost_model, profiled
 from alsatian.searching.outlook import outlook
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.schedules import Adaptive, Schedule
-from alsatian.searching.search import Batches, Prediction, Search, SearchResult, drawn_scores
+from alsatian.searching.scores import drawn_scores
+from alsatian.searching.search import Batches, Prediction, Search, SearchResult
 from alsatian.searching.strategy import Strategy
 from alsatian.searching.watcher import Watcher
 
@@ -219,6 +221,7 @@ def predict(
     scores: Scores | None = None,
     seed: int = 0,
     file_bytes: Mapping[str, int] | None = None,
+    workers: Sequence[Worker] = (),
 ) -> Prediction:
     """Predict the search of ``candidates`` over test and training ``batches``; nothing is read or computed.
 
@@ -229,6 +232,7 @@ def predict(
         strategy, budget, loader: as for :func:`search`.
         scores: which models survive; by default a ranking drawn from ``seed``.
         file_bytes: sizes of block files by identity, where they differ from those of the parameters.
+        workers: that carry it out, each with budgets and a way to the store of its own; by default this process.
 
     Raises:
         AlsatianError: an argument is not usable; the message says which and why.
@@ -237,10 +241,8 @@ def predict(
     if instance("costs", costs, CostModel, "what alsatian.api.cost_model returns") is None:
         raise ConfigError("costs: None is given; alsatian.api.cost_model(…) makes what is expected")
     loader = instance("loader", loader, LoaderSettings, _LOADER)
-    draws = (
-        drawn_scores(arguments.whole_number_of("seed", seed))
-        if scores is None
-        else arguments.function_of("scores", scores)
-    )
+    seed = arguments.whole_number_of("seed", seed)
+    draws = drawn_scores(seed) if scores is None else arguments.function_of("scores", scores)
     planned = Search.of(candidates, batches, arguments.strategy_of(strategy), loader, budget).with_costs(costs)
-    return planned.predict(costs, draws, instance("file_bytes", file_bytes, dict, "None"))
+    sizes = instance("file_bytes", file_bytes, dict, "None")
+    return planned.predict(costs, draws, sizes, workers=workers)

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, Self
 
 from alsatian.errors import ConfigError, nearest
+from alsatian.planning.distribution.distribution import Worker
 from alsatian.units import parse_bytes
 
 MACHINES = ("local", "ray")
@@ -89,6 +90,10 @@ class MachineSettings:
     def on_workers(self) -> bool:
         """Whether other processes than this one carry the search out."""
         return self.name != "local"
+
+    def each_alike(self) -> list[Worker]:
+        """Workers as a prediction takes them to be: all alike."""
+        return [Worker(f"worker {number}") for number in range(1, self.workers + 1)]
 
     @property
     def each(self) -> Resources:

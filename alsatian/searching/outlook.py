@@ -9,7 +9,8 @@ from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.runtime.features import Features
 from alsatian.runtime.layers import WHOLE
 from alsatian.searching.schedules import Adaptive
-from alsatian.searching.search import Search, drawn_scores
+from alsatian.searching.scores import drawn_scores
+from alsatian.searching.search import Search
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import TaskTree
 

@@ -23,6 +23,7 @@ class Costs:
         score_s: of a model whose features have so many bytes per item.
         bandwidth: bytes per second of the store, and between workers.
         read_ahead: whether blocks are read beside computing.
+        start_s: before the first items that a portion prepares are there.
     """
 
     infer_s: Callable[[Block], float]
@@ -31,12 +32,20 @@ class Costs:
     score_s: Callable[[int], float]
     bandwidth: float
     read_ahead: bool = True
+    start_s: float = 0.0
 
     @classmethod
     def of(
-        cls, costs: CostModel, batch_items: int, train_items: int, test_items: int, read_ahead: bool = True
+        cls,
+        costs: CostModel,
+        batch_items: int,
+        train_items: int,
+        test_items: int,
+        read_ahead: bool = True,
+        kinds: int = 2,
     ) -> Self:
-        """Those of a cost model, with batches of ``batch_items`` and scores on so many items."""
+        """Those of a cost model, with batches of ``batch_items`` and scores on so many items; test and training
+        items that are new are ``kinds``, read apart."""
         return cls(
             lambda block: costs.infer_s(block, batch_items) / batch_items,
             lambda block: costs.load_s(block) - block.parameter_bytes / costs.bandwidth,
@@ -44,6 +53,7 @@ class Costs:
             lambda size: costs.score_s(train_items, test_items, size // _VALUE_BYTES),
             costs.bandwidth,
             read_ahead,
+            kinds * costs.start_s(train_items),
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from alsatian.data.dataset import Batch
 from alsatian.planning.limits import Limits
@@ -51,8 +52,10 @@ class Distribution:
         portions: by name of every worker, in the order to run. Those of a worker share no prefix worth sharing, so
             that one that was not started may move to an idle worker.
         seconds: predicted by worker, with features that move.
+        parts_s: the same by exclusive parts.
         read_bytes: of the blocks that each worker reads, each once.
-        duplicated_s: seconds of inference, on a worker of speed 1, of what more than one portion computes.
+        computed_s: seconds to prepare data and infer in all portions, on a worker of speed 1.
+        duplicated_s: the part of these that other portions do as well.
         duplicated_bytes: that more than one worker reads.
         moved_bytes: of features that come from another worker.
         whole_s: seconds of the round on one worker of speed 1.
@@ -62,7 +65,9 @@ class Distribution:
     way: str
     portions: Mapping[str, tuple[Portion, ...]]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    parts_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     read_bytes: Mapping[str, int] = field(default_factory=dict)
+    computed_s: float = 0.0
     duplicated_s: float = 0.0
     duplicated_bytes: int = 0
     moved_bytes: int = 0
@@ -73,3 +78,13 @@ class Distribution:
     def wall_s(self) -> float:
         """Until the last worker is done."""
         return max(self.seconds.values(), default=0.0)
+
+    def facts(self) -> dict[str, Any]:
+        """As an event says it."""
+        said = ("way", "computed_s", "duplicated_s", "duplicated_bytes", "moved_bytes", "whole_s", "note")
+        return {
+            **{name: getattr(self, name) for name in said},
+            "predicted_s": self.wall_s,
+            "portions": {name: len(own) for name, own in self.portions.items()},
+            "models": {name: sum(len(portion.models) for portion in own) for name, own in self.portions.items()},
+        }
