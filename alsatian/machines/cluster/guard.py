@@ -6,6 +6,7 @@ and the cluster is gone, that is why it died (Ray then ends a process without a 
 Knows nothing of this package, so that it starts at once.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -55,7 +56,8 @@ def main(folder: str, address: str, path: str) -> int:
     parent = os.getppid()
     said = sys.stdin.buffer.read()
     if said != BYE and not is_there(address, path):
-        sys.stderr.write(f"{LINE}\n")
+        with contextlib.suppress(OSError):  # nobody reads it
+            os.write(2, f"{LINE}\n".encode())
     if folder:
         time.sleep(0 if said == BYE else _GRACE_S)
         for _ in range(_LOOKS):

@@ -1,7 +1,6 @@
 """Ray for the length of one search: a cluster that is there, or one of this machine's own that ends with it."""
 
 import contextlib
-import importlib
 import logging
 import os
 import socket
@@ -45,8 +44,8 @@ def ray_module() -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        ray = importlib.import_module("ray")
-        worker: Any = importlib.import_module("ray._private.worker")
+        import ray
+        import ray._private.worker as worker
     except ImportError:
         raise ConfigError("machine=ray needs Ray; pip install 'alsatian[ray]'") from None
     # It prints what happens to workers on standard output, whatever it is told; a search says it itself.
@@ -109,7 +108,7 @@ def _own_cluster(settings: MachineSettings, folder: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def _guarded(ray: Any, folder: str) -> Iterator[None]:
     """Beside a process that ends what Ray has left, once this is left or this process is gone."""
-    node = getattr(importlib.import_module("ray._private.worker"), "_global_node", None)
+    node = getattr(ray._private.worker, "_global_node", None)
     facts = [folder, ray.get_runtime_context().gcs_address, getattr(node, "raylet_socket_name", "")]
     command = [sys.executable, "-S", str(guard.__file__), *facts]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
