@@ -70,7 +70,8 @@ def main(folder: str, address: str, path: str) -> int:
                 except OSError:
                     continue
             time.sleep(0.1)
-        shutil.rmtree(folder, ignore_errors=True)
+        if said != BYE:  # whoever made it removes it
+            shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

@@ -100,6 +100,7 @@ def test_a_killed_command_leaves_no_process_and_goes_on_behind_its_rounds(
         assert gone(folder), processes(folder)
         with start(folder) as again:
             said, errors = again.communicate(timeout=300)
+        assert again.returncode == 0, errors
         found = json.loads(said)  # nothing else is said on standard output
         assert found["ranked"] == list(right.ranked), errors
         assert found["scores"] == scores
