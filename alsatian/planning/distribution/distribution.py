@@ -35,12 +35,14 @@ class Portion:
             workers divide the data of these models.
         seconds: predicted, on its worker.
         why: for people.
+        again_s: seconds, on a worker of speed 1, of what another portion computes and reads as well.
     """
 
     models: tuple[str, ...]
     batches: tuple[Batch, ...]
     seconds: float
     why: str
+    again_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -36,15 +36,16 @@ def distribution(job: Job, way: str, lanes: Sequence[Lane], parts: Sequence[np.n
         for start, stop in _pieces(job, lane, line):
             cost, own = line.cost(start, stop), units[start:stop].tolist()
             computed += cost.compute_s
-            why = _why(again_s[own[0]], job.seconds(cost), int(away[start:stop].sum()))
+            again = float(again_s[own[0]])
+            why = _why(again, job.seconds(cost), int(away[start:stop].sum()))
             prepare_s = sum(job.work.prepare_s[root] for root in {job.work.data[unit] for unit in own})
             for worker, share, batches in zip(lane.workers, lane.shares, job.divided(lane.workers), strict=True):
                 if share:
                     told[worker.name].read_bytes = nbytes
                     of = cost if worker is lane.scorer else cost._replace(score_s=0.0)
                     one = Lane((worker,), (share,), job.way_to_store(worker), job.read_ahead)
-                    said = why if batches == job.batches else f"{len(batches)} of {len(job.batches)} batches; {why}"
-                    told[worker.name].adds(job.work.models(own), batches, one, of, prepare_s, said)
+                    said = why if batches == job.batches else f"{len(batches)} of {len(job.batches)} batches, {why}"
+                    told[worker.name].adds(job.work.models(own), batches, one, of, prepare_s, said, again)
         told[lane.scorer.name].parts_s["other"] = comes / lane.bandwidth
     whole = job.line.cost(0, len(job.work)) if len(job.work) else NOTHING
     return Distribution(
@@ -77,10 +78,11 @@ class _Told:
         cost: Cost,
         prepare_s: float,
         why: str,
+        again_s: float,
     ) -> None:
         """One more portion; what is neither computing nor scoring is waiting for blocks."""
         seconds, scoring = lane.seconds(cost), cost.score_s / lane.scorer.speed
-        self.portions.append(Portion(models, batches, seconds, why))
+        self.portions.append(Portion(models, batches, seconds, why, again_s))
         self.parts_s["prepare_data"] += lane.rate * prepare_s
         self.parts_s["inference"] += lane.rate * (cost.compute_s - prepare_s)
         self.parts_s["proxy_scoring"] += scoring
@@ -99,5 +101,5 @@ def _pieces(job: Job, lane: Lane, line: Line) -> Iterator[tuple[int, int]]:
 
 
 def _why(again: float, seconds: float, away: int) -> str:
-    text = "whole subtrees" if again <= WORTH * seconds else f"part of a subtree, {again:.3g} s of it done again"
-    return f"{text}; features of {away} come from other workers" if away else text
+    text = "whole subtrees" if again <= WORTH * seconds else "part of a subtree"
+    return f"{text}, {away} moved here" if away else text

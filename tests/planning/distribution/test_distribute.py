@@ -156,7 +156,7 @@ def test_models_move_if_it_pays() -> None:
     assert set(homes_of(free).values()) == {"w0", "w1"}
     moved = [model for model, name in homes_of(free).items() if name == "w1"]
     assert free.moved_bytes == 4 * len(moved)
-    assert any("come from other workers" in p.why for p in free.portions["w1"])
+    assert any("moved here" in p.why for p in free.portions["w1"])
 
 
 def test_portions_of_a_worker_share_next_to_nothing() -> None:
