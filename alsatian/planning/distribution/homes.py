@@ -11,22 +11,23 @@ from alsatian.planning.distribution.work import Line
 
 
 def matched(job: Job, lanes: Sequence[Lane], parts: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The same ``parts``, where workers are equal changed over so that more features stay where they are."""
-    first = [job.workers.index(lane.workers[0]) for lane in lanes]
+    """The same ``parts``, one for each worker, where workers are equal changed over so that more features stay."""
+    kinds = [(lane.rate, lane.bandwidth) for lane in lanes]
     wishes = []
     for part, units in enumerate(parts):
-        counts = np.bincount(job.home[units][job.home[units] >= 0], minlength=len(job.workers))
-        wishes += [(int(counts[worker]), part, lane) for lane, worker in enumerate(first) if counts[worker]]
+        at, counts = np.unique(job.home[units], return_counts=True)
+        wishes += [(n, part, lane) for lane, n in zip(at.tolist(), counts.tolist(), strict=True) if lane >= 0]
     taken: dict[int, int] = {}
-    for _, part, lane in sorted(wishes, key=lambda wish: -wish[0]):
-        same = (lanes[part].rate, lanes[part].bandwidth) == (lanes[lane].rate, lanes[lane].bandwidth)
-        if same and lane not in taken and part not in taken.values():
+    placed: set[int] = set()
+    for _, part, lane in sorted(wishes, reverse=True):
+        if kinds[part] == kinds[lane] and lane not in taken and part not in placed:
             taken[lane] = part
-    for kind in {(lane.rate, lane.bandwidth) for lane in lanes}:
-        own = [number for number, lane in enumerate(lanes) if (lane.rate, lane.bandwidth) == kind]
-        left = iter([part for part in own if part not in set(taken.values())])
-        taken |= {lane: next(left) for lane in own if lane not in taken}
-    return [parts[taken[lane]] for lane in range(len(lanes))]
+            placed.add(part)
+    left: dict[tuple[float, float], list[int]] = {}
+    for part, kind in enumerate(kinds):
+        if part not in placed:
+            left.setdefault(kind, []).append(part)
+    return [parts[taken[lane] if lane in taken else left[kind].pop()] for lane, kind in enumerate(kinds)]
 
 
 def stay(job: Job, high: float) -> tuple[list[Lane], list[np.ndarray]] | None:

@@ -43,6 +43,11 @@ class Job:
         return sorted(self.given, key=lambda worker: (-worker.speed, -self.way_to_store(worker)))
 
     @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The place in :attr:`workers` of each, by name."""
+        return {worker.name: number for number, worker in enumerate(self.workers)}
+
+    @cached_property
     def items(self) -> int:
         """Of all batches."""
         return sum(batch.items for batch in self.batches)
@@ -55,8 +60,7 @@ class Job:
     @cached_property
     def home(self) -> np.ndarray:
         """The number (N,) of the worker in :attr:`workers` that holds each unit's features; -1 for none."""
-        numbers = {worker.name: number for number, worker in enumerate(self.workers)}
-        tree = self.work.tree
+        tree, numbers = self.work.tree, self.numbers
         names = (self.homes.get(tree.models[vertex][0], "") for vertex in self.work.vertex)
         return np.array([numbers.get(name, -1) for name in names], np.int64)
 

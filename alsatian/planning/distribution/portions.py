@@ -27,7 +27,7 @@ def distribution(job: Job, way: str, lanes: Sequence[Lane], parts: Sequence[np.n
         if not len(units):
             continue
         line = Line(job.work, units)
-        here = [job.workers.index(worker) for worker in lane.workers] if job.homes else []
+        here = [job.numbers[worker.name] for worker in lane.workers] if job.homes else []
         away = (job.home[units] >= 0) & ~np.isin(job.home[units], here)
         features = job.work.path[4, units]
         comes = float(features.sum() * lane.moved_items + features[away].sum() * job.held_items)
