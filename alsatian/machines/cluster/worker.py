@@ -155,7 +155,7 @@ class Worker:
 
 @torch.no_grad()
 def _warm_up(models: ModelSet, job: Job) -> None:
-    """Compute a batch without content with a model of each of the most common architectures: libraries load code and
+    """Compute a batch without content with models of the most common architectures: libraries load code and
     choose kernels when something is computed first. What goes wrong is for the search to meet."""
     chains = Counter(tuple(job.segments[b.identity] for b in c.blocks) for c in models.candidates)
     chosen = {tuple(job.segments[b.identity] for b in c.blocks): c for c in reversed(models.candidates)}
