@@ -7,23 +7,8 @@ from typing import Any
 
 import torch
 
-from alsatian.arguments import (
-    batch_size_of,
-    batches_of,
-    candidates_of,
-    flag_of,
-    folder_of,
-    function_of,
-    instance,
-    layers_of,
-    models_of,
-    proxies_of,
-    resolve_device,
-    schedule_of,
-    strategy_of,
-    whole_number_of,
-)
-from alsatian.assembly import checkpoint_in, divided, earlier_features, heads_for, opened, ready, scope_of
+from alsatian import arguments, assembly
+from alsatian.arguments import instance, resolve_device
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.kernels import arithmetic, check_choice
 from alsatian.budgets import Budgets, Size
@@ -34,10 +19,11 @@ from alsatian.costs.profiling.machine import cores
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.data.reading import read_data
 from alsatian.errors import ConfigError
-from alsatian.machines.real import real_machine
+from alsatian.machines.settings import MachineSettings
 from alsatian.machines.timed.machine import Scores
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.models.modules import preprocessing_of
+from alsatian.planning.distribution.distribution import Worker
 from alsatian.progress import Tick, unheard
 from alsatian.proxies.base import Proxy, import_libraries
 from alsatian.ranking.result import Ranking
@@ -46,10 +32,11 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.known_costs import Profiled, cost_model, profiled
-from alsatian.searching.outlook import Outlook, outlook
+from alsatian.searching.outlook import outlook
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.schedules import Adaptive, Schedule
-from alsatian.searching.search import Batches, Prediction, Search, SearchResult, drawn_scores
+from alsatian.searching.scores import drawn_scores
+from alsatian.searching.search import Batches, Prediction, Search, SearchResult
 from alsatian.searching.strategy import Strategy
 from alsatian.searching.watcher import Watcher
 
@@ -83,6 +70,7 @@ def search(
     checkpoint: Path | str | None = None,
     meter_level: str = "parts",
     timeline: bool = False,
+    machine: MachineSettings | None = None,
     progress: Watcher | Tick = unheard,
 ) -> Ranking:
     """Rank candidate models by how well their features suit labelled data.
@@ -134,6 +122,8 @@ def search(
         checkpoint: a folder that keeps finished rounds; the same search called again goes on behind them.
         meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
         timeline: collect what every thread does when, in ``measurement.timeline``.
+        machine: ``MachineSettings(name="ray", workers=4)`` searches on so many workers, each with these budgets,
+            which neither take nor keep features of earlier searches; by default this process does.
         progress: called after every step of a plan, or a :class:`~alsatian.searching.watcher.Watcher`.
 
     Returns:
@@ -142,62 +132,67 @@ def search(
     Raises:
         AlsatianError: a setting, model or file is not usable; the message says which and why.
     """
-    given, chosen = models_of(models), proxies_of(proxies)
-    plan = strategy_of(strategy) or Strategy()
+    given, chosen = arguments.models_of(models), arguments.proxies_of(proxies)
+    plan = arguments.strategy_of(strategy) or Strategy()
     if schedule is not None:
-        plan = replace(plan, schedule=schedule_of(schedule))
-    choice, batch_size, place = layers_of(layers, chosen), batch_size_of(batch_size), resolve_device(device)
+        plan = replace(plan, schedule=arguments.schedule_of(schedule))
+    choice, batch_size, place = (
+        arguments.layers_of(layers, chosen),
+        arguments.batch_size_of(batch_size),
+        resolve_device(device),
+    )
     check_choice(kernels, numerics, place)
     prepares = preprocessing_of(preprocessing, given if isinstance(given, dict) else None)
     loader = instance("loader", loader, LoaderSettings, _LOADER)
     regime = instance("storage", storage, Storage, "Storage(cold=True)") or Storage()
     quick = hardware == "quick"
     known = None if quick else instance("hardware", hardware, Hardware, "'quick' to measure a little")
-    verify, timeline = flag_of("verify", verify), flag_of("timeline", timeline)
+    runs = instance("machine", machine, MachineSettings, "MachineSettings(name='ray')") or MachineSettings()
+    verify, timeline = arguments.flag_of("verify", verify), arguments.flag_of("timeline", timeline)
     check_on_bad_model(on_bad_model)
-    watcher = Watcher.of(progress if isinstance(progress, Watcher) else function_of("progress", progress))
-    folder, root = folder_of("checkpoint", checkpoint), folder_of("store", store)
+    watcher = Watcher.of(progress if isinstance(progress, Watcher) else arguments.function_of("progress", progress))
+    folder, root = arguments.folder_of("checkpoint", checkpoint), arguments.folder_of("store", store)
     asked = Budgets.of(budget)
     asked.check_device(place.type)
     if memory is not None and budget is not None:
         raise ConfigError("memory and budget are both given; memory is for blocks and intermediates together")
     dataset = read_data(data, limit=limit)
-    scorers = ready(chosen, dataset.classes)
+    scorers = assembly.ready(chosen, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
-    whole = opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
+    whole = assembly.opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.verifying(regime.verify_blocks).taking(dataset.modality, on_bad_model)
     import_libraries(scorers)  # which takes a second: what is wrong with models is said before
-    models, _, groups = scope = scope_of(choice, fitting, on_bad_model, place)
+    models, _, groups = scope = assembly.scope_of(choice, fitting, on_bad_model, place)
     tuned, candidates, _ = computing = scope.computed_by(kernels, numerics)
-    earlier = earlier_features(flag_of("reuse", reuse), scope, dataset, batch_size, place, [kernels, numerics])
+    bits, taken = (kernels, numerics), arguments.flag_of("reuse", reuse) and not runs.on_workers
+    earlier = assembly.earlier_features(taken, scope, dataset, batch_size, place, bits)
     dataset = earlier.dataset
-    budgets = asked if memory is None else divided(memory, models, place)
+    budgets = asked if memory is None else assembly.divided(memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)
-    expected: Outlook | None = None
-    if quick or planned.hangs_on_costs:
+    expected, costs = None, None
+    if quick or runs.on_workers or planned.hangs_on_costs:
         timed = scorers if quick or isinstance(plan.schedule, Adaptive) else ()
+        about = (planned, tuned, dataset, timed, batch_size, meter, earlier.reused)
         with arithmetic(numerics):
-            found = Profiled(known) if known else profiled(
-                planned, tuned, dataset, timed, batch_size, meter, earlier.reused
-            )  # fmt: skip
+            found = Profiled(known) if known else profiled(*about)
         if found.hardware is not None:
-            on = computing.costs_on(found.hardware)
-            costs = cost_model(on, candidates.candidates, dataset, regime, candidates.segments,
-                               parts=candidates.parts)  # fmt: skip
+            what = (candidates.candidates, dataset, regime, candidates.segments)
+            costs = cost_model(computing.costs_on(found.hardware), *what, parts=candidates.parts)
             planned = planned.with_costs(costs)
-            expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
+            alike = runs.each_alike() if runs.on_workers else ()
+            expected = outlook(planned, costs, earlier.features, found.seconds, alike) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
-    with arithmetic(numerics), real_machine(
-        candidates, dataset, scorers, meter, storage=regime, verify=verify, progress=watcher.step_ended,
-        heads=heads_for(scorers, models), keep=earlier.keep, **planned.for_machine(),
-    ) as machine:  # fmt: skip
-        machine.restore(earlier.features)
+    with arithmetic(numerics), assembly.machine_of(
+        runs, planned, costs, candidates, dataset, scorers, meter, bits, earlier.keep, storage=regime,
+        verify=verify, progress=watcher.step_ended, heads=assembly.heads_for(scorers, models),
+    ) as runs_on:  # fmt: skip
+        runs_on.restore(earlier.features)
         facts = [candidates.digest, dataset.digest, dataset.ends, repr(scorers), repr(planned.strategy.schedule)]
-        kept = checkpoint_in(folder, *facts, place.type, verify, choice, kernels, numerics)
-        result = planned.run(machine, on_bad_model, kept, watcher)
-        bandwidth = regime.bytes_per_second or meter.best_read
-        rates = Rates.here(meter.best_s, bandwidth, place, cores(), dataset.in_files, candidates.parts)
-        result = planned.limited(result, machine, rates, earlier.features).without(models.refused)
+        kept = assembly.checkpoint_in(folder, *facts, place.type, verify, choice, *bits)
+        result = planned.run(runs_on, on_bad_model, kept, watcher)
+        rate = regime.bytes_per_second or meter.best_read
+        rates = Rates.here(meter.best_s, rate, place, cores(), dataset.in_files, candidates.parts)
+        result = planned.limited(result, runs_on, rates, earlier.features).without(models.refused)
     return Ranking(
         **vars(replace(result, data=dataset.summary)),
         models=models,
@@ -227,6 +222,7 @@ def predict(
     scores: Scores | None = None,
     seed: int = 0,
     file_bytes: Mapping[str, int] | None = None,
+    workers: Sequence[Worker] = (),
 ) -> Prediction:
     """Predict the search of ``candidates`` over test and training ``batches``; nothing is read or computed.
 
@@ -237,14 +233,17 @@ def predict(
         strategy, budget, loader: as for :func:`search`.
         scores: which models survive; by default a ranking drawn from ``seed``.
         file_bytes: sizes of block files by identity, where they differ from those of the parameters.
+        workers: that carry it out, each with budgets and a way to the store of its own; by default this process.
 
     Raises:
         AlsatianError: an argument is not usable; the message says which and why.
     """
-    candidates, batches = candidates_of(candidates), batches_of(batches)
+    candidates, batches = arguments.candidates_of(candidates), arguments.batches_of(batches)
     if instance("costs", costs, CostModel, "what alsatian.api.cost_model returns") is None:
         raise ConfigError("costs: None is given; alsatian.api.cost_model(…) makes what is expected")
     loader = instance("loader", loader, LoaderSettings, _LOADER)
-    draws = drawn_scores(whole_number_of("seed", seed)) if scores is None else function_of("scores", scores)
-    planned = Search.of(candidates, batches, strategy_of(strategy), loader, budget).with_costs(costs)
-    return planned.predict(costs, draws, instance("file_bytes", file_bytes, dict, "None"))
+    seed = arguments.whole_number_of("seed", seed)
+    draws = drawn_scores(seed) if scores is None else arguments.function_of("scores", scores)
+    planned = Search.of(candidates, batches, arguments.strategy_of(strategy), loader, budget).with_costs(costs)
+    sizes = instance("file_bytes", file_bytes, dict, "None")
+    return planned.predict(costs, draws, sizes, workers=workers)

@@ -1,5 +1,6 @@
 """The parts of a search that :mod:`alsatian.api` puts together."""
 
+import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,9 +11,14 @@ import torch
 
 from alsatian.budgets import Budgets, Size
 from alsatian.costs.hardware import Hardware, SegmentCost
+from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Dataset
 from alsatian.data.preprocessing import Preprocessing
 from alsatian.fingerprint import digest_json
+from alsatian.machines.cluster.machine import ClusterMachine
+from alsatian.machines.cluster.ray_machine import ray_machine
+from alsatian.machines.real import real_machine
+from alsatian.machines.settings import MachineSettings
 from alsatian.models.inner.candidates import layer_candidates, of_one_size
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.listed import ListedSet
@@ -21,11 +27,14 @@ from alsatian.progress import Progress
 from alsatian.proxies.base import Head, Proxy, needs_head
 from alsatian.proxies.named import check_labels, usual
 from alsatian.records.ranking import LAST, MEAN, LayerChoice
+from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import free_bytes
+from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
 from alsatian.searching.checkpoint import Checkpoint
+from alsatian.searching.search import Search
 from alsatian.store.store import BlockStore
 from alsatian.units import parse_bytes
 
@@ -174,6 +183,27 @@ def ready(proxies: Sequence[Proxy], classes: int) -> tuple[Proxy, ...]:
     for proxy in chosen:
         check_labels(proxy, classes)
     return chosen
+
+
+def machine_of(
+    chosen: MachineSettings,
+    search: Search,
+    costs: CostModel | None,
+    models: ModelSet,
+    dataset: Dataset,
+    proxies: Sequence[Proxy],
+    meter: Meter,
+    bits: Sequence[str],
+    keep: Keep,
+    **settings: Any,
+) -> contextlib.AbstractContextManager[Engine | ClusterMachine]:
+    """The ``chosen`` machine for ``search``; further arguments are those of
+    :func:`~alsatian.machines.real.real_machine`. ``bits`` are kernels and numerics; what workers extract is
+    not kept for later searches."""
+    if not chosen.on_workers:
+        return real_machine(models, dataset, proxies, meter, keep=keep, **settings, **search.for_machine())
+    settings |= {"strategy": search.strategy, "limits": search.limits, "kernels": bits[0], "numerics": bits[1]}
+    return ray_machine(models, dataset, proxies, meter, chosen, costs=costs, **settings, **search.for_machine())
 
 
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:

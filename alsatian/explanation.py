@@ -7,6 +7,7 @@ from typing import Any
 from alsatian.blocks.candidate import Candidate
 from alsatian.costs.model import CostModel
 from alsatian.machines.timed.machine import PlannedRound
+from alsatian.planning.distribution.distribution import Distribution
 from alsatian.planning.orders.base import Shape, min_cache_size
 from alsatian.planning.plan import Infer, Plan, Score
 from alsatian.planning.vertices import vertex_rows
@@ -19,8 +20,9 @@ def explain(prediction: Prediction, candidates: Sequence[Candidate], costs: Cost
 
     Every round has ``models``, ``train_items``, ``new_items`` and how they are cut into ``chunks``, ``sharing``,
     the compressed ``tree`` by vertex (see :mod:`~alsatian.planning.vertices`) with the seconds of its inference,
-    the ``steps`` of the last chunk in order, what was ``predicted`` (seconds, parts, counters), and the predicted
-    ``peaks`` of the tiers in bytes where releases are planned.
+    the ``steps`` of the last chunk in order, with several workers the ``distribution`` of the work, what was
+    ``predicted`` (seconds, parts, counters), and the predicted ``peaks`` of the tiers in bytes where releases are
+    planned.
     """
     measurement = prediction.measurement
     lengths = {candidate.id: len(candidate.blocks) for candidate in candidates}
@@ -72,12 +74,30 @@ def _round(planned: PlannedRound, lengths: dict[str, int], costs: CostModel) -> 
         },
         "tree": _tree(planned, costs),
         "steps": _steps(plan),
+        "distribution": None if planned.distribution is None else _distribution(planned.distribution),
         "predicted": {
             "wall_s": after.wall_s - before.wall_s,
             "parts_s": {part: after.parts_s[part] - before.parts_s[part] for part in after.parts_s},
             "counters": {name: count for name, count in sorted(counters.items()) if count},
         },
     }
+
+
+def _distribution(found: Distribution) -> dict[str, Any]:
+    """Who of several workers does what, and why: facts of the whole, and one entry for every worker."""
+    workers = [
+        {
+            "worker": name,
+            "models": sum(len(portion.models) for portion in own),
+            "portions": len(own),
+            "seconds": found.seconds[name],
+            "read_bytes": found.read_bytes[name],
+            "again_s": sum(portion.again_s for portion in own),
+            "why": list(dict.fromkeys(portion.why for portion in own)),
+        }
+        for name, own in found.portions.items()
+    ]
+    return {**found.facts(), "workers": workers}
 
 
 def _chunking(plan: Plan, models: Sequence[str], items: Sequence[int]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ it, so every term is chosen so as to be rather too small:
   of the fastest read of a file.
 - Decoding counts at this search's mean for an item, and as if every core of the machine did it. (What a library
   then does to an image on one thread counts as done by as many as decoded it, which is rather too large.)
+- Of several workers each counts as a machine of its own, with its own way to the store.
 - Inference and scoring on the CPU count as if the cores that PyTorch was not given computed as well.
 
 What it cannot tell: faster kernels or a faster scorer would lower the limit itself. Where two runs differ in these,
@@ -113,10 +114,11 @@ def limit_of(
     )
     prepared = sum(items * count for root in tree.roots() for items, count in batches(masks[root]).items())
     decoding_s = busy.get("prepare_data", 0.0) * prepared / max(prepared, counters.get("prepared_items", 0), 1)
+    workers = max(1, len(measurement.workers))
     distinct = bytes_to_read((block for edge in tree.blocks for block in edge), rates.parts)
     return Limit(
-        reading_s=distinct / rates.bandwidth if rates.bandwidth else 0.0,
-        inference_s=inference_s * rates.compute,
-        decoding_s=decoding_s * rates.host,
-        scoring_s=busy.get("proxy_scoring", 0.0) * rates.compute,
+        reading_s=distinct / rates.bandwidth / workers if rates.bandwidth else 0.0,
+        inference_s=inference_s * rates.compute / workers,
+        decoding_s=decoding_s * rates.host / workers,
+        scoring_s=busy.get("proxy_scoring", 0.0) * rates.compute / workers,
     )

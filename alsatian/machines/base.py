@@ -1,8 +1,9 @@
 """What a search runs on: a round's plan goes in, scores and measurements come out, features stay inside."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from alsatian.blocks.segment import Segment
 from alsatian.data.dataset import Batch
 from alsatian.planning.plan import Plan
 from alsatian.runtime.features import Features
@@ -16,10 +17,12 @@ class Machine(Protocol):
     Attributes:
         meter: measures the search.
         keeps: whether intermediates are kept at all; without, every model starts from the data.
+        segments: the code of every block, by identity.
     """
 
     meter: Meter
     keeps: bool
+    segments: Mapping[str, Segment]
 
     def execute(self, plan: Plan, test: Sequence[Batch], train: Sequence[Batch], scored: dict[str, Scored]) -> None:
         """Run ``plan`` and enter what every model is scored, trained on ``train``, tested on ``test``.

@@ -18,6 +18,44 @@ def _has_kind(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
+def added(*all_: dict[str, float] | dict[str, int]) -> dict[str, float]:
+    """Sums by key."""
+    return {key: sum(one.get(key, 0) for one in all_) for key in dict.fromkeys(k for one in all_ for k in one)}
+
+
+def largest(*all_: dict[str, int]) -> dict[str, int]:
+    """Largest values by key."""
+    return {key: max(one.get(key, 0) for one in all_) for key in dict.fromkeys(k for one in all_ for k in one)}
+
+
+class WorkerShare(Record):
+    """One worker's part of a measurement, over all processes that had its name.
+
+    Attributes:
+        wall_s: time at work on portions.
+        parts_s: the same by exclusive parts.
+        busy_s: time that parts were at work, in background threads as well.
+        counters: bytes, blocks, executions, hits and so on.
+        peaks: largest sizes; every worker has the budgets of the search for itself.
+    """
+
+    wall_s: Seconds
+    parts_s: dict[str, Seconds] = {}
+    busy_s: dict[str, Seconds] = {}
+    counters: dict[str, Count] = {}
+    peaks: dict[str, Count] = {}
+
+    def plus(self, later: "WorkerShare") -> "WorkerShare":
+        """Both as one: times and counters add up, peaks are the larger ones."""
+        return WorkerShare(
+            wall_s=self.wall_s + later.wall_s,
+            parts_s=added(self.parts_s, later.parts_s),
+            busy_s=added(self.busy_s, later.busy_s),
+            counters={key: round(value) for key, value in added(self.counters, later.counters).items()},
+            peaks=largest(self.peaks, later.peaks),
+        )
+
+
 class Repeat(Record):
     """One measurement.
 
@@ -34,6 +72,8 @@ class Repeat(Record):
         warm_up: what was computed unmeasured before; None where nothing says so.
         limit: what it would have taken at least; None where that was not told.
         conditions: who had the machine meanwhile; None where nothing says so.
+        workers: what each of several workers did, by name; then parts are their mean, busy seconds and counters
+            their sums, peaks the largest.
         valid: whether the measurement can be trusted.
     """
 
@@ -50,6 +90,7 @@ class Repeat(Record):
     warm_up: Warmed | None = None
     limit: Limit | None = None
     conditions: Conditions | None = None
+    workers: dict[str, WorkerShare] = {}
 
     @property
     def disturbed(self) -> bool:

@@ -16,17 +16,18 @@ NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed",
     "interleaved", "tracker", "launcher", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
     "items.desktop", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
-    "storage.verify_blocks",
+    "storage.verify_blocks", "machine.address",
 )  # fmt: skip
 PROFILE = "hardware.file"
 _SHOWN = 5
 
 
 def decisive(config: Mapping[str, Any], without: tuple[str, ...] = NOT_IDENTITY) -> dict[str, Any]:
-    """``config`` without the settings, given by dotted key, that do not change what is measured."""
+    """``config`` without the settings, given by dotted key, that do not change what is measured, and without the
+    machine where it is this process, which records of earlier versions do not name."""
     kept = {}
     for key, value in config.items():
-        if key in without:
+        if key in without or (key == "machine" and isinstance(value, Mapping) and value.get("name") == "local"):
             continue
         inner = tuple(name.removeprefix(f"{key}.") for name in without if name.startswith(f"{key}."))
         kept[key] = decisive(value, inner) if inner and isinstance(value, Mapping) else value

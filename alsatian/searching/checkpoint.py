@@ -15,6 +15,7 @@ from alsatian.errors import ConfigError, StoreError
 from alsatian.files import atomic_write, write_json
 from alsatian.fingerprint import broken_seal, features_fingerprint, sealed
 from alsatian.records import Conditions
+from alsatian.records.repeat import WorkerShare, added, largest
 from alsatian.runtime.features import Features
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.round_result import RoundResult
@@ -65,7 +66,8 @@ class Checkpoint:
             "key": self.key,
             "rounds": [asdict(finished) for finished in progress.rounds],
             "failed": progress.failed,
-            "measurement": asdict(replace(progress.measurement, conditions=None)),
+            "measurement": asdict(replace(progress.measurement, conditions=None, workers={})),
+            "workers": {name: share.plain() for name, share in progress.measurement.workers.items()},
             "conditions": (progress.measurement.conditions or Conditions()).plain(),
             "features": {"file": file, "of": index, "digest": _digest(tensors)},
         }
@@ -106,7 +108,11 @@ class Checkpoint:
                     for model, batches in state["features"]["of"].items()
                 },
                 measurement=Measurement(
-                    **{**state["measurement"], "conditions": Conditions.of(state.get("conditions", {}))}
+                    **{
+                        **state["measurement"],
+                        "conditions": Conditions.of(state.get("conditions", {})),
+                        "workers": {name: WorkerShare.of(s) for name, s in state.get("workers", {}).items()},
+                    }
                 ),
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -126,19 +132,16 @@ def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def joined(before: Measurement, after: Measurement) -> Measurement:
     """Two stretches of one search as one measurement: times and counters add up, peaks are the larger ones."""
-    peaks = {key: max(m.get(key, 0) for m in (before.peaks, after.peaks)) for key in before.peaks | after.peaks}
     return replace(
         after,  # what the operating system says is about the last process
         wall_s=before.wall_s + after.wall_s,
-        busy_s=_sum(before.busy_s, after.busy_s),
-        stalled_s=_sum(before.stalled_s, after.stalled_s),
-        parts_s=_sum(before.parts_s, after.parts_s),
+        busy_s=added(before.busy_s, after.busy_s),
+        stalled_s=added(before.stalled_s, after.stalled_s),
+        parts_s=added(before.parts_s, after.parts_s),
         counters=dict(Counter(before.counters) + Counter(after.counters)),
-        peaks=peaks,
+        peaks=largest(before.peaks, after.peaks),
         events=[*before.events, *after.events],
         conditions=(before.conditions or Conditions()).plus(after.conditions or Conditions()),
+        workers=before.workers
+        | {n: before.workers[n].plus(w) if n in before.workers else w for n, w in after.workers.items()},
     )
-
-
-def _sum(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
-    return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in (*a, *(k for k in b if k not in a))}

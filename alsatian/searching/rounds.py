@@ -106,12 +106,32 @@ class RoundRunner:
             return RoundResult(0, {m: known[self.layers.candidates([m])[-1]] for m in models}, {}, 0)
         scored: dict[str, Scored] = {}
         failed_before = set(self.failed)
+        chunks = self.score(number, self.layers.candidates(models), test, train, scored)
+        decides = {m: self.layers.best(m, scored) for m in models if m not in self.failed}
+        return RoundResult.of(
+            sum(batch.items for batch in train),
+            {model: scored[self.layers.candidates([model])[number - 1]] for model, number in decides.items()},
+            chunks,
+            {m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
+            decides if self.layers.choice == BEST else None,
+        )
+
+    def score(
+        self,
+        number: int,
+        candidates: Sequence[str],
+        test: Sequence[Batch],
+        train: Sequence[Batch],
+        scored: dict[str, Scored],
+    ) -> int:
+        """As :meth:`run`: enter what ``candidates`` are scored, but for those of models that fail. Returns into how
+        many chunks the budgets divided the new data."""
         chunks = 0
         before: Mapping[tuple[Batch, ...], list[str]] | None = None
         while pending := [
             candidate
-            for candidate in self.layers.candidates([model for model in models if model not in self.failed])
-            if candidate not in scored
+            for candidate in candidates
+            if candidate not in scored and self.layers.model_of(candidate) not in self.failed
         ]:
             full: int | None = None  # batches of the largest chunk when the memory was full; 0 while scoring
             with self._meter.part("planning"):
@@ -146,14 +166,7 @@ class RoundRunner:
             before = lacking if full is None else None  # with more room the same plan may do
             if full is not None:  # outside of the handler, whose traceback keeps tensors alive
                 self._make_room(full)
-        decides = {m: self.layers.best(m, scored) for m in models if m not in self.failed}
-        return RoundResult.of(
-            sum(batch.items for batch in train),
-            {model: scored[self.layers.candidates([model])[number - 1]] for model, number in decides.items()},
-            chunks,
-            {m: self.failed[m] for m in models if m in self.failed and m not in failed_before},
-            decides if self.layers.choice == BEST else None,
-        )
+        return chunks
 
     def _plan(self, models: Sequence[str], batches: Sequence[Batch]) -> Plan:
         """The plan of ``models`` on the tree of just these models.

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from alsatian.blocks.candidate import Candidate, chain_bytes
@@ -10,23 +11,24 @@ from alsatian.budgets import Budgets, Resolved, Size, working_set
 from alsatian.costs.limit import Rates, limit_of
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch, upto
-from alsatian.fingerprint import digest_json
 from alsatian.machines.base import Machine
 from alsatian.machines.timed.machine import PlannedRound, Scores, stand_ins, timed_machine
+from alsatian.machines.timed.workers import timed_workers
+from alsatian.planning.distribution.distribution import Worker
 from alsatian.planning.limits import Limits
 from alsatian.planning.vertices import vertex_rows
 from alsatian.records.data import DataSummary
-from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Features
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.checkpoint import Checkpoint
-from alsatian.searching.contract import rounds_of
+from alsatian.searching.contract import plan_of, rounds_of
 from alsatian.searching.loop import ranked_models, run_rounds
 from alsatian.searching.round_result import RoundResult
 from alsatian.searching.rounds import RoundRunner
 from alsatian.searching.schedules import Adaptive, RoundScores
+from alsatian.searching.scores import drawn_scores
 from alsatian.searching.strategy import Strategy
 from alsatian.searching.watcher import Watcher
 from alsatian.tree import TaskTree
@@ -182,12 +184,22 @@ class Search:
         scores: Scores,
         file_bytes: Mapping[str, int] | None = None,
         known: Features | None = None,
+        workers: Sequence[Worker] = (),
     ) -> Prediction:
-        """Search on a virtual clock, where features are ``known`` from before."""
+        """Search on a virtual clock, or of every one of ``workers``, where features are ``known`` from before."""
 
         def of_model(candidate: str, train_items: int) -> float:
             return scores(self.layers.model_of(candidate), train_items)
 
+        if workers:
+            planner = partial(plan_of, self.strategy, limits=self.limits)
+            settings = {"file_bytes": file_bytes, **self.for_machine()}
+            with timed_workers(workers, self.candidates, costs, of_model, planner, **settings) as several:
+                found = self.run(several)
+                if several.segments:
+                    rates = Rates(several.meter.best_s, costs.bandwidth, parts=costs.parts)
+                    found = self.limited(found, several, rates)
+                return Prediction(**vars(found), plans=tuple(several.rounds))
         machine = timed_machine(self.candidates, costs, of_model, file_bytes=file_bytes, **self.for_machine())
         with machine as (engine, log):
             engine.restore(stand_ins(known or {}))
@@ -196,7 +208,7 @@ class Search:
             return Prediction(**vars(self.limited(found, engine, rates, known)), plans=tuple(log.rounds))
 
     def limited(
-        self, found: SearchResult, machine: Engine, rates: Rates, known: Features | None = None
+        self, found: SearchResult, machine: Machine, rates: Rates, known: Features | None = None
     ) -> SearchResult:
         """``found`` on ``machine`` with the limit in its measurement; some features were ``known`` from before."""
         test, train = self.batches
@@ -236,14 +248,3 @@ class Search:
         plan = None if any(e["kind"] == "resumed" for e in measurement.events) else runner.first_plan
         tree = None if plan is None else vertex_rows(plan, runner.first_seconds)
         return SearchResult(ranked, tuple(rounds), measurement, dict(runner.failed), resolved, tree)
-
-
-def drawn_scores(seed: int) -> Scores:
-    """The same made-up score for a model in every round, in [0, 1)."""
-    return lambda model, train_items: int(digest_json([seed, model])[:12], 16) / 16**12
-
-
-def recorded_scores(rounds: Sequence[RoundResult]) -> Scores:
-    """The scores of a search that was run."""
-    known = {(model, r.train_items): score for r in rounds for model, score in r.scores.items()}
-    return lambda model, train_items: known[model, train_items]

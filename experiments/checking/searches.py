@@ -21,7 +21,7 @@ from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import NOT_PREDICTED
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.schedules import Round, Rounds
-from alsatian.searching.search import recorded_scores
+from alsatian.searching.scores import recorded_scores
 from alsatian.searching.strategy import Strategy
 from experiments.checking.cases import BATCH, CASES, Case, smaller
 from experiments.checking.log import Log, watched, with_rounds

@@ -24,6 +24,9 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from experiments.configuration.composition import cells
 
     found = cells(options.overrides, options.multirun)  # before the slow imports: bad words end at once
+    from alsatian.records import Run
+    from analysis.tables.formats import terminal
+    from analysis.tables.workers import ABOUT, workers_table
     from experiments.predictions.simulation import simulate
     from experiments.runs.progress import Progress
     from experiments.runs.summary import show
@@ -33,6 +36,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
         runs = simulate(found, words, progress, options.out)
     folders = dict.fromkeys(run.folder for run in runs)
     status = max(show(folder, console) for folder in folders)
+    if table := workers_table([Run.of(run.record) for run in runs]):
+        console.print(f"\n{terminal(table, console.width)}\n{ABOUT}", highlight=False)
     for hardware in {run.hardware.name: run.hardware for run in runs}.values():
         console.print(f"\nhardware {hardware.name}: {hardware.about}")
     return status

@@ -16,13 +16,14 @@ from alsatian.costs.hardware import Hardware
 from alsatian.costs.profiling.profile import profile
 from alsatian.data.dataset import Dataset
 from alsatian.fingerprint import digest_json
+from alsatian.machines.settings import MachineSettings
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.last_layers import cached_inputs, last_layers
 from alsatian.progress import Progress, unheard
 from alsatian.proxies.base import Proxy
 from alsatian.runtime.cache.policies.base import CachePolicy
 from alsatian.runtime.loading.settings import LoaderSettings
-from alsatian.runtime.meter.meter import check_settings
+from alsatian.runtime.meter.measurement import check_settings
 from alsatian.runtime.meter.surroundings import measure_beside
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
@@ -54,6 +55,7 @@ class Setup:
     dataset: Dataset
     tracker: Tracker
     hardware: Hardware | None
+    machine: MachineSettings
 
     def search_settings(self) -> dict[str, Any]:
         """Arguments of :func:`alsatian.search` that every search of this run has, but for models and data."""
@@ -72,6 +74,7 @@ class Setup:
             "numerics": config["numerics"],
             "verify": config["verify"],
             "on_bad_model": config["on_bad_model"],
+            "machine": self.machine,
         }
 
     def computing(self, models: ModelSet) -> ModelSet:
@@ -134,6 +137,7 @@ class Parts:
             dataset=dataset,
             tracker=build(values["tracker"]),
             hardware=hardware,
+            machine=build(values["machine"], MachineSettings),
         )
 
     def model_set(self, config: dict[str, Any], steps: Progress) -> ModelSet:

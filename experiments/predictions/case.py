@@ -10,7 +10,7 @@ from alsatian.errors import ConfigError
 from alsatian.models.model_set import CandidateSet, ModelSet
 from alsatian.records.ranking import LAST
 from alsatian.searching.round_result import RoundResult
-from alsatian.searching.search import recorded_scores
+from alsatian.searching.scores import recorded_scores
 from experiments.configuration.setup import Parts, Setup, use_threads
 from experiments.predictions.parameter_free import parameter_free_set
 from experiments.runs.progress import Progress
@@ -43,6 +43,7 @@ class Case:
             scores=None if rounds is None else recorded_scores(rounds),
             seed=config["seed"],
             file_bytes=self._file_bytes(),
+            workers=setup.machine.each_alike() if setup.machine.on_workers else (),
         )
 
     def run(self) -> SearchResult:

@@ -11,6 +11,9 @@ from analysis.tables.metrics import TEXTS, Unit
 
 # Steps and vertices that are shown of a long plan: the first and the last.
 FIRST, LAST = 24, 6
+# Workers that are shown of many.
+MOST_WORKERS = 12
+_FACTS = ("models", "seconds", "read_bytes", "again_s")
 # A prediction that is off by more than this is marked.
 MISS = 0.10
 MARK = "<- miss"
@@ -24,8 +27,11 @@ def lines(explanation: Mapping[str, Any], whole: bool) -> Iterator[str]:
         yield from (f"  {line}" for line in _facts(entry, explanation["budgets"]))
         yield "  tree, by order of computing:"
         yield from (f"    {line}" for line in _shortened(list(_tree(entry["tree"])), whole, "vertices"))
-        yield f"  steps{' of every chunk, scores in the last' if entry['chunks'] > 1 else ''}:"
-        yield from (f"    {line}" for line in _shortened(list(_steps(entry["steps"])), whole, "steps"))
+        if (cut := entry["distribution"]) is not None:
+            yield from (f"  {line}" for line in _workers(cut, whole))
+        else:
+            yield f"  steps{' of every chunk, scores in the last' if entry['chunks'] > 1 else ''}:"
+            yield from (f"    {line}" for line in _shortened(list(_steps(entry["steps"])), whole, "steps"))
         yield ""
     predicted = explanation["predicted"]
     for event in predicted["events"]:
@@ -131,6 +137,31 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for number, step in enumerate(steps, start=1):
         models = f"  {_names(step['models'])}" if "models" in step else ""
         yield f"{number:>4}  {step['step']:<8}#{step['vertex']}{models}"
+
+
+def _workers(cut: Mapping[str, Any], whole: bool) -> Iterator[str]:
+    """Who does what and why; of many workers some, and between which numbers the others lie."""
+    yield f"workers: {cut['note']}"
+    yield (
+        f"done again: {cut['duplicated_s']:.3g} of {cut['computed_s']:.3g} s of computing; read again: "
+        f"{format_bytes(cut['duplicated_bytes'])}; moved: {format_bytes(cut['moved_bytes'])}"
+    )
+    yield f"{'worker':<14}{'models':>7}{'seconds':>9}{'read':>9}{'again':>9}  why"
+    workers = cut["workers"]
+    shown = workers if whole or len(workers) <= MOST_WORKERS else workers[: MOST_WORKERS - 2]
+    for one in shown:
+        why = one["why"] or ["nothing to do"]
+        more = f" and {len(why) - 1} more" if len(why) > 1 else ""
+        yield _worker(one["worker"], [one[name] for name in _FACTS], why[0] + more)
+    if others := workers[len(shown) :]:
+        for name, edge in (("least", min), ("most", max)):
+            facts = [edge(one[fact] for one in others) for fact in _FACTS]
+            yield _worker(name, facts, f"of {len(others):,} more workers")
+
+
+def _worker(name: str, facts: Sequence[Any], why: str) -> str:
+    models, seconds, read, again = facts
+    return f"{name:<14}{models:>7,}{seconds:>7.3g} s{format_bytes(read):>9}{again:>7.3g} s  {why}"
 
 
 def _shortened(found: Sequence[str], whole: bool, what: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from alsatian.planning.orders.random import Random
 from alsatian.searching import rounds
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive
-from alsatian.searching.search import recorded_scores
+from alsatian.searching.scores import recorded_scores
 from alsatian.searching.strategy import Strategy
 from tests.machines.timed.test_prediction import SEQUENTIAL, STORAGE, costs_of
 from tests.searching.tiny_search import ALSATIAN, BATCH, FEW, MODELS, POLICIES, SHARED_PREFIX, STRATEGIES, search

@@ -19,6 +19,9 @@ from alsatian.blocks.candidate import Block, Candidate
 from alsatian.data.dataset import Batch
 from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.models.sets.fingerprint_set import GeneratedSet
+from alsatian.planning.distribution.costs import Costs
+from alsatian.planning.distribution.distribute import distribute
+from alsatian.planning.distribution.distribution import Worker
 from alsatian.planning.limits import Limits
 from alsatian.planning.orders.base import Order
 from alsatian.planning.orders.dfs import Dfs
@@ -103,6 +106,19 @@ def test_planning_takes_work_in_proportion_to_the_vertices(
     for limits, planned in ((Limits((10**9,)), True), (Limits((10**8, None)), True), (Limits(), False)):
         work = [operations(partial(plan, tree, order, limits, planned)) / len(tree) for tree in (small, large)]
         assert work[1] < 1.2 * work[0]
+
+
+@pytest.mark.parametrize("models", [generated, star, comb])
+def test_cutting_takes_work_in_proportion_to_the_vertices(models: Callable[[int], list[Candidate]]) -> None:
+    """But for the logarithm of a search in what is sorted; with as many models a worker."""
+    costs = Costs(lambda block: 1.0, lambda block: 0.1, lambda kind: 1.0, lambda size: 1.0, 1.0)
+    batches = [Batch(i, 10 * i, 10 * i + 10, i < 3) for i in range(16)]
+    work = []
+    for count in (100, 400):
+        tree = TaskTree.of(models(count)).compress()
+        workers = [Worker(str(i)) for i in range(count // 10)]
+        work.append(operations(partial(distribute, tree, tree.all_models(), batches, workers, costs)) / len(tree))
+    assert work[1] < 1.5 * work[0]
 
 
 def test_memory_grows_with_the_vertices_and_not_with_the_chunks() -> None:

@@ -16,6 +16,7 @@ from alsatian.data.preprocessing import Preprocessing
 from alsatian.machines.timed.clock import VirtualClock
 from alsatian.machines.timed.loader import TimedLoader
 from alsatian.machines.timed.segments import TimedTier, state_of, timed_segments
+from alsatian.planning.distribution.distribution import Distribution
 from alsatian.planning.plan import Plan
 from alsatian.proxies.base import Evaluation
 from alsatian.runtime.cache.cache import Cache
@@ -33,7 +34,8 @@ VALUE_BYTES = 4
 """Of a feature (float32)."""
 Scores = Callable[[str, int], float]
 """The score of a model on so many training items."""
-_PREDICTED = "predicted"
+PREDICTED = "predicted"
+"""What stands for a proxy."""
 
 
 def stand_ins(features: Features) -> Features:
@@ -53,6 +55,7 @@ class PlannedRound:
         train_items: training items that its scores are based on.
         before, after: the measurement up to its start and up to its end.
         computed: how often each vertex was computed, by chunk.
+        distribution: who of several workers did what.
     """
 
     plan: Plan
@@ -60,6 +63,7 @@ class PlannedRound:
     before: Measurement
     after: Measurement
     computed: Sequence[Counter[int]]
+    distribution: Distribution | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class _TimedScorer:
                 dimension = features.held[models[0]][test[0].index].shape[1] // VALUE_BYTES
                 self.clock.advance(self.costs.score_s(train_items, test_items, dimension))
             evaluation = Evaluation(self.scores(models[0], train_items))
-            scored |= dict.fromkeys(models, Scored({_PREDICTED: evaluation}))
+            scored |= dict.fromkeys(models, Scored({PREDICTED: evaluation}))
         return scored
 
 

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from alsatian.errors import ConfigError, nearest
 from alsatian.records.conditions import Conditions
 from alsatian.records.limit import Limit
+from alsatian.records.repeat import WorkerShare
 
+LEVELS = ("parts", "total")
 PARTS = ("planning", "prepare_model", "prepare_data", "inference", "proxy_scoring", "cache_io", "other")
 # A run whose parts miss more of its wall time than this is invalid, unless it is less than one break that the
 # operating system gives another process on a busy machine, in seconds.
@@ -13,6 +16,20 @@ TOLERANCE = 0.05
 BREAK_S = 0.03
 NOT_PREDICTED = ("warm_reads", "bytes_verified")
 """Counters of what the operating system and earlier searches left, not of plans."""
+
+
+def check_settings(level: str, timeline: bool) -> None:
+    """Refuse settings that no :class:`~alsatian.runtime.meter.meter.Meter` takes.
+
+    Raises:
+        ConfigError: names the setting and what would be right.
+    """
+    if level not in LEVELS:
+        raise ConfigError(f"meter.level={level}: {nearest(str(level), LEVELS)}")
+    if not isinstance(timeline, bool):
+        raise ConfigError(f"meter.timeline={timeline}: must be true or false")
+    if timeline and level == "total":
+        raise ConfigError("meter.timeline=true: there are no parts to show at meter.level=total; use parts")
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,7 @@ class Measurement:
         level: how finely was measured, ``"parts"`` or ``"total"``.
         limit: what the search would have taken at least, where it has ended.
         conditions: who had the machine meanwhile; None where the time is not the machine's own.
+        workers: what each of several workers did, by name; empty where one process did it all.
     """
 
     wall_s: float
@@ -48,6 +66,7 @@ class Measurement:
     level: str = "parts"
     limit: Limit | None = None
     conditions: Conditions | None = None
+    workers: dict[str, WorkerShare] = field(default_factory=dict)
 
     @property
     def unattributed_s(self) -> float:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,15 +11,14 @@ from typing import Any
 
 import torch
 
-from alsatian.errors import ConfigError, nearest
 from alsatian.runtime.meter.clock import Clock, CudaClock, HostClock
 from alsatian.runtime.meter.lanes import Inside, Lanes
-from alsatian.runtime.meter.measurement import PARTS, Measurement
+from alsatian.runtime.meter.measurement import PARTS, Measurement, check_settings
 from alsatian.runtime.meter.process import ProcessUse
 from alsatian.runtime.meter.surroundings import Surroundings
 from alsatian.runtime.meter.timeline import MAIN, Subject, Timeline
+from alsatian.runtime.meter.workers import Workers
 
-LEVELS = ("parts", "total")
 _NOTHING = contextlib.nullcontext()
 # Counters of bytes read from files.
 _READ = ("bytes_read", "ssd_bytes_read", "cache_ssd_bytes_read")
@@ -30,20 +30,6 @@ State = tuple[str, bool, int | None, Subject | None] | None
 # Code, and the items that it ran on.
 Run = tuple[str, int]
 Within = contextlib.AbstractContextManager[None]
-
-
-def check_settings(level: str, timeline: bool) -> None:
-    """Refuse settings that no :class:`Meter` takes.
-
-    Raises:
-        ConfigError: names the setting and what would be right.
-    """
-    if level not in LEVELS:
-        raise ConfigError(f"meter.level={level}: {nearest(str(level), LEVELS)}")
-    if not isinstance(timeline, bool):
-        raise ConfigError(f"meter.timeline={timeline}: must be true or false")
-    if timeline and level == "total":
-        raise ConfigError("meter.timeline=true: there are no parts to show at meter.level=total; use parts")
 
 
 @dataclass
@@ -62,6 +48,8 @@ class Meter:
         clock: in place of the machine's own.
         best_s: seconds of the fastest of all runs of a code on so many items, as far as marks were settled.
         best_read: bytes per second of the fastest read of a file of the store.
+        round: the number of the one under way, from 1; None between rounds.
+        workers: what others measured who work for this search; the measurement is that of all.
         step, subjects: for the timeline, what the step under way is for, and each vertex that it computes.
     """
 
@@ -74,6 +62,8 @@ class Meter:
     clock: Clock | None = None
     best_s: dict[Run, float] = field(default_factory=dict, init=False)
     best_read: float = field(default=0.0, init=False)
+    round: int | None = field(default=None, init=False)
+    workers: Workers = field(default_factory=Workers, init=False)
     step: Subject | None = field(default=None, init=False)
     subjects: Mapping[int, Subject] = field(default_factory=dict, init=False)
 
@@ -116,6 +106,7 @@ class Meter:
 
     def begin_round(self, number: int | None) -> None:
         """Slices of the timeline from now on are of round ``number``, from 1; None for none."""
+        self.round = number
         if self._timeline is not None:
             self.settle()
             self._timeline.round = number
@@ -189,15 +180,17 @@ class Meter:
         """Seconds from the start, and those of each part (none at level ``"total"``). Waits for the device."""
         self.settle()
         self._synchronise()
-        return self._now(), dict(self._seconds) if self.level == "parts" else {}
+        return self._now(), self.workers.parts(dict(self._seconds), self._stalled)[
+            0
+        ] if self.level == "parts" else {}
 
     def so_far(self) -> Measurement:
         """The measurement up to now. Waits for the device."""
         wall, parts = self.spent()
         counted = sum(self.counters[name] for name in (*_READ, *(["data_bytes"] if self.data_in_files else [])))
-        return Measurement(
+        own = Measurement(
             wall_s=wall,
-            parts_s=parts,
+            parts_s=dict(self._seconds) if parts else {},
             counters=dict(sorted(self.counters.items())),
             peaks=dict(sorted(self.peaks.items())),
             busy_s=self._busy() if parts else {},
@@ -208,13 +201,14 @@ class Meter:
             level=self.level,
             conditions=self._surroundings.until_now() if self._surroundings else None,
         )
+        return self.workers.joined(own, self._epoch)
 
     def _begin(self) -> None:
         """Let everything from now on count, on the current thread."""
         self._thread = threading.get_ident()
         self._process = ProcessUse(self.device)
         self._surroundings = None if self.clock else Surroundings()
-        self._start = self._host.mark()
+        self._start, self._epoch = self._host.mark(), time.time()
         self._marks = [] if self.level == "total" else [(None, self._clock.mark(), None, None)]
 
     def _charge(self, name: str, stalled: bool, vertex: int | None, subject: Subject | None) -> Within:

@@ -28,6 +28,7 @@ from alsatian.tree import TaskTree
 from alsatian.units import format_bytes, parse_bytes
 from experiments.configuration.hardware import shipped_profile
 from experiments.configuration.setup import strategy_named
+from experiments.studies.internet_scale.cuts import Cuts, cut_searches, cuts_page, duration
 from experiments.studies.internet_scale.figure import ALL, HALVED, Forecast, draw
 from experiments.studies.internet_scale.outlines import PositionCosts, outline
 from experiments.studies.study import Page, Say, apart, table
@@ -121,7 +122,8 @@ batches end where rounds do down to a quarter of a full one, so there are \
 {1 + int(math.log2(4 * train / BATCH_SIZE))} at most, however many models.
 - Workers: the depth-first order of every round's tree is cut into ranges of equal predicted time, one for each \
 worker, which computes again what its range starts from (the path above its first vertex). They wait for one \
-another behind every round. Planning and sending scores count for nothing, failures do not happen.""",
+another behind every round. Planning and sending scores count for nothing, failures do not happen. \
+[Three ways to cut](internet_scale_cuts.md) are compared on a page of their own.""",
     ]
     if alike := [ratio for f in found for ratio in f.simulator.values()]:
         blocks.append(
@@ -144,6 +146,18 @@ another behind every round. Planning and sending scores count for nothing, failu
     )
     figure = draw([f for f in found if f.models in shown])
     return Page("Searching whole hubs, on paper", blocks, figure=figure)
+
+
+def cuts_of(count: int, shared: str) -> Cuts:
+    """Halving with sharing of the set of ``count`` models, cut in three ways."""
+    models = GeneratedSet(count=count, unshared=SHARED[shared])
+    hardware = replace(shipped_profile(HARDWARE), whole_models=None)
+    costs = PositionCosts.of(hardware, next(iter(models)), LIKE, STORAGE)
+    tree = TaskTree.of(models)
+    drawn = np.random.default_rng(0).permutation(count).tolist()
+    scores = dict(zip(tree.all_models(), map(float, drawn), strict=True))
+    batches = batches_of(ITEMS // 5, ITEMS - ITEMS // 5, BATCH_SIZE, count)
+    return cut_searches(tree, APPROACHES[HALVED], batches, costs, scores)
 
 
 def _of_size(f: Forecast) -> dict[str, str]:
@@ -172,25 +186,29 @@ def _of_workers(f: Forecast, workers: int) -> dict[str, str]:
     }
 
 
-def duration(seconds: float) -> str:
-    """For people, up to years."""
-    for unit, size in (("y", 365.25 * 86400), ("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.{1 if seconds < 100 * size else 0}f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the study's arguments."""
-    parser.add_argument("--models", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
+    parser.add_argument(
+        "--models", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000], help="sizes of the sets"
+    )
+    parser.add_argument(
+        "--cut", type=int, default=100_000, help="size of the set that is cut in three ways; 0: none"
+    )
 
 
 def run(options: argparse.Namespace, say: Say) -> Iterator[Page]:
     """Predict every set."""
-    if min(options.models) < 2:
-        raise ConfigError("--models must be at least 2")
+    if min([*options.models, options.cut or 2]) < 2:
+        raise ConfigError("--models and --cut must be at least 2")
+    if options.cut:
+        cuts = {}
+        for shared in SHARED:
+            cuts[shared] = apart(f"{options.cut} models", cuts_of, options.cut, shared)
+            say(f"{options.cut} models, {shared} share blocks: cut")
+        yield cuts_page(cuts, options.cut)
     found = []
-    for count, shared in product(sorted({CHECKED, *options.models}), SHARED):
+    for count, shared in product(sorted({CHECKED, *options.models} if options.models else ()), SHARED):
         found.append(apart(f"{count} models", forecast, count, shared))
         say(f"{count} models, {shared} share blocks: {duration(found[-1].seconds[HALVED])}")
-    yield page(found, options.models)
+    if found:
+        yield page(found, options.models)

@@ -21,6 +21,7 @@ from alsatian.planning.limits import Limits
 from alsatian.planning.plan import Infer, Plan
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.contract import rounds_of
+from alsatian.searching.schedules import Round
 from alsatian.searching.strategy import Strategy
 from alsatian.tree import NO_VERTEX, TaskTree
 
@@ -141,31 +142,38 @@ def outline(
 
     ``strategy`` either shares, with planned releases, or does not share; ``tree`` is shared in both cases.
     """
-    test, train = batches
-    models = tree.all_models()
-    rounds = rounds_of(strategy, models, train)
     found: list[RoundOutline] = []
-    seen = 0
-    upcoming = next(rounds, None)
-    while upcoming is not None:
-        new = [*(() if found else test), *(b for b in upto(train, upcoming.train_items) if b.start >= seen)]
-        seen = upcoming.train_items
-        small = (tree if len(upcoming.models) == len(models) else tree.prune(upcoming.models)).compress()
-        items = seen, sum(batch.items for batch in test)
-        edges = _Edges(small, costs, new, items)
+    for upcoming, small, new, items in searched(tree, strategy, batches, scores):
+        edges = Edges(small, costs, new, items)
         if strategy.shares:
             plan = strategy.plan(small, upcoming.models, new, Limits((budget,)))
             found.append(_shared(edges, plan, len(upcoming.models)))
         else:
             found.append(_alone(edges, new, len(upcoming.models)))
-        try:
-            upcoming = rounds.send({model: scores[model] for model in upcoming.models})
-        except StopIteration:
-            upcoming = None
     return Outline(tuple(found))
 
 
-def _shared(edges: "_Edges", plan: Plan, models: int) -> RoundOutline:
+def searched(
+    tree: TaskTree, strategy: Strategy, batches: tuple[Sequence[Batch], Sequence[Batch]], scores: dict[str, float]
+) -> Iterator[tuple[Round, TaskTree, list[Batch], tuple[int, int]]]:
+    """Every round with its compressed tree, its new batches, and its training and test items."""
+    test, train = batches
+    models = tree.all_models()
+    rounds = rounds_of(strategy, models, train)
+    seen = -1
+    upcoming: Round | None = next(rounds, None)
+    while upcoming is not None:
+        new = [*(test if seen < 0 else ()), *(b for b in upto(train, upcoming.train_items) if b.start >= seen)]
+        seen = upcoming.train_items
+        small = (tree if len(upcoming.models) == len(models) else tree.prune(upcoming.models)).compress()
+        yield upcoming, small, new, (seen, sum(batch.items for batch in test))
+        try:
+            upcoming = rounds.send({model: scores[model] for model in upcoming.models})
+        except StopIteration:
+            return
+
+
+def _shared(edges: "Edges", plan: Plan, models: int) -> RoundOutline:
     tree, costs, chunks = edges.tree, edges.costs, len(plan.chunks)
     seconds = chunks * (costs.costs.hardware.step_s + edges.load_s) + edges.infer_s
     prepare: dict[Preprocessing, float] = {}
@@ -182,7 +190,7 @@ def _shared(edges: "_Edges", plan: Plan, models: int) -> RoundOutline:
     return RoundOutline(models, float(seconds.sum()), read, peak, chunks, seconds[order], above[order])
 
 
-def _alone(edges: "_Edges", batches: Sequence[Batch], models: int) -> RoundOutline:
+def _alone(edges: "Edges", batches: Sequence[Batch], models: int) -> RoundOutline:
     tree, costs = edges.tree, edges.costs
     seconds = edges.load_s + edges.infer_s
     for root in tree.roots():
@@ -202,7 +210,7 @@ def _first_chunk(plan: Plan) -> Iterator[int]:
             yield step.vertex
 
 
-class _Edges:
+class Edges:
     """Sums over the blocks of the edge into every vertex (N,), and what scoring the vertex would take.
 
     Attributes:

@@ -25,7 +25,8 @@ from alsatian.runtime.meter.measurement import NOT_PREDICTED, PARTS
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.auto import Auto
 from alsatian.searching.schedules import Exhaustive, PaperHalving
-from alsatian.searching.search import Prediction, recorded_scores
+from alsatian.searching.scores import recorded_scores
+from alsatian.searching.search import Prediction
 from alsatian.searching.strategy import Strategy
 from alsatian.store.store import BlockStore
 from tests.searching.test_fused import Uncached
