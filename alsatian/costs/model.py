@@ -87,6 +87,12 @@ class CostModel:
         found = {part.identity: part.read_bytes for parts in self.parts.values() for part in parts}
         return found | {block: sum(part.read_bytes for part in parts) for block, parts in self.parts.items()}
 
+    @cached_property
+    def _unpacked_bytes(self) -> dict[str, int]:
+        """Bytes of the parameters that deltas are of, by identity."""
+        found = {part.identity: part.unpacked_bytes for parts in self.parts.values() for part in parts}
+        return found | {block: sum(part.unpacked_bytes for part in parts) for block, parts in self.parts.items()}
+
     def read_s(self, block: Block) -> float:
         """Seconds to read a block from the store."""
         size = self._read_bytes.get(block.identity, block.parameter_bytes)
@@ -95,7 +101,8 @@ class CostModel:
     def load_s(self, block: Block) -> float:
         """Seconds to read a block and bring it to the device, if nothing overlaps."""
         own = self.hardware.load_fixed_s + block.parameter_bytes / self.hardware.load_bytes_per_s
-        return self.read_s(block) + own
+        unpacking = self._unpacked_bytes.get(block.identity, 0) / self.hardware.delta_bytes_per_s
+        return self.read_s(block) + own + unpacking
 
     def infer_s(self, block: Block, items: int) -> float:
         """Seconds to run a block on a batch of ``items``."""
