@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 
+from alsatian.blocks.delta import pack, restored, unpack
 from alsatian.blocks.segment import Segment
 from alsatian.costs.profiling.timing import fit, loaded_stages, settle, some_items, usual
 from alsatian.data.dataset import Dataset
@@ -27,6 +29,8 @@ _BLOCKS = 24
 # Seconds to measure the pace of inference for, and bytes per second of a slow store (the paper's).
 _PACE_S = 1.0
 _SLOW_STORE = 200_000_000
+# Of a tensor that is changed as by training.
+_VALUES = 1_000_000
 
 
 def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[str, float]:
@@ -36,6 +40,8 @@ def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[
         for block in candidate.blocks:
             segment = models.segments[block.identity]
             chosen.setdefault(block.identity, (block.parameter_bytes, candidate.id, segment))
+    unpacked = {b for b, parts in models.parts.items() if any(part.unpacked_bytes for part in parts)}
+    chosen = {b: need for b, need in chosen.items() if b not in unpacked} or chosen  # which takes time of its own
     by_size = sorted(chosen.items(), key=lambda item: item[1][0])
     picked = [by_size[i] for i in sorted({round(x) for x in np.linspace(0, len(by_size) - 1, _BLOCKS)})]
     sizes, own, reading = [], [], []
@@ -51,7 +57,22 @@ def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[
         "store_bytes_per_s": store_rate,
         "load_fixed_s": load_fixed,
         "load_bytes_per_s": load_rate,
+        **_deltas(),
     }
+
+
+def _deltas() -> dict[str, float]:
+    """Bytes per second of parameters that are made of deltas; nothing without the package that decompresses."""
+    if find_spec("zstandard") is None:
+        return {}
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(_VALUES, generator=generator)
+    packed, seconds = pack(base * (1 + 1e-3 * torch.rand(_VALUES, generator=generator)), base), []
+    for _ in range(3):
+        start = time.perf_counter()
+        restored(unpack(packed), base)
+        seconds.append(time.perf_counter() - start)
+    return {"delta_bytes_per_s": base.nbytes / min(seconds)}
 
 
 def _load(
