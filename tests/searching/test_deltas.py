@@ -1,6 +1,10 @@
 """Fine-tunes that the store holds as deltas of their base: fewer bytes are read, and no bit of what is computed is
 another than with whole models."""
 
+import contextlib
+import itertools
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +22,7 @@ from alsatian.runtime.loading import loader as loaders
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.loading.transfer import Transfer
 from alsatian.store.files.block_file import Header
+from alsatian.store.files.tensor_index import FILE
 from alsatian.store.maintenance import block_files, gc, verify
 from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
@@ -55,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frozen = tuned(0)  # a fine-tune of a fine-tune, which has the rest in common with that
     with torch.no_grad():
         for name, tensor in frozen.named_parameters():
-            if "layers.1" in name:
+            if "layers.1.mlp.fc1" in name:
                 tensor.mul_(1 + 1e-4 * torch.rand(tensor.shape, generator=torch.Generator().manual_seed(9)))
     save_vit(frozen, root / "twice")
     return root
@@ -246,6 +251,69 @@ def test_a_store_is_upgraded_to_deltas_and_that_once(folder: Path, whole: ModelS
     assert verify(store) == []
     assert outcomes(search(models)) == outcomes(search(whole))
     assert upgrade(store, lambda *_: None).files == 0
+
+
+def test_a_fine_tune_of_a_fine_tune_shares_its_deltas(folder: Path, whole: ModelSet, tmp_path: Path) -> None:
+    """Also one that is added when none are asked for, and when the index has to be made again."""
+    for deltas in (SLOW, None):
+        store = added(folder, tmp_path / f"store-{deltas}", SLOW).store
+        store.manifest_path("twice").unlink()
+        gc(store, grace_s=0)
+        (store.root / FILE).unlink()
+        before, own = set(block_files(store)), {block.identity for block in store.model("tuned-0").blocks}
+        models = added(folder, store.root, deltas)
+        same_tensors(models, whole)
+        check_hops(store)
+        (new,) = set(block_files(store)) - before
+        header = store.header(new.stem)
+        shared = [one for one in header.made.values() if header.elsewhere[one.base].block not in own]
+        assert shared
+        assert {header.elsewhere[one.added[0]].block for one in shared if one.added[0] in header.elsewhere} <= own
+        assert any(one.added[0] in header.elsewhere for one in shared)
+
+
+def test_an_upgrade_that_is_interrupted_anywhere_is_done_again(
+    folder: Path, whole: ModelSet, tmp_path: Path
+) -> None:
+    plain = added(folder, tmp_path / "plain", None).store.root
+    ready = added(folder, tmp_path / "ready", None).store.root
+    files = upgrade(BlockStore(ready, deltas=SLOW), lambda *_: None)
+    for left in (0, 1, files.files // 2, files.files):
+        root = tmp_path / f"store-{left}"
+        shutil.copytree(plain, root, copy_function=shutil.copy2)
+        renamed = itertools.count()
+
+        def replace(source: Path, target: Path, left: int = left, renamed: Any = renamed) -> None:
+            if next(renamed) == left:
+                raise KeyboardInterrupt
+            os.rename(source, target)
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr("alsatian.files.os.replace", replace)
+            upgrade(BlockStore(root, deltas=SLOW), lambda *_: None)
+        store = BlockStore(root, deltas=SLOW)
+        assert verify(store) == []
+        check_hops(store)
+        assert upgrade(store, lambda *_: None).after == pytest.approx(files.after, rel=0.01)
+        same_tensors(ModelSet(whole.candidates, store, whole.segments), whole)
+
+
+def test_a_store_elsewhere(folder: Path, whole: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("ALSATIAN_MIRRORS", str(tmp_path / "first"))
+    url = f"file://{tmp_path}/there"
+    far = BlockStore(url, deltas=SLOW)
+    assert set(add_path(far, folder)) == {c.id for c in whole.candidates}
+    assert deltas_of(BlockStore(tmp_path / "there"))
+    monkeypatch.setenv("ALSATIAN_MIRRORS", str(tmp_path / "second"))
+    store = BlockStore(url)
+    models = ModelSet.open(store, ["tuned-1"])
+    found = search(models)
+    assert outcomes(found) == outcomes(search(ModelSet.open(whole.store, ["tuned-1"])))
+    # The files of its blocks, and of those that they are deltas of.
+    here = store.files_of(block.identity for block in models.candidates[0].blocks)
+    assert found.measurement.counters["bytes_read"] == sum(path.stat().st_size for path in here)
+    assert verify(store) == []
 
 
 def test_what_saves_too_little_stays_as_it_is(folder: Path, whole: ModelSet, tmp_path: Path) -> None:
