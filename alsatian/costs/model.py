@@ -88,10 +88,13 @@ class CostModel:
         return found | {block: sum(part.read_bytes for part in parts) for block, parts in self.parts.items()}
 
     @cached_property
-    def _unpacked_bytes(self) -> dict[str, int]:
-        """Bytes of the parameters that deltas are of, by identity."""
-        found = {part.identity: part.unpacked_bytes for parts in self.parts.values() for part in parts}
-        return found | {block: sum(part.unpacked_bytes for part in parts) for block, parts in self.parts.items()}
+    def _making_s(self) -> dict[str, float]:
+        """Seconds to make parameters of deltas and of what adapters added, by identity."""
+        deltas, products = self.hardware.delta_bytes_per_s, self.hardware.products_per_s
+        own = {
+            p.identity: p.unpacked_bytes / deltas + p.products / products for ps in self.parts.values() for p in ps
+        }
+        return own | {block: sum(own[part.identity] for part in parts) for block, parts in self.parts.items()}
 
     def read_s(self, block: Block) -> float:
         """Seconds to read a block from the store."""
@@ -101,8 +104,7 @@ class CostModel:
     def load_s(self, block: Block) -> float:
         """Seconds to read a block and bring it to the device, if nothing overlaps."""
         own = self.hardware.load_fixed_s + block.parameter_bytes / self.hardware.load_bytes_per_s
-        unpacking = self._unpacked_bytes.get(block.identity, 0) / self.hardware.delta_bytes_per_s
-        return self.read_s(block) + own + unpacking
+        return self.read_s(block) + own + self._making_s.get(block.identity, 0.0)
 
     def infer_s(self, block: Block, items: int) -> float:
         """Seconds to run a block on a batch of ``items``."""

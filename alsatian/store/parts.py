@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
+
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.parameter_forms import Recipe
 from alsatian.blocks.segment import Segment
@@ -45,6 +47,7 @@ class Part:
         alone: the ``sources`` where these parts are not at hand.
         alone_bytes: that reading those takes.
         unpacked_bytes: of the parameters that deltas are of.
+        products: of numbers, that merging what adapters added takes.
         staged_bytes: that what is read takes on its way to the device, with these parts at hand.
     """
 
@@ -57,6 +60,7 @@ class Part:
     alone: tuple[int, ...] = ()
     alone_bytes: int = 0
     unpacked_bytes: int = 0
+    products: int = 0
     staged_bytes: int = 0
 
     @property
@@ -218,7 +222,16 @@ def _parts(
                 alone=tuple(alone),
                 alone_bytes=store.bytes_to_read(identity, alone),
                 unpacked_bytes=sum(unpacked.values()),
+                products=sum(_products(store, identity, one) for one in group),
                 staged_bytes=read_bytes + sum(n for i, n in unpacked.items() if i in added) - sum(packed),
             )
         )
     return tuple(parts)
+
+
+def _products(store: StoreFiles, identity: str, one: _Parameter) -> int:
+    """Products of numbers that merging a parameter takes: the rank for each of its values."""
+    if one.made is None or one.made.is_delta:
+        return 0
+    left = store.tensors(identity)[one.made.added[0]][1]
+    return one.nbytes // torch.float32.itemsize * left.shape[-1]
