@@ -23,8 +23,8 @@ from alsatian.store.store_files import StoreFiles
 
 SAVES = 0.2
 """The share of its size by which a tensor has to be smaller as a delta."""
-# What is looked at of a tensor, and the share of that which a sample may promise at most.
-_WINDOWS, _VALUES, _PROMISED = 4, 1024, 0.9
+# What is looked at of a tensor.
+_WINDOWS, _VALUES = 4, 1024
 
 
 class Deltas:
@@ -56,28 +56,29 @@ class Deltas:
         for i in sorted(places):
             # What is a delta already is one of the same tensor again, so that both have it in common.
             base = self._base_of(places[i])
+            if base is None and not alike:
+                continue
             tensor, plain = tensors[i], narrowed(tensors[i])
             size = tensor.nbytes if plain is None else plain.nbytes
-            chosen = base or self._nearest(alike, i, tensor, _PROMISED * (1 - SAVES) * size / tensor.nbytes)
+            chosen = base or self._nearest(alike, i, tensor, (1 - SAVES) * size / tensor.nbytes)
             if chosen is None or (values := self._read(chosen)) is None:
                 continue
             packed = pack(tensor, values)
-            if base or self._is_worth(tensor, values, packed, size):
+            start = time.thread_time()
+            again = restored(unpack(packed), values)
+            seconds = time.thread_time() - start
+            if tensor_bytes(again) == tensor_bytes(tensor) and (
+                base or self._is_worth(packed.nbytes, size, seconds)
+            ):
                 first = len(tensors) + len(sources)
                 made[i] = Made(first, (first + 1,), None, size)
                 sources += [values, packed]
         return made, sources
 
-    def _is_worth(self, tensor: torch.Tensor, base: torch.Tensor, packed: torch.Tensor, size: int) -> bool:
-        """Whether a delta of a tensor of ``size`` bytes saves enough of them, and time if its base is at hand."""
-        if packed.nbytes > (1 - SAVES) * size or not self._bandwidth:
-            return False
-        start = time.thread_time()
-        again = restored(unpack(packed), base)
-        seconds = time.thread_time() - start
-        if tensor_bytes(again) != tensor_bytes(tensor):
-            return False
-        return packed.nbytes / self._bandwidth + seconds < size / self._bandwidth
+    def _is_worth(self, packed: int, plain: int, seconds: float) -> bool:
+        """Whether a delta of ``packed`` bytes that is undone in so many ``seconds`` saves enough of the ``plain``
+        bytes, and time if its base is at hand."""
+        return packed <= (1 - SAVES) * plain and packed + seconds * (self._bandwidth or 0.0) < plain
 
     def _base_of(self, place: Place | None) -> Place | None:
         """What the tensor at ``place`` is a delta of; None if it is none."""

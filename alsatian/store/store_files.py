@@ -190,8 +190,9 @@ class StoreFiles(StoreFolder):
                 large = [i for i, one in header.held.items() if one.full_bytes >= WORTH_BYTES and header.digests]
                 borrows = any(place.block != path.stem for place in header.elsewhere.values())
                 borrows |= bool(header.made) or any(held.narrow for held in header.held.values())
+                code = header.architecture if any(i < header.count for i in large) else ""
                 large += [i for i, made in header.made.items() if made.is_delta]
-                yield Holding(path.stem, {i: header.digests[i] for i in large}, borrows, header.architecture)
+                yield Holding(path.stem, {i: header.digests[i] for i in large}, borrows, code)
 
     def borrowing(self, identities: Collection[str]) -> set[str]:
         """Those of these blocks that need others' files or hold tensors in another form, and maybe some that do

@@ -111,7 +111,8 @@ class StoreWriter:
         held = {i: digest for i, digest in stored.items() if i not in elsewhere}
         others = {i: digests[i] for i in (*(held.keys() & large.keys()), *deltas)}
         borrows = any(place.block != identity for place in elsewhere.values()) or bool(made) or found.narrow
-        self._index.enter(Holding(identity, others, borrows, architecture))
+        code = architecture if any(i < count for i in others.keys() - deltas.keys()) else ""
+        self._index.enter(Holding(identity, others, borrows, code))
         self._held[identity] = held
         self._new.append(identity)
         return elsewhere.values()

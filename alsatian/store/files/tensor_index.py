@@ -38,7 +38,8 @@ T = TypeVar("T")
 
 class Holding(NamedTuple):
     """The file of ``block``: digests of those tensors that it ``holds``, or deltas of them, and others could share,
-    by place, whether it needs others' files, and the fingerprint of its ``code``."""
+    by place, whether it needs others' files, and the fingerprint of its ``code``, or nothing if it holds no tensor
+    that others could be deltas of."""
 
     block: str
     holds: Mapping[int, str]
@@ -71,7 +72,7 @@ class TensorIndex:
         return None if rows is None else {block.hex() for (block,) in rows}
 
     def alike(self, code: str) -> list[str]:
-        """The first blocks with this code that hold tensors, as far as others know of them."""
+        """The first blocks with this code that others could be deltas of, as far as others know of them."""
         rows = self._tried(
             lambda index: index.execute(
                 "SELECT block FROM alike WHERE code = ? ORDER BY number LIMIT ?", (code, _ALIKE)
@@ -159,7 +160,7 @@ def _enter(index: sqlite3.Connection, new: Iterable[Holding]) -> None:
         own = bytes.fromhex(block)
         rows = [(bytes.fromhex(digest), own, place) for place, digest in holds.items()]
         index.executemany("INSERT OR REPLACE INTO tensors VALUES (?, ?, ?)", rows)
-        if holds:
+        if code:
             index.execute("INSERT OR IGNORE INTO alike (block, code) VALUES (?, ?)", (own, code))
         if borrows:
             index.execute("INSERT OR IGNORE INTO borrowing VALUES (?)", (own,))

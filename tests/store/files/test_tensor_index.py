@@ -102,3 +102,23 @@ def test_another_that_writes_is_waited_for_in_vain_only_so_long(
     other.execute("ROLLBACK")
     assert made.find(DIGESTS) == PLACES
     other.close()
+
+
+def test_blocks_with_one_code_are_told_as_they_were_entered_if_others_can_be_deltas_of_them(tmp_path: Path) -> None:
+    made = index(tmp_path, FILES)
+    assert made.alike(CODE) == BLOCKS
+    made.enter(Holding("e" * 64, {0: "4" * 64}, True, ""))
+    made.enter(Holding("0" * 64, {0: "5" * 64}, False, CODE))
+    made.enter(FILES[0])
+    made.save()
+    assert made.alike(CODE) == [*BLOCKS, "0" * 64]
+    assert made.alike("another") == []
+
+
+def test_one_of_an_earlier_version_learns_of_codes(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "index") as old:
+        old.execute("CREATE TABLE borrowing (block BLOB PRIMARY KEY) WITHOUT ROWID")
+        old.execute("CREATE TABLE tensors (digest BLOB PRIMARY KEY, block BLOB NOT NULL, place INTEGER NOT NULL)")
+    made = index(tmp_path, FILES)
+    assert made.alike(CODE) == BLOCKS
+    assert made.find(DIGESTS) == PLACES
