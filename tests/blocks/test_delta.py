@@ -56,6 +56,15 @@ def test_values_that_are_no_numbers_and_zeros_of_either_sign() -> None:
         assert torch.equal(restored(unpack(pack(tensor, base)), base).view(torch.int32), payloads)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", sorted(TYPES.values(), key=str), ids=str)
+def test_a_gpu_gives_the_same_bits(dtype: torch.dtype) -> None:
+    tensor, base = random_bits(dtype, (333, 7), 0), random_bits(dtype, (333, 7), 1)
+    again = restored(unpack(pack(tensor, base)).cuda(), base.cuda())
+    assert tensor_bytes(again) == tensor_bytes(tensor)
+
+
 def test_several_pieces_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delta, "_PIECE", 4096)
     base = torch.randn(5000)
