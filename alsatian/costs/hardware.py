@@ -160,6 +160,8 @@ class Hardware:
         load_fixed_s: seconds to bring one block to the device, beside its bytes.
         load_bytes_per_s: the same for its bytes: copy, move to the device, and verify if every read is; reading not
             included.
+        delta_bytes_per_s: of parameters that are made of deltas; about what a core does, unless it was measured.
+        products_per_s: of numbers, that merging what adapters added takes; as good as none unless it was measured.
         store_bytes_per_s: the store's own speed, where the storage regime sets none.
         store_fixed_s: seconds to open a file of the store.
         whole_models: of strategies that do not share, which load whole models; None if their blocks load as
@@ -182,6 +184,8 @@ class Hardware:
     segments: Mapping[str, _Times] = Field(default_factory=dict)
     load_fixed_s: Cost = 0.0
     load_bytes_per_s: Rate = 1e12
+    delta_bytes_per_s: Rate = 1e9
+    products_per_s: Rate = 1e12
     store_bytes_per_s: Rate = 1e12
     store_fixed_s: Cost = 0.0
     whole_models: LoadCost | None = None

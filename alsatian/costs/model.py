@@ -87,6 +87,15 @@ class CostModel:
         found = {part.identity: part.read_bytes for parts in self.parts.values() for part in parts}
         return found | {block: sum(part.read_bytes for part in parts) for block, parts in self.parts.items()}
 
+    @cached_property
+    def _making_s(self) -> dict[str, float]:
+        """Seconds to make parameters of deltas and of what adapters added, by identity."""
+        deltas, products = self.hardware.delta_bytes_per_s, self.hardware.products_per_s
+        own = {
+            p.identity: p.unpacked_bytes / deltas + p.products / products for ps in self.parts.values() for p in ps
+        }
+        return own | {block: sum(own[part.identity] for part in parts) for block, parts in self.parts.items()}
+
     def read_s(self, block: Block) -> float:
         """Seconds to read a block from the store."""
         size = self._read_bytes.get(block.identity, block.parameter_bytes)
@@ -95,7 +104,7 @@ class CostModel:
     def load_s(self, block: Block) -> float:
         """Seconds to read a block and bring it to the device, if nothing overlaps."""
         own = self.hardware.load_fixed_s + block.parameter_bytes / self.hardware.load_bytes_per_s
-        return self.read_s(block) + own
+        return self.read_s(block) + own + self._making_s.get(block.identity, 0.0)
 
     def infer_s(self, block: Block, items: int) -> float:
         """Seconds to run a block on a batch of ``items``."""

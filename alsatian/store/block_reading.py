@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from alsatian.blocks.low_rank import LowRank
 from alsatian.contents import Stamp
 from alsatian.fingerprint import parameter_fingerprint
 from alsatian.runtime.storage.reader import Extent
@@ -93,8 +92,8 @@ class Reading:
             self._narrow.remove(index)
         for index in self._places:
             if (made := self.header.made.get(index)) is not None:
-                base, left, right = map(self.full, made.sources)
-                self.tensors[index] = LowRank(left, right, made.scale).merged(base)
+                base, *added = map(self.full, made.sources)
+                self.tensors[index] = made.whole(base, made.ready(added))
                 self.holders[index] = self.identity
 
     def forget_sources(self) -> None:

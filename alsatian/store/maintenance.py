@@ -38,13 +38,13 @@ class Garbage:
     recent: int
 
 
-def open_store(folder: Path) -> BlockStore:
-    """The store in ``folder``, which may have been a URL.
+def open_store(folder: Path, deltas: float | None = None) -> BlockStore:
+    """The store in ``folder``, which may have been a URL; ``deltas`` as in :class:`BlockStore`.
 
     Raises:
         StoreError: there is none.
     """
-    store = BlockStore(folder)
+    store = BlockStore(folder, deltas=deltas)
     if not any((store.root / name).is_dir() for name in ("blocks", "models")):
         what = "not a store of models" if folder.is_dir() or store.mirror else "no such folder"
         raise StoreError(f"{store.name}: {what}; name one with --store, or fill this one with 'alsatian store add'")

@@ -10,25 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
+
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.parameter_forms import Recipe
 from alsatian.blocks.segment import Segment
 from alsatian.errors import StoreError
 from alsatian.fingerprint import digest_json
-from alsatian.store.files.block_file import Made
+from alsatian.store.files.made import Made
 from alsatian.store.files.tensor_index import WORTH_BYTES
 from alsatian.store.store_files import StoreFiles
 
 
 class Added(NamedTuple):
-    """How a parameter is made of one of another part: of parameter ``number`` of part ``base``, the factors at
-    ``left`` and ``right`` of the block, and ``scale``; see :class:`~alsatian.blocks.low_rank.LowRank`."""
+    """How a parameter is ``made`` of one of another part: parameter ``number`` of part ``base``, and what was added
+    to it."""
 
     base: str
     number: int
-    left: int
-    right: int
-    scale: float
+    made: Made
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class Part:
         added: those that are made of other parts, which come before this one.
         alone: the ``sources`` where these parts are not at hand.
         alone_bytes: that reading those takes.
+        unpacked_bytes: of the parameters that deltas are of.
+        products: of numbers, that merging what adapters added takes.
+        staged_bytes: that what is read takes on its way to the device, with these parts at hand.
     """
 
     identity: str
@@ -56,6 +59,9 @@ class Part:
     added: Mapping[int, Added] = field(default_factory=dict, hash=False)
     alone: tuple[int, ...] = ()
     alone_bytes: int = 0
+    unpacked_bytes: int = 0
+    products: int = 0
+    staged_bytes: int = 0
 
     @property
     def bases(self) -> set[str]:
@@ -115,7 +121,7 @@ def parts_of(store: StoreFiles, blocks: Mapping[str, Segment]) -> Parts:
     for identity, own in known.items():
         parts = _parts(store, identity, own, users)
         if any(len(users.get(one.key, ())) > 1 for one in own) or any(
-            part.read_bytes < part.nbytes for part in parts
+            part.read_bytes != part.nbytes for part in parts
         ):
             found[identity] = parts
     return found
@@ -191,24 +197,41 @@ def _parts(
         name = digest_json(["part", [one.key for one in group]])
         at.update({one.place: (name, number) for number, one in enumerate(group)})
         added = {
-            one.place: Added(*at[one.base.place], one.made.left, one.made.right, one.made.scale)
+            one.place: Added(*at[one.base.place], one.made)
             for one in group if one.made and one.base and one.base.place in bases
         }  # fmt: skip
         # The same for all blocks with this part, too; a tensor that several take is there several times.
         alone = [source for one in group for source in one.sources]
         sources = [
-            source for one in group for source in (added[one.place][2:4] if one.place in added else one.sources)
+            source
+            for one in group
+            for source in (added[one.place].made.added if one.place in added else one.sources)
         ]
+        deltas = {one.place: one.made for one in group if one.made and one.made.is_delta}
+        read_bytes = store.bytes_to_read(identity, sources)
+        packed = (store.bytes_to_read(identity, made.added) for i, made in deltas.items() if i in added)
+        unpacked = {one.place: one.nbytes for one in group if one.place in deltas}
         parts.append(
             Part(
                 identity=name,
                 nbytes=sum(one.nbytes for one in group),
-                read_bytes=store.bytes_to_read(identity, sources),
+                read_bytes=read_bytes,
                 sources=tuple(sources),
                 parameters=tuple(one.place for one in group),
                 added=added,
                 alone=tuple(alone),
                 alone_bytes=store.bytes_to_read(identity, alone),
+                unpacked_bytes=sum(unpacked.values()),
+                products=sum(_products(store, identity, one) for one in group),
+                staged_bytes=read_bytes + sum(n for i, n in unpacked.items() if i in added) - sum(packed),
             )
         )
     return tuple(parts)
+
+
+def _products(store: StoreFiles, identity: str, one: _Parameter) -> int:
+    """Products of numbers that merging a parameter takes: the rank for each of its values."""
+    if one.made is None or one.made.is_delta:
+        return 0
+    left = store.tensors(identity)[one.made.added[0]][1]
+    return one.nbytes // torch.float32.itemsize * left.shape[-1]

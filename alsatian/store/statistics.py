@@ -1,4 +1,4 @@
-"""How large a store is: as separate files of models, as blocks and as tensors, in all and by family.
+"""How large a store is: as separate files of models, as blocks, as tensors and as deltas, in all and by family.
 
 A family is what fine-tuning makes of a model: the models of one architecture that have a stored tensor in common,
 with each other or through others. Tensors are in common where the store holds them once, so small ones that happen
@@ -8,6 +8,7 @@ to be equal, such as biases of zeros, do not count.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from alsatian.blocks.candidate import Candidate, chain_bytes
 from alsatian.store.maintenance import block_files, candidates, needed_files
@@ -22,7 +23,7 @@ class Family:
         architecture: the builder's name; None if models only lived in a process.
         first: the first of its models, by id.
         models: how many they are.
-        total_bytes, distinct_bytes, tensor_bytes: as separate files, as blocks, as tensors.
+        total_bytes, distinct_bytes, tensor_bytes, delta_bytes: as separate files, as blocks, as tensors, as deltas.
     """
 
     architecture: str | None
@@ -31,6 +32,7 @@ class Family:
     total_bytes: int
     distinct_bytes: int
     tensor_bytes: int
+    delta_bytes: int
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ class Stats:
         total_bytes: of all models, as separate files would hold them.
         distinct_bytes: of their blocks, each counted once.
         tensors, tensor_bytes: of these blocks, each distinct one once; those of files of earlier versions, whose
-            digests are not known, once for each block. Bytes as they are stored.
+            digests are not known, once for each block. Bytes as they are stored, without deltas.
         full_bytes: of the same in their own types, where they are stored in smaller ones.
-        delta_bytes: of these tensors, the factors of adapters.
+        factor_bytes: of these tensors, the factors of adapters.
+        deltas, delta_bytes: how many are stored as deltas, and bytes of all tensors so.
         file_bytes: size of the files that these blocks are read from, headers included.
         unreferenced_blocks, unreferenced_bytes: block files without a model, and their size.
         feature_bytes: size of the files of features that are kept for later searches.
@@ -60,6 +63,8 @@ class Stats:
     tensors: int
     tensor_bytes: int
     full_bytes: int
+    factor_bytes: int
+    deltas: int
     delta_bytes: int
     file_bytes: int
     unreferenced_blocks: int
@@ -73,11 +78,19 @@ class Stats:
         return self.total_bytes / self.distinct_bytes if self.distinct_bytes else 1.0
 
 
+class _Size(NamedTuple):
+    """Bytes of a tensor in its own type, as it would be stored without deltas, and as it is."""
+
+    full: int
+    plain: int
+    stored: int
+
+
 @dataclass(frozen=True)
 class _Tensors:
     """The tensors of a block: bytes by what they hold, and where they lie."""
 
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, _Size]
     places: frozenset[tuple[str, int]]
 
 
@@ -108,9 +121,11 @@ def stats(store: BlockStore) -> Stats:
         total_bytes=total,
         distinct_bytes=distinct,
         tensors=len(held),
-        tensor_bytes=sum(held.values()),
-        full_bytes=sum(held.values()) + sum(header.narrowed_bytes for header in headers),
-        delta_bytes=sum(header.factor_bytes for header in headers),
+        tensor_bytes=sum(size.plain for size in held.values()),
+        full_bytes=sum(size.full for size in held.values()),
+        factor_bytes=sum(header.factor_bytes for header in headers),
+        deltas=sum(size.plain != size.stored for size in held.values()),
+        delta_bytes=sum(size.stored for size in held.values()),
         file_bytes=sum(sizes.values()) - sum(loose),
         unreferenced_blocks=len(loose),
         unreferenced_bytes=sum(loose),
@@ -120,16 +135,22 @@ def stats(store: BlockStore) -> Stats:
 
 
 def _tensors(store: BlockStore, identity: str) -> _Tensors:
-    digests, found = store.header(identity).digests, store.tensors(identity)
+    header, found = store.header(identity), store.tensors(identity)
+    digests = header.digests
     places = {i: (holder, held.offset) for i, (holder, held) in found.items() if held.nbytes}
     known = range(len(digests))  # which those of factors may not be
     names = {i: digests[i] if i in known else f"{holder} {offset}" for i, (holder, offset) in places.items()}
-    return _Tensors({name: found[i][1].nbytes for i, name in names.items()}, frozenset(places.values()))
+    sizes = {i: _Size(held.full_bytes, held.nbytes, held.nbytes) for i, (_, held) in found.items()}
+    for one in header.made.values():
+        if one.is_delta:
+            (packed,) = one.added
+            sizes[packed] = _Size(sizes[one.base].full, one.plain, sizes[packed].stored)
+    return _Tensors({name: sizes[i] for i, name in names.items()}, frozenset(places.values()))
 
 
-def _distinct(tensors: Iterable[_Tensors]) -> dict[str, int]:
+def _distinct(tensors: Iterable[_Tensors]) -> dict[str, _Size]:
     """Bytes of each distinct tensor of several blocks."""
-    return {name: nbytes for one in tensors for name, nbytes in one.sizes.items()}
+    return {name: size for one in tensors for name, size in one.sizes.items()}
 
 
 def _families(models: Sequence[Candidate], tensors: Mapping[str, _Tensors]) -> list[list[Candidate]]:
@@ -156,9 +177,9 @@ def _families(models: Sequence[Candidate], tensors: Mapping[str, _Tensors]) -> l
 def _family(models: Sequence[Candidate], tensors: Mapping[str, _Tensors]) -> Family:
     total, distinct = chain_bytes(model.blocks for model in models)
     blocks = {block.identity for model in models for block in model.blocks}
-    held = sum(_distinct(tensors[identity] for identity in blocks).values())
-    spec = models[0].architecture
-    return Family(spec.name if spec else None, models[0].id, len(models), total, distinct, held)
+    held = _distinct(tensors[identity] for identity in blocks).values()
+    spec, plain, stored = models[0].architecture, sum(s.plain for s in held), sum(s.stored for s in held)
+    return Family(spec.name if spec else None, models[0].id, len(models), total, distinct, plain, stored)
 
 
 def _architecture(model: Candidate) -> tuple[str, str] | None:

@@ -28,7 +28,8 @@ from alsatian.runtime.storage.regime import ONCE
 from alsatian.store import manifest
 from alsatian.store.remote.exchange import is_pending, push, refresh
 from alsatian.store.store_files import StoreFiles
-from alsatian.store.writer import StoreWriter, writing
+from alsatian.store.store_folder import writing
+from alsatian.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +41,10 @@ class BlockStore(StoreFiles):
         RemoteError: it is elsewhere and cannot be reached.
     """
 
-    def __init__(self, root: str | Path, verify: str = ONCE, kept: bool = True) -> None:
-        super().__init__(root, verify, kept)
+    def __init__(
+        self, root: str | Path, verify: str = ONCE, kept: bool = True, deltas: float | None = None
+    ) -> None:
+        super().__init__(root, verify, kept, deltas)
         if self.mirror is not None:
             refresh(self.mirror)
             if is_pending(self.mirror):  # since it could not be reached, or a process was killed
@@ -60,15 +63,16 @@ class BlockStore(StoreFiles):
         return sorted(self.files_of(block.identity for block in model.blocks))
 
     @contextlib.contextmanager
-    def adding(self) -> Iterator[StoreWriter]:
-        """Add blocks and the models made of them: faster than one by one, and safe from a collection.
+    def adding(self, alone: bool = False) -> Iterator[StoreWriter]:
+        """Add blocks and the models made of them: faster than one by one, and safe from a collection; ``alone`` if
+        nobody else may add.
 
         Raises:
             StoreError: the folder cannot be made or locked.
         """
         with writing(self.root, "the folder"):
             make_folder(self.root)
-        with self.locked(alone=False), Batch(self.root) as batch:
+        with self.locked(alone=alone), Batch(self.root) as batch:
             adding = StoreWriter(self, batch)
             try:
                 yield adding

@@ -31,11 +31,16 @@ class StoreFiles(StoreFolder):
 
     ``verify`` says which reads of a block are checked against its identity: ``"once"``, the first of its file on
     this machine, or ``"always"``. What was verified is known to later processes, too, unless it is not ``kept``.
+    With ``deltas``, the bytes per second that it is read at, tensors are added as deltas where that is faster; see
+    :class:`~alsatian.store.deltas.Deltas`.
     """
 
-    def __init__(self, root: str | Path, verify: str = ONCE, kept: bool = True) -> None:
+    def __init__(
+        self, root: str | Path, verify: str = ONCE, kept: bool = True, deltas: float | None = None
+    ) -> None:
         super().__init__(root)
         self.verify = verify
+        self.deltas = deltas
         self.verified = Verified(self.root / "verified" if kept else None)
 
     def verifying(self, verify: str) -> Self:
@@ -185,7 +190,9 @@ class StoreFiles(StoreFolder):
                 large = [i for i, one in header.held.items() if one.full_bytes >= WORTH_BYTES and header.digests]
                 borrows = any(place.block != path.stem for place in header.elsewhere.values())
                 borrows |= bool(header.made) or any(held.narrow for held in header.held.values())
-                yield Holding(path.stem, {i: header.digests[i] for i in large}, borrows)
+                code = header.architecture if any(i < header.count for i in large) else ""
+                large += [i for i, made in header.made.items() if made.is_delta]
+                yield Holding(path.stem, {i: header.digests[i] for i in large}, borrows, code)
 
     def borrowing(self, identities: Collection[str]) -> set[str]:
         """Those of these blocks that need others' files or hold tensors in another form, and maybe some that do

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from alsatian.errors import StoreError
+from alsatian.errors import StoreError, StoreWriteError
 from alsatian.files import locked
 from alsatian.store.files.block_file import Header, Held, block_path
 from alsatian.store.headers import Headers
@@ -139,3 +139,19 @@ class StoreFolder:
             yield
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.block_path(identity)}: damaged block ({error}); add its model again") from None
+
+
+@contextlib.contextmanager
+def writing(root: Path, what: str) -> Iterator[None]:
+    """Turn what goes wrong while writing ``what`` to the store in ``root`` into a :class:`StoreError`; where no
+    model is to blame, a :class:`StoreWriteError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreWriteError(
+            f"{root}: cannot write {what} ({reason}); what was there before is intact: make sure that the "
+            "folder is writable and the disk has space, then do it again"
+        ) from None
+    except KeyError as error:  # how safetensors refuses a type
+        raise StoreError(f"{root}: cannot write {what}: safetensors has no type {error}") from None

@@ -4,8 +4,7 @@ All blocks of a model go to disk at once, while the next ones are hashed; the ma
 them reachable, follows when they are there. A tensor that the file of any block holds is not written again.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,14 +13,17 @@ from blake3 import blake3
 from alsatian.blocks.candidate import Block, Candidate
 from alsatian.blocks.low_rank import Merged
 from alsatian.data.text import TextPreprocessing
-from alsatian.errors import StoreError, StoreWriteError
+from alsatian.errors import StoreError
 from alsatian.files import Batch
 from alsatian.fingerprint import block_identity, parameter_fingerprint
 from alsatian.store import manifest
+from alsatian.store.deltas import Deltas
 from alsatian.store.files.block_content import content
-from alsatian.store.files.block_file import Made, Place
+from alsatian.store.files.block_file import Place
+from alsatian.store.files.made import Made
 from alsatian.store.files.tensor_index import FILE, NAME_BYTES, WORTH_BYTES, Holding, TensorIndex
 from alsatian.store.store_files import StoreFiles
+from alsatian.store.store_folder import writing
 
 NOTHING_MERGED: Mapping[str, Merged] = {}
 
@@ -34,6 +36,7 @@ class StoreWriter:
         self._batch = batch
         self.has_models = False
         self._index = TensorIndex(store.root / FILE, store.holdings)
+        self._deltas = Deltas(store, self._index, store.deltas)
         self._new: list[str] = []
         self._held: dict[str, Mapping[int, str]] = {}  # digests of what blocks hold that were written here
 
@@ -57,14 +60,23 @@ class StoreWriter:
                 self._write(path, identity, architecture, tensors, {one.digest: one for one in merged})
         return Block(identity, sum(t.nbytes for t in tensors), output_bytes)
 
-    def rewrite(self, identity: str, model: str) -> None:
-        """Store a block anew that is there, for ``model``, in case that it can share tensors with others.
+    def rewrite(
+        self,
+        identity: str,
+        model: str,
+        places: Collection[int] | None = None,
+        among: Collection[str] | None = None,
+    ) -> Collection[Place] | None:
+        """Store a block anew that is there, for ``model``, in case that it can share tensors with others. Given
+        ``places`` of tensors that no other file names, only if one of them is to be a delta of one in blocks
+        ``among`` these. The tensors elsewhere that its file names then; None if it stays as it is.
 
         Raises:
             StoreError: it is damaged, or cannot be written.
         """
         found = self._store.read_block(identity, model)
-        self._write(self._store.block_path(identity), identity, found.header.architecture, found.in_order)
+        path, code = self._store.block_path(identity), found.header.architecture
+        return self._write(path, identity, code, found.in_order, places=places, among=among)
 
     def _write(
         self,
@@ -73,11 +85,20 @@ class StoreWriter:
         architecture: str,
         tensors: Sequence[torch.Tensor],
         merged: Mapping[str, Merged] = NOTHING_MERGED,
-    ) -> None:
+        places: Collection[int] | None = None,
+        among: Collection[str] | None = None,
+    ) -> Collection[Place] | None:
+        """Write the file of a block, see :meth:`rewrite`."""
         digests, count = [parameter_fingerprint([tensor], blake3.AUTO) for tensor in tensors], len(tensors)
         made, sources = self._made(tensors, digests, merged)
-        tensors = [*tensors, *sources]
-        digests += [parameter_fingerprint([tensor], blake3.AUTO) for tensor in sources]
+        free = self._free(identity, tensors, digests, made)
+        if places is not None:
+            free = {i: None for i in places if tensors[i].nbytes >= WORTH_BYTES}
+        deltas, more = self._deltas.of(identity, architecture, [*tensors, *sources], free, among)
+        if places is not None and not deltas:
+            return None
+        made, tensors = made | deltas, [*tensors, *sources, *more]
+        digests += [parameter_fingerprint([tensor], blake3.AUTO) for tensor in tensors[count:]]
         stored = {i: d for i, d in enumerate(digests) if i not in made and tensors[i].nbytes >= NAME_BYTES}
         large = {i: d for i, d in stored.items() if tensors[i].nbytes >= WORTH_BYTES}
         elsewhere = self._elsewhere(identity, large)
@@ -88,11 +109,28 @@ class StoreWriter:
             found = content(identity, architecture, tensors, digests, elsewhere, made, len(tensors) - count)
             self._batch.write(path, found.write)
         held = {i: digest for i, digest in stored.items() if i not in elsewhere}
-        others = {i: digest for i, digest in held.items() if i in large}
-        borrows = any(place.block != identity for place in elsewhere.values())
-        self._index.enter(Holding(identity, others, borrows or bool(made) or found.narrow))
+        others = {i: digests[i] for i in (*(held.keys() & large.keys()), *deltas)}
+        borrows = any(place.block != identity for place in elsewhere.values()) or bool(made) or found.narrow
+        code = architecture if any(i < count for i in others.keys() - deltas.keys()) else ""
+        self._index.enter(Holding(identity, others, borrows, code))
         self._held[identity] = held
         self._new.append(identity)
+        return elsewhere.values()
+
+    def _free(
+        self, identity: str, tensors: Sequence[torch.Tensor], digests: Sequence[str], made: Mapping[int, Made]
+    ) -> dict[int, Place | None]:
+        """The places of tensors that may become deltas, and where they are deltas already, as far as that is known.
+
+        What this block held before is not among them: others may be deltas of it.
+        """
+        large = [i for i, tensor in enumerate(tensors) if tensor.nbytes >= WORTH_BYTES and i not in made]
+        known = self._index.find([digests[i] for i in large])
+        places = {i: known.get(digests[i]) for i in large}
+        return {
+            i: place for i, place in places.items()
+            if place is None or (place.block != identity and not self._is_there(place, digests[i]))
+        }  # fmt: skip
 
     def _made(
         self, tensors: Sequence[torch.Tensor], digests: Sequence[str], merged: Mapping[str, Merged]
@@ -110,7 +148,7 @@ class StoreWriter:
                 continue
             if (place := known.get(digest)) is None or not self._is_there(place, digest):
                 first = len(tensors) + len(sources)
-                made[i] = Made(first, first + 1, first + 2, one.added.scale)
+                made[i] = Made(first, (first + 1, first + 2), one.added.scale)
                 sources += [t.detach().contiguous() for t in (one.base, one.added.left, one.added.right)]
         return made, sources
 
@@ -198,19 +236,3 @@ class StoreWriter:
         with writing(self._store.root, "a file of a model"):
             if not target.exists() or target.read_bytes() != content:
                 self._batch.write(target, lambda temporary: temporary.write_bytes(content))
-
-
-@contextlib.contextmanager
-def writing(root: Path, what: str) -> Iterator[None]:
-    """Turn what goes wrong while writing ``what`` to the store in ``root`` into a :class:`StoreError`; where no
-    model is to blame, a :class:`StoreWriteError`."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreWriteError(
-            f"{root}: cannot write {what} ({reason}); what was there before is intact: make sure that the "
-            "folder is writable and the disk has space, then do it again"
-        ) from None
-    except KeyError as error:  # how safetensors refuses a type
-        raise StoreError(f"{root}: cannot write {what}: safetensors has no type {error}") from None

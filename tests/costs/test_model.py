@@ -14,6 +14,7 @@ from alsatian.data.preprocessing import ImagePreprocessing
 from alsatian.data.text import TextPreprocessing
 from alsatian.errors import ConfigError
 from alsatian.runtime.storage.regime import Storage
+from alsatian.store.parts import Part
 
 IMAGES = ImagePreprocessing(32)
 BLOCK = Block("block", 50_000_000, 4096)
@@ -113,3 +114,11 @@ def test_chains_without_an_architecture_are_like_one_by_share_of_the_depth() -> 
     assert list(keys_for(hardware, [two], like="like@8").values()) == ["like@8/0", "like@8/2"]
     assert [key[-1] for key in keys_for(hardware, [eight], like="like@8").values()] == list("00112233")
     assert keys_for(hardware, [two]) == {"a": "model@32/0", "b": "model@32/1"}
+
+
+def test_parts_are_read_as_they_are_held_and_made_of_others() -> None:
+    part = Part("part", BLOCK.parameter_bytes, 30_000_000, (0,), (0,), unpacked_bytes=40_000_000, products=10**8)
+    known = replace(costs(delta_bytes_per_s=1e8, products_per_s=1e9), parts={BLOCK.identity: (part,)})
+    for unit in (part.unit, BLOCK):  # the block's only one
+        assert known.read_s(unit) == pytest.approx(0.01 + 0.03)
+        assert known.load_s(unit) == pytest.approx(0.01 + 0.03 + 0.5 + 0.5 + 0.4 + 0.1)

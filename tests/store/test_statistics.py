@@ -42,7 +42,7 @@ def test_blocks_and_tensors_are_counted_once(store: BlockStore) -> None:
     size = LARGE * 4
     assert (found.total_bytes, found.distinct_bytes) == (9 * size, 8 * size)
     assert (found.tensors, found.tensor_bytes) == (6, 6 * size)
-    assert found.families == (Family("resnet18", "a/bias", 3, 9 * size, 8 * size, 6 * size),)
+    assert found.families == (Family("resnet18", "a/bias", 3, 9 * size, 8 * size, 6 * size, 6 * size),)
     files = sum(path.stat().st_size for path in store.root.glob("blocks/*/*.safetensors"))
     assert found.file_bytes == files > found.tensor_bytes
 
@@ -56,9 +56,9 @@ def test_a_family_has_one_architecture_and_shares_what_is_stored_once(store: Blo
     add(store, "d", [tensor(1)], name="vit_b_16")
     size, little = LARGE * 4, SMALL * 4
     assert stats(store).families == (
-        Family("resnet18", "b", 2, 3 * size + little, 3 * size + little, 2 * size + little),
-        Family("resnet18", "a", 1, size + little, size + little, size + little),
-        Family("vit_b_16", "d", 1, size, size, size),
+        Family("resnet18", "b", 2, 3 * size + little, 3 * size + little, 2 * size + little, 2 * size + little),
+        Family("resnet18", "a", 1, size + little, size + little, size + little, size + little),
+        Family("vit_b_16", "d", 1, size, size, size, size),
     )
 
 

@@ -4,13 +4,16 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 
+from alsatian.blocks.delta import pack, restored, unpack
+from alsatian.blocks.low_rank import LowRank
 from alsatian.blocks.segment import Segment
 from alsatian.costs.profiling.timing import fit, loaded_stages, settle, some_items, usual
 from alsatian.data.dataset import Dataset
@@ -27,6 +30,8 @@ _BLOCKS = 24
 # Seconds to measure the pace of inference for, and bytes per second of a slow store (the paper's).
 _PACE_S = 1.0
 _SLOW_STORE = 200_000_000
+# Of a tensor that parameters are made of, and of what is added.
+_ROWS, _RANK = 1024, 8
 
 
 def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[str, float]:
@@ -36,6 +41,8 @@ def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[
         for block in candidate.blocks:
             segment = models.segments[block.identity]
             chosen.setdefault(block.identity, (block.parameter_bytes, candidate.id, segment))
+    unpacked = {b for b, parts in models.parts.items() if any(part.unpacked_bytes for part in parts)}
+    chosen = {b: need for b, need in chosen.items() if b not in unpacked} or chosen  # which takes time of its own
     by_size = sorted(chosen.items(), key=lambda item: item[1][0])
     picked = [by_size[i] for i in sorted({round(x) for x in np.linspace(0, len(by_size) - 1, _BLOCKS)})]
     sizes, own, reading = [], [], []
@@ -51,7 +58,32 @@ def load_times(models: ModelSet, device: torch.device, longer: int = 1) -> dict[
         "store_bytes_per_s": store_rate,
         "load_fixed_s": load_fixed,
         "load_bytes_per_s": load_rate,
+        **_making(device),
     }
+
+
+def _making(device: torch.device) -> dict[str, float]:
+    """What making parameters of others takes: of deltas, if the package that decompresses is there, and by merging
+    what adapters added."""
+    base = torch.ones(_ROWS, _ROWS, device=device)
+    added = LowRank(torch.ones(_ROWS, _RANK, device=device), torch.ones(_RANK, _ROWS, device=device), 1.0)
+    found = {"products_per_s": _RANK * base.numel() / _least_s(lambda: added.merged(base), device)}
+    if find_spec("zstandard") is not None:
+        few = torch.randn(_ROWS, _ROWS, generator=torch.Generator().manual_seed(0))
+        packed = pack(few * (1 + 1e-3 * torch.rand(few.shape, generator=torch.Generator().manual_seed(1))), few)
+        found["delta_bytes_per_s"] = few.nbytes / _least_s(lambda: restored(unpack(packed), few), device)
+    return found
+
+
+def _least_s(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of the fastest of a few turns of ``work``."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        settle(device)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _load(

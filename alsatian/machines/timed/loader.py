@@ -214,7 +214,7 @@ class TimedLoader(Loader):
         if self._residency.host.get(block.identity) is not None:
             self._meter.count("host_block_hits")
             return 0.0, rest
-        if self._residency.reserve_host(block.identity, size) is not None:
+        if self._residency.reserve_host(block.identity, part.staged_bytes if part else size) is not None:
             self._residency.host.fill(block.identity, NOTHING)
         if self._copies.use(block.identity):
             self._meter.count("ssd_hits")

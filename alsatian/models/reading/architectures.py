@@ -18,7 +18,7 @@ from alsatian.errors import ConfigError, first_line, nearest
 from alsatian.fingerprint import digest_json
 from alsatian.models.reading.features.extractor import FeatureExtractor, feature_extractor
 from alsatian.models.reading.features.pooling import HEAD_INPUT
-from alsatian.store.writer import writing
+from alsatian.store.store_folder import writing
 
 SOURCES = ("torchvision", "transformers", "timm")
 # Options of transformers with which it would fetch code or weights and run what it got.

@@ -1,7 +1,7 @@
 """How what was read becomes the parameters that are needed: what goes to the device, and what is made there of it.
 
 Tensors that are stored in a smaller type go there in it, and of a parameter that an adapter changed its factors
-go: what it is added to is there already, as a part of its own.
+go, of one that is stored as a delta its bits: what they are added to is there already, as a part of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import torch
 
-from alsatian.blocks.low_rank import LowRank
+from alsatian.errors import StoreError
 from alsatian.runtime.loading.block_source import Need
+from alsatian.store.files.made import Made
 
 Bases = Mapping[str, Sequence[torch.Tensor]]
 """The parameters of parts that others are made of, on the device, by the identity of the part."""
@@ -28,6 +29,7 @@ def to_bring(need: Need, stored: Stored, based: bool) -> Stored:
 
     Raises:
         KeyError: a tensor is in a smaller type that more is made of than one parameter as it is.
+        StoreError: a delta is damaged.
     """
     places = need.places(based)
     by_place = dict(zip(places, stored.tensors, strict=True))
@@ -36,8 +38,11 @@ def to_bring(need: Need, stored: Stored, based: bool) -> Stored:
     small = set[int]()
     for number in need.numbers:
         if based and need.part is not None and number in need.part.added:
-            added = need.part.added[number]
-            own = [added.left, added.right]
+            how = need.part.added[number].made
+            if how.is_delta:
+                taken += _ready(need, how, by_place)
+                continue
+            own = [*how.added]
         elif number < 0 or recipes[number].is_plain:
             own = [~number if number < 0 else recipes[number].sources[0]]
         else:
@@ -46,6 +51,14 @@ def to_bring(need: Need, stored: Stored, based: bool) -> Stored:
         small |= {len(taken) + i for i, place in enumerate(own) if place in narrow}
         taken += [by_place[place] for place in own]
     return Stored(taken, frozenset(small))
+
+
+def _ready(need: Need, how: Made, by_place: Mapping[int, torch.Tensor]) -> list[torch.Tensor]:
+    try:
+        return how.ready([by_place[place] for place in how.added])
+    except ValueError as error:
+        what = f"block {need.block.identity} of model '{need.model}' is damaged"
+        raise StoreError(f"{what} ({error}); add the model again") from None
 
 
 def may_stay_narrow(need: Need, based: bool) -> frozenset[int]:
@@ -65,6 +78,6 @@ def made(need: Need, brought: Sequence[torch.Tensor], bases: Bases | None) -> li
         if (added := need.part.added.get(number)) is None:
             found.append(next(given))
         else:
-            factors = LowRank(next(given), next(given), added.scale)
-            found.append(factors.merged(bases[added.base][added.number]))
+            own = [next(given) for _ in added.made.added]
+            found.append(added.made.whole(bases[added.base][added.number], own))
     return found

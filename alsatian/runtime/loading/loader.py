@@ -236,12 +236,11 @@ class BlockLoader(Loader):
         identity, staged = need.identity, None
         narrow = may_stay_narrow(need, based) if self._transfer.widens else ()
         with self._source.opened(need, read, based, narrow) as found:
-            stored = found.in_order
-            size = pinned_bytes([t.nbytes for t in stored])
+            tensors, small = to_bring(need, Stored(found.in_order, found.narrow), based)
+            size = pinned_bytes([t.nbytes for t in tensors])
             room = self._residency.reserve_host(identity, size) if based else None
             try:
                 self._transfer.wait(room or ())
-                tensors, small = to_bring(need, Stored(stored, found.narrow), based)
                 staged = Loaded(self._transfer.stage(tensors), narrow=small)
                 return staged
             finally:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import torch
 
 from alsatian.fingerprint import tensor_bytes
-from alsatian.store.files.block_file import LENGTH, TYPES, Made, Place, seal
+from alsatian.store.files.block_file import LENGTH, TYPES, Place, seal
 from alsatian.store.files.encodings import narrowed
+from alsatian.store.files.made import Made, described
 
 _NAMES = {dtype: name for name, dtype in TYPES.items()}
 _PAGE, _LINE = 4096, 64
@@ -72,7 +73,7 @@ def content(
         "digests": list(digests),
         "elsewhere": {str(i): list(place) for i, place in elsewhere.items()},
         "narrow": sorted(smaller),
-        "made": {str(i): list(recipe) for i, recipe in made.items()},
+        **described(made),
         "extra": extra,
     }
     sealed = json.dumps(about, separators=(",", ":"))

@@ -4,9 +4,9 @@ others are.
 Tensors have the names "0", "1", … in the order in which the block's code takes them. Besides them the header has
 ``block`` in safetensors' metadata, a digest and JSON that it proves: the block's identity, the fingerprint of its
 code, the digests of all its tensors, and of those that lie in a block's file already, whose and which tensor of
-that block. It also names those that are held in a smaller type, and those that are made of others by an adapter;
-what they are made of are tensors like all others, which follow those that the code takes. Files of earlier
-versions have the fingerprint alone, in ``architecture``, and hold all their tensors.
+that block. It also names those that are held in a smaller type, and those that are made of others, by an adapter
+or a delta; what they are made of are tensors like all others, which follow those that the code takes. Files of
+earlier versions have the fingerprint alone, in ``architecture``, and hold all their tensors.
 """
 
 import json
@@ -21,7 +21,9 @@ from blake3 import blake3
 
 from alsatian.errors import StoreError
 from alsatian.fingerprint import DIGEST, DIGEST_LENGTH
+from alsatian.store.files import made as making
 from alsatian.store.files.encodings import NARROW
+from alsatian.store.files.made import Made
 
 TYPES: Mapping[str, torch.dtype] = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "U16": torch.uint16,
@@ -79,21 +81,6 @@ class Held:
         return math.prod(self.shape) * torch.float32.itemsize if self.narrow else self.nbytes
 
 
-class Made(NamedTuple):
-    """A tensor that is ``scale`` · ``left`` · ``right`` + ``base``: which of the block's tensors these are; see
-    :class:`~alsatian.blocks.low_rank.LowRank`."""
-
-    base: int
-    left: int
-    right: int
-    scale: float
-
-    @property
-    def sources(self) -> tuple[int, int, int]:
-        """All of them."""
-        return self.base, self.left, self.right
-
-
 @dataclass(frozen=True)
 class Header:
     """What the file of a block says of it.
@@ -135,13 +122,8 @@ class Header:
     @property
     def factor_bytes(self) -> int:
         """Bytes in this file of what adapters add."""
-        factors = {place for one in self.made.values() for place in (one.left, one.right)}
+        factors = {place for one in self.made.values() if not one.is_delta for place in one.added}
         return sum(held.nbytes for place, held in self.held.items() if place in factors)
-
-    @property
-    def narrowed_bytes(self) -> int:
-        """Bytes that this file saves by smaller types."""
-        return sum(held.full_bytes - held.nbytes for held in self.held.values())
 
     def sources(self, index: int) -> tuple[int, ...]:
         """The stored tensors that one is read from: itself, or what it is made of."""
@@ -202,17 +184,13 @@ def _described(sealed: str, held: Mapping[int, Held], identity: str, nbytes: int
     digests = tuple(map(str, about["digests"]))
     elsewhere = {int(i): Place(block, int(index)) for i, (block, index) in about["elsewhere"].items()}
     narrow = {int(i): replace(held[i], narrow=True) for i in about["narrow"]}
-    made = {
-        int(i): Made(int(base), int(left), int(right), float(scale))
-        for i, (base, left, right, scale) in about["made"].items()
-    }
+    made = making.read(about)
     extra, count = int(about["extra"]), len(held) + len(elsewhere) + len(made)
     sources = {source for one in made.values() for source in one.sources}
     if (
         len(digests) != count
         or not all(DIGEST.fullmatch(place.block) for place in elsewhere.values())
         or not all(one.dtype in NARROW for one in narrow.values())
-        or not all(math.isfinite(one.scale) for one in made.values())
         or not sources <= {*held, *elsewhere}
         or not 0 <= extra <= count - len(made)
     ):

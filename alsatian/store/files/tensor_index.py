@@ -1,5 +1,5 @@
 """Where tensors lie that a store holds, by their digests, so that the next block with one of them need not hold it,
-and which blocks need others' files or hold tensors in another form.
+which blocks need others' files or hold tensors in another form, and which blocks have the same code.
 
 It only saves room: it is made again from the headers of block files where it is missing or damaged, and what it
 says is compared with the header of the file that it names before anybody relies on it.
@@ -15,9 +15,14 @@ from alsatian.store.files.block_file import Place
 
 FILE = "tensors.sqlite"
 _TABLES = (
-    "CREATE TABLE borrowing (block BLOB PRIMARY KEY) WITHOUT ROWID",
-    "CREATE TABLE tensors (digest BLOB PRIMARY KEY, block BLOB NOT NULL, place INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS borrowing (block BLOB PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS tensors "
+    "(digest BLOB PRIMARY KEY, block BLOB NOT NULL, place INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE alike (number INTEGER PRIMARY KEY, block BLOB NOT NULL UNIQUE, code TEXT NOT NULL)",
+    "CREATE INDEX by_code ON alike (code)",
 )
+# Of blocks with the same code that many are told.
+_ALIKE = 256
 # Values of one query, below what any SQLite takes.
 _MOST = 500
 # Seconds to wait for another process that writes.
@@ -32,12 +37,14 @@ T = TypeVar("T")
 
 
 class Holding(NamedTuple):
-    """The file of ``block``: digests of those tensors that it ``holds`` and others could share, by place, and
-    whether it needs others' files."""
+    """The file of ``block``: digests of those tensors that it ``holds``, or deltas of them, and others could share,
+    by place, whether it needs others' files, and the fingerprint of its ``code``, or nothing if it holds no tensor
+    that others could be deltas of."""
 
     block: str
     holds: Mapping[int, str]
     borrows: bool
+    code: str
 
 
 class TensorIndex:
@@ -63,6 +70,15 @@ class TensorIndex:
         """The blocks that need others' files or hold tensors in another form; None if that is not known."""
         rows = self._tried(lambda index: index.execute("SELECT block FROM borrowing").fetchall())
         return None if rows is None else {block.hex() for (block,) in rows}
+
+    def alike(self, code: str) -> list[str]:
+        """The first blocks with this code that others could be deltas of, as far as others know of them."""
+        rows = self._tried(
+            lambda index: index.execute(
+                "SELECT block FROM alike WHERE code = ? ORDER BY number LIMIT ?", (code, _ALIKE)
+            ).fetchall()
+        )
+        return [block.hex() for (block,) in rows or ()]
 
     def enter(self, new: Holding) -> None:
         """There is another file. Others know of it once it is saved."""
@@ -126,7 +142,7 @@ def _transaction(index: sqlite3.Connection) -> Iterator[None]:
 
 
 def _is_made(index: sqlite3.Connection) -> bool:
-    return index.execute("SELECT 1 FROM sqlite_master WHERE name = 'tensors'").fetchone() is not None
+    return index.execute("SELECT 1 FROM sqlite_master WHERE name = 'alike'").fetchone() is not None
 
 
 def _found(index: sqlite3.Connection, digests: Sequence[str]) -> dict[str, Place]:
@@ -140,10 +156,12 @@ def _found(index: sqlite3.Connection, digests: Sequence[str]) -> dict[str, Place
 
 
 def _enter(index: sqlite3.Connection, new: Iterable[Holding]) -> None:
-    for block, holds, borrows in new:
+    for block, holds, borrows, code in new:
         own = bytes.fromhex(block)
         rows = [(bytes.fromhex(digest), own, place) for place, digest in holds.items()]
         index.executemany("INSERT OR REPLACE INTO tensors VALUES (?, ?, ?)", rows)
+        if code:
+            index.execute("INSERT OR IGNORE INTO alike (block, code) VALUES (?, ?)", (own, code))
         if borrows:
             index.execute("INSERT OR IGNORE INTO borrowing VALUES (?)", (own,))
 

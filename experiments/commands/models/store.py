@@ -39,10 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     gc = action("gc", "remove blocks and features that no model needs and what killed writers left", _gc)
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     gc.add_argument("--grace", type=float, metavar="SECONDS", help="keep younger files; default: 3600")
-    action(
+    upgrade = action(
         "upgrade", "store each tensor once, also those that an earlier version stored with every block", _upgrade
     )
-    stats = action("stats", "print bytes as files, as blocks and as tensors, in all and by family", _stats)
+    for command in (add, upgrade):
+        text = "store as deltas what a search reads faster so from a store of this speed, e.g. 200MB a second"
+        command.add_argument("--deltas", metavar="BANDWIDTH", help=f"{text}; default: no deltas")
+    stats = action("stats", "print bytes as files, blocks, tensors and deltas, in all and by family", _stats)
     for command in (ls, stats):
         command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -91,10 +94,11 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
 def _add(options: argparse.Namespace, console: Console) -> int:
     from alsatian.models.sets.folder import add_path
     from alsatian.store.store import BlockStore
+    from alsatian.units import parse_bytes
 
     refused: list[str] = []
     left_out: list[str] = []
-    store = BlockStore(options.store)
+    store = BlockStore(options.store, deltas=parse_bytes(options.deltas, "--deltas"))
     for path in options.paths:
         added = add_path(
             store,
@@ -145,11 +149,12 @@ def _gc(options: argparse.Namespace, console: Console) -> int:
 def _upgrade(options: argparse.Namespace, console: Console) -> int:
     from alsatian.store.maintenance import open_store
     from alsatian.store.upgrade import upgrade
-    from alsatian.units import count_text, format_bytes
+    from alsatian.units import count_text, format_bytes, parse_bytes
     from experiments.runs.progress import Progress
 
+    store = open_store(options.store, deltas=parse_bytes(options.deltas, "--deltas"))
     with Progress(console) as progress:
-        done = upgrade(open_store(options.store), progress.step)
+        done = upgrade(store, progress.step)
     sizes = f"{format_bytes(done.before)} before, {format_bytes(done.after)} now"
     console.print(f"wrote {count_text(done.files, 'block')} anew: {sizes}")
     return 0
@@ -177,7 +182,12 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
             f"{format_bytes(found.tensor_bytes)} as tensors, each once ({found.tensors})",
         ),
         ("full bytes", found.full_bytes, f"{format_bytes(found.full_bytes)} of these in their own types"),
-        ("delta bytes", found.delta_bytes, f"{format_bytes(found.delta_bytes)} of these are adapters' factors"),
+        ("factor bytes", found.factor_bytes, f"{format_bytes(found.factor_bytes)} of these are adapters' factors"),
+        (
+            "delta bytes",
+            found.delta_bytes,
+            f"{format_bytes(found.delta_bytes)} as tensors and deltas ({found.deltas})",
+        ),
         ("file bytes", found.file_bytes, f"{format_bytes(found.file_bytes)} on disk, headers included"),
         ("feature bytes", found.feature_bytes, f"{format_bytes(found.feature_bytes)} kept for later searches"),
         ("unreferenced bytes", found.unreferenced_bytes, f"in {found.unreferenced_blocks} blocks"),
@@ -206,11 +216,12 @@ def _families(console: Console, families: "Sequence[Family]") -> None:
         groups.append(("others" if shown else "no family", "-", others))
     rows = []
     for architecture, first, some in groups:
-        sizes = [sum(getattr(one, f"{what}_bytes") for one in some) for what in ("total", "distinct", "tensor")]
+        kinds = ("total", "distinct", "tensor", "delta")
+        sizes = [sum(getattr(one, f"{kind}_bytes") for one in some) for kind in kinds]
         names = (printable(architecture), printable(first), str(sum(one.models for one in some)))
         rows.append((*names, *map(format_bytes, sizes)))
-    header = ("family", "first model", "models", "as files", "as blocks", "as tensors")
-    console.out(formats.terminal(formats.Table("", header, rows, (2, 3, 4, 5)), console.width))
+    header = ("family", "first model", "models", "as files", "as blocks", "as tensors", "as deltas")
+    console.out(formats.terminal(formats.Table("", header, rows, (2, 3, 4, 5, 6)), console.width))
 
 
 def _table(console: Console, rows: list[dict[str, Any]]) -> None:

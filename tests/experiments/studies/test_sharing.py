@@ -12,7 +12,7 @@ from torch import nn
 from alsatian.data.digits import digits
 from alsatian.errors import ConfigError
 from experiments.studies.sharing import configure, measure, page, run
-from experiments.studies.sharing.families import KINDS, Network, make, tensors_in
+from experiments.studies.sharing.families import FEW_STEPS, KINDS, RATE, STEPS, Network, make, tensors_in
 from experiments.studies.study import parse
 
 
@@ -35,6 +35,14 @@ NETWORK = Network("small", "resnet.", ("convolution",), save, digits)
 def test_a_family_differs_in_what_its_kind_says(tmp_path: Path, kind: str) -> None:
     make(NETWORK, kind, 2, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00", "01", "base"]
+    if FEW_STEPS in kind:
+        base, tuned = (load_file(tmp_path / name / "model.safetensors") for name in ("base", "00"))
+        kinds = {tensor.dtype for tensor in (*base.values(), *tuned.values()) if tensor.is_floating_point()}
+        assert kinds == {torch.bfloat16 if kind != FEW_STEPS else torch.float32}
+        name = next(n for n in base if n.endswith("convolution.weight"))
+        change = (tuned[name] - base[name]).abs().float()
+        assert 0 < change.max() <= 1.1 * STEPS * RATE or kind != FEW_STEPS
+        return
     if kind == "LoRA":
         names = load_file(tmp_path / "00" / "adapter_model.safetensors")
         assert all("lora_" in name for name in names)

@@ -17,8 +17,8 @@ from alsatian.fingerprint import parameter_fingerprint
 from alsatian.progress import unheard
 from alsatian.store.files import encodings
 from alsatian.store.files.block_content import content
-from alsatian.store.files.block_file import Made
 from alsatian.store.files.encodings import NARROW, narrowed, widened
+from alsatian.store.files.made import Made
 from alsatian.store.maintenance import gc, verify
 from alsatian.store.statistics import stats
 from alsatian.store.store import BlockStore
@@ -176,7 +176,7 @@ def test_a_merged_tensor_is_kept_as_base_and_factors(store: BlockStore, first: b
     gc(store, grace_s=0)
     check(store, tuned, [whole, bias + 1])
     found = stats(store)
-    assert (found.distinct_bytes, found.delta_bytes) == (whole.nbytes + bias.nbytes, made.added.left.nbytes + 40)
+    assert (found.distinct_bytes, found.factor_bytes) == (whole.nbytes + bias.nbytes, made.added.left.nbytes + 40)
     assert upgrade(store, unheard).files == 0
 
 
@@ -240,11 +240,11 @@ def test_files_of_the_first_version_get_smaller_forms(store: BlockStore) -> None
 @pytest.mark.parametrize(
     ("made", "extra"),
     [
-        ({0: Made(5, 6, 7, 1.0)}, 0),
-        ({0: Made(0, 2, 3, 1.0)}, 3),
-        ({0: Made(1, 2, 3, float("nan"))}, 3),
-        ({0: Made(1, 2, 3, 1.0)}, 4),
-        ({0: Made(1, 2, 3, 1.0)}, -1),
+        ({0: Made(5, (6, 7), 1.0)}, 0),
+        ({0: Made(0, (2, 3), 1.0)}, 3),
+        ({0: Made(1, (2, 3), float("nan"))}, 3),
+        ({0: Made(1, (2, 3), 1.0)}, 4),
+        ({0: Made(1, (2, 3), 1.0)}, -1),
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused(store: BlockStore, made: dict[int, Made], extra: int) -> None:
@@ -261,7 +261,7 @@ def test_factors_that_do_not_fit_are_refused(store: BlockStore) -> None:
     tensors = [torch.rand(4, 4), torch.rand(4, 4), torch.rand(4, 1), torch.rand(1, 3)]
     block = add_block(store, "code", tensors, 4)
     digests = [parameter_fingerprint([tensor]) for tensor in tensors]
-    made = {0: Made(1, 2, 3, 1.0)}
+    made = {0: Made(1, (2, 3), 1.0)}
     content(block.identity, "code", tensors, digests, {}, made, 3).write(store.block_path(block.identity))
     with pytest.raises(StoreError, match=r"damaged block of model 'm'.*factors do not fit"):
         store.load_block(block.identity, "m")

@@ -9,9 +9,13 @@ import pytest
 from alsatian.store.files.block_file import Place
 from alsatian.store.files.tensor_index import Holding, TensorIndex
 
+CODE = "c" * 64
 BLOCKS = ["a" * 64, "b" * 64]
 DIGESTS = ["1" * 64, "2" * 64, "3" * 64]
-FILES = [Holding(BLOCKS[0], {0: DIGESTS[0], 2: DIGESTS[1]}, False), Holding(BLOCKS[1], {1: DIGESTS[2]}, True)]
+FILES = [
+    Holding(BLOCKS[0], {0: DIGESTS[0], 2: DIGESTS[1]}, False, CODE),
+    Holding(BLOCKS[1], {1: DIGESTS[2]}, True, CODE),
+]
 PLACES = {DIGESTS[0]: Place(BLOCKS[0], 0), DIGESTS[1]: Place(BLOCKS[0], 2), DIGESTS[2]: Place(BLOCKS[1], 1)}
 
 
@@ -33,7 +37,7 @@ def test_what_is_entered_is_found_at_once_and_by_others_once_it_is_saved(tmp_pat
 
 def test_a_tensor_that_is_entered_again_lies_where_it_was_entered_last(tmp_path: Path) -> None:
     made = index(tmp_path, FILES)
-    made.enter(Holding(BLOCKS[1], {7: DIGESTS[0]}, False))
+    made.enter(Holding(BLOCKS[1], {7: DIGESTS[0]}, False, CODE))
     assert made.find(DIGESTS[:1]) == {DIGESTS[0]: Place(BLOCKS[1], 7)}
     made.save()
     made.close()
@@ -42,7 +46,7 @@ def test_a_tensor_that_is_entered_again_lies_where_it_was_entered_last(tmp_path:
 
 def test_many_tensors_are_found_at_once(tmp_path: Path) -> None:
     digests = [f"{i:064x}" for i in range(1, 2001)]
-    made = index(tmp_path, [Holding(BLOCKS[0], dict(enumerate(digests)), False)])
+    made = index(tmp_path, [Holding(BLOCKS[0], dict(enumerate(digests)), False, CODE)])
     assert made.find(digests) == {digest: Place(BLOCKS[0], i) for i, digest in enumerate(digests)}
 
 
@@ -58,7 +62,7 @@ def test_it_is_made_again_of_what_is_there(tmp_path: Path, content: bytes | None
 
 def test_one_that_was_cut_off_in_the_middle_is_made_again(tmp_path: Path) -> None:
     made = index(tmp_path, FILES)
-    made.enter(Holding(BLOCKS[0], {i: f"{i:064x}" for i in range(1, 3000)}, False))
+    made.enter(Holding(BLOCKS[0], {i: f"{i:064x}" for i in range(1, 3000)}, False, CODE))
     made.find(DIGESTS)
     made.save()
     made.close()
@@ -98,3 +102,23 @@ def test_another_that_writes_is_waited_for_in_vain_only_so_long(
     other.execute("ROLLBACK")
     assert made.find(DIGESTS) == PLACES
     other.close()
+
+
+def test_blocks_with_one_code_are_told_as_they_were_entered_if_others_can_be_deltas_of_them(tmp_path: Path) -> None:
+    made = index(tmp_path, FILES)
+    assert made.alike(CODE) == BLOCKS
+    made.enter(Holding("e" * 64, {0: "4" * 64}, True, ""))
+    made.enter(Holding("0" * 64, {0: "5" * 64}, False, CODE))
+    made.enter(FILES[0])
+    made.save()
+    assert made.alike(CODE) == [*BLOCKS, "0" * 64]
+    assert made.alike("another") == []
+
+
+def test_one_of_an_earlier_version_learns_of_codes(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "index") as old:
+        old.execute("CREATE TABLE borrowing (block BLOB PRIMARY KEY) WITHOUT ROWID")
+        old.execute("CREATE TABLE tensors (digest BLOB PRIMARY KEY, block BLOB NOT NULL, place INTEGER NOT NULL)")
+    made = index(tmp_path, FILES)
+    assert made.alike(CODE) == BLOCKS
+    assert made.find(DIGESTS) == PLACES

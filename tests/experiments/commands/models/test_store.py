@@ -80,14 +80,38 @@ def test_stats_name_families_in_a_terminal_of_80_columns(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split() for line in lines[-4:] if "─" not in line] == [
-        ["family", "first", "model", "models", "as", "files", "as", "blocks", "as", "tensors"],
-        ["ViTModel", "lab/tune-0", "3", "6.02", "kB", "6.02", "kB", "2.02", "kB"],
-        ["others", "-", "2", "8.08", "kB", "8.08", "kB", "8.08", "kB"],
+        ["family", "first", "model", "models", "as", "files", "as", "blocks", "as", "tensors", "as", "deltas"],
+        ["ViTModel", "lab/tune-0", "3", "6.02", "kB", "6.02", "kB", "2.02", "kB", "2.02", "kB"],
+        ["others", "-", "2", "8.08", "kB", "8.08", "kB", "8.08", "kB", "8.08", "kB"],
     ]
     assert call("stats", "--json") == 0
     family, *others = json.loads(capsys.readouterr().out)["families"]
     assert (family["first"], family["models"], family["tensor_bytes"]) == ("lab/tune-0", 3, 2024)
     assert [other["models"] for other in others] == [1, 1]
+
+
+def test_a_store_is_upgraded_to_deltas(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("zstandard")
+    base, store = torch.linspace(0.1, 1, 100_000), BlockStore("store")
+    for i in range(3):
+        with store.adding() as adding:
+            blocks = (adding.add_block("code", [base * (1 + 1e-6 * i)], 4),)
+            spec = ArchitectureSpec("transformers", "EfficientNetModel")
+            adding.add_model(Candidate(f"laboratory/fine-tune-{i}", blocks, spec, ImagePreprocessing(8)))
+    assert call("upgrade", "--deltas", "1") == 0
+    assert "wrote 2 blocks anew: 1.21 MB before" in capsys.readouterr().out
+    assert call("stats") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert call("stats", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["deltas"] == 2
+    assert found["families"][0]["tensor_bytes"] == 3 * base.nbytes
+    assert found["families"][0]["delta_bytes"] < 0.8 * 3 * base.nbytes
+    assert call("verify") == 0
+    for action in (["add", "m"], ["upgrade"]):
+        with pytest.raises(ConfigError, match="--deltas=much: not a size"):
+            call(*action, "--deltas", "much")
 
 
 def test_verify(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
