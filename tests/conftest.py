@@ -1,9 +1,15 @@
-"""What the tests of several folders share: hypothesis settings and a family of tiny models."""
+"""What the tests of several folders share: hypothesis settings and a family of tiny models.
+
+A quick test asks for ``tiny`` or :mod:`tests.stores` instead of a real network, calls ``experiments.cli.main``
+instead of starting a process, makes what several tests of its file read in a fixture of scope ``module``, and marks
+a case that is much like another ``thorough``. :mod:`tests.exports` says what is exported once.
+"""
 
 import atexit
 import gc
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -18,16 +24,20 @@ settings.load_profile("repository")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What tests that have a page take from the command line."""
-    parser.addoption("--kills", type=int, default=3, help="how often test_kills.py kills its sweep")
-    parser.addoption("--seed", type=int, default=4, help="of the moments at which it does")
+    parser.addoption("--thorough", action="store_true", help="also what is much like another test: see the marker")
+    parser.addoption("--kills", type=int, default=2, help="how often test_kills.py kills its sweep")
+    parser.addoption("--seed", type=int, default=3, help="of the moments at which it does")
     parser.addoption("--pages", type=Path, help="where tests that have a page write it, e.g. docs/results")
     parser.addoption("--words", default="", help="what such a test is to measure for its page, as its module says")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The tests of a file run on one worker, so that what they share is made once. Groups, which take longest, come
     first, then files with slow tests, so that no worker is left with a long one at the end."""
+    if not config.getoption("--thorough"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("thorough")])
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     grouped = {item: item.get_closest_marker("xdist_group") is not None for item in items}
     files = {item: item.nodeid.partition("::")[0] for item in items}
     slow = {files[item] for item in items if item.get_closest_marker("slow")}
@@ -37,9 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (not grouped[item], files[item] not in slow))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What is alive by now is code of libraries: never garbage, and a fifth of the time of every export to look
-    through."""
+    through. What was exported before is exported no more; see :mod:`tests.exports`."""
+    if "alsatian.models.model_set" in sys.modules:
+        from tests import exports  # other tests need not wait for it
+
+        cache = getattr(session.config, "cache", None)
+        exports.share(None if cache is None else cache.mkdir("exports"))
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)

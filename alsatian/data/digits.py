@@ -4,6 +4,10 @@ They are divided into two pools: the *source* pool for making candidate models a
 the task to search for, so that no candidate has seen the target's items.
 """
 
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from alsatian.data.dataset import Dataset, make_dataset, stratified_order
@@ -13,13 +17,21 @@ SOURCE_ITEMS = 597
 _POOL_SEED = 7
 
 
+@cache
 def digit_images() -> tuple[np.ndarray, np.ndarray]:
-    """All images (1797, 8, 8) uint8 in 0…255 and labels (1797,)."""
-    from sklearn.datasets import load_digits  # takes a second to import
+    """All images (1797, 8, 8) uint8 in 0…255 and labels (1797,), not to be written to.
 
-    digits = load_digits()
-    images = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return images, digits.target.astype(np.int64)
+    As ``sklearn.datasets.load_digits`` has them, without scikit-learn, which takes two seconds to import.
+    """
+    spec = find_spec("sklearn")
+    assert spec is not None
+    assert spec.origin is not None
+    table = np.loadtxt(Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    images = np.round(table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    labels = table[:, -1].astype(np.int64)
+    for array in (images, labels):
+        array.flags.writeable = False
+    return images, labels
 
 
 def digit_pool(target: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from alsatian.data.digits import SOURCE_ITEMS, digit_images, digit_pool, digits
 from alsatian.errors import ConfigError
@@ -18,7 +19,9 @@ def test_images_are_bytes_over_the_whole_range() -> None:
     assert images.shape == (1797, 8, 8)
     assert images.dtype == np.uint8
     assert (images.min(), images.max()) == (0, 255)
-    assert set(labels) == set(range(10))
+    known = load_digits()
+    assert np.array_equal(labels, known.target)
+    assert np.array_equal(images, np.round(known.images * (255 / 16)))
 
 
 def test_the_pools_share_nothing_and_miss_nothing() -> None:

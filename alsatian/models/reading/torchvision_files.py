@@ -1,6 +1,7 @@
 """Weights of torchvision's classifiers that come without a word about them: which builder made them, and what the
 images look like that the builder's published weights were trained on."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -40,15 +41,14 @@ def guessed(state: Mapping[str, torch.Tensor], file: Path, notes: list[str]) -> 
     Raises:
         ConfigError: there is no such builder, or several.
     """
-    for prefix in ("", *_prefixes(state)):
+    # Builders of other families take seconds to look at, so first all prefixes are tried without them.
+    for others, prefix in itertools.product((False, True), ("", *_prefixes(state))):
         below = {n.removeprefix(prefix): t.shape for n, t in state.items() if n.startswith(prefix)}
         shapes, positions = _shapes(below), below.get(_POSITIONS)
         # What the file's name and its parameters both say needs no look at other builders.
         names = [name for name in _named_in(file.stem) if _signature(name) == shapes][:1]
-        likely = [] if names else _likely(shapes)
-        names = names or [name for name in likely if _signature(name) == shapes]
-        if not names:  # those of other families take seconds to look at
-            names = [name for name in _builders() if name not in likely and _signature(name) == shapes]
+        looked_at = () if names else _builders() if others else _likely(shapes)
+        names = names or [name for name in looked_at if _signature(name) == shapes]
         if len(names) > 1:
             raise ConfigError(f"{file}: may be any of {', '.join(names)} of torchvision; state its name")
         if names:

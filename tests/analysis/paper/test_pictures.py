@@ -27,8 +27,13 @@ def save(folder):
     return section(folder).save(folder)
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("best", [False, True])
+@pytest.mark.parametrize(
+    ("number", "best"),
+    [
+        *((number, True) for number in NUMBERS),
+        *(pytest.param(n, False, marks=[] if n in ("10", "15") else pytest.mark.thorough) for n in NUMBERS),
+    ],
+)
 def test_texts_neither_overlap_nor_leave_the_figure(tmp_path, write, as_published, number, best):
     check_layout(drawn(write(tmp_path, *as_published(number, best))))
 

@@ -67,6 +67,8 @@ def test_the_numbers_of_the_figure_are_as_they_were(tmp_path, unpack, kept, monk
 def test_the_figure_is_fit_for_a_page_and_a_paper(tmp_path, unpack, kept, columns):
     picture = paper.section(unpack(kept, tmp_path)).picture
     check_paper(picture, columns)
+    if columns is not None:
+        return
     with style.drawing():
         figure = picture.draw(picture.title, picture.caption)
         figure.draw_without_rendering()

@@ -24,7 +24,7 @@ def test_what_is_written_passes_the_test_that_comes_with_it(
     request: pytest.FixtureRequest,
     kind: str,
 ) -> None:
-    if kind != "strategy":  # one is checked in a process of its own, as all are for people
+    if kind != "strategy":  # one passes in a process of its own, as all do for people
         request.getfixturevalue("checked_here")
     monkeypatch.chdir(tmp_path)
     name, group = f"my_{kind}", KINDS[kind]
@@ -48,6 +48,7 @@ def test_what_is_written_passes_the_test_that_comes_with_it(
     test.__globals__["subprocess"] = SimpleNamespace(run=run)
     (tmp_path / "elsewhere").mkdir()
     test(tmp_path / "elsewhere")
+    request.getfixturevalue("checked_here")
     module = tmp_path / "own" / f"{name}.py"
     module.write_text("raise ValueError\n")
     with pytest.raises(AssertionError):

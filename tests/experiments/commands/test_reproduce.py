@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from experiments.cli import main
 from experiments.configuration import composition
 from experiments.configuration import menu as whole_menu
 from experiments.configuration.composition import take
-from experiments.runs import reproduction
+from experiments.runs import process, reproduction
 from experiments.runs.reproduction import Experiment, TimeLeft
 
 pytestmark = pytest.mark.xdist_group("paper")
@@ -103,19 +102,21 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.slow
-def test_experiments_run_in_processes_of_their_own(tmp_path: Path, store: Path) -> None:
-    source = tmp_path / "source"
+def test_experiments_run_in_processes_of_their_own(
+    tmp_path: Path, store: Path, reproduce: Reproduce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process finds the small menu beside the code that it is given."""
     for package in ("alsatian", "analysis", "baselines", "experiments"):
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    small_menu(source / "conf")
-    command = [sys.executable, "-P", "-m", "experiments.cli", "reproduce", "scale=ci", f"store_dir={store}"]
-    environment = {**os.environ, "PYTHONPATH": str(source)}
-    words = ["reproduce.only=[fig17]"]
-    done = subprocess.run([*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        (tmp_path / package).symlink_to(ROOT / package)
+    monkeypatch.setattr(process, "__file__", str(tmp_path / "experiments" / "runs" / "process.py"))
+    monkeypatch.setattr(reproduction, "start", process.start)
+    done = reproduce("reproduce.only=[fig17]")
     assert done.returncode == 0, done.stderr
     assert "[0/1 experiments done, 0 failed, time left unknown] fig17: Small fig17, 1 run" in done.stdout
-    assert {path.parent.parent.name for path in contents(tmp_path / "results")} == {"fig17"}
-    assert 'id="fig17"' in (tmp_path / "results" / "report.html").read_text()
+    results = tmp_path / "here" / "results"
+    (record,) = (json.loads(content) for content in contents(results).values())
+    assert (record["experiment"], record["config"]["title"]) == ("fig17", "Small fig17")
+    assert 'id="fig17"' in (results / "report.html").read_text()
 
 
 def test_what_a_process_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_run_is_one_line_of_a_terminal(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("columns", [60, 80])
-@pytest.mark.parametrize("words", [["config", "experiment=fig10"], ["list"], ["--help"]])
+@pytest.mark.parametrize("words", [["config", "experiment=quickstart"], ["list"], ["--help"]])
 def test_no_row_is_wider_than_the_terminal(
     words: list[str], columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +120,7 @@ def test_without_shtab_one_line_says_so(
     assert "needs shtab" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["completion bash", "config experiment=fig10", "list --json"])
+@pytest.mark.parametrize("words", ["completion bash", "config experiment=quickstart", "list --json"])
 def test_these_load_no_torch(words: str) -> None:
     code = f"import sys; from experiments.cli import main; main({words.split()}); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0

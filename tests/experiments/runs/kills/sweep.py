@@ -33,11 +33,10 @@ def command(folder: Path, words: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "experiments.cli", "run", "-m", *words, *SMALL, *places]
 
 
-def undisturbed(folder: Path, words: Sequence[str]) -> Moments:
-    """Run the sweep to its end, and once more with everything there; return when what happened."""
+def undisturbed(folder: Path, words: Sequence[str], again: bool) -> Moments:
+    """Run the sweep to its end, and ``again`` with everything there; return when what happened."""
     first = Attempt(command(folder, words), folder).watched()
-    again = Attempt(command(folder, words), folder).watched()
-    return Moments.of(first, again)
+    return Moments.of(first, Attempt(command(folder, words), folder).watched() if again else first)
 
 
 def disturbed(folder: Path, words: Sequence[str], kills: int, moments: Moments, seed: int) -> Iterator[Kill]:
