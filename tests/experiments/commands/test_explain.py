@@ -12,6 +12,7 @@ from rich.console import Console
 
 from alsatian.costs.hardware import SegmentCost
 from alsatian.errors import ConfigError
+from alsatian.explanation import explain as explain_search
 from analysis.figures.task_tree import ROWS
 from experiments.commands.explain import ExplainOptions, read_options
 from experiments.configuration.composition import cells
@@ -254,3 +255,21 @@ def test_long_plans_are_shortened() -> None:
         "steps of every chunk, scores in the last:",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(("workers", "whole", "rows"), [(3, False, 3), (20, False, 12), (20, True, 20)])
+def test_workers_are_told_with_what_they_do_and_why(workers: int, whole: bool, rows: int) -> None:
+    """Of many workers some, and the least and most of the others; all lines fit a terminal of 80 columns."""
+    words = ["machine=ray", f"machine.workers={workers}", "model_set=generated", "dataset=counted", "scale=ci"]
+    (cell,) = cells([*words, "hardware=a5000", "dataset.items=300"])
+    case = Predictor().case(cell.config, Progress(Console(quiet=True)))
+    explanation = explain_search(case.predict(), case.models.candidates, case.costs)
+    cut = explanation["rounds"][0]["distribution"]
+    assert sum(worker["models"] for worker in cut["workers"]) == explanation["rounds"][0]["models"]
+    told = list(lines(explanation, whole))
+    start = next(number for number, line in enumerate(told) if line.startswith("  worker "))
+    table = told[start + 1 : told.index("", start)]
+    assert len(table) == rows
+    assert max(map(len, table)) <= 80
+    assert "whole subtrees" in "".join(table)
+    assert not [line for line in told if line.startswith("  steps")]

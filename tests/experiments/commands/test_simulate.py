@@ -9,6 +9,7 @@ import pytest
 
 from alsatian.models.sets.synthetic import SyntheticSet
 from alsatian.runtime.meter.measurement import NOT_PREDICTED
+from alsatian.units import factor_text, format_bytes
 from experiments.cli import EXAMPLES
 
 # One worker trains the shared models, once.
@@ -57,6 +58,27 @@ def test_runs_of_an_experiment_as_they_were_recorded(
     assert capsys.readouterr().out.count("recorded") == 0
     assert alsatian("compare", str(results), str(results / "predicted" / "measured")) == 0
     assert "predicted" in capsys.readouterr().out
+
+
+def test_workers_of_a_set_without_parameters(
+    alsatian: Alsatian, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One row for each number of workers, and one share of the record for each worker."""
+    words = ("-m", "machine=ray", "machine.workers=1,4", "model_set=generated", *PAPER)
+    assert alsatian("simulate", *words) == 0
+    printed = capsys.readouterr().out
+    found = {}
+    for path in (tmp_path / "results" / "single" / "predicted" / "a5000").glob("*/run.json"):
+        record = json.loads(path.read_bytes())
+        found[record["config"]["machine"]["workers"]] = record
+    one, four = (found[count]["repeats"][0] for count in (1, 4))
+    assert found[1]["ranking"] == found[4]["ranking"]
+    assert [len(repeat["workers"]) for repeat in (one, four)] == [1, 4]
+    assert four["counters"]["bytes_read"] == sum(w["counters"]["bytes_read"] for w in four["workers"].values())
+    assert f"{factor_text(one['wall_s'] / four['wall_s'])}" in printed
+    most = max(share["counters"]["bytes_read"] for share in four["workers"].values())
+    assert format_bytes(most) in printed
+    assert alsatian("validate", "results") == 0
 
 
 def test_tables_figures_and_report_of_predictions_say_so(

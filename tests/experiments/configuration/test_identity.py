@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alsatian.records.settings import measured
+from experiments.configuration.composition import cells
 from experiments.configuration.identity import sources
 from tests.models.reading.checkpoint_files import save_vit, vit
 
@@ -41,6 +43,15 @@ def test_only_code_outside_the_package_has_a_digest(own: Path) -> None:
     own.write_text(ORDER + "# another\n")
     again = sources(config)
     assert (again["strategy"], again["order"] == found["order"]) == (found["strategy"], False)
+
+
+def test_the_machine_is_part_of_what_a_run_is_but_where_it_is_this_process() -> None:
+    """Runs of before there was a choice keep their identities; where a cluster is changes nothing."""
+    words = ([], ["machine=ray"], ["machine=ray", "machine.workers=3"], ["machine=ray", "machine.address=auto"])
+    here, two, three, there = (measured(cells(chosen)[0].plain) for chosen in words)
+    assert "machine" not in here
+    assert {**two, "machine": None} == {**here, "machine": None}
+    assert two == there != three
 
 
 def test_a_run_whose_code_was_edited_is_measured_again(
