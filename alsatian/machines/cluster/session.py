@@ -81,6 +81,8 @@ def ray_session(settings: MachineSettings) -> Iterator[Any]:
         else:
             usual |= {"address": settings.address, "runtime_env": {"py_modules": _code()}}
         try:
+            if ":" in (settings.address or ""):
+                _dial(settings.address or "")  # which Ray itself would try for minutes
             with _own_words():
                 ray.init(**usual)
         except Exception as error:  # of many kinds
@@ -124,14 +126,13 @@ class Pulse:
     """
 
     def __init__(self, ray: Any) -> None:
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        self._address = host.strip("[]"), int(port)
+        self._address = str(ray.get_runtime_context().gcs_address)
         self._heard = time.monotonic()
 
     def check(self) -> None:
         """Ask it."""
         try:
-            socket.create_connection(self._address, _CONNECT_S).close()
+            _dial(self._address)
             self._heard = time.monotonic()
         except OSError:
             if time.monotonic() - self._heard > _SILENT_S:
@@ -139,6 +140,17 @@ class Pulse:
                     "the head of the Ray cluster is gone; the same command goes on behind the last finished round "
                     "if a checkpoint is kept"
                 ) from None
+
+
+def _dial(address: str) -> None:
+    """Reach ``address``.
+
+    Raises:
+        OSError: nobody answers.
+        ValueError: it has no port.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
 
 
 def _code() -> list[str]:
