@@ -1,11 +1,13 @@
 """Has a launcher carry runs out and hears what becomes of them, in the command's own process."""
 
+import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Self
 
@@ -14,8 +16,8 @@ from experiments.runs.launchers import process
 from experiments.runs.launchers.base import Answer, Launcher, Share, own_cores
 from experiments.runs.launchers.life import Life
 
-# For processes to end by themselves, before the command's end ends them.
-_GRACE_S = 20.0
+# For runs to end by themselves once they are to, before the command's end ends their processes.
+_GRACE_S = 30.0
 
 
 class Launch:
@@ -43,24 +45,34 @@ class Launch:
 
     def __exit__(self, *error: Any) -> None:
         self.stop()
-        self._thread.join(_GRACE_S)
+        self._thread.join(self._left())
         self._life.close()
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
 
     def __iter__(self) -> Iterator[tuple[int, Answer]]:
-        """Numbers of runs, from 0, and what became of them, as they end. After an interrupt one may go on."""
-        while (found := self._heard.get()) is not None:
-            if isinstance(found, BaseException):
-                raise found
-            number, answer = found
-            if answer is not None:
-                yield number, answer
+        """Numbers of runs, from 0, and what became of them, as they end.
+
+        After an interrupt or :meth:`stop` one may go on to hear what is still said, for a while.
+        """
+        with contextlib.suppress(Empty):
+            while (found := self._heard.get(timeout=self._left())) is not None:
+                if isinstance(found, BaseException):
+                    raise found
+                number, answer = found
+                if answer is not None:
+                    yield number, answer
 
     def stop(self) -> None:
         """Have all runs end; what is under way is recorded as interrupted."""
-        self._stop.set()
-        self._life.stop()
+        if not self._stop.is_set():
+            self._end = time.monotonic() + _GRACE_S
+            self._stop.set()
+            self._life.stop()
+
+    def _left(self) -> float | None:
+        """Seconds to wait for what is said, once runs are to end."""
+        return max(0.0, self._end - time.monotonic()) if self._stop.is_set() else None
 
     def _launch(self) -> None:
         # Processes that are started here do not hear a terminal's interrupt, which the main thread follows.

@@ -3,17 +3,21 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from alsatian.errors import ConfigError
 from experiments.runs.launchers import process
 from experiments.runs.launchers.base import Found, ParallelLauncher, Share, Task, carry_out, lost, needs
 
 # Seconds between two looks at whether runs elsewhere are to end.
 _PAUSE_S = 1.0
+# For a cluster to answer.
+_ANSWER_S = 10.0
 # Of the store for what tasks exchange, which is little; the least that Ray takes.
 _OBJECTS = 80 * 2**20
 
@@ -34,6 +38,13 @@ class Ray(ParallelLauncher):
     def __post_init__(self) -> None:
         super().__post_init__()
         needs("ray", "ray", "ray")
+        host, _, port = (self.address or "").removeprefix("ray://").rpartition(":")
+        if port.isdecimal():  # Ray itself would try for minutes
+            try:
+                socket.create_connection((host, int(port)), _ANSWER_S).close()
+            except OSError as error:
+                reason = error.strerror or error
+                raise ConfigError(f"launcher.address={self.address}: no cluster answers there ({reason})") from None
 
     @property
     def here(self) -> bool:  # type: ignore[override]

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from alsatian.files import claimed
 from experiments.runs import record
-from experiments.runs.launchers import process
+from experiments.runs.launchers import launch, process
 from experiments.runs.launchers.base import carry_out
 from tests.experiments.runs.launchers.conftest import Play, answered
 
@@ -55,6 +56,24 @@ def test_the_first_failure_ends_the_sweep_if_it_is_to(alsatian: Alsatian, play: 
     play(answer)
     assert alsatian(*THREE, "fail_fast=true") == 1
     assert statuses(tmp_path) == [("failed", "no luck"), ("failed", "interrupted"), ("pending", None)]
+
+
+def test_a_launcher_that_does_not_stop_keeps_nobody_waiting(
+    alsatian: Alsatian, play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left behind; what it has not said is not known."""
+    monkeypatch.setattr(launch, "_GRACE_S", 0.2)
+    stuck = Event()
+
+    def answer(number: int, task: Any, stop: Any) -> Any:
+        if number == 1:
+            stuck.wait(600)
+        return answered("failed", "no luck")
+
+    play(answer)
+    assert alsatian(*THREE, "fail_fast=true") == 1
+    assert statuses(tmp_path) == [("failed", "no luck"), ("pending", None), ("pending", None)]
+    stuck.set()
 
 
 def test_where_results_cannot_be_written_the_command_ends(

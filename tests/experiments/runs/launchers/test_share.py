@@ -71,6 +71,7 @@ def test_elsewhere_a_run_has_what_the_cluster_gives(monkeypatch: pytest.MonkeyPa
         (Joblib, {"memory": "much"}, "launcher.memory=much"),
         (Submitit, {"executor": "lokal"}, "launcher.executor=lokal: did you mean 'local'"),
         (Submitit, {"executor": "local", "exclusive": True}, "launcher.exclusive=true: only for"),
+        (Ray, {"address": "127.0.0.1:1"}, "launcher.address=127.0.0.1:1: no cluster answers there ("),
         (Submitit, {"time": 5}, "launcher=submitit: there is no sbatch here"),
     ],
 )
