@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from alsatian.budgets import Budgets
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import add_path
 from alsatian.runtime.loading import loader as loaders
@@ -337,6 +337,22 @@ def test_a_damaged_delta_is_named_with_its_file(folder: Path, tmp_path: Path) ->
         content[at] ^= 8
     path.write_bytes(content)
     assert verify(BlockStore(store.root)) == []
+    # What others have in common with it is damaged in its file, whoever reads it.
+    places = {
+        (block, tuple(header.elsewhere[made.added[0]]))
+        for block, header in headers(store).items()
+        for made in header.made.values()
+        if made.added[0] in header.elsewhere
+    }
+    user, (holder, number) = min(places)
+    packed, path = store.header(holder).held[number], store.block_path(holder)
+    content = bytearray(path.read_bytes())
+    for at in (packed.offset, packed.offset + packed.nbytes // 2):
+        content[at] ^= 8
+        path.write_bytes(content)
+        with pytest.raises(StoreError, match=holder):
+            BlockStore(store.root).load_block(user, "m")
+        content[at] ^= 8
 
 
 def test_reading_without_the_package_says_what_to_install(
