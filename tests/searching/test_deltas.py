@@ -324,7 +324,7 @@ def test_what_saves_too_little_stays_as_it_is(folder: Path, whole: ModelSet, tmp
         assert not deltas_of(added(folder, tmp_path / "large", SLOW).store)
 
 
-def test_a_damaged_delta_is_named_with_its_file(folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_delta_is_named_with_its_file(folder: Path, whole: ModelSet, tmp_path: Path) -> None:
     store = added(folder, tmp_path / "store", SLOW).store
     (block, number), _ = next(iter(deltas_of(store).items()))
     packed = headers(store)[block].held[headers(store)[block].made[number].added[0]]
@@ -353,6 +353,12 @@ def test_a_damaged_delta_is_named_with_its_file(folder: Path, tmp_path: Path) ->
         with pytest.raises(StoreError, match=holder):
             BlockStore(store.root).load_block(user, "m")
         content[at] ^= 8
+    # Adding it again gives the same file, so that nobody misses what it held.
+    code, tensors = store.header(holder).architecture, whole.store.load_block(holder, "m")
+    with BlockStore(store.root).adding() as adding:
+        adding.add_block(code, tensors, 4)
+    assert path.read_bytes() == content
+    assert verify(BlockStore(store.root)) == []
 
 
 def test_reading_without_the_package_says_what_to_install(
