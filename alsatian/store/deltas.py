@@ -55,7 +55,7 @@ class Deltas:
             alike = [block for block in alike if block in among]
         for i in sorted(places):
             # What is a delta already is one of the same tensor again, so that both have it in common.
-            base = self._base_of(places[i])
+            base = self.base_of(places[i])
             if base is None and not alike:
                 continue
             tensor, plain = tensors[i], narrowed(tensors[i])
@@ -80,8 +80,8 @@ class Deltas:
         bytes, and time if its base is at hand."""
         return packed <= (1 - SAVES) * plain and packed + seconds * (self._bandwidth or 0.0) < plain
 
-    def _base_of(self, place: Place | None) -> Place | None:
-        """What the tensor at ``place`` is a delta of; None if it is none."""
+    def base_of(self, place: Place | None) -> Place | None:
+        """What the tensor at ``place`` is a delta of; None if it is none, or if that is not known."""
         try:
             header = self._store.header(place.block) if place else None
         except StoreError:

@@ -118,7 +118,11 @@ class StoreFiles(StoreFolder):
                 else:
                     came(Fetched(brought, False))  # so that the next block can be on its way
                     _PLAIN.read(path, reading.layout)
-            reading.finish()
+            try:
+                reading.finish()
+            except ValueError:
+                self._blame(reading, model)
+                raise
         except (OSError, ValueError) as error:
             self.verified.forget(identity)
             what, reason = f"damaged block of model '{model}'", str(error)
@@ -161,6 +165,18 @@ class StoreFiles(StoreFolder):
             self._refuse(identity, model)
         if not known and reading.is_whole and lasting(reading.looks[identity]):
             self.verified.enter({identity: reading.looks[identity]})
+
+    def _blame(self, reading: Reading, model: str) -> None:
+        """Refuse the file of another block that is damaged, if what was read from it could not be used.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        header = reading.header
+        for i in reading.holders.keys() - header.made.keys():
+            others = reading.holders[i] != reading.identity
+            if others and parameter_fingerprint([reading.full(i)]) != header.digests[i]:
+                self._refuse(reading.holders[i], model)
 
     def _refuse(self, holder: str, model: str) -> NoReturn:
         self.verified.forget(holder)

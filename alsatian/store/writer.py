@@ -122,14 +122,15 @@ class StoreWriter:
     ) -> dict[int, Place | None]:
         """The places of tensors that may become deltas, and where they are deltas already, as far as that is known.
 
-        What this block held before is not among them: others may be deltas of it.
+        What this block held before, and no delta of it, is not among them: others may be deltas of that.
         """
         large = [i for i, tensor in enumerate(tensors) if tensor.nbytes >= WORTH_BYTES and i not in made]
         known = self._index.find([digests[i] for i in large])
         places = {i: known.get(digests[i]) for i in large}
         return {
             i: place for i, place in places.items()
-            if place is None or (place.block != identity and not self._is_there(place, digests[i]))
+            if place is None or self._deltas.base_of(place)
+            or (place.block != identity and not self._is_there(place, digests[i]))
         }  # fmt: skip
 
     def _made(

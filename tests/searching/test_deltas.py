@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from alsatian.budgets import Budgets
-from alsatian.errors import ConfigError
+from alsatian.errors import ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import add_path
 from alsatian.runtime.loading import loader as loaders
@@ -324,7 +324,7 @@ def test_what_saves_too_little_stays_as_it_is(folder: Path, whole: ModelSet, tmp
         assert not deltas_of(added(folder, tmp_path / "large", SLOW).store)
 
 
-def test_a_damaged_delta_is_named_with_its_file(folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_delta_is_named_with_its_file(folder: Path, whole: ModelSet, tmp_path: Path) -> None:
     store = added(folder, tmp_path / "store", SLOW).store
     (block, number), _ = next(iter(deltas_of(store).items()))
     packed = headers(store)[block].held[headers(store)[block].made[number].added[0]]
@@ -336,6 +336,28 @@ def test_a_damaged_delta_is_named_with_its_file(folder: Path, tmp_path: Path) ->
         assert [line for line in verify(BlockStore(store.root)) if str(path) in line]
         content[at] ^= 8
     path.write_bytes(content)
+    assert verify(BlockStore(store.root)) == []
+    # What others have in common with it is damaged in its file, whoever reads it.
+    places = {
+        (block, tuple(header.elsewhere[made.added[0]]))
+        for block, header in headers(store).items()
+        for made in header.made.values()
+        if made.added[0] in header.elsewhere
+    }
+    user, (holder, number) = min(places)
+    packed, path = store.header(holder).held[number], store.block_path(holder)
+    content = bytearray(path.read_bytes())
+    for at in (packed.offset, packed.offset + packed.nbytes // 2):
+        content[at] ^= 8
+        path.write_bytes(content)
+        with pytest.raises(StoreError, match=holder):
+            BlockStore(store.root).load_block(user, "m")
+        content[at] ^= 8
+    # Adding it again gives the same file, so that nobody misses what it held.
+    code, tensors = store.header(holder).architecture, whole.store.load_block(holder, "m")
+    with BlockStore(store.root).adding() as adding:
+        adding.add_block(code, tensors, 4)
+    assert path.read_bytes() == content
     assert verify(BlockStore(store.root)) == []
 
 
