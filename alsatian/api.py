@@ -179,7 +179,8 @@ def search(
             what = (candidates.candidates, dataset, regime, candidates.segments)
             costs = cost_model(computing.costs_on(found.hardware), *what, parts=candidates.parts)
             planned = planned.with_costs(costs)
-            expected = outlook(planned, costs, earlier.features, found.seconds) if quick else None
+            alike = runs.each_alike() if runs.on_workers else ()
+            expected = outlook(planned, costs, earlier.features, found.seconds, alike) if quick else None
     watcher.starts(models, dataset, planned, expected, earlier.reused)
     with arithmetic(numerics), assembly.machine_of(
         runs, planned, costs, candidates, dataset, scorers, meter, bits, earlier.keep, storage=regime,

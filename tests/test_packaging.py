@@ -49,7 +49,7 @@ def imported() -> set[str]:
 
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     declared = {canonical(requirement) for requirement in PROJECT["dependencies"]}
-    loaded = ("wandb", "data", "timm", "completion", "remote")
+    loaded = ("wandb", "data", "timm", "completion", "remote", "ray")
     extras = [one for extra in loaded for one in PROJECT["optional-dependencies"][extra]]
     optional = {canonical(requirement) for requirement in extras}
     assert imported() - declared == optional - LOADED_BY_OTHERS.keys()

@@ -104,3 +104,18 @@ class MachineSettings:
     def worker_threads(self) -> int:
         """Threads of PyTorch in every worker."""
         return self.threads or max(1, int(self.each.cpu))
+
+
+def machine_of(workers: int | None, address: str | None, device: str) -> MachineSettings | None:
+    """As many ``workers`` of the cluster at ``address``, each with a processor, or a GPU if that is the ``device``;
+    None for this process.
+
+    Raises:
+        ConfigError: they are none, or there is an address and no workers.
+    """
+    if workers is None:
+        if address is not None:
+            raise ConfigError(f"--address {address}: say with --workers N how many workers of it search")
+        return None
+    gpu = 0 if device == "cpu" else 1
+    return MachineSettings(name="ray", workers=workers, address=address, resources={"cpu": 1, "gpu": gpu})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alsatian.costs.model import CostModel
+from alsatian.planning.distribution.distribution import Worker
 from alsatian.planning.orders.given import Given
 from alsatian.runtime.cache.policies.none import NoCache
 from alsatian.runtime.features import Features
@@ -37,14 +38,16 @@ class Outlook:
     busy: float = 0.0
 
 
-def outlook(search: Search, costs: CostModel, known: Features, profile_s: float = 0.0) -> Outlook | None:
-    """What ``search`` will take by ``costs``, found in ``profile_s``, if some features are ``known``; None for very
-    many models."""
+def outlook(
+    search: Search, costs: CostModel, known: Features, profile_s: float = 0.0, workers: Sequence[Worker] = ()
+) -> Outlook | None:
+    """What ``search`` takes by ``costs``, found in ``profile_s``, with features that are ``known``, on ``workers``
+    or in this process; None for very many models."""
     if len(TaskTree.of(search.candidates, True)) > MOST_VERTICES:
         return None
     strategy = search.strategy
     assert not isinstance(strategy.schedule, Adaptive), "with_costs decides"
-    whole = search.predict(costs, drawn_scores(0), known=known).measurement
+    whole = search.predict(costs, drawn_scores(0), known=known, workers=workers).measurement
     alone = Strategy(name="alone", schedule=strategy.schedule, sharing="none", order=Given(), cache=NoCache())
     models = [c for c in search.candidates if search.layers.model_of(c.id) == c.id]
     without = replace(search, strategy=alone, candidates=models, layers=WHOLE)

@@ -8,7 +8,7 @@ from alsatian.data.dataset import Batch
 from alsatian.errors import BadModelError, OutOfMemoryError
 from alsatian.machines.cluster.messages import Report, Task
 from alsatian.machines.cluster.pool import Handle, Pool
-from alsatian.machines.cluster.queues import Run, queues_of, told
+from alsatian.machines.cluster.queues import Run, queues_of
 from alsatian.planning.distribution.distribution import Distribution
 from alsatian.planning.plan import Plan
 from alsatian.progress import Tick, unheard
@@ -17,8 +17,9 @@ from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.scorer import Scored
 
-Cut = Callable[[Plan, Sequence[Batch], Mapping[str, str]], Distribution]
-"""Who does what of a plan on these batches, where models' features so far are held by these workers."""
+Cut = Callable[[Plan, Sequence[Batch], tuple[int, int], Mapping[str, str]], Distribution]
+"""Who does what of a plan on these batches, before scores on so many training and test items, where features of
+models are with these workers so far."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ class ClusterMachine:
         self._raise_failed(plan.tree.all_models())
         with self.meter.part("planning"):
             batches = sorted((b for chunk in plan.chunks for b in chunk), key=lambda batch: batch.index)
-            distribution = self.cut(plan, batches, self._homes(plan.tree.all_models()))
+            items = sum(batch.items for batch in train), sum(batch.items for batch in test)
+            distribution = self.cut(plan, batches, items, self._homes(plan.tree.all_models()))
             queues = queues_of(distribution, len(batches), self.meter.round or 0, tuple(test), tuple(train))
-            self.meter.event("distribution", **told(distribution, queues))
+            self.meter.event("distribution", **distribution.facts())
         run = Run(self, queues, scored, len(plan.steps))
         run.finish()
         self._raise_failed(plan.tree.all_models())

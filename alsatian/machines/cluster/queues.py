@@ -1,9 +1,9 @@
 """A round's portions on their way: which wait for which worker, and which worker has which."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError
@@ -39,10 +39,6 @@ class Run:
         self._queues = queues
         self._scored = scored
         self._running: dict[str, Portion] = {}
-        # Ranges of the data of some models that are not extracted yet, before their scores can be told.
-        self._ranges: dict[tuple[str, ...], int] = {}
-        for portion in (p for queue in queues.values() for p in queue if p.task.extracted is not None):
-            self._ranges[portion.task.models] = self._ranges.get(portion.task.models, 0) + 1
         self._steps, self._all_s, self._done_s = steps, sum(_seconds(q) for q in queues.values()), 0.0
         self._ticks = 0
 
@@ -101,10 +97,11 @@ class Run:
             if not isinstance(error, BadModelError) or not report.failed:
                 self.fault = self.fault or error
         elif task.extracted is not None:
-            self._ranges[task.models] -= 1
-            if not self._ranges[task.models]:
-                whole = replace(task, extracted=None, why="scores of models whose data was divided", seconds=0.0)
-                self._queues[outcome.worker].appendleft(Portion(whole))
+            whole = [m for m in task.models if not self._machine.missing(m, (*task.test, *task.train))]
+            if whole:
+                why = "scores of models whose data was divided"
+                scores = replace(task, models=tuple(whole), extracted=None, why=why, seconds=0.0)
+                self._queues[outcome.worker].appendleft(Portion(scores))
         self._done_s += task.seconds
         self._tick()
 
@@ -130,16 +127,3 @@ def queues_of(
         return Task(number, p.models, test, train, extracted, p.why, p.seconds)
 
     return {w: deque(Portion(task(p)) for p in own) for w, own in distribution.portions.items()}
-
-
-def told(distribution: Distribution, queues: Mapping[str, Sequence[Portion]]) -> dict[str, Any]:
-    """A distribution as an event says it."""
-    return {
-        "way": distribution.way,
-        "portions": {worker: len(queue) for worker, queue in queues.items()},
-        "models": {worker: sum(len(p.task.models) for p in queue) for worker, queue in queues.items()},
-        "predicted_s": distribution.wall_s,
-        "duplicated_s": distribution.duplicated_s,
-        "duplicated_bytes": distribution.duplicated_bytes,
-        "note": distribution.note,
-    }

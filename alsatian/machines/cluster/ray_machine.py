@@ -69,7 +69,7 @@ def ray_machine(
     with ray_session(chosen) as ray, ray_pool(ray, job, chosen) as pool:
         nodes = Counter(facts.node for facts in pool.workers.values())
         meter.event("cluster", wall_s=time.perf_counter() - begin, workers=len(pool.workers), nodes=len(nodes))
-        cut = Cutter(pool, costs, limits, storage, settings["layers"])
+        cut = Cutter(pool, costs, limits, storage, settings["layers"], settings["loader"].read_ahead)
         yield ClusterMachine(pool, meter, cut, models.segments, settings["layers"], progress)
 
 
@@ -77,25 +77,28 @@ class Cutter:
     """Cuts the work of a plan for the workers of ``pool``, as :mod:`alsatian.planning.distribution` says."""
 
     def __init__(
-        self, pool: Pool, costs: CostModel | None, limits: Limits, storage: Storage, layers: Layers
+        self, pool: Pool, costs: CostModel | None, limits: Limits, storage: Storage, layers: Layers, ahead: bool
     ) -> None:
         self._pool, self._costs, self._limits = pool, costs, limits
-        self._rate, self._layers = storage.bytes_per_second, layers
+        self._rate, self._layers, self._ahead = storage.bytes_per_second, layers, ahead
 
-    def __call__(self, plan: Plan, batches: Sequence[Batch], homes: Mapping[str, str]) -> Distribution:
-        facts = list(self._pool.workers.values())
+    def __call__(
+        self, plan: Plan, batches: Sequence[Batch], items: tuple[int, int], homes: Mapping[str, str]
+    ) -> Distribution:
+        facts, models = list(self._pool.workers.values()), list(plan.tree.all_models())
         workers = [self._worker(one, facts) for one in facts]
-        test, train = (sum(b.items for b in batches if b.test == kind) for kind in (True, False))
-        size = max((batch.items for batch in batches), default=1)
-        costs = Costs.guessed() if self._costs is None else Costs.of(self._costs, size, train, test)
-        models = list(plan.tree.all_models())
+        size, kinds = max((b.items for b in batches), default=1), len({b.test for b in batches})
+        costs = Costs.guessed(read_ahead=self._ahead)
+        if self._costs is not None:
+            costs = Costs.of(self._costs, size, *items, self._ahead, kinds)
+        held = sum(items) - sum(batch.items for batch in batches)
         if self._layers.choice != MEAN:
-            return distribute(plan.tree, models, batches, workers, costs, homes)
-        return self._whole(distribute(plan.tree, models, batches, workers, costs, homes, way="subtrees"))
+            return distribute(plan.tree, models, batches, workers, costs, homes, held)
+        return self._whole(distribute(plan.tree, models, batches, workers, costs, homes, held, way="subtrees"))
 
     def _whole(self, found: Distribution) -> Distribution:
         """With all layers of a model, which are scored together, in the first portion that has one of them."""
-        own = set(model for portions in found.portions.values() for p in portions for model in p.models)
+        own = {model for portions in found.portions.values() for p in portions for model in p.models}
         taken: set[str] = set()
 
         def all_layers(portion: Portion) -> Portion:

@@ -1,7 +1,6 @@
 """Workers as actors of a Ray cluster."""
 
 import contextlib
-import importlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +33,8 @@ class Actor:
 
     def where(self) -> str:
         """The node that it runs on."""
-        ray: Any = importlib.import_module("ray")
+        import ray
+
         return str(ray.get_runtime_context().get_node_id())
 
     def join(self, job: Job) -> Facts | Fault:

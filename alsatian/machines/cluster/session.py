@@ -1,10 +1,11 @@
 """Ray for the length of one search: a cluster that is there, or one of this machine's own that ends with it."""
 
 import contextlib
-import importlib
 import logging
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import alsatian
 from alsatian.errors import AlsatianError, ConfigError, first_line
+from alsatian.machines.cluster import guard
 from alsatian.machines.settings import MachineSettings
 from alsatian.runtime.storage.private_folder import private_folder
 
@@ -22,8 +24,8 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_DISABLE_IM
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # Of a local cluster: what features take that lie in the object store; more goes to the disk.
 _OBJECT_STORE = 512 * 1024**2
-# Unix sockets below the folder need names of at most 107 characters, of which Ray's own part takes 70.
-_MOST_FOLDER = 36
+# Unix sockets have names of at most 107 characters, of which those of Ray and of the folder take 87.
+_MOST_PARENT = 20
 # How long the head of a cluster may be silent; Ray itself ends the process after 60 s.
 _SILENT_S = 10.0
 _CONNECT_S = 2.0
@@ -42,8 +44,8 @@ def ray_module() -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        ray = importlib.import_module("ray")
-        worker: Any = importlib.import_module("ray._private.worker")
+        import ray
+        import ray._private.worker as worker
     except ImportError:
         raise ConfigError("machine=ray needs Ray; pip install 'alsatian[ray]'") from None
     # It prints what happens to workers on standard output, whatever it is told; a search says it itself.
@@ -55,7 +57,8 @@ def ray_module() -> Any:
 @contextlib.contextmanager
 def ray_session(settings: MachineSettings) -> Iterator[Any]:
     """Ray, connected to the cluster at the address of ``settings``, or to one started here, whose processes and
-    files are gone at the end. Code and plugins travel to other machines by Ray's runtime environment.
+    files are gone at the end, also if this process is killed. Code and plugins travel to other machines by Ray's
+    runtime environment.
 
     Raises:
         ConfigError: Ray is not installed.
@@ -63,39 +66,56 @@ def ray_session(settings: MachineSettings) -> Iterator[Any]:
     """
     with contextlib.ExitStack() as stack:
         usual: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "namespace": "alsatian"}
+        folder = ""
         if settings.address is None:
-            for name in _LOOPBACK.keys() - os.environ.keys():
-                os.environ[name] = _LOOPBACK[name]
-                stack.callback(os.environ.pop, name, None)
+            for name, value in _LOOPBACK.items():
+                os.environ.setdefault(name, value)
         ray = ray_module()
         if ray.is_initialized():  # by whoever calls this
             yield ray
             return
         if settings.address is None:
-            parent = tempfile.gettempdir()
-            folder = stack.enter_context(
-                private_folder(parent if len(parent) <= _MOST_FOLDER - 20 else "/tmp", "alsatian-ray-", "TMPDIR")
-            )
-            each = settings.each
-            usual |= {
-                "num_cpus": _whole(each.cpu * settings.workers),
-                "num_gpus": _whole(each.gpu * settings.workers) or None,
-                "resources": {name: amount * settings.workers for name, amount in each.labels.items()} or None,
-                "include_dashboard": False,
-                "object_store_memory": _OBJECT_STORE,
-                "_temp_dir": str(folder),
-                "_node_ip_address": "127.0.0.1",
-            }
+            parent = tempfile.gettempdir() if len(tempfile.gettempdir()) <= _MOST_PARENT else "/tmp"
+            folder = str(stack.enter_context(private_folder(parent, "alsatian-ray-", "TMPDIR")))
+            usual |= _own_cluster(settings, folder)
         else:
-            usual |= {"address": settings.address, "runtime_env": _environment()}
+            usual |= {"address": settings.address, "runtime_env": {"py_modules": _code()}}
         try:
+            if ":" in (settings.address or ""):
+                _dial(settings.address or "")  # which Ray itself would try for minutes
             with _own_words():
                 ray.init(**usual)
         except Exception as error:  # of many kinds
             what = "cannot be started" if settings.address is None else f"at machine.address={settings.address}"
             raise ClusterError(f"machine=ray: no cluster {what} ({first_line(error)})") from None
+        stack.enter_context(_guarded(ray, folder))
         stack.callback(_shut_down, ray)
         yield ray
+
+
+def _own_cluster(settings: MachineSettings, folder: str) -> dict[str, Any]:
+    """Arguments that start a cluster of just what the workers claim, with its files in ``folder``."""
+    each = settings.each
+    return {
+        "num_cpus": _whole(each.cpu * settings.workers),
+        "num_gpus": _whole(each.gpu * settings.workers) or None,
+        "resources": {name: amount * settings.workers for name, amount in each.labels.items()} or None,
+        "include_dashboard": False,
+        "object_store_memory": _OBJECT_STORE,
+        "_temp_dir": folder,
+        "_node_ip_address": "127.0.0.1",
+    }
+
+
+@contextlib.contextmanager
+def _guarded(ray: Any, folder: str) -> Iterator[None]:
+    """Beside a process that ends what Ray has left, once this is left or this process is gone."""
+    node = getattr(ray._private.worker, "_global_node", None)
+    facts = [folder, ray.get_runtime_context().gcs_address, getattr(node, "raylet_socket_name", "")]
+    command = [sys.executable, "-S", str(guard.__file__), *facts]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+        yield
+        process.communicate(guard.BYE)
 
 
 class Pulse:
@@ -106,14 +126,13 @@ class Pulse:
     """
 
     def __init__(self, ray: Any) -> None:
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        self._address = host.strip("[]"), int(port)
+        self._address = str(ray.get_runtime_context().gcs_address)
         self._heard = time.monotonic()
 
     def check(self) -> None:
         """Ask it."""
         try:
-            socket.create_connection(self._address, _CONNECT_S).close()
+            _dial(self._address)
             self._heard = time.monotonic()
         except OSError:
             if time.monotonic() - self._heard > _SILENT_S:
@@ -123,13 +142,24 @@ class Pulse:
                 ) from None
 
 
-def _environment() -> dict[str, Any]:
+def _dial(address: str) -> None:
+    """Reach ``address``.
+
+    Raises:
+        OSError: nobody answers.
+        ValueError: it has no port.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+
+
+def _code() -> list[str]:
     """What workers on other machines need of this one: the package, baselines beside it, and plugins."""
     here = Path(str(alsatian.__file__)).parent
     beside = [here.parent / name for name in ("alsatian", "baselines")]
     plugins = [Path(folder) for folder in os.environ.get("ALSATIAN_PLUGINS", "").split(os.pathsep) if folder]
     loose = [entry for folder in plugins for entry in sorted(folder.iterdir()) if _is_code(entry)]
-    return {"py_modules": [str(path) for path in (*beside, *loose) if path.exists()]}
+    return [str(path) for path in (*beside, *loose) if path.exists()]
 
 
 def _is_code(entry: Path) -> bool:

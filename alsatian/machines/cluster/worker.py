@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from alsatian.errors import FOREIGN
 from alsatian.machines.cluster.job import Job
 from alsatian.machines.cluster.messages import Batches, Facts, Fault, Report, Task
 from alsatian.machines.real import real_machine
+from alsatian.models.model_set import ModelSet
 from alsatian.proxies.base import import_libraries
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.meter.meter import Meter
@@ -24,6 +26,8 @@ from alsatian.searching.rounds import RoundRunner
 
 # Sides of the matrices that a worker's speed is told by, and how often they are multiplied.
 _SIDE, _TURNS = 384, 5
+# Architectures that a worker computes with before it says that it is there.
+_WARMED = 3
 
 
 @dataclass(eq=False)
@@ -69,6 +73,7 @@ class Worker:
         self._meter = Meter(job.place, job.level, job.timeline, job.dataset.in_files)
         models = job.models()
         self._resources.enter_context(arithmetic(job.numerics))
+        _warm_up(models, job)
         self._engine = self._resources.enter_context(
             real_machine(
                 models, job.dataset, job.proxies, self._meter, storage=job.storage, verify=job.verify,
@@ -146,6 +151,22 @@ class Worker:
             else:
                 new.append({b: x.cpu() for b, x in found.items()})
         return same, new
+
+
+@torch.no_grad()
+def _warm_up(models: ModelSet, job: Job) -> None:
+    """Compute a batch without content with models of the most common architectures: libraries load code and
+    choose kernels when something is computed first. What goes wrong is for the search to meet."""
+    chains = Counter(tuple(job.segments[b.identity] for b in c.blocks) for c in models.candidates)
+    chosen = {tuple(job.segments[b.identity] for b in c.blocks): c for c in reversed(models.candidates)}
+    size = max((batch.items for part in job.dataset.batches(1) for batch in part), default=1)
+    for chain, _ in chains.most_common(_WARMED):
+        with contextlib.suppress(Exception):
+            state = tuple(tensor.to(job.place) for tensor in chosen[chain].preprocessing.example(size))
+            for block in chosen[chain].blocks:
+                segment = models.segments[block.identity]
+                tensors = segment.arrange(models.store.load_block(block.identity, chosen[chain].id))
+                state = segment(state, segment.prepare([tensor.to(job.place) for tensor in tensors]))
 
 
 def _joined(found: Sequence[Batches]) -> dict[int, torch.Tensor]:

@@ -6,10 +6,12 @@ from typing import Any
 from alsatian.records.conditions import Conditions
 from alsatian.records.repeat import WorkerShare, added, largest
 from alsatian.runtime.meter.measurement import Measurement
+from alsatian.runtime.meter.timeline import MAIN
 
 WAITING = "other"
 """The part that the head's waiting for workers is charged to, until they say what they did."""
 _IN_HEAD = 1  # the number of the head's process in a trace
+_LANES = 1000  # more than a process has
 
 
 @dataclass
@@ -83,16 +85,20 @@ class Workers:
         return own.model_copy(update={"others_s": others, "cpu_s": (own.cpu_s or 0.0) + used})
 
     def _trace(self, start: float) -> list[dict[str, Any]]:
-        """Trace events of the workers, each a process of its own, on the head's clock."""
+        """Trace events of the workers, each a process of its own, on the head's clock. Their lanes have names and
+        numbers of their own, for readers that know of one process."""
         events = []
         for number, (name, traces) in enumerate(sorted(self._traces.items()), start=_IN_HEAD + 1):
             for began, trace in traces:
                 for event in trace:
-                    moved = {**event, "pid": number}
+                    moved = {**event, "pid": number, "tid": number * _LANES + event["tid"]}
                     if "ts" in event:
                         moved["ts"] = event["ts"] + round((began - start) * 1e9) / 1000
                     if event["name"] == "process_name":
                         moved["args"] = {"name": name}
+                    elif event["name"] == "thread_name":
+                        lane = event["args"]["name"]
+                        moved["args"] = {"name": name if lane == MAIN else f"{name}, {lane}"}
                     events.append(moved)
         return events
 

@@ -90,6 +90,12 @@ def _search(group: argparse._ArgumentGroup) -> None:
         "what is free",
     )  # fmt: skip
     group.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="search on so many workers of Ray, a processor each; default: here"
+    )
+    group.add_argument(
+        "--address", metavar="HOST:PORT", help="of a Ray cluster to join, or auto; default: one of this machine"
+    )
     group.add_argument("--numerics", default="fp32", metavar="NAME", help="fp32 (default), bf16, or tf32 on a GPU")
     group.add_argument(
         "--kernels", default="layout", metavar="NAME",
@@ -141,6 +147,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     from alsatian.blocks.kernels import caution, check_choice
     from alsatian.contents import keep_in
     from alsatian.data.reading import read_data
+    from alsatian.machines.settings import machine_of
     from alsatian.models.words import words_of
     from alsatian.ranking import files, terminal
     from alsatian.runtime.storage.regime import Storage
@@ -160,6 +167,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     schedule = None if options.schedule is None else schedule_of(of_plugin("schedule", options.schedule))
     batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
     check_choice(options.kernels, options.numerics, device)
+    machine = machine_of(options.workers, options.address, options.device)
     storage = Storage(verify_blocks=options.verify_blocks)
     store = BlockStore(options.store)
     words_of(options.models, store.model_ids())
@@ -183,7 +191,7 @@ def handle(options: argparse.Namespace, console: Console) -> int:
             proxies=proxies or None, strategy=strategy, schedule=schedule, layers=options.layers, storage=storage,
             batch_size=batch_size, memory=options.memory, hardware="quick", device=device,
             kernels=options.kernels, numerics=options.numerics,
-            store=options.store, reuse=not options.no_reuse, on_bad_model=bad, progress=live,
+            store=options.store, reuse=not options.no_reuse, on_bad_model=bad, machine=machine, progress=live,
         )  # fmt: skip
     record = result.record.model_copy(
         update={

@@ -112,7 +112,7 @@ def pool_here(job: Job, count: int, ends: Ends = lambda *_: None) -> Iterator[Po
 def by_model(count: int) -> Cut:
     """Every model a portion of its own, in turns."""
 
-    def cut(plan: Plan, batches: Sequence[Batch], homes: Mapping[str, str]) -> Distribution:
+    def cut(plan: Plan, batches: Sequence[Batch], items: tuple[int, int], homes: Mapping[str, str]) -> Distribution:
         portions: dict[str, tuple[Portion, ...]] = {f"worker {i}": () for i in range(1, count + 1)}
         for number, model in enumerate(plan.tree.all_models()):
             name = f"worker {1 + number % count}"
@@ -125,11 +125,11 @@ def by_model(count: int) -> Cut:
 def by_data(count: int) -> Cut:
     """All models on every worker, on a part of the batches where there are enough."""
 
-    def cut(plan: Plan, batches: Sequence[Batch], homes: Mapping[str, str]) -> Distribution:
+    def cut(plan: Plan, batches: Sequence[Batch], items: tuple[int, int], homes: Mapping[str, str]) -> Distribution:
         models = tuple(plan.tree.all_models())
         parts = [tuple(batches[i::count]) for i in range(count)]
         if not all(parts):
-            return by_model(count)(plan, batches, homes)
+            return by_model(count)(plan, batches, items, homes)
         portions = {f"worker {i + 1}": (Portion(models, part, 1.0, "a test"),) for i, part in enumerate(parts)}
         return Distribution("data", portions)
 
@@ -139,8 +139,8 @@ def by_data(count: int) -> Cut:
 def all_to_first(count: int) -> Cut:
     """As :func:`by_model`, but all for the first worker."""
 
-    def cut(plan: Plan, batches: Sequence[Batch], homes: Mapping[str, str]) -> Distribution:
-        every = by_model(1)(plan, batches, homes).portions["worker 1"]
+    def cut(plan: Plan, batches: Sequence[Batch], items: tuple[int, int], homes: Mapping[str, str]) -> Distribution:
+        every = by_model(1)(plan, batches, items, homes).portions["worker 1"]
         return Distribution("subtrees", {"worker 1": every, **{f"worker {i}": () for i in range(2, count + 1)}})
 
     return cut

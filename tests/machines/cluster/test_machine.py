@@ -82,8 +82,8 @@ def test_every_worker_keeps_to_the_budget(family: ModelSet) -> None:
 def at_home(count: int) -> Cut:
     """As :func:`by_model` in the first round; then each with the worker that has its features."""
 
-    def cut(plan: Plan, batches: Sequence[Batch], homes: Mapping[str, str]) -> Distribution:
-        turns = by_model(count)(plan, batches, homes)
+    def cut(plan: Plan, batches: Sequence[Batch], items: tuple[int, int], homes: Mapping[str, str]) -> Distribution:
+        turns = by_model(count)(plan, batches, items, homes)
         own: dict[str, list[Portion]] = {worker: [] for worker in turns.portions}
         for worker, portions in turns.portions.items():
             for portion in portions:

@@ -1,0 +1,35 @@
+"""What is said where there is no Ray, or no cluster."""
+
+import builtins
+from typing import Any
+
+import pytest
+
+from alsatian.errors import ConfigError
+from alsatian.machines.cluster.session import ClusterError, ray_session
+from alsatian.machines.settings import MachineSettings
+from alsatian.models.model_set import ModelSet
+from tests.searching.tiny_search import BASE, search
+
+
+def test_without_ray_a_line_names_the_extra(family: ModelSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.partition(".")[0] == "ray":
+            raise ImportError(name)
+        return usual(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ConfigError, match=r"machine=ray needs Ray; pip install 'alsatian\[ray\]'"):
+        search(family, strategy=BASE, machine=MachineSettings(name="ray", workers=2))
+    search(family, strategy=BASE)
+
+
+@pytest.mark.parametrize(("address", "why"), [("127.0.0.1:1", "refused"), ("nowhere:x", "invalid literal")])
+def test_an_address_where_nobody_answers_is_named(address: str, why: str) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    settings = MachineSettings(name="ray", workers=2, address=address)
+    line = rf"machine=ray: no cluster at machine.address={address} \(.*{why}"
+    with pytest.raises(ClusterError, match=line), ray_session(settings):
+        pass
