@@ -7,6 +7,13 @@ from alsatian.errors import ConfigError, nearest
 NETWORKS = ("resnet18", "resnet152", "efficientnet_v2_l", "vit_l_32")
 _SMALL = ("model_set=synthetic_network", "network=resnet18", "network.at=ci", "storage=local", "batch_size=32")
 _PHOTOGRAPHS = ("dataset=photographs", "dataset.images.width=64", "dataset.images.height=48")
+# Whole networks at 224 pixels, whose blocks come as fast as the disk gives them.
+_WHOLE = (
+    "model_set=synthetic_network", "network.at=paper", "network.paper.weights=null", "network.paper.size=224",
+    "model_set.distribution=top_25", "model_set.count=8", "storage=local", "batch_size=32", "dataset=photographs",
+    "dataset.images.width=256", "dataset.images.height=192", "dataset.items=120",
+)  # fmt: skip
+COMPUTING = ("resnet18", "efficientnet_v2_s", "vit_b_32")
 CELLS: Mapping[str, tuple[str, ...]] = {
     "quickstart": ("experiment=quickstart",),
     **{
@@ -14,6 +21,9 @@ CELLS: Mapping[str, tuple[str, ...]] = {
             "experiment=fig10", f"network={network}", "model_set.distribution=top_25", "paper.items=2000"
         )
         for network in NETWORKS
+    },
+    **{
+        f"computing/{name}": (*_WHOLE, "network=resnet18", f"network.paper.architecture={name}") for name in COMPUTING
     },
     **{
         f"models/{count}": (*_SMALL, "dataset=digits", "dataset.items=300", f"model_set.count={count}")
