@@ -77,7 +77,6 @@ class RayPool:
         self._ray, self._job, self._settings = ray, job, settings
         self._actors: dict[str, Any] = {}
         self._pending: dict[Any, tuple[str, Sequence[Any]]] = {}
-        self._gone: list[str] = []
         self._pulse = Pulse(ray)
         self.facts: dict[str, Facts] = {}
         names = [f"worker {number}" for number in range(1, settings.workers + 1)]
@@ -155,6 +154,8 @@ class RayPool:
     def _replace(self, worker: str, error: Exception) -> str:
         """Put another actor in the place of one that is gone, on whichever machine has room; why it is gone."""
         self._pulse.check()
+        with contextlib.suppress(Exception):  # one that only cannot be reached would keep what it claims
+            self._ray.kill(self._actors[worker])
         self._actors[worker] = self._actor(worker)
         node = self._answers({worker: self._actors[worker].where.remote()})[worker]
         if node not in self._jobs:  # a machine that had none

@@ -104,7 +104,9 @@ class Workers:
 
 
 def _share(found: Measurement) -> WorkerShare:
-    worked = sum(found.parts_s.values()) if found.parts_s else found.wall_s
+    # Differences of estimated seconds may be below zero by a rounding.
+    parts = {part: max(0.0, seconds) for part, seconds in found.parts_s.items()}
+    worked = sum(parts.values()) if parts else found.wall_s
     return WorkerShare(
-        wall_s=worked, parts_s=found.parts_s, busy_s=found.busy_s, counters=found.counters, peaks=found.peaks
+        wall_s=worked, parts_s=parts, busy_s=found.busy_s, counters=found.counters, peaks=found.peaks
     )
