@@ -228,7 +228,7 @@ def test_long_plans_are_shortened() -> None:
     ]
     entry = {
         "models": 99, "train_items": 8, "new_items": 8, "batches": 1, "chunks": 2, "chunk_items": 4,
-        "note": "a reason", "memory": [3, 4], "peaks": [4],
+        "note": "a reason", "memory": [3, 4], "peaks": [4], "distribution": None,
         "chunking": {"c_min_bytes_per_item": 1, "whole_pass_bytes": 8},
         "sharing": {
             "block_executions": 100, "without_sharing": 198, "blocks": 100, "blocks_without_sharing": 198,
