@@ -13,7 +13,6 @@ _WHOLE = (
     "model_set.distribution=top_25", "model_set.count=8", "storage=local", "batch_size=32", "dataset=photographs",
     "dataset.images.width=256", "dataset.images.height=192", "dataset.items=120",
 )  # fmt: skip
-COMPUTING = ("resnet18", "efficientnet_v2_s", "vit_b_32")
 CELLS: Mapping[str, tuple[str, ...]] = {
     "quickstart": ("experiment=quickstart",),
     **{
@@ -23,7 +22,8 @@ CELLS: Mapping[str, tuple[str, ...]] = {
         for network in NETWORKS
     },
     **{
-        f"computing/{name}": (*_WHOLE, "network=resnet18", f"network.paper.architecture={name}") for name in COMPUTING
+        f"computing/{name}": (*_WHOLE, "network=resnet18", f"network.paper.architecture={name}")
+        for name in ("resnet18", "efficientnet_v2_s", "vit_b_32")
     },
     **{
         f"models/{count}": (*_SMALL, "dataset=digits", "dataset.items=300", f"model_set.count={count}")
