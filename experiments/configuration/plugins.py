@@ -63,7 +63,7 @@ def used(folders: Sequence[str] = ()) -> Iterator[None]:
     for plugin in (*_packages(), *_folders(folders)):
         found.setdefault(plugin.folder, plugin)
     loose = [str(plugin.folder) for plugin in found.values() if plugin.is_loose]
-    before = set(sys.modules)
+    before, inherited = set(sys.modules), os.environ.get(VARIABLE)
     checked: list[Plugin] = []
     try:
         for plugin in found.values():
@@ -75,8 +75,13 @@ def used(folders: Sequence[str] = ()) -> Iterator[None]:
             checked.append(plugin)
         invalidate_caches()  # modules may just have been written
         with menu.joined_by(checked):
+            os.environ |= environment()  # for workers elsewhere, and processes of libraries
             yield
     finally:
+        if inherited is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = inherited
         for plugin in (plugin for plugin in checked if plugin.is_loose):
             sys.path.remove(str(plugin.folder))
         # The next command may name another folder that has a module of the same name.

@@ -1,8 +1,8 @@
 """How fast searches are, beside the published system and a limit.
 
 Small cells of every kind: the quickstart, one of each network of Fig 10 at laptop scale, three whole networks that
-are computed rather than read, 4 to 500 small models, 64 to 8,000 items, three budgets. The published system and ours
-take turns in one process.
+are computed rather than read, 4 to 500 small models, 64 to 8,000 items, three budgets. The published system and
+ours take turns in one process.
 """
 
 import argparse

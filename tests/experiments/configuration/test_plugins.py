@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from alsatian.errors import ConfigError
+from alsatian.machines.cluster import session
 from experiments.cli import main
 from experiments.configuration import menu, plugins
 from experiments.configuration.composition import cells
@@ -292,3 +293,13 @@ def test_a_folder_is_forgotten_behind_its_command(own: Path) -> None:
     write(own / "other" / "mine.py", f"{CODE.format(title='Mine')}\n    another = True\n")
     found = [type(set_up("strategy=mine", f"plugins={name}", *QUICK).strategy) for name in (".", "other", ".")]
     assert [hasattr(kind, "another") for kind in found] == [False, True, False]
+
+
+def test_a_folder_of_the_command_line_travels_to_workers_on_other_machines(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALSATIAN_PLUGINS", raising=False)
+    with plugins.used(["."]):
+        assert str(own.resolve() / "mine.py") in session._code()
+    assert str(own.resolve() / "mine.py") not in session._code()
+    assert "ALSATIAN_PLUGINS" not in os.environ
