@@ -25,7 +25,7 @@ settings.load_profile("repository")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What tests that have a page take from the command line."""
     parser.addoption("--thorough", action="store_true", help="also what is much like another test: see the marker")
-    parser.addoption("--kills", type=int, default=2, help="how often test_kills.py kills its sweep")
+    parser.addoption("--kills", type=int, default=2, help="how often tests of kills kill what they test")
     parser.addoption("--seed", type=int, default=3, help="of the moments at which it does")
     parser.addoption("--pages", type=Path, help="where tests that have a page write it, e.g. docs/results")
     parser.addoption("--words", default="", help="what such a test is to measure for its page, as its module says")

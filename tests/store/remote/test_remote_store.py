@@ -24,6 +24,7 @@ from alsatian.runtime.storage.remote import Remote
 from alsatian.store.maintenance import open_store, verify
 from alsatian.store.remote.folders import local_folder
 from alsatian.store.store import BlockStore
+from experiments.cli import main
 from tests.searching.tiny_search import ALSATIAN, BASE, MODELS, STRATEGIES, outcomes, search
 from tests.store.remote.s3 import BUCKET, Server, serving
 from tests.stores import share_small_tensors, tiny_set
@@ -294,8 +295,15 @@ def test_one_line_says_what_is_wrong(server: Server, url: str, more: dict[str, s
 
 
 @pytest.mark.slow
-def test_the_command_adds_searches_and_resumes(server: Server, tmp_path: Path, fresh: Path) -> None:
+def test_the_command_adds_searches_and_resumes(
+    server: Server, tmp_path: Path, fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from transformers import ResNetConfig, ResNetForImageClassification
+
+    def alsatian(*words: str, code: int) -> str:
+        assert main(list(words)) == code
+        said = capsys.readouterr()
+        return said.out + said.err
 
     for seed in range(3):
         torch.manual_seed(seed)
@@ -323,7 +331,9 @@ def test_the_command_adds_searches_and_resumes(server: Server, tmp_path: Path, f
         assert ids.count('"id"') == 3
         models = [f"model-{seed}" for seed in range(3)]
         words = ["--data", str(tmp_path / "data"), "--out", str(places[name]), "--store", store]
-        alsatian("search", *models, *words, code=0, ALSATIAN_MIRRORS=str(tmp_path / "others"))
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("ALSATIAN_MIRRORS", str(tmp_path / "others"))
+            alsatian("search", *models, *words, code=0)
     far, here = ((place / "ranking.csv").read_text() for place in places.values())
     columns = [[line.split(",")[:3] for line in text.splitlines()] for text in (far, here)]
     assert columns[0] == columns[1]
@@ -336,6 +346,7 @@ def test_the_command_adds_searches_and_resumes(server: Server, tmp_path: Path, f
 _ADD = """
 import sys
 from alsatian.store.store import BlockStore
+from experiments.cli import main
 from tests.stores import _tiny_architecture, tiny_set
 store = BlockStore(sys.argv[1])
 _tiny_architecture()
@@ -370,13 +381,17 @@ def killed(script: str, after_s: float | None) -> bool:
 
 
 @pytest.mark.slow
-def test_kills_lose_nothing(server: Server, fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kills_lose_nothing(
+    server: Server, fresh: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    count = pytestconfig.getoption("--kills")
+
     def opened(name: str) -> BlockStore:
         monkeypatch.setenv("ALSATIAN_MIRRORS", str(fresh / name))
         return BlockStore(f"s3://{BUCKET}/killed")
 
     rng, listed = np.random.default_rng(0), list[str]()
-    for kill in range(4):
+    for kill in range(count):
         opened("writing")
         assert killed(_ADD, rng.uniform(0.02, 0.5))
         seen = opened(f"seen-{kill}")
@@ -387,7 +402,7 @@ def test_kills_lose_nothing(server: Server, fresh: Path, monkeypatch: pytest.Mon
     assert not killed(_ADD, None)
     assert len(opened("whole").model_ids()) == 12
     opened("reading")
-    kills = sum(killed(_READ, rng.uniform(0.02, 0.3)) for _ in range(4))
+    kills = sum(killed(_READ, rng.uniform(0.02, 0.3)) for _ in range(count))
     assert kills
     came = [path.stem for path in opened("reading").root.glob("blocks/*/*.safetensors")]
     assert not killed(_READ, None)
