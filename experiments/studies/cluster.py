@@ -1,4 +1,4 @@
-"""How much faster several workers of Ray search than one, beside what is predicted.
+"""Several workers of Ray, beside one and beside the prediction.
 
 Runs the quickstart's ``alsatian``, from a store at the disk's own speed, on one and on more workers of one thread
 each, in turns and in changing order. Every number of workers is predicted with the scores that it had, by a profile

@@ -150,7 +150,10 @@ def test_features_are_close_to_the_modules_own(name: str, kernels: str, numerics
         own = module(x)
     assert found.dtype == (torch.bfloat16 if numerics == "bf16" else torch.float32)
     assert float((found.float() - own).norm() / own.norm()) < CLOSE[numerics]
-    assert torch.equal(found, own) == ((kernels, numerics) == ("eager", "fp32"))
+    if numerics == "bf16":
+        assert not torch.equal(found, own)
+    elif kernels == "eager":  # of the others, some processors give the same bits, too
+        assert torch.equal(found, own)
 
 
 def test_norms_become_part_of_the_convolutions_before_them() -> None:

@@ -17,7 +17,8 @@ from experiments.cli import main
 from experiments.configuration import composition
 from experiments.configuration import menu as whole_menu
 from experiments.configuration.composition import take
-from experiments.runs import process, reproduction
+from experiments.runs import reproduction
+from experiments.runs.launchers import process
 from experiments.runs.reproduction import Experiment, TimeLeft
 
 pytestmark = pytest.mark.xdist_group("paper")
@@ -108,7 +109,7 @@ def test_experiments_run_in_processes_of_their_own(
     """The process finds the small menu beside the code that it is given."""
     for package in ("alsatian", "analysis", "baselines", "experiments"):
         (tmp_path / package).symlink_to(ROOT / package)
-    monkeypatch.setattr(process, "__file__", str(tmp_path / "experiments" / "runs" / "process.py"))
+    monkeypatch.setattr(process, "__file__", str(tmp_path / "experiments" / "runs" / "launchers" / "process.py"))
     monkeypatch.setattr(reproduction, "start", process.start)
     done = reproduce("reproduce.only=[fig17]")
     assert done.returncode == 0, done.stderr
