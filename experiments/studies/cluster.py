@@ -1,9 +1,9 @@
 """Several workers of Ray, beside one and beside the prediction.
 
 Searches 16 models of ResNet-18's size by ``alsatian``, from a store at the disk's own speed, on one and on more
-workers of one thread each, in turns and in changing order. Every number of workers is predicted with the scores that it had, by a profile
-of this machine. Scores have to be the same to the last bit. Needs the extra ``ray``, and a machine that has a core
-for each worker and nothing else to do.
+workers of one thread each, in turns and in changing order. Every number of workers is predicted with the scores
+that it had, by a profile of this machine. Scores have to be the same to the last bit. Needs the extra ``ray``, and
+a machine that has a core for each worker and nothing else to do.
 """
 
 import argparse
@@ -99,8 +99,8 @@ def page(samples: pd.DataFrame, predicted: Mapping[int, Mapping[str, Any]]) -> P
     return Page(
         "Several workers on one machine",
         [
-            "A search of 16 models made from one ResNet-18 (Top 25%, 224 pixels, 200 photographs) by `alsatian`, from "
-            "a store at the disk's own speed, on workers of "
+            "A search of 16 models made from one ResNet-18 (Top 25%, 224 pixels, 200 photographs) by `alsatian`, "
+            "from a store at the disk's own speed, on workers of "
             "Ray with one thread each, in turns and in changing order. *Speed-up*: over the smallest number of "
             "workers, of the same turn. *Worked*: share of the wall time that workers worked in the mean. *Done "
             "again*: inference that more than one worker does, as predicted. *To start*: until the workers had "

@@ -114,4 +114,6 @@ class Cutter:
     def _worker(self, one: Facts, all_: Sequence[Facts]) -> Worker:
         here = sum(other.node == one.node for other in all_)
         bandwidth = None if self._rate is None else self._rate / here
-        return Worker(one.name, one.speed / median(other.speed for other in all_), bandwidth, self._limits)
+        # A quick look at equal machines would tell them apart by what else they did just then.
+        speed = median(other.speed for other in all_ if other.bits == one.bits)
+        return Worker(one.name, speed / median(other.speed for other in all_), bandwidth, self._limits)

@@ -20,14 +20,16 @@ BATCHES = [*TEST, *TRAIN]
 
 @dataclass
 class Two:
-    """A pool of two workers, the second of which is so many times as fast."""
+    """A pool of two workers, the second of which is so many times as fast; they may have equal processors."""
 
     faster: float = 1.0
+    alike: bool = False
 
     @property
     def workers(self) -> dict[str, Facts]:
         speeds = {"worker 1": 1.0, "worker 2": self.faster}
-        return {name: Facts(name, "here", 1, {}, speed) for name, speed in speeds.items()}
+        kinds = {name: {"cpu": "one" if self.alike else name} for name in speeds}
+        return {name: Facts(name, "here", 1, kinds[name], speed) for name, speed in speeds.items()}
 
 
 def plan_of(models: ModelSet) -> Plan:
@@ -56,6 +58,12 @@ def test_a_faster_worker_is_weighed(family: ModelSet) -> None:
     workers = list(Two(3.0).workers.values())
     slow, fast = (cutter(Two(3.0))._worker(one, workers).speed for one in workers)
     assert fast == 3 * slow
+
+
+def test_workers_that_are_alike_are_weighed_alike(family: ModelSet) -> None:
+    pool = Two(3.0, alike=True)
+    workers = list(pool.workers.values())
+    assert {cutter(pool)._worker(one, workers).speed for one in workers} == {1.0}
 
 
 def test_layers_whose_mean_is_scored_stay_together(family: ModelSet) -> None:
