@@ -171,6 +171,16 @@ class ModelSet(CandidateSet):
         """The same models with the kernels and numbers chosen; see :mod:`alsatian.blocks.kernels`."""
         return replace(self, segments=computed_by(self.segments, kernels, numerics))
 
+    @torch.no_grad()
+    def compute_example(self, candidate: Candidate, size: int, device: torch.device | str) -> None:
+        """Compute ``size`` items without content with one of the models: what libraries load and choose when
+        something is computed first is there behind it."""
+        state = tuple(tensor.to(device) for tensor in candidate.preprocessing.example(size))
+        for block in candidate.blocks:
+            segment = self.segments[block.identity]
+            parameters = segment.arrange(self.store.load_block(block.identity, candidate.id))
+            state = segment(state, segment.prepare([tensor.to(device) for tensor in parameters]))
+
     def taking(self, modality: str | None, on_bad_model: str = "raise") -> "ModelSet":
         """Those models that take items of ``modality`` (``"image"`` or ``"text"``); the others are ``refused``.
 

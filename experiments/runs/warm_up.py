@@ -3,8 +3,6 @@
 import contextlib
 from dataclasses import replace
 
-import torch
-
 from alsatian.api import search
 from alsatian.blocks.candidate import Candidate
 from alsatian.blocks.kernels import arithmetic
@@ -42,7 +40,7 @@ def warm_up(setup: Setup, models: ModelSet) -> Warmed:
             else:
                 with arithmetic(setup.config["numerics"]):
                     for candidate in cold.values():
-                        _compute(models, candidate, size, device)
+                        models.compute_example(candidate, size, device)
         _warm.update(cold)
         return_unused()
     return kind
@@ -67,12 +65,3 @@ def _search(setup: Setup, models: ModelSet) -> None:
         numerics=setup.config["numerics"],
         verify=setup.config["verify"],
     )
-
-
-@torch.no_grad()
-def _compute(models: ModelSet, candidate: Candidate, size: int, device: str) -> None:
-    state = tuple(tensor.to(device) for tensor in candidate.preprocessing.example(size))
-    for block in candidate.blocks:
-        segment = models.segments[block.identity]
-        parameters = segment.arrange(models.store.load_block(block.identity, candidate.id))
-        state = segment(state, segment.prepare([tensor.to(device) for tensor in parameters]))

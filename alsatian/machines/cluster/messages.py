@@ -25,7 +25,6 @@ class Task:
         models: ids of candidates.
         test, train: batches that their scores are for.
         extracted: in place of these the batches whose features are asked for, without scores.
-        why: it is cut so, for people.
         seconds: it is predicted to take.
     """
 
@@ -34,7 +33,6 @@ class Task:
     test: tuple[Batch, ...]
     train: tuple[Batch, ...]
     extracted: tuple[Batch, ...] | None = None
-    why: str = ""
     seconds: float = 0.0
 
 

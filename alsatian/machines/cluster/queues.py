@@ -99,8 +99,7 @@ class Run:
         elif task.extracted is not None:
             whole = [m for m in task.models if not self._machine.missing(m, (*task.test, *task.train))]
             if whole:
-                why = "scores of models whose data was divided"
-                scores = replace(task, models=tuple(whole), extracted=None, why=why, seconds=0.0)
+                scores = replace(task, models=tuple(whole), extracted=None, seconds=0.0)
                 self._queues[outcome.worker].appendleft(Portion(scores))
         self._done_s += task.seconds
         self._tick()
@@ -124,6 +123,6 @@ def queues_of(
 
     def task(p: Cut) -> Task:
         extracted = None if len(p.batches) == batches else p.batches
-        return Task(number, p.models, test, train, extracted, p.why, p.seconds)
+        return Task(number, p.models, test, train, extracted, p.seconds)
 
     return {w: deque(Portion(task(p)) for p in own) for w, own in distribution.portions.items()}

@@ -10,9 +10,9 @@ from typing import Any
 
 from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch, Dataset
+from alsatian.fingerprint import digest_json
 from alsatian.machines.cluster.job import Job
 from alsatian.machines.cluster.machine import ClusterMachine
-from alsatian.machines.cluster.messages import Facts
 from alsatian.machines.cluster.pool import Pool
 from alsatian.machines.cluster.ray_pool import ray_pool
 from alsatian.machines.cluster.session import ray_session
@@ -85,8 +85,7 @@ class Cutter:
     def __call__(
         self, plan: Plan, batches: Sequence[Batch], items: tuple[int, int], homes: Mapping[str, str]
     ) -> Distribution:
-        facts, models = list(self._pool.workers.values()), list(plan.tree.all_models())
-        workers = [self._worker(one, facts) for one in facts]
+        models, workers = list(plan.tree.all_models()), self._workers()
         size, kinds = max((b.items for b in batches), default=1), len({b.test for b in batches})
         costs = Costs.guessed(read_ahead=self._ahead)
         if self._costs is not None:
@@ -111,9 +110,20 @@ class Cutter:
             found, portions={worker: tuple(p for p in of if p.models) for worker, of in portions.items()}
         )
 
-    def _worker(self, one: Facts, all_: Sequence[Facts]) -> Worker:
-        here = sum(other.node == one.node for other in all_)
-        bandwidth = None if self._rate is None else self._rate / here
-        # A quick look at equal machines would tell them apart by what else they did just then.
-        speed = median(other.speed for other in all_ if other.bits == one.bits)
-        return Worker(one.name, speed / median(other.speed for other in all_), bandwidth, self._limits)
+    def _workers(self) -> list[Worker]:
+        """With the median of their kind as their rate: a quick look at each would tell equal machines apart by what
+        else they did just then."""
+        all_ = self._pool.workers.values()
+        beside, usual = Counter(one.node for one in all_), median(one.speed for one in all_)
+        kinds: dict[str, list[float]] = {}
+        for one in all_:
+            kinds.setdefault(digest_json(one.bits), []).append(one.speed)
+        return [
+            Worker(
+                one.name,
+                median(kinds[digest_json(one.bits)]) / usual,
+                None if self._rate is None else self._rate / beside[one.node],
+                self._limits,
+            )
+            for one in all_
+        ]

@@ -20,6 +20,8 @@ from alsatian.runtime.storage.regime import Storage
 _LOOK_S = 1.0
 # For workers to join, which may have to wait for machines that a cluster adds.
 _JOIN_S = 300.0
+# For workers to remove what they wrote; what is left then, the next search there removes.
+_CLOSE_S = 5.0
 # Lines of Ray's errors that say nothing to people.
 _NAMES = ("class_name", "actor_id", "pid", "namespace", "ip")
 
@@ -58,6 +60,11 @@ class Actor:
         """See :meth:`Worker.keep_only`."""
         if self._worker is not None:
             self._worker.keep_only(models)
+
+    def close(self) -> None:
+        """See :meth:`Worker.close`."""
+        if self._worker is not None:
+            self._worker.close()
 
 
 class RayPool:
@@ -131,7 +138,11 @@ class RayPool:
         return self._ray.put({batch: tensor.cpu() for batch, tensor in features.items()})
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers; those that have nothing to do remove what they wrote to local disks before."""
+        busy = {worker for worker, _ in self._pending.values()}
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            closing = [actor.close.remote() for name, actor in self._actors.items() if name not in busy]
+            self._ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S)
         for actor in self._actors.values():
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
@@ -217,9 +228,7 @@ def _shared(storage: Storage, nodes: Sequence[str]) -> dict[str, Storage]:
 def _said(error: Exception) -> str:
     """In one line, without what Ray says of its own classes and ids."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [
-        line for line in lines if line.partition(":")[0] not in ("class_name", "actor_id", "pid", "namespace", "ip")
-    ]
+    told = [line for line in lines if line.partition(":")[0] not in _NAMES]
     return first_line(Exception(" ".join(told[-1:]) or type(error).__name__)).rstrip(".")
 
 

@@ -35,13 +35,13 @@ class ClusterError(AlsatianError):
     """A Ray cluster cannot be had, or is gone."""
 
 
-def ray_module() -> Any:
-    """Ray, quiet.
+def ray_module(starts: bool) -> Any:
+    """Ray, quiet; if a cluster ``starts`` here, so that only this machine can reach it.
 
     Raises:
         ConfigError: it is not installed; names the extra.
     """
-    for name, value in _QUIET.items():
+    for name, value in (_QUIET | (_LOOPBACK if starts else {})).items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -67,10 +67,7 @@ def ray_session(settings: MachineSettings) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         usual: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "namespace": "alsatian"}
         folder = ""
-        if settings.address is None:
-            for name, value in _LOOPBACK.items():
-                os.environ.setdefault(name, value)
-        ray = ray_module()
+        ray = ray_module(settings.address is None)
         if ray.is_initialized():  # by whoever calls this
             yield ray
             return
@@ -82,7 +79,7 @@ def ray_session(settings: MachineSettings) -> Iterator[Any]:
             usual |= {"address": settings.address, "runtime_env": {"py_modules": _code()}}
         try:
             if ":" in (settings.address or ""):
-                _dial(settings.address or "")  # which Ray itself would try for minutes
+                dial(settings.address or "")  # which Ray itself would try for minutes
             with _own_words():
                 ray.init(**usual)
         except Exception as error:  # of many kinds
@@ -97,12 +94,19 @@ def _own_cluster(settings: MachineSettings, folder: str) -> dict[str, Any]:
     """Arguments that start a cluster of just what the workers claim, with its files in ``folder``."""
     each = settings.each
     return {
-        "num_cpus": _whole(each.cpu * settings.workers),
+        **alone(each.cpu * settings.workers, _OBJECT_STORE),
         "num_gpus": _whole(each.gpu * settings.workers) or None,
         "resources": {name: amount * settings.workers for name, amount in each.labels.items()} or None,
-        "include_dashboard": False,
-        "object_store_memory": _OBJECT_STORE,
         "_temp_dir": folder,
+    }
+
+
+def alone(processors: float, object_store: int) -> dict[str, Any]:
+    """Arguments that start a cluster of this machine which only it can reach, with so many bytes for objects."""
+    return {
+        "num_cpus": _whole(processors),
+        "include_dashboard": False,
+        "object_store_memory": object_store,
         "_node_ip_address": "127.0.0.1",
     }
 
@@ -132,7 +136,7 @@ class Pulse:
     def check(self) -> None:
         """Ask it."""
         try:
-            _dial(self._address)
+            dial(self._address)
             self._heard = time.monotonic()
         except OSError:
             if time.monotonic() - self._heard > _SILENT_S:
@@ -142,7 +146,7 @@ class Pulse:
                 ) from None
 
 
-def _dial(address: str) -> None:
+def dial(address: str) -> None:
     """Reach ``address``.
 
     Raises:

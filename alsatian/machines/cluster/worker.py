@@ -17,6 +17,7 @@ from alsatian.machines.cluster.job import Job
 from alsatian.machines.cluster.messages import Batches, Facts, Fault, Report, Task
 from alsatian.machines.real import real_machine
 from alsatian.models.model_set import ModelSet
+from alsatian.progress import unheard
 from alsatian.proxies.base import import_libraries
 from alsatian.runtime.features import FeatureStore
 from alsatian.runtime.meter.meter import Meter
@@ -57,17 +58,13 @@ class Worker:
     """Carries out tasks of ``job``, one after another, by the rules that a search on one machine has: it makes its
     own plans within its own budgets, makes room where memory is full, and goes on without bad models.
 
-    Attributes:
-        steps: of plans that are done so far.
-
     Raises:
         AlsatianError: the store or the device is not there.
     """
 
     def __init__(self, name: str, job: Job) -> None:
         torch.set_num_threads(job.threads)
-        self.name, self.steps = name, 0
-        self._job = job
+        self.name, self._job = name, job
         self._resources = contextlib.ExitStack()
         import_libraries(job.proxies)
         self._meter = Meter(job.place, job.level, job.timeline, job.dataset.in_files)
@@ -77,7 +74,7 @@ class Worker:
         self._engine = self._resources.enter_context(
             real_machine(
                 models, job.dataset, job.proxies, self._meter, storage=job.storage, verify=job.verify,
-                progress=self._tick, heads=job.heads, **job.settings,
+                progress=unheard, heads=job.heads, **job.settings,
             )
         )  # fmt: skip
         self._scores = self._engine.scorer = _Scores(self._engine.scorer)
@@ -132,9 +129,6 @@ class Worker:
         """Remove what it wrote."""
         self._resources.close()
 
-    def _tick(self) -> None:
-        self.steps += 1
-
     def _new(
         self, models: Sequence[str], before: Mapping[str, frozenset[int]]
     ) -> tuple[dict[str, str], list[Batches | None]]:
@@ -153,7 +147,6 @@ class Worker:
         return same, new
 
 
-@torch.no_grad()
 def _warm_up(models: ModelSet, job: Job) -> None:
     """Compute a batch without content with models of the most common architectures: libraries load code and
     choose kernels when something is computed first. What goes wrong is for the search to meet."""
@@ -162,11 +155,7 @@ def _warm_up(models: ModelSet, job: Job) -> None:
     size = max((batch.items for part in job.dataset.batches(1) for batch in part), default=1)
     for chain, _ in chains.most_common(_WARMED):
         with contextlib.suppress(Exception):
-            state = tuple(tensor.to(job.place) for tensor in chosen[chain].preprocessing.example(size))
-            for block in chosen[chain].blocks:
-                segment = models.segments[block.identity]
-                tensors = segment.arrange(models.store.load_block(block.identity, chosen[chain].id))
-                state = segment(state, segment.prepare([tensor.to(job.place) for tensor in tensors]))
+            models.compute_example(chosen[chain], size, job.place)
 
 
 def _joined(found: Sequence[Batches]) -> dict[int, torch.Tensor]:

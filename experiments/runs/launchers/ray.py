@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from threading import Event
 from typing import Any
 
 from alsatian.errors import ConfigError
+from alsatian.machines.cluster.session import alone, dial, ray_module
 from experiments.runs.launchers import process
 from experiments.runs.launchers.base import Found, ParallelLauncher, Share, Task, carry_out, lost, needs
 
 # Seconds between two looks at whether runs elsewhere are to end.
 _PAUSE_S = 1.0
-# For a cluster to answer.
-_ANSWER_S = 10.0
 # Of the store for what tasks exchange, which is little; the least that Ray takes.
 _OBJECTS = 80 * 2**20
 
@@ -38,10 +36,9 @@ class Ray(ParallelLauncher):
     def __post_init__(self) -> None:
         super().__post_init__()
         needs("ray", "ray", "ray")
-        host, _, port = (self.address or "").removeprefix("ray://").rpartition(":")
-        if port.isdecimal():  # Ray itself would try for minutes
+        if self.address and self.address.rpartition(":")[2].isdecimal():  # Ray itself would try for minutes
             try:
-                socket.create_connection((host, int(port)), _ANSWER_S).close()
+                dial(self.address)
             except OSError as error:
                 reason = error.strerror or error
                 raise ConfigError(f"launcher.address={self.address}: no cluster answers there ({reason})") from None
@@ -53,12 +50,10 @@ class Ray(ParallelLauncher):
     def launch(self, tasks: Sequence[Task], share: Share, folder: Path, stop: Event) -> Iterator[Found]:
         # Ray's own handler of SIGTERM would end the command before its runs are recorded as interrupted.
         os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
-        import ray
-
+        ray = ray_module(self.here)
         settings: dict[str, Any] = {"address": self.address}
         if self.here:
-            there = {"num_cpus": share.workers * (share.cores or 1), "object_store_memory": _OBJECTS}
-            settings = {"include_dashboard": False, "address": "local", **there}
+            settings = {"address": "local", **alone(share.workers * (share.cores or 1), _OBJECTS)}
         ray.init(
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -96,13 +96,13 @@ def test_a_single_repeat_needs_no_search_but_warm_kernels(
 ) -> None:
     setup, models = once
     computed: list[tuple[str, int]] = []
-    compute = warm_up._compute
+    compute = ModelSet.compute_example
 
     def seen(models: ModelSet, candidate: Candidate, size: int, device: str) -> None:
         computed.append((candidate.id, size))
         compute(models, candidate, size, device)
 
-    monkeypatch.setattr(warm_up, "_compute", seen)
+    monkeypatch.setattr(ModelSet, "compute_example", seen)
     codes = {tuple(models.segments[b.identity].fingerprint for b in c.blocks) for c in models.candidates}
     first = repeat.measure(setup, models, lambda: None)
     assert not searched
@@ -129,7 +129,7 @@ def test_every_block_of_an_architecture_is_computed(once: tuple[Setup, ModelSet]
         segments[block.identity] = type(
             "Seen", (), {"arrange": segment.arrange, "prepare": segment.prepare, "__call__": staticmethod(run)}
         )()
-    warm_up._compute(replace(models, segments=segments), candidate, setup.config["batch_size"], "cpu")
+    replace(models, segments=segments).compute_example(candidate, setup.config["batch_size"], "cpu")
     assert ran == [models.segments[block.identity].fingerprint for block in candidate.blocks]
 
 

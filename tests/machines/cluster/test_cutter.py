@@ -49,21 +49,16 @@ def test_every_model_is_somebodys_on_every_batch(family: ModelSet) -> None:
 
 
 def test_workers_of_one_machine_share_its_way_to_the_store(family: ModelSet) -> None:
-    workers = list(Two().workers.values())
-    cut = cutter(Two(), storage=Storage(bandwidth=1000))
-    assert [cut._worker(one, workers).bandwidth for one in workers] == [500, 500]
+    assert [one.bandwidth for one in cutter(Two(), storage=Storage(bandwidth=1000))._workers()] == [500, 500]
 
 
 def test_a_faster_worker_is_weighed(family: ModelSet) -> None:
-    workers = list(Two(3.0).workers.values())
-    slow, fast = (cutter(Two(3.0))._worker(one, workers).speed for one in workers)
+    slow, fast = (one.speed for one in cutter(Two(3.0))._workers())
     assert fast == 3 * slow
 
 
 def test_workers_that_are_alike_are_weighed_alike(family: ModelSet) -> None:
-    pool = Two(3.0, alike=True)
-    workers = list(pool.workers.values())
-    assert {cutter(pool)._worker(one, workers).speed for one in workers} == {1.0}
+    assert {one.speed for one in cutter(Two(3.0, alike=True))._workers()} == {1.0}
 
 
 def test_layers_whose_mean_is_scored_stay_together(family: ModelSet) -> None:
