@@ -20,8 +20,8 @@ from torch.fx import GraphModule, Node
 from torch.fx import config as fx_config
 
 from alsatian.blocks.evaluation import check_no_randomness, evaluated, random_state, takes_any_number
-from alsatian.blocks.in_place import make_returning
-from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, states
+from alsatian.blocks.functional import functional
+from alsatian.blocks.liveness import Flow, analyse, bytes_per_item, cut_positions, is_tensor, states
 from alsatian.blocks.piece import RECORDED_AS, PieceBuilder, ReadsAcrossCut, affine_relation
 from alsatian.blocks.segment import Architecture, Segment
 from alsatian.errors import SplitError, first_line
@@ -98,9 +98,8 @@ def _export(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> "Expo
     try:
         with torch.enable_grad(), _quiet():  # the same graph whatever mode the caller is in
             program = export(module, example, dynamic_shapes=(free,) if takes_any_number(module) else free)
-            make_returning(program.graph)
             # Without in-place operators a block cannot change the state it was given, which may be cached.
-            program = program.run_decompositions({})
+            program = functional(program)
     except GuardOnDataDependentSymNode as error:
         raise SplitError(
             f"{type(module).__name__} cannot be exported: its control flow is data-dependent ({_place(error)}); "
@@ -171,9 +170,13 @@ def _relax_views(program: "ExportedProgram") -> None:
 
 def _results(program: "ExportedProgram", name: str, inputs: list[Node]) -> tuple[Node, ...]:
     """What the module ``name`` returns: the one tensor of features, alone or within a tuple or dict."""
-    nodes = {node.name: node for node in program.graph.nodes}
-    specs = [spec.arg for spec in program.graph_signature.output_specs if spec.kind.name == "USER_OUTPUT"]
-    found = tuple(nodes[arg.name] for arg in specs if type(arg).__name__ == "TensorArgument")
+    specs = program.graph_signature.output_specs
+    given = zip(specs, program.graph.output_node().args[0], strict=True)
+    found = tuple(
+        node
+        for spec, node in given
+        if spec.kind.name == "USER_OUTPUT" and isinstance(node, Node) and is_tensor(node)
+    )
     if len(found) != 1:
         what = f"{len(found)} tensors" if found else "no tensor"
         raise SplitError(

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from alsatian.blocks import serialization
-from alsatian.blocks import split as splitting
+from alsatian.blocks import functional, serialization
 from alsatian.blocks.in_place import make_returning, overwriting
 from alsatian.blocks.segment import Architecture
 from alsatian.blocks.split import split
@@ -141,12 +140,12 @@ def test_code_that_overwrites_gives_the_same_graph_and_results(name: str, monkey
         names = [str(node.target).split(".")[1] for node in graph.nodes if str(node.target).startswith("aten.")]
         left.extend(name for name in names if name.endswith("_"))
 
-    monkeypatch.setattr(splitting, "make_returning", looked_at)
+    monkeypatch.setattr(functional, "make_returning", looked_at)
     built = split(module, (x[:2].clone(),))
     assert tuple(left) == expected
     with torch.no_grad():
         assert torch.equal(chain(built, module, x), module(x.clone()))
-    monkeypatch.setattr(splitting, "make_returning", lambda graph: None)
+    monkeypatch.setattr(functional, "make_returning", lambda graph: None)
     whole = split(module, (x[:2].clone(),))
     assert [s.fingerprint for s in built.segments] == [s.fingerprint for s in whole.segments]
     assert used(built) == used(whole)
