@@ -85,6 +85,7 @@ def real_machine(
             parts=models.parts if shares else NO_PARTS,
         )  # fmt: skip
         stack.callback(blocks.close)
+        stack.push(lambda kind, *_: reader.throttle.release() if kind else None)
         lower: list[Tier] = []
         for name, size in budgets.lower_tiers.items():
             if name == "host":

@@ -78,19 +78,20 @@ class Timetable:
 class Throttle:
     """``rate`` bytes per second for all threads that read through it; None for no limit.
 
-    ``clock`` returns seconds, ``sleep`` waits for as many.
+    ``clock`` returns seconds, ``sleep`` waits for as many, by default until :meth:`release` at most.
     """
 
     def __init__(
         self,
         rate: int | None,
         clock: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.rate = rate
         self._table = None if rate is None else Timetable(rate)
         self._clock = clock
-        self._sleep = sleep
+        self._released = threading.Event()
+        self._sleep = sleep or self._released.wait
         self._lock = threading.Lock()
 
     @property
@@ -115,7 +116,7 @@ class Throttle:
     @contextlib.contextmanager
     def piece(self, wanted: int) -> Iterator[int]:
         """Around reading the next piece, in a :meth:`stream`: yields its bytes, and takes as long as they may."""
-        if self._table is None:
+        if self._table is None or self._released.is_set():
             yield wanted
             return
         with self._lock:
@@ -123,6 +124,10 @@ class Throttle:
         yield nbytes
         if (wait := end - self._clock()) > 0:
             self._sleep(wait)
+
+    def release(self) -> None:
+        """Nobody waits any longer: what is read from here on is for nothing, as when a search is broken off."""
+        self._released.set()
 
     def charge(self, nbytes: int) -> None:
         """Take as long as reading ``nbytes`` would, for data that is in memory already."""

@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import random
+import threading
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -183,3 +184,16 @@ def test_without_a_limit_nothing_waits() -> None:
     throttle.charge(10**12)
     with throttle.stream(), throttle.piece(10**9) as nbytes:
         assert nbytes == 10**9
+
+
+def test_nobody_waits_once_it_is_released() -> None:
+    """A second of bytes a century: whoever waits goes on, and so does who comes later."""
+    throttle = Throttle(1)
+    reader = threading.Thread(target=throttle.charge, args=(3 * 10**9,), daemon=True)
+    reader.start()
+    reader.join(0.1)
+    assert reader.is_alive()
+    throttle.release()
+    reader.join(30)
+    assert not reader.is_alive()
+    throttle.charge(3 * 10**9)
