@@ -149,9 +149,13 @@ class Worker:
 
 def _warm_up(models: ModelSet, job: Job) -> None:
     """Compute a batch without content with models of the most common architectures: libraries load code and
-    choose kernels when something is computed first. What goes wrong is for the search to meet."""
-    chains = Counter(tuple(job.segments[b.identity] for b in c.blocks) for c in models.candidates)
-    chosen = {tuple(job.segments[b.identity] for b in c.blocks): c for c in reversed(models.candidates)}
+    choose kernels when something is computed first. What goes wrong is for the search to meet. Of a store elsewhere
+    only models that are here serve: what is brought is the search's to count, at its bandwidth."""
+    store = models.store
+    is_here = {i: not store.mirror or store.block_path(i).exists() for i in job.segments}
+    here = [c for c in models.candidates if all(is_here[b.identity] for b in c.blocks)]
+    chains = Counter(tuple(job.segments[b.identity] for b in c.blocks) for c in here)
+    chosen = {tuple(job.segments[b.identity] for b in c.blocks): c for c in reversed(here)}
     size = max((batch.items for part in job.dataset.batches(1) for batch in part), default=1)
     for chain, _ in chains.most_common(_WARMED):
         with contextlib.suppress(Exception):

@@ -146,6 +146,26 @@ def test_wandb_works_offline_without_an_account(
     assert alsatian("validate", "results") == 0
 
 
+@pytest.mark.slow
+def test_runs_at_once_have_wandb_folders_of_their_own(
+    alsatian: Alsatian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("joblib")
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    parallel = ("launcher=joblib", "launcher.workers=2", "launcher.memory=4GiB", "device.threads=1")
+    assert alsatian("run", "-m", "strategy=alsatian,shift", "tracker=wandb", *parallel) == 0
+    assert "warning" not in capsys.readouterr().out
+    records = [json.loads(path.read_bytes()) for path in tmp_path.rglob("run.json")]
+    assert [one["status"] for one in records] == ["ok", "ok"]
+    logs = [path.read_bytes() for path in tmp_path.rglob("wandb/offline-run-*/*.wandb")]
+    assert len(logs) == 3  # the runs, and the report with its figures
+    runs = [log for log in logs if b"parts_s/inference" in log]
+    for one in records:
+        assert sum(one["run_id"].encode() in log for log in runs) == 1
+
+
 @pytest.mark.parametrize(
     ("environment", "mode", "expected"),
     [
