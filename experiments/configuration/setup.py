@@ -28,14 +28,14 @@ from alsatian.runtime.meter.surroundings import measure_beside
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
-from alsatian.store.remote.folders import local_folder, with_local_paths
+from alsatian.store.remote.folders import with_local_paths
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from experiments.configuration import menu
 from experiments.configuration.components import as_plain, build
 from experiments.configuration.composition import cells
 from experiments.configuration.hardware import chosen_profile
-from experiments.configuration.settings import check_run
+from experiments.configuration.settings import check_run, store_folder
 from experiments.trackers.base import Tracker
 
 
@@ -115,9 +115,9 @@ class Parts:
         named = device == "cuda" and hardware is not None
         computing = torch.device(device) if named else resolve_device(device)
         check_choice(values["kernels"], values["numerics"], computing)
-        contents.keep_in(local_folder(values["store_dir"]))
-        # Images that are generated beside a store elsewhere lie beside its mirror.
-        values |= {name: with_local_paths(values[name], values["store_dir"]) for name in ("dataset", "model_set")}
+        contents.keep_in(folder := store_folder(values))
+        for name in ("dataset", "model_set"):  # what is generated beside a store elsewhere lies beside its mirror
+            values[name] = with_local_paths(values[name], values["store_dir"], folder)
         if hardware is None:
             budgets.check_device(device)
         dataset = self._dataset(values)
@@ -160,11 +160,11 @@ class Parts:
         data = self._datasets.get(digest_json(config["dataset"]))
         if data is not None and "modality" in chosen and chosen["modality"] is None:
             chosen["modality"] = data.modality  # of models with two towers the one that takes the data
-        key = digest_json([chosen, config["store_dir"], device])
+        key = digest_json([chosen, config["store_dir"], config["storage"], device])
         if key not in self._model_sets:
-            models = generator({"model_set": chosen}).open(BlockStore(config["store_dir"]), device, steps)
+            store = BlockStore.under(config["store_dir"], build(config["storage"], Storage))
+            models = self._model_sets[key] = generator({"model_set": chosen}).open(store, device, steps)
             _verify(models, steps)
-            self._model_sets[key] = models
         return self._model_sets[key]
 
 
