@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("cli")
 
 
 def test_a_run_stores_deltas_and_says_which(
-    alsatian: Callable[..., int],
+    alsatian: Alsatian,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
