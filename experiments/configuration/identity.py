@@ -27,7 +27,7 @@ def run_id(
     return digest_json([measured(config), taken, model_set.digest, dataset.digest, *heads])[:16]
 
 
-def sources(config: Mapping[str, Any], model_set: "CandidateSet") -> dict[str, str]:
+def sources(config: Mapping[str, Any], model_set: "CandidateSet | None" = None) -> dict[str, str]:
     """Digests of what ``config`` chooses outside the installed package, by the setting that chooses it.
 
     The code of a component is the file that holds it, and those of its base classes outside the package; in a

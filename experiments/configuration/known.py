@@ -23,9 +23,9 @@ from alsatian.contents import stamp
 from alsatian.files import write_json
 from alsatian.fingerprint import digest_json
 from alsatian.records.settings import decisive
+from alsatian.store.remote.folders import local_folder
 from experiments.configuration import menu
 from experiments.configuration.components import targets
-from experiments.configuration.settings import store_folder
 
 # They change nothing about models, data or validity, or are looked at anew.
 _FREE = (
@@ -93,7 +93,7 @@ class KnownRuns:
         deltas = config["storage"].get("deltas") is not None  # of which the store says what there are
         if menu.plugins() or config["measure"] != "search" or deltas or not _is_read(config):
             return None
-        store = os.path.abspath(store_folder(config))
+        store = os.path.abspath(local_folder(config["store_dir"], config["storage"].get("mirrors")))
         parts: list[Any] = [decisive(shown, _FREE), os.getcwd(), code()]
         last = 0
         named = [*_texts([config[name] for name in ("model_set", "dataset", "proxy", "hardware")])]
@@ -169,4 +169,4 @@ def _torch_cache() -> str:
 
 
 def _place(config: Mapping[str, Any], key: str) -> Path:
-    return store_folder(config) / "contents" / "runs" / f"{key}.json"
+    return local_folder(config["store_dir"], config["storage"].get("mirrors")) / "contents" / "runs" / f"{key}.json"

@@ -9,7 +9,6 @@ from typing import Any
 
 from alsatian.errors import ConfigError, nearest
 from alsatian.records.ranking import LAST, LAYERS
-from alsatian.store.remote.folders import local_folder
 
 # The file that a run of each kind leaves.
 FILES = {"search": "run.json", "layers": "blocks.json", "overlap": "overlap.json"}
@@ -89,11 +88,6 @@ def check_run(config: Mapping[str, Any]) -> None:
     if limit is not None and (not _number(limit, int | float) or not limit > 0):
         raise ConfigError(f"timeout_s={limit}: must be a positive number of seconds, or null for no limit")
     _check_writable(Path(config["results_dir"]))
-
-
-def store_folder(config: Mapping[str, Any]) -> Path:
-    """The folder of a run's store, see :func:`local_folder`."""
-    return local_folder(config["store_dir"], config["storage"].get("mirrors"))
 
 
 def _check_writable(folder: Path) -> None:

@@ -28,14 +28,14 @@ from alsatian.runtime.meter.surroundings import measure_beside
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.rounds import check_on_bad_model
 from alsatian.searching.strategy import Strategy
-from alsatian.store.remote.folders import with_local_paths
+from alsatian.store.remote.folders import local_folder, with_local_paths
 from alsatian.store.store import BlockStore
 from alsatian.store.verified import LASTING_S
 from experiments.configuration import menu
 from experiments.configuration.components import as_plain, build
 from experiments.configuration.composition import cells
 from experiments.configuration.hardware import chosen_profile
-from experiments.configuration.settings import check_run, store_folder
+from experiments.configuration.settings import check_run
 from experiments.trackers.base import Tracker
 
 
@@ -115,7 +115,7 @@ class Parts:
         named = device == "cuda" and hardware is not None
         computing = torch.device(device) if named else resolve_device(device)
         check_choice(values["kernels"], values["numerics"], computing)
-        contents.keep_in(folder := store_folder(values))
+        contents.keep_in(folder := local_folder(values["store_dir"], values["storage"].get("mirrors")))
         for name in ("dataset", "model_set"):  # what is generated beside a store elsewhere lies beside its mirror
             values[name] = with_local_paths(values[name], values["store_dir"], folder)
         if hardware is None:
