@@ -159,7 +159,7 @@ def search(
     dataset = read_data(data, limit=limit)
     scorers = assembly.ready(chosen, dataset.classes)
     meter = Meter(place, meter_level, timeline, dataset.in_files)
-    whole = assembly.opened(given, prepares, root, place, on_bad_model, dataset.modality, watcher.reading)
+    whole = assembly.opened(given, prepares, root, regime, place, on_bad_model, dataset.modality, watcher.reading)
     fitting = whole.models.verifying(regime.verify_blocks).taking(dataset.modality, on_bad_model)
     import_libraries(scorers)  # which takes a second: what is wrong with models is said before
     models, _, groups = scope = assembly.scope_of(choice, fitting, on_bad_model, place)

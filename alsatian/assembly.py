@@ -33,6 +33,7 @@ from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.memory import free_bytes
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.reuse.feature_cache import FeatureCache, Reused
+from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.search import Search
 from alsatian.store.store import BlockStore
@@ -71,6 +72,7 @@ def opened(
     given: ModelSet | Mapping[str, torch.nn.Module] | Sequence[str | Path],
     prepares: Mapping[str, Preprocessing],
     store: Path | None,
+    storage: Storage,
     device: torch.device,
     on_bad_model: str,
     modality: str | None,
@@ -85,10 +87,10 @@ def opened(
         return Opened(given)
     if isinstance(given, Mapping):
         folder = tempfile.TemporaryDirectory(prefix="alsatian-") if store is None else None
-        blocks = BlockStore(folder.name if folder else store or "")
+        blocks = BlockStore.under(folder.name if folder else store or "", storage)
         return Opened(ModelSet.from_modules(blocks, given, prepares, device, on_bad_model), given, folder)
     words = ListedSet(models=list(given), on_bad_model=on_bad_model, modality=modality)
-    return Opened(words.open(BlockStore(store or STORE), device.type, progress))
+    return Opened(words.open(BlockStore.under(store or STORE, storage), device.type, progress))
 
 
 class Scope(NamedTuple):

@@ -94,6 +94,11 @@ class ModelSet(CandidateSet):
         return (*super().notes, *self.left_out)
 
     @property
+    def deltas(self) -> list[tuple[str, int]]:
+        """Which tensors the store holds as deltas: block and number, sorted."""
+        return self.store.delta_places(block.identity for one in self.candidates for block in one.blocks)
+
+    @property
     def distinct_bytes(self) -> int:
         """Bytes of all distinct parameters, which blocks may have in common."""
         return unit_bytes((block for candidate in self.candidates for block in candidate.blocks), self.parts)

@@ -151,7 +151,8 @@ class Run(Findings):
         error: why the status is not ok: a line, or the end of a traceback.
         started, finished: ISO 8601, UTC.
         command, config: as typed, and the resolved configuration; secrets are ``***``.
-        sources: digests of code outside the package, and of a profile of a machine, by the setting that chose it.
+        sources: digests of code outside the package, of a profile of a machine, of deltas that the store holds,
+            by the setting that chose it.
         tree: the first round's task tree; None if it is very large, or was planned by an earlier attempt.
     """
 

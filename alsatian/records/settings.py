@@ -16,19 +16,25 @@ NOT_IDENTITY = (
     "results_dir", "store_dir", "cache.ssd_dir", "force", "fail_fast", "timeout_s", "repeat_disturbed",
     "interleaved", "tracker", "launcher", "title", "sweep", "targets", "figure", "scaled", "network.desktop",
     "items.desktop", "dataset.images.root", "model_set.pool.root", "model_set.on_bad_model",
-    "storage.verify_blocks", "machine.address",
+    "storage.verify_blocks", "storage.mirrors", "machine.address",
 )  # fmt: skip
-PROFILE = "hardware.file"
+# Of the storage: as if they were not there where they are null, as in records of earlier versions.
+_ONLY_IF_SET = ("deltas", "mirror_size")
+PROFILE, DELTAS = "hardware.file", "storage.deltas"
+"""Settings of which the content counts: of a file, and what the store holds of the models."""
 _SHOWN = 5
 
 
 def decisive(config: Mapping[str, Any], without: tuple[str, ...] = NOT_IDENTITY) -> dict[str, Any]:
     """``config`` without the settings, given by dotted key, that do not change what is measured, and without the
-    machine where it is this process, which records of earlier versions do not name."""
+    machine where it is this process and settings of the storage that are not set, which records of earlier versions
+    do not name."""
     kept = {}
     for key, value in config.items():
         if key in without or (key == "machine" and isinstance(value, Mapping) and value.get("name") == "local"):
             continue
+        if key == "storage" and isinstance(value, Mapping):
+            value = {name: one for name, one in value.items() if one is not None or name not in _ONLY_IF_SET}
         inner = tuple(name.removeprefix(f"{key}.") for name in without if name.startswith(f"{key}."))
         kept[key] = decisive(value, inner) if inner and isinstance(value, Mapping) else value
     return kept
@@ -84,7 +90,7 @@ def difference(before: Run, now: Run) -> str:
     ]
     keys = dict.fromkeys([*now.sources, *before.sources])
     changed += [
-        f"{'content' if key == PROFILE else 'code'} of {key}"
+        f"{'content' if key in (PROFILE, DELTAS) else 'code'} of {key}"
         for key in keys
         if before.sources.get(key) != now.sources.get(key)
     ]

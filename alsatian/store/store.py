@@ -17,19 +17,20 @@ import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from alsatian.blocks.candidate import Candidate
 from alsatian.errors import RemoteError, StoreError, nearest
 from alsatian.files import Batch, make_folder, write_json
 from alsatian.fingerprint import broken_seal, sealed
-from alsatian.runtime.storage.regime import ONCE
+from alsatian.runtime.storage.regime import ONCE, Storage
 from alsatian.store import manifest
 from alsatian.store.remote.exchange import is_pending, push, refresh
 from alsatian.store.store_files import StoreFiles
 from alsatian.store.store_folder import writing
 from alsatian.store.writer import StoreWriter
+from alsatian.units import parse_bytes
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ class BlockStore(StoreFiles):
     """
 
     def __init__(
-        self, root: str | Path, verify: str = ONCE, kept: bool = True, deltas: float | None = None
-    ) -> None:
-        super().__init__(root, verify, kept, deltas)
+        self, root: str | Path, verify: str = ONCE, kept: bool = True, deltas: float | None = None,
+        mirrors: str | Path | None = None, mirror_size: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(root, verify, kept, deltas, mirrors, mirror_size)
         if self.mirror is not None:
             refresh(self.mirror)
             if is_pending(self.mirror):  # since it could not be reached, or a process was killed
@@ -52,6 +54,12 @@ class BlockStore(StoreFiles):
                     self._push()
                 except RemoteError as error:
                     _warn(str(error))
+
+    @classmethod
+    def under(cls, root: str | Path, storage: Storage) -> Self:
+        """The store at ``root`` with the deltas and the mirror that ``storage`` says."""
+        deltas, size = (parse_bytes(getattr(storage, key), key) for key in ("deltas", "mirror_size"))
+        return cls(root, deltas=deltas, mirrors=storage.mirrors, mirror_size=size)
 
     def _push(self) -> None:
         """Bring what was added to a store elsewhere there."""

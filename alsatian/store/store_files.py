@@ -36,9 +36,10 @@ class StoreFiles(StoreFolder):
     """
 
     def __init__(
-        self, root: str | Path, verify: str = ONCE, kept: bool = True, deltas: float | None = None
-    ) -> None:
-        super().__init__(root)
+        self, root: str | Path, verify: str = ONCE, kept: bool = True, deltas: float | None = None,
+        mirrors: str | Path | None = None, mirror_size: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(root, mirrors, mirror_size)
         self.verify = verify
         self.deltas = deltas
         self.verified = Verified(self.root / "verified" if kept else None)

@@ -14,11 +14,11 @@ from alsatian.store.remote.folders import local_folder
 
 
 class StoreFolder:
-    """The folder ``root`` of a store; of one that is named by a URL, that of its ``mirror``."""
+    """The folder ``root`` of a store; of one that is named by a URL, that of its ``mirror`` in ``mirrors``."""
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = local_folder(root)
-        self.mirror = mirror_of(self.root)
+    def __init__(self, root: str | Path, mirrors: str | Path | None = None, mirror_size: int | None = None) -> None:
+        self.root = local_folder(root, mirrors)
+        self.mirror = mirror_of(self.root, mirror_size)
         self._headers = Headers(self.root, self.mirror)
 
     @property
@@ -119,6 +119,17 @@ class StoreFolder:
         places = [found[source] for source in {source for i in chosen for source in header.sources(i)}]
         sizes = {(holder, held.offset): held.nbytes for holder, held in places if held.nbytes}
         return (header.nbytes if wanted is None else 0) + sum(sizes.values())
+
+    def delta_places(self, identities: Iterable[str]) -> list[tuple[str, int]]:
+        """Which tensors of these blocks are held as deltas: block and number, sorted. Damaged files have none."""
+        found, chosen = [], sorted({*identities})
+        if self.mirror is not None:
+            self.mirror.heads(chosen)
+        for identity in chosen:
+            with contextlib.suppress(StoreError):
+                made = self.header(identity).made
+                found += [(identity, number) for number in sorted(made) if made[number].is_delta]
+        return found
 
     def files_of(self, identities: Iterable[str]) -> set[Path]:
         """The files that these blocks are read from, and that say where these are, as far as they are there."""

@@ -122,7 +122,8 @@ class StoreWriter:
     ) -> dict[int, Place | None]:
         """The places of tensors that may become deltas, and where they are deltas already, as far as that is known.
 
-        What this block held before, and no delta of it, is not among them: others may be deltas of that.
+        What this block held before, and no delta of it, is not among them: others may be deltas of that, unless it
+        held deltas alone, as one that was entered and then killed before it had its name.
         """
         large = [i for i, tensor in enumerate(tensors) if tensor.nbytes >= WORTH_BYTES and i not in made]
         known = self._index.find([digests[i] for i in large])
@@ -130,6 +131,7 @@ class StoreWriter:
         return {
             i: place for i, place in places.items()
             if place is None or self._deltas.base_of(place)
+            or (place.block == identity and not self._index.is_base(identity))
             or (place.block != identity and not self._is_there(place, digests[i]))
         }  # fmt: skip
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alsatian.records import Run
-from alsatian.records.settings import NOT_IDENTITY, compact, decisive, flat, named
+from alsatian.records.settings import DELTAS, NOT_IDENTITY, compact, decisive, flat, named
 
 # Two cells of a figure may be one measurement; each has a record.
 NOT_MEASURED = (*NOT_IDENTITY, "name", "paper")
@@ -39,6 +39,7 @@ def conditions(run: Run) -> str:
     return _digest(
         workload(run),
         [run.storage.bandwidth, run.storage.cold, _regime(config)],
+        *([run.sources[DELTAS]] if DELTAS in run.sources else []),
         [config.get("batch_size"), config.get("proxy"), run.sources.get("proxy"), config.get("device")],
         machine(run),
         [config.get(key, False) for key in ("fresh_process", "warm_up", "checkpoint")] + [config.get("meter")],
@@ -48,8 +49,9 @@ def conditions(run: Run) -> str:
 
 
 def _regime(config: Mapping[str, Any]) -> Any:
-    """The storage regime; earlier records say nothing of verifying, which was done with every read."""
-    regime = config.get("storage")
+    """The storage regime, wherever mirrors lie; earlier records say nothing of verifying, which was done with every
+    read."""
+    regime = decisive({"storage": config.get("storage")}, ("storage.mirrors",))["storage"]
     return {"verify_blocks": "always", **regime} if isinstance(regime, Mapping) else regime
 
 

@@ -90,9 +90,10 @@ class KnownRuns:
 
     def _key(self, config: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[str, int] | None:
         """The digest, and when the last change was outside of the store; None for what cannot be known."""
-        if menu.plugins() or config["measure"] != "search" or not _is_read(config):
+        deltas = config["storage"].get("deltas") is not None  # of which the store says what there are
+        if menu.plugins() or config["measure"] != "search" or deltas or not _is_read(config):
             return None
-        store = os.path.abspath(local_folder(config["store_dir"]))
+        store = os.path.abspath(local_folder(config["store_dir"], config["storage"].get("mirrors")))
         parts: list[Any] = [decisive(shown, _FREE), os.getcwd(), code()]
         last = 0
         named = [*_texts([config[name] for name in ("model_set", "dataset", "proxy", "hardware")])]
@@ -168,4 +169,4 @@ def _torch_cache() -> str:
 
 
 def _place(config: Mapping[str, Any], key: str) -> Path:
-    return local_folder(config["store_dir"]) / "contents" / "runs" / f"{key}.json"
+    return local_folder(config["store_dir"], config["storage"].get("mirrors")) / "contents" / "runs" / f"{key}.json"

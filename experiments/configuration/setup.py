@@ -115,9 +115,9 @@ class Parts:
         named = device == "cuda" and hardware is not None
         computing = torch.device(device) if named else resolve_device(device)
         check_choice(values["kernels"], values["numerics"], computing)
-        contents.keep_in(local_folder(values["store_dir"]))
-        # Images that are generated beside a store elsewhere lie beside its mirror.
-        values |= {name: with_local_paths(values[name], values["store_dir"]) for name in ("dataset", "model_set")}
+        contents.keep_in(folder := local_folder(values["store_dir"], values["storage"].get("mirrors")))
+        for name in ("dataset", "model_set"):  # what is generated beside a store elsewhere lies beside its mirror
+            values[name] = with_local_paths(values[name], values["store_dir"], folder)
         if hardware is None:
             budgets.check_device(device)
         dataset = self._dataset(values)
@@ -160,11 +160,11 @@ class Parts:
         data = self._datasets.get(digest_json(config["dataset"]))
         if data is not None and "modality" in chosen and chosen["modality"] is None:
             chosen["modality"] = data.modality  # of models with two towers the one that takes the data
-        key = digest_json([chosen, config["store_dir"], device])
+        key = digest_json([chosen, config["store_dir"], config["storage"], device])
         if key not in self._model_sets:
-            models = generator({"model_set": chosen}).open(BlockStore(config["store_dir"]), device, steps)
+            store = BlockStore.under(config["store_dir"], build(config["storage"], Storage))
+            models = self._model_sets[key] = generator({"model_set": chosen}).open(store, device, steps)
             _verify(models, steps)
-            self._model_sets[key] = models
         return self._model_sets[key]
 
 

@@ -132,8 +132,15 @@ def summaries(runs: Sequence[Ready]) -> Iterator[str]:
             yield summary.text(name)
     of_sets: dict[str, dict[str, None]] = {}
     for run in runs:
-        of_sets.setdefault(run.setup.config["model_set"]["name"], {}).update(dict.fromkeys(run.models.notes))
+        of_sets.setdefault(run.setup.config["model_set"]["name"], {}).update(dict.fromkeys(_notes(run)))
     for name, notes in of_sets.items():
         if notes:
             wrapped = (textwrap.wrap(n, 80, initial_indent="  ", subsequent_indent="    ") for n in notes)
             yield "\n".join([f"Models {name}", *itertools.chain.from_iterable(wrapped)])
+
+
+def _notes(run: Ready) -> Sequence[str]:
+    """Those of its models, and that the store has none of the deltas that were asked for."""
+    rate = run.setup.storage.deltas
+    none = f"storage.deltas={rate}: nothing is a delta (alsatian store upgrade --deltas {rate} looks for more)"
+    return run.models.notes if rate is None or run.models.deltas else (*run.models.notes, none)

@@ -65,7 +65,7 @@ def opening(
             "started": now(),
             "finished": None,
             "config": config,
-            "sources": sources(config),
+            "sources": sources(config, models),
             "model_set": {
                 "name": config["model_set"]["name"],
                 "digest": models.digest,

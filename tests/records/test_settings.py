@@ -23,6 +23,10 @@ def test_a_nested_setting_can_be_left_out_alone():
     assert measured({"cache": {"ssd_dir": "/a", "budget": 1}}) == {"cache": {"budget": 1}}
     regimes = [{"storage": {"cold": True, **more}} for more in ({}, {"verify_blocks": "always"})]
     assert measured(regimes[0]) == measured(regimes[1])
+    unset = {"cold": True, "deltas": None, "mirrors": "/a", "mirror_size": None}
+    assert measured({"storage": unset}) == measured(regimes[0])
+    for key in ("deltas", "mirror_size"):  # they decide about the bytes that are read
+        assert measured({"storage": {**unset, key: "200MB"}}) != measured(regimes[0])
     assert all(name not in flat(measured(dict.fromkeys(NOT_IDENTITY, 1))) for name in NOT_IDENTITY)
 
 
@@ -54,6 +58,7 @@ def test_in_every_group_a_name_says_which_class_it_is(group):
         ({"config__order": {"_target_": "anywhere.Dfs"}, "config__seed": 1}, "order given -> dfs, seed 0 -> 1"),
         ({"sources": {"strategy": "b"}}, "code of strategy"),
         ({"sources": {"hardware.file": "b"}}, "content of hardware.file"),
+        ({"sources": {"storage.deltas": "b"}}, "content of storage.deltas"),
         ({"model_set__digest": "bb", "dataset__digest": "bb"}, "models, data"),
         ({"schema": 3}, "schema of records 2 -> 3"),
         ({"config__results_dir": "elsewhere", "config__title": "x"}, ""),

@@ -253,6 +253,20 @@ def test_a_store_is_upgraded_to_deltas_and_that_once(folder: Path, whole: ModelS
     assert upgrade(store, lambda *_: None).files == 0
 
 
+def test_what_was_entered_and_got_no_name_becomes_deltas_again(folder: Path, tmp_path: Path) -> None:
+    """As after a kill between the two."""
+    store = added(folder, tmp_path / "store", SLOW).store
+    before, known = deltas_of(store), headers(store)
+    lost = next(
+        block for block, _ in before
+        if not any(one.full_bytes >= SHARED for i, one in known[block].held.items() if i < known[block].count)
+    )  # fmt: skip
+    store.block_path(lost).unlink()
+    again = added(folder, store.root, SLOW).store
+    assert deltas_of(again) == before
+    assert verify(again) == []
+
+
 def test_a_fine_tune_of_a_fine_tune_shares_its_deltas(folder: Path, whole: ModelSet, tmp_path: Path) -> None:
     """Also one that is added when none are asked for, and when the index has to be made again."""
     for deltas in (SLOW, None):

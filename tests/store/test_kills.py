@@ -1,7 +1,8 @@
 """``kill -9`` at any moment of adding models or of an upgrade: nothing is lost, nothing is half-written, and doing
 it again completes it.
 
-With ``--kills 30`` each is killed as often; ``--seed`` chooses the moments.
+With ``--kills 30`` each is killed as often; ``--seed`` chooses the moments. With ``--thorough`` also
+where the store holds deltas.
 """
 
 import itertools
@@ -43,11 +44,12 @@ from alsatian.store.store import BlockStore
 from alsatian.store.upgrade import upgrade
 sys.stdin = open(0, closefd=False)
 for line in iter(sys.stdin.readline, ""):
-    work, store, models = line.rstrip().split("|")
+    work, root, deltas, models = line.rstrip().split("|")
     child = os.fork()
     if not child:
         sys.stdout = open(os.devnull, "w")
-        add_path(BlockStore(store), Path(models)) if work == "ingest" else upgrade(BlockStore(store), unheard)
+        store = BlockStore(root, deltas=float(deltas) or None)
+        add_path(store, Path(models)) if work == "ingest" else upgrade(store, unheard)
         os._exit(0)
     print(child, flush=True)
     sys.stdin.readline()  # until then its id is its own
@@ -62,11 +64,10 @@ class Worker:
     """Carries out ``"ingest"`` or ``"upgrade"`` in processes that are ready at once."""
 
     server: subprocess.Popen[str]
-    models: Path
 
-    def start(self, work: str, store: Path) -> int:
+    def start(self, work: str, case: "Case", store: Path) -> int:
         """The process that does it."""
-        return self._asked(f"{work}|{store}|{self.models}")
+        return self._asked(f"{work}|{store}|{case.deltas or 0}|{case.models}")
 
     def ended(self) -> int:
         """Its exit status, once it has ended; negative for a signal."""
@@ -80,11 +81,38 @@ class Worker:
         return int(self.server.stdout.readline())
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vision transformer and fine-tunes of its biases."""
+@dataclass(frozen=True)
+class Case:
+    """Models, the bandwidth for which the store holds deltas of them, and the store that a process made of them
+    which was left alone."""
+
+    models: Path
+    deltas: float | None
+    whole: BlockStore
+
+
+def tune_biases(name: str, parameter: torch.nn.Parameter) -> None:
+    if name.endswith("bias"):
+        torch.nn.init.normal_(parameter, std=0.1)
+
+
+def tune_all(name: str, parameter: torch.nn.Parameter) -> None:
+    with torch.no_grad():
+        parameter.mul_(1 + 1e-4 * torch.randn(parameter.shape))
+
+
+# How fine-tunes differ, and bytes per second so few that every delta that saves enough is worth it.
+CASES = {"whole": (tune_biases, None), "deltas": (tune_all, 1.0)}
+
+
+@pytest.fixture(scope="module", params=["whole", pytest.param("deltas", marks=pytest.mark.thorough)])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A vision transformer and fine-tunes of it."""
     from transformers import ViTConfig, ViTForImageClassification
 
+    tune, deltas = CASES[request.param]
+    if deltas:
+        pytest.importorskip("zstandard")
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     config = ViTConfig(
@@ -94,17 +122,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = ViTForImageClassification(config).eval()
     for i in range(MODELS):
         for name, parameter in module.named_parameters():
-            if name.endswith("bias"):
-                torch.nn.init.normal_(parameter, std=0.1)
+            tune(name, parameter)
         save_vit(module, folder / f"m{i}")
-    return folder
+    store = BlockStore(tmp_path_factory.mktemp("whole") / "store", deltas=deltas)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alsatian.models.reading.architectures._library", {})  # so that the store gets it
+        add_path(store, folder)
+    assert bool(stats(store).deltas) == (deltas is not None)
+    return Case(folder, deltas, store)
 
 
 @pytest.fixture(scope="module")
-def worker(models: Path) -> Iterator[Worker]:
+def worker() -> Iterator[Worker]:
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True) as server:
-        yield Worker(server, models)
+        yield Worker(server)
         assert server.stdin is not None
         server.stdin.close()
 
@@ -120,17 +152,9 @@ def tensors(store: BlockStore) -> Tensors:
 
 
 @pytest.fixture(scope="module")
-def whole(models: Path, tmp_path_factory: pytest.TempPathFactory) -> BlockStore:
-    """The store of the models, made by a process that was left alone."""
-    store = BlockStore(tmp_path_factory.mktemp("whole") / "store")
-    add_path(store, models)
-    return store
-
-
-@pytest.fixture(scope="module")
-def before(whole: BlockStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def before(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same store as an earlier version wrote it: every block holds all of its tensors."""
-    folder = tmp_path_factory.mktemp("before") / "store"
+    folder, whole = tmp_path_factory.mktemp("before") / "store", case.whole
     shutil.copytree(whole.root, folder)
     (folder / FILE).unlink()
     shutil.rmtree(folder / "verified")
@@ -144,9 +168,10 @@ def before(whole: BlockStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("work", ["ingest", "upgrade"])
 def test_a_kill_at_any_moment_loses_nothing(
-    work: str, worker: Worker, whole: BlockStore, before: Path, tmp_path: Path, pytestconfig: pytest.Config
+    work: str, case: Case, worker: Worker, before: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     kills, rng = pytestconfig.getoption("--kills"), random.Random(pytestconfig.getoption("--seed"))
+    whole = case.whole
     right, manifests = tensors(whole), {i: whole.manifest_path(i).read_bytes() for i in whole.model_ids()}
     assert len(right) == MODELS
 
@@ -172,7 +197,7 @@ def test_a_kill_at_any_moment_loses_nothing(
     def complete(store: BlockStore) -> float:
         """Do it again; the seconds that it takes."""
         start = time.monotonic()
-        worker.start(work, store.root)
+        worker.start(work, case, store.root)
         assert worker.ended() == 0
         end = time.monotonic()
         check(store)
@@ -187,7 +212,7 @@ def test_a_kill_at_any_moment_loses_nothing(
     takes = complete(fresh())
     store, done, interrupted = fresh(), 0, 0
     while done < kills:
-        child = worker.start(work, store.root)
+        child = worker.start(work, case, store.root)
         time.sleep(rng.uniform(0, takes))
         os.kill(child, signal.SIGKILL)
         if worker.ended() == -signal.SIGKILL:

@@ -82,7 +82,7 @@ class Job:
         """
         code = {name: load(data) if isinstance(data, dict) else data for name, data in self.code.items()}
         segments = {identity: code[name] for identity, name in self.segments.items()}
-        store = BlockStore(self.store, self.storage.verify_blocks)
+        store = BlockStore.under(self.store, self.storage).verifying(self.storage.verify_blocks)
         return ModelSet(self.candidates, store, segments).computed_by(self.kernels, self.numerics)
 
     @property

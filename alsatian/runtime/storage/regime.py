@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from alsatian.errors import ConfigError, nearest
 from alsatian.units import format_bytes, parse_bytes
@@ -26,6 +27,10 @@ class Storage:
             is like the first, as on a machine whose memory is full.
         verify_blocks: ``"once"`` compares a block of the store with its identity when its file is read for the
             first time on this machine, or has changed; ``"always"`` with every read, which takes a core's time.
+        deltas: models that come to the store hold as deltas what is read faster so at this bandwidth; None for no
+            deltas. What is in the store already stays as it is.
+        mirrors: of a store elsewhere, the folder of all mirrors here; None for what ``ALSATIAN_MIRRORS`` says.
+        mirror_size: bytes of block files that a mirror may hold; None for what ``ALSATIAN_MIRROR_SIZE`` says.
     """
 
     bandwidth: int | str | None = None
@@ -33,10 +38,15 @@ class Storage:
     data_bandwidth: int | str | None = None
     page_cache: bool = False
     verify_blocks: str = ONCE
+    deltas: int | float | str | None = None
+    mirrors: str | Path | None = None
+    mirror_size: int | float | str | None = None
 
     def __post_init__(self) -> None:
-        parse_bytes(self.bandwidth, "storage.bandwidth")
-        parse_bytes(self.data_bandwidth, "storage.data_bandwidth")
+        for key in ("bandwidth", "data_bandwidth", "deltas", "mirror_size"):
+            parse_bytes(getattr(self, key), f"storage.{key}")
+        if self.mirrors is not None and not (isinstance(self.mirrors, str | Path) and str(self.mirrors)):
+            raise ConfigError(f"storage.mirrors={self.mirrors}: the path of a folder is expected")
         if self.verify_blocks not in WAYS:
             raise ConfigError(
                 f"storage.verify_blocks={self.verify_blocks}: {nearest(str(self.verify_blocks), WAYS)}"
@@ -75,6 +85,8 @@ class Storage:
             text += f"; data {_speed(self.data_bytes_per_second)}"
         if self.verify_blocks == ALWAYS:
             text += "; every read verified"
+        if self.deltas is not None:
+            text += f"; deltas for {_speed(parse_bytes(self.deltas, 'storage.deltas'))}"
         return text
 
 

@@ -80,6 +80,11 @@ class TensorIndex:
         )
         return [block.hex() for (block,) in rows or ()]
 
+    def is_base(self, block: str) -> bool:
+        """Whether others may be deltas of what ``block`` holds, or held when it was entered."""
+        own, asked = bytes.fromhex(block), "SELECT 1 FROM alike WHERE block = ?"
+        return self._tried(lambda index: index.execute(asked, (own,)).fetchall()) != []
+
     def enter(self, new: Holding) -> None:
         """There is another file. Others know of it once it is saved."""
         self._new.append(new)

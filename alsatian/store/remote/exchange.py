@@ -34,8 +34,8 @@ _FEW = 32
 _Synced = dict[str, list[str | int]]
 
 
-def mirror_of(folder: Path) -> Mirror | None:
-    """The mirror in ``folder``, if it is one; the same for all who ask.
+def mirror_of(folder: Path, size: int | None = None) -> Mirror | None:
+    """The mirror in ``folder``, if it is one, of ``size`` bytes or what the environment says; the same for all.
 
     Raises:
         ConfigError: its URL or its size is not valid.
@@ -49,7 +49,7 @@ def mirror_of(folder: Path) -> Mirror | None:
         url = None
     if url is None:
         raise ConfigError(f"{place}: does not say of which URL this is a mirror; remove the folder")
-    return _mirror(folder.absolute(), url, parse_bytes(os.environ.get(SIZE) or _SIZE, SIZE) or 0)
+    return _mirror(folder.absolute(), url, size or parse_bytes(os.environ.get(SIZE) or _SIZE, SIZE) or 0)
 
 
 @cache

@@ -107,6 +107,8 @@ def _search(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--store", type=Path, default=Path("store"), metavar="DIR", help="keeps models and features; default: store"
     )
+    group.add_argument("--mirrors", metavar="DIR", help="of stores elsewhere; default: ~/.cache/alsatian/mirrors")
+    group.add_argument("--mirror-size", metavar="SIZE", help="of blocks in a mirror; default: 50GB")
     group.add_argument(
         "--verify-blocks", default="once", metavar="WHEN",
         help="compare what is read of the store with its digests once a file (default), or always",
@@ -168,8 +170,8 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     batch_size, device = batch_size_of(options.batch_size), resolve_device(options.device)
     check_choice(options.kernels, options.numerics, device)
     machine = machine_of(options.workers, options.address, options.device)
-    storage = Storage(verify_blocks=options.verify_blocks)
-    store = BlockStore(options.store)
+    storage = Storage(verify_blocks=options.verify_blocks, mirrors=options.mirrors, mirror_size=options.mirror_size)
+    store = BlockStore.under(options.store, storage)
     words_of(options.models, store.model_ids())
     bad = "exclude" if options.skip_bad else "raise"
     heard = plain(stderr=True) if options.json else console

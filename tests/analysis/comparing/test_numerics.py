@@ -77,3 +77,13 @@ def test_times_compare_where_as_much_is_verified(load_runs: Load, record: Make) 
     )
     assert conditions(always) == conditions(old) != conditions(once)
     assert len({arithmetic(run) for run in (once, always, old)}) == 1
+
+
+def test_times_compare_where_the_store_holds_the_same_deltas(load_runs: Load, record: Make) -> None:
+    """None, before there was a choice; where a mirror lies is no matter."""
+    regimes = ({}, {"deltas": None, "mirrors": "a", "mirror_size": None}, {"deltas": "200MB"}, {"mirror_size": 5})
+    old, none, some, small = (load_runs(record(config__storage={"cold": True, **more}))[0] for more in regimes)
+    assert conditions(old) == conditions(none)
+    held = [record(config__storage={"cold": True, "deltas": "200MB"}, sources={"storage.deltas": d}) for d in "ab"]
+    found = {conditions(run) for run in (old, some, small, *(load_runs(one)[0] for one in held))}
+    assert len(found) == 5

@@ -66,6 +66,10 @@ def test_values_of_another_kind_are_refused_by_name(value: Any, usual: Any, mess
     [
         (["verify=maybe"], "verify=maybe: true or false"),
         (["storage.cold=5"], "storage.cold=5: true or false"),
+        (["storage.deltas=much"], "storage.deltas=much: not a size"),
+        (["storage.mirror_size=0"], "storage.mirror_size=0: must be at least one byte"),
+        (["storage.mirrors=5"], "storage.mirrors=5: the path of a folder is expected"),
+        (["storage.mirrors=/dev/null/m", "store_dir=file:///a"], "no mirror of file:///a can be made there"),
         (["storage.verify_blocks=alway"], "storage.verify_blocks=alway: did you mean 'always'?"),
         (["batch_size=true"], "batch_size=True: a whole number"),
         (["dataset.items=abc"], "dataset.items=abc: a whole number is expected, e.g. dataset.items=1200"),

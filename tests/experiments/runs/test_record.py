@@ -138,14 +138,33 @@ def config(*words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "word",
-    ["results_dir=x", "store_dir=x", "force=true", "fail_fast=true", "timeout_s=5", "tracker=wandb", "title=x"],
+    [
+        "results_dir=x",
+        "store_dir=x",
+        "force=true",
+        "fail_fast=true",
+        "timeout_s=5",
+        "tracker=wandb",
+        "title=x",
+        "storage.mirrors=x",
+    ],
 )
 def test_where_and_who_watches_is_no_part_of_identity(word: str) -> None:
     assert measured(config(word)) == measured(config())
 
 
 @pytest.mark.parametrize(
-    "word", ["fresh_process=true", "verify=false", "repeats=7", "seed=1", "cache.budget=1MiB", "storage=local"]
+    "word",
+    [
+        "fresh_process=true",
+        "verify=false",
+        "repeats=7",
+        "seed=1",
+        "cache.budget=1MiB",
+        "storage=local",
+        "storage.deltas=1MB",
+        "storage.mirror_size=1GB",
+    ],
 )
 def test_what_changes_the_measurement_is(word: str) -> None:
     assert measured(config(word)) != measured(config())

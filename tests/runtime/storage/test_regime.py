@@ -108,7 +108,7 @@ def test_a_slow_disk_is_not_slowed_further(tmp_path: Path, clock: FakeTime) -> N
 
 
 @pytest.mark.parametrize("bandwidth", [0, -1, "0MB", "fast", "", "1 XB", float("nan"), float("inf")])
-@pytest.mark.parametrize("key", ["bandwidth", "data_bandwidth"])
+@pytest.mark.parametrize("key", ["bandwidth", "data_bandwidth", "deltas", "mirror_size"])
 def test_a_bandwidth_that_is_none_is_refused_by_name(key: str, bandwidth: int | str) -> None:
     with pytest.raises(ConfigError, match=rf"storage\.{key}="):
         Storage(**{key: bandwidth})  # type: ignore[arg-type]
@@ -124,12 +124,20 @@ def test_the_regime_is_written_for_people() -> None:
     assert Storage(data_bandwidth="1GB").data_bytes_per_second == 10**9
     assert Storage("200MB").data_bytes_per_second is None
     assert str(Storage(verify_blocks="always")) == "own speed, warm cache; every read verified"
+    assert str(Storage(deltas="200MB")) == "own speed, warm cache; deltas for 200 MB/s"
+    assert str(Storage(mirrors="here", mirror_size="2GB")) == str(Storage())
 
 
 @pytest.mark.parametrize("value", ["first", "", None, True])
 def test_verifying_at_other_times_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"storage\.verify_blocks=.*(once|always)"):
         Storage(verify_blocks=value)
+
+
+@pytest.mark.parametrize("value", ["", 5, ["a"]])
+def test_a_folder_of_mirrors_is_a_path(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"storage\.mirrors=.*the path of a folder"):
+        Storage(mirrors=value)
 
 
 @pytest.mark.parametrize("cold", [True, False])

@@ -14,6 +14,7 @@ from alsatian.budgets import Budgets
 from alsatian.errors import ConfigError, RemoteError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.runtime.storage.reader import Fetched, Reader
+from alsatian.runtime.storage.regime import Storage
 from alsatian.runtime.storage.remote import Remote
 from alsatian.runtime.storage.throttle import Throttle
 from alsatian.store.files.block_file import block_path
@@ -137,6 +138,21 @@ def test_a_smaller_budget_is_kept_when_the_store_is_opened_again(
         read(store, identity)
     monkeypatch.setenv("ALSATIAN_MIRROR_SIZE", str(2 * FILE))
     assert here(BlockStore(store.root)) == set(blocks[3:])
+
+
+def test_what_a_regime_says_of_mirrors_comes_before_the_environment(
+    tmp_path: Path, blocks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALSATIAN_MIRRORS", str(tmp_path / "usual"))
+    monkeypatch.setenv("ALSATIAN_MIRROR_SIZE", str(5 * FILE))
+    chosen = Storage(mirrors=tmp_path / "chosen", mirror_size=2 * FILE)
+    for storage, folder, kept in ((chosen, "chosen", 2), (Storage(), "usual", 5)):
+        store = BlockStore.under(f"file://{tmp_path}/there", storage)
+        for identity in blocks:
+            read(store, identity)
+        assert store.root.parent == tmp_path / folder
+        assert here(store) == set(blocks[-kept:])
+        assert here(pickle.loads(pickle.dumps(store))) == here(store)
 
 
 def test_what_came_before_an_interruption_stays(
@@ -320,8 +336,8 @@ def test_what_is_generated_beside_a_store_elsewhere_is_here(
     monkeypatch.setenv("ALSATIAN_MIRRORS", str(tmp_path))
     value = {"root": "s3://a/b/images", "more": [{"root": "s3://a/bc"}, 3, None]}
     root = str(local_folder("s3://a/b") / "images")
-    assert with_local_paths(value, "s3://a/b") == value | {"root": root}
-    assert with_local_paths({"root": "store/images"}, "store") == {"root": "store/images"}
+    assert with_local_paths(value, "s3://a/b", local_folder("s3://a/b")) == value | {"root": root}
+    assert with_local_paths({"root": "store/images"}, "store", Path("store")) == {"root": "store/images"}
 
 
 def test_model_sets_of_a_store_elsewhere_go_to_other_processes(

@@ -220,6 +220,8 @@ def test_a_search_that_is_broken_off_goes_on(
         (["--strategy", "autp"], "strategy=autp: there is no such strategy; did you mean 'auto'"),
         (["--kernels", "layuot"], "kernels=layuot: did you mean 'layout'"),
         (["--verify-blocks", "one"], "storage.verify_blocks=one: did you mean 'once'"),
+        (["--mirror-size", "much"], "storage.mirror_size=much: not a size"),
+        (["--mirrors", "/dev/null/m", "--store", "file:///a"], "no mirror of file:///a can be made there"),
         (["--numerics", "tf32"], "numerics=tf32: only GPUs compute with it; on a CPU choose fp32 or bf16"),
         (["--schedule", "halfing"], "schedule=halfing: there is no such schedule; did you mean 'halving'"),
         (["--memory", "much"], "memory=much: not a size"),
