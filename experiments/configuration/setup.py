@@ -150,21 +150,21 @@ class Parts:
         return last_layers(models, config["last_layers"]) if config["last_layers"] else models
 
     def _dataset(self, config: Mapping[str, Any]) -> Dataset:
-        key = digest_json(config["dataset"])
-        if key not in self._datasets:
+        if (key := digest_json(config["dataset"])) not in self._datasets:
             self._datasets[key] = build(config["dataset"], Dataset)
         return self._datasets[key]
 
     def _whole(self, config: dict[str, Any], steps: Progress) -> ModelSet:
-        device, chosen = config["device"]["name"], dict(config["model_set"])
+        device, chosen, storage = config["device"]["name"], dict(config["model_set"]), config["storage"]
         data = self._datasets.get(digest_json(config["dataset"]))
         if data is not None and "modality" in chosen and chosen["modality"] is None:
             chosen["modality"] = data.modality  # of models with two towers the one that takes the data
-        key = digest_json([chosen, config["store_dir"], config["storage"], device])
+        of_store = [storage[name] for name in ("deltas", "mirrors", "mirror_size")]
+        key = digest_json([chosen, config["store_dir"], of_store, device])
         if key not in self._model_sets:
-            store = BlockStore.under(config["store_dir"], build(config["storage"], Storage))
-            models = self._model_sets[key] = generator({"model_set": chosen}).open(store, device, steps)
-            _verify(models, steps)
+            store = BlockStore.under(config["store_dir"], build(storage, Storage))
+            self._model_sets[key] = generator({"model_set": chosen}).open(store, device, steps)
+            _verify(self._model_sets[key], steps)
         return self._model_sets[key]
 
 

@@ -79,7 +79,7 @@ def ray_session(settings: MachineSettings) -> Iterator[Any]:
             usual |= {"address": settings.address, "runtime_env": {"py_modules": _code()}}
         try:
             if ":" in (settings.address or ""):
-                dial(settings.address or "")  # which Ray itself would try for minutes
+                dial(as_dialled(settings.address or ""))  # which Ray itself would try for minutes
             with _own_words():
                 ray.init(**usual)
         except Exception as error:  # of many kinds
@@ -144,6 +144,17 @@ class Pulse:
                     "the head of the Ray cluster is gone; the same command goes on behind the last finished round "
                     "if a checkpoint is kept"
                 ) from None
+
+
+def as_dialled(address: str) -> str:
+    """``address`` of a cluster to join as Ray dials it: the own machine by the address that others have for it, at
+    which a head that listens on loopback only does not answer."""
+    host, _, port = address.rpartition(":")
+    if host.strip("[]") not in ("localhost", "127.0.0.1", "::1"):
+        return address
+    from ray.util import get_node_ip_address
+
+    return f"{get_node_ip_address()}:{port}"
 
 
 def dial(address: str) -> None:

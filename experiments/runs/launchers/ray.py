@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from alsatian.errors import ConfigError
-from alsatian.machines.cluster.session import alone, dial, ray_module
+from alsatian.machines.cluster.session import alone, as_dialled, dial, ray_module
 from experiments.runs.launchers import process
 from experiments.runs.launchers.base import Found, ParallelLauncher, Share, Task, carry_out, lost, needs
 
@@ -38,7 +38,7 @@ class Ray(ParallelLauncher):
         needs("ray", "ray", "ray")
         if self.address and self.address.rpartition(":")[2].isdecimal():  # Ray itself would try for minutes
             try:
-                dial(self.address)
+                dial(as_dialled(self.address))
             except OSError as error:
                 reason = error.strerror or error
                 raise ConfigError(f"launcher.address={self.address}: no cluster answers there ({reason})") from None

@@ -1,6 +1,7 @@
 """What is said where there is no Ray, or no cluster."""
 
 import builtins
+import socket
 from typing import Any
 
 import pytest
@@ -33,3 +34,14 @@ def test_an_address_where_nobody_answers_is_named(address: str, why: str) -> Non
     line = rf"machine=ray: no cluster at machine.address={address} \(.*{why}"
     with pytest.raises(ClusterError, match=line), ray_session(settings):
         pass
+
+
+def test_a_head_that_only_its_machine_can_reach_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray dials another address of this machine for it, and would try for minutes."""
+    util = pytest.importorskip("ray.util", reason="needs the extra ray")
+    monkeypatch.setattr(util, "get_node_ip_address", lambda: "127.0.0.2")
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        settings = MachineSettings(name="ray", workers=2, address=address)
+        with pytest.raises(ClusterError, match=f"no cluster at machine.address={address}"), ray_session(settings):
+            pass
