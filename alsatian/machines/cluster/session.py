@@ -118,7 +118,11 @@ def _guarded(ray: Any, folder: str) -> Iterator[None]:
     facts = [folder, ray.get_runtime_context().gcs_address, getattr(node, "raylet_socket_name", "")]
     command = [sys.executable, "-S", str(guard.__file__), *facts]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
-        yield
+        try:
+            yield
+        except Exception:  # which the command tells; nobody tells that Ray ended it
+            process.communicate(guard.BYE)
+            raise
         process.communicate(guard.BYE)
 
 

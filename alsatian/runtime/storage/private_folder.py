@@ -60,10 +60,14 @@ def _remove_left_overs(parent: Path, prefix: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove ``folder``, its lock file last: killed on the way, it is still known for what it is."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name != _LOCK:
-            entry.unlink(missing_ok=True)
+    """Remove ``folder``, its lock file last: killed on the way, it is still known for what it is.
+
+    It may be gone already: who watches over a cluster removes its folder as well.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list(folder.iterdir()):
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != _LOCK:
+                entry.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -2,11 +2,14 @@
 
 import builtins
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from alsatian.errors import ConfigError
+from alsatian.machines.cluster import session
+from alsatian.machines.cluster.guard import LINE
 from alsatian.machines.cluster.session import ClusterError, ray_session
 from alsatian.machines.settings import MachineSettings
 from alsatian.models.model_set import ModelSet
@@ -45,3 +48,15 @@ def test_a_head_that_only_its_machine_can_reach_is_not_waited_for(monkeypatch: p
         settings = MachineSettings(name="ray", workers=2, address=address)
         with pytest.raises(ClusterError, match=f"no cluster at machine.address={address}"), ray_session(settings):
             pass
+
+
+def test_that_a_cluster_is_gone_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """By the search, or for it where Ray ends its process."""
+    context = SimpleNamespace(gcs_address="127.0.0.1:1")
+    ray = SimpleNamespace(_private=SimpleNamespace(worker=None), get_runtime_context=lambda: context)
+    with pytest.raises(ClusterError), session._guarded(ray, ""):
+        raise ClusterError("the head is gone")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(SystemExit), session._guarded(ray, ""):
+        raise SystemExit(15)
+    assert capfd.readouterr().err.strip() == LINE

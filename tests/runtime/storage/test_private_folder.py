@@ -1,6 +1,7 @@
 """A folder of one's own: it leaves with its owner, however the owner ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,12 @@ def test_it_is_new_and_removed_at_the_end(tmp_path: Path) -> None:
         assert (one / "sub" / "file").exists()
         assert not two.exists()
     assert list((tmp_path / "made" / "too").iterdir()) == []
+
+
+def test_it_may_be_gone_before(tmp_path: Path) -> None:
+    with private_folder(tmp_path, "copies-", "k") as folder:
+        shutil.rmtree(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_removes_it_too(tmp_path: Path) -> None:
