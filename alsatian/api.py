@@ -123,7 +123,7 @@ def search(
         meter_level: ``"parts"``, or ``"total"`` to measure no parts of the wall time.
         timeline: collect what every thread does when, in ``measurement.timeline``.
         machine: ``MachineSettings(name="ray", workers=4)`` searches on so many workers, each with these budgets,
-            which neither take nor keep features of earlier searches; by default this process does.
+            which ``reuse`` features only if they are this machine's; by default this process does.
         progress: called after every step of a plan, or a :class:`~alsatian.searching.watcher.Watcher`.
 
     Returns:
@@ -164,8 +164,8 @@ def search(
     import_libraries(scorers)  # which takes a second: what is wrong with models is said before
     models, _, groups = scope = assembly.scope_of(choice, fitting, on_bad_model, place)
     tuned, candidates, _ = computing = scope.computed_by(kernels, numerics)
-    bits, taken = (kernels, numerics), arguments.flag_of("reuse", reuse) and not runs.on_workers
-    earlier = assembly.earlier_features(taken, scope, dataset, batch_size, place, bits)
+    bits, taken = (kernels, numerics), arguments.flag_of("reuse", reuse) and runs.own
+    earlier = assembly.earlier_features(taken, scope, dataset, batch_size, place, bits, runs)
     dataset = earlier.dataset
     budgets = asked if memory is None else assembly.divided(memory, models, place)
     planned = Search.of(candidates.candidates, dataset.batches(batch_size), plan, loader, budgets, groups)

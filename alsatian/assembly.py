@@ -156,16 +156,22 @@ class Earlier(NamedTuple):
 
 
 def earlier_features(
-    reuse: bool, scope: Scope, dataset: Dataset, batch_size: int, device: torch.device, bits: Sequence[str]
+    reuse: bool,
+    scope: Scope,
+    dataset: Dataset,
+    batch_size: int,
+    device: torch.device,
+    bits: Sequence[str],
+    machine: MachineSettings,
 ) -> Earlier:
-    """What earlier searches leave to a search in ``scope``; nothing without ``reuse``. Either way its batches are
-    settled. ``bits`` are settings that change the last bits of features."""
+    """What earlier searches leave to a search in ``scope`` on ``machine``; nothing without ``reuse``. Either way
+    its batches are settled. ``bits`` are settings that change the last bits of features."""
     dataset = dataset.in_batches(batch_size, len(scope.models.candidates))
     if not reuse:
         return Earlier(dataset, {}, unkept, None)
     candidates, what = scope.candidates, "layer" if scope.layers.of else "model"
     session = FeatureCache(candidates.store.features).session(
-        candidates.candidates, dataset, batch_size, device, bits
+        candidates.candidates, dataset, batch_size, device, bits, machine.surroundings
     )
     return Earlier(session.dataset, session.features, session.keep, replace(session.reused, what=what))
 
@@ -200,12 +206,12 @@ def machine_of(
     **settings: Any,
 ) -> contextlib.AbstractContextManager[Engine | ClusterMachine]:
     """The ``chosen`` machine for ``search``; further arguments are those of
-    :func:`~alsatian.machines.real.real_machine`. ``bits`` are kernels and numerics; what workers extract is
-    not kept for later searches."""
+    :func:`~alsatian.machines.real.real_machine`, and ``bits`` are kernels and numerics."""
+    settings |= {"keep": keep, **search.for_machine()}
     if not chosen.on_workers:
-        return real_machine(models, dataset, proxies, meter, keep=keep, **settings, **search.for_machine())
+        return real_machine(models, dataset, proxies, meter, **settings)
     settings |= {"strategy": search.strategy, "limits": search.limits, "kernels": bits[0], "numerics": bits[1]}
-    return ray_machine(models, dataset, proxies, meter, chosen, costs=costs, **settings, **search.for_machine())
+    return ray_machine(models, dataset, proxies, meter, chosen, costs=costs, **settings)
 
 
 def heads_for(proxies: Sequence[Proxy], models: ModelSet) -> dict[str, Head]:

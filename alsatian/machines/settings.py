@@ -1,5 +1,6 @@
 """Which machine carries a search out, as a configuration chooses it."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -90,6 +91,20 @@ class MachineSettings:
     def on_workers(self) -> bool:
         """Whether other processes than this one carry the search out."""
         return self.name != "local"
+
+    @property
+    def own(self) -> bool:
+        """Whether all of it is this machine."""
+        return self.address is None
+
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        """What decides about the bits of features in its processes and is other than in this one, by the names of
+        :func:`~alsatian.runtime.reuse.bits.surroundings`, if they are :attr:`own`: Ray sets a variable."""
+        if not self.on_workers:
+            return {}
+        threads = os.environ.get("OMP_NUM_THREADS", str(max(1, int(self.each.cpu))))
+        return {"threads": self.worker_threads, "OMP_NUM_THREADS": threads}
 
     def each_alike(self) -> list[Worker]:
         """Workers as a prediction takes them to be: all alike."""

@@ -1,5 +1,6 @@
 """A model set: candidates, the store that holds their blocks, and the code to run them."""
 
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -177,14 +178,21 @@ class ModelSet(CandidateSet):
         return replace(self, segments=computed_by(self.segments, kernels, numerics))
 
     @torch.no_grad()
-    def compute_example(self, candidate: Candidate, size: int, device: torch.device | str) -> None:
+    def compute_example(self, candidate: Candidate, size: int, device: torch.device | str) -> float:
         """Compute ``size`` items without content with one of the models: what libraries load and choose when
-        something is computed first is there behind it."""
+        something is computed first is there behind it. The seconds of computing alone are returned."""
         state = tuple(tensor.to(device) for tensor in candidate.preprocessing.example(size))
+        seconds = 0.0
         for block in candidate.blocks:
             segment = self.segments[block.identity]
             parameters = segment.arrange(self.store.load_block(block.identity, candidate.id))
-            state = segment(state, segment.prepare([tensor.to(device) for tensor in parameters]))
+            ready = segment.prepare([tensor.to(device) for tensor in parameters])
+            begin = time.perf_counter()
+            state = segment(state, ready)
+            if state[0].is_cuda:
+                torch.cuda.synchronize(state[0].device)
+            seconds += time.perf_counter() - begin
+        return seconds
 
     def taking(self, modality: str | None, on_bad_model: str = "raise") -> "ModelSet":
         """Those models that take items of ``modality`` (``"image"`` or ``"text"``); the others are ``refused``.

@@ -26,7 +26,7 @@ SEARCH = (
     "strategy=alsatian", "storage=local", "cache.budget=1GiB", "device.threads=1", "batch_size=16",
     "model_set=synthetic_network", "model_set.count=16", "model_set.distribution=top_25", "network=resnet18",
     "network.at=paper", "network.paper.weights=null", "dataset=photographs", "dataset.images.width=256",
-    "dataset.images.height=192", "dataset.items=200",
+    "dataset.images.height=192", "dataset.items=400",
 )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def page(samples: pd.DataFrame, predicted: Mapping[int, Mapping[str, Any]]) -> P
     return Page(
         "Several workers on one machine",
         [
-            "A search of 16 models made from one ResNet-18 (Top 25%, 224 pixels, 200 photographs) by `alsatian`, "
+            "A search of 16 models made from one ResNet-18 (Top 25%, 224 pixels, 400 photographs) by `alsatian`, "
             "from a store at the disk's own speed, on workers of "
             "Ray with one thread each, in turns and in changing order. *Speed-up*: over the smallest number of "
             "workers, of the same turn. *Worked*: share of the wall time that workers worked in the mean. *Done "

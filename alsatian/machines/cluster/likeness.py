@@ -32,6 +32,20 @@ def check_alike(workers: Iterable[Facts]) -> None:
             _log.warning(f"{other.name} has {key} {b}, {first.name} {a}: scores may differ in their last bits")
 
 
+def check_as_kept(workers: Iterable[Facts], bits: Mapping[str, Any]) -> None:
+    """Refuse workers whose features may have other bits than those that are kept of ``bits``.
+
+    Raises:
+        ConfigError: names one and what differs.
+    """
+    for one in workers:
+        for key, (has, kept) in _differing(one.bits, bits).items():
+            raise ConfigError(
+                f"{one.name} has {key}={has}, and features of earlier searches are kept for {kept}, whose last "
+                "bits may differ; search without them (--no-reuse, reuse=False)"
+            )
+
+
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Values that differ, by key; those of inner mappings by dotted key."""
     found: dict[str, tuple[Any, Any]] = {}

@@ -12,7 +12,7 @@ from alsatian.machines.cluster.queues import Run, queues_of
 from alsatian.planning.distribution.distribution import Distribution
 from alsatian.planning.plan import Plan
 from alsatian.progress import Tick, unheard
-from alsatian.runtime.features import Features
+from alsatian.runtime.features import Features, Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.scorer import Scored
@@ -22,12 +22,13 @@ Cut = Callable[[Plan, Sequence[Batch], tuple[int, int], Mapping[str, str]], Dist
 models are with these workers so far."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Held:
-    """Features of one model on some batches, by their indices."""
+    """Features of one model on some batches, by their indices, and whether later searches have them."""
 
     handle: Handle
     batches: frozenset[int]
+    kept: bool = False
 
 
 @dataclass(eq=False)
@@ -41,6 +42,7 @@ class ClusterMachine:
         segments: the code of every block, by identity.
         cut: who does what.
         step_ended: is called for every step of the plan that workers are predicted to have done.
+        keep: is told of a model's features when it is scored.
     """
 
     pool: Pool
@@ -49,6 +51,7 @@ class ClusterMachine:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     layers: Layers = WHOLE
     step_ended: Tick = unheard
+    keep: Keep = unkept
     keeps: bool = field(default=True, init=False)
     _held: dict[str, list[_Held]] = field(default_factory=dict, init=False)
     # By worker and model the batches whose features it has at hand.
@@ -102,7 +105,7 @@ class ClusterMachine:
             key = tuple(map(id, batches.values()))
             if key not in handles:
                 handles[key] = self.pool.hold(batches)
-            self._held.setdefault(model, []).append(_Held(handles[key], frozenset(batches)))
+            self._held.setdefault(model, []).append(_Held(handles[key], frozenset(batches), kept=True))
 
     def give_up(self) -> None:
         """A worker whose memory is full has given up all that it can.
@@ -136,10 +139,24 @@ class ClusterMachine:
                 self._held.setdefault(model, []).append(_Held(handles[report.same.get(model, model)], new))
             at_hand[model] = report.has[model]
         self._failed |= report.failed
+        if self.keep is not unkept:
+            self._keep_features(report.scored)
         self.meter.workers.hear(worker, report.measurement, report.began)
         for run, seconds in report.best_s.items():
             self.meter.best_s[run] = min(seconds, self.meter.best_s.get(run, seconds))
         self.meter.best_read = max(self.meter.best_read, report.best_read)
+
+    def _keep_features(self, models: Iterable[str]) -> None:
+        """Fetch those of ``models`` that nobody has kept."""
+        new: dict[int, tuple[Handle, list[str]]] = {}
+        for model in models:
+            for held in self._held.get(model, ()):
+                if not held.kept:
+                    held.kept = True
+                    new.setdefault(id(held.handle), (held.handle, []))[1].append(model)
+        fetched = self.pool.fetch([handle for handle, _ in new.values()])
+        for (_, sharing), features in zip(new.values(), fetched, strict=True):
+            self.keep(sharing, features)
 
     def forget(self, models: Iterable[str]) -> None:
         """The features of ``models`` are gone; whoever needs them computes them again."""

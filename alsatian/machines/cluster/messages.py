@@ -1,7 +1,8 @@
 """What the head and a worker say to each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from alsatian.errors import AlsatianError, BadModelError, told
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.runtime.scorer import Scored
 
+PRODUCT = "product"
+"""What every worker can measure."""
 Batches = Mapping[int, torch.Tensor]
 """Features (items, D) of one model by index of the batch, on the CPU."""
 
@@ -96,11 +99,20 @@ class Facts:
         process: its id there.
         bits: everything that may decide about the last bits of features; see
             :func:`~alsatian.runtime.reuse.bits.surroundings`.
-        speed: its rate of computing, in floating point operations per second.
+        seconds: that it computes for all candidates of an architecture, by the code of its blocks, a few items
+            each; and for a product of matrices (:data:`PRODUCT`).
     """
 
     name: str
     node: str
     process: int
     bits: Mapping[str, Any]
-    speed: float
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def speeds(cls, workers: Sequence["Facts"]) -> list[float]:
+        """Rates of computing by what all ``workers`` measured, over the median; by architectures if they can."""
+        common = set.intersection(*(set(one.seconds) for one in workers))
+        counted = common - {PRODUCT} or {PRODUCT}
+        seconds = [sum(one.seconds[key] for key in counted) for one in workers]
+        return [median(seconds) / own for own in seconds]

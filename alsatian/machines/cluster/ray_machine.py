@@ -12,7 +12,9 @@ from alsatian.costs.model import CostModel
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.fingerprint import digest_json
 from alsatian.machines.cluster.job import Job
+from alsatian.machines.cluster.likeness import check_as_kept
 from alsatian.machines.cluster.machine import ClusterMachine
+from alsatian.machines.cluster.messages import Facts
 from alsatian.machines.cluster.pool import Pool
 from alsatian.machines.cluster.ray_pool import ray_pool
 from alsatian.machines.cluster.session import ray_session
@@ -26,8 +28,10 @@ from alsatian.planning.plan import Plan
 from alsatian.progress import Tick
 from alsatian.proxies.base import Head, Proxy
 from alsatian.records.ranking import MEAN
+from alsatian.runtime.features import Keep, unkept
 from alsatian.runtime.layers import Layers
 from alsatian.runtime.meter.meter import Meter
+from alsatian.runtime.reuse.bits import surroundings
 from alsatian.runtime.storage.regime import Storage
 from alsatian.searching.strategy import Strategy
 
@@ -49,6 +53,7 @@ def ray_machine(
     heads: Mapping[str, Head],
     kernels: str,
     numerics: str,
+    keep: Keep = unkept,
     **settings: Any,
 ) -> Iterator[ClusterMachine]:
     """The machine of one search of ``models`` over ``dataset`` on the ``chosen`` workers, which end with it.
@@ -58,7 +63,7 @@ def ray_machine(
     ``costs``, which portions are cut by; without, the work is guessed by sizes.
 
     Raises:
-        AlsatianError: there is no cluster, or workers cannot begin.
+        AlsatianError: there is no cluster, or workers cannot begin, or not with the bits that ``keep`` is for.
     """
     job = Job.of(
         models, meter, dataset=dataset, proxies=tuple(proxies), heads=heads, storage=storage, verify=verify,
@@ -67,10 +72,12 @@ def ray_machine(
     )  # fmt: skip
     begin = time.perf_counter()
     with ray_session(chosen) as ray, ray_pool(ray, job, chosen) as pool:
+        if keep is not unkept:
+            check_as_kept(pool.workers.values(), surroundings(meter.device) | chosen.surroundings)
         nodes = Counter(facts.node for facts in pool.workers.values())
         meter.event("cluster", wall_s=time.perf_counter() - begin, workers=len(pool.workers), nodes=len(nodes))
         cut = Cutter(pool, costs, limits, storage, settings["layers"], settings["loader"].read_ahead)
-        yield ClusterMachine(pool, meter, cut, models.segments, settings["layers"], progress)
+        yield ClusterMachine(pool, meter, cut, models.segments, settings["layers"], progress, keep)
 
 
 class Cutter:
@@ -113,15 +120,14 @@ class Cutter:
     def _workers(self) -> list[Worker]:
         """With the median of their kind as their rate: a quick look at each would tell equal machines apart by what
         else they did just then."""
-        all_ = self._pool.workers.values()
-        beside, usual = Counter(one.node for one in all_), median(one.speed for one in all_)
-        kinds: dict[str, list[float]] = {}
-        for one in all_:
-            kinds.setdefault(digest_json(one.bits), []).append(one.speed)
+        all_ = list(self._pool.workers.values())
+        beside, kinds = Counter(one.node for one in all_), dict[str, list[float]]()
+        for one, speed in zip(all_, Facts.speeds(all_), strict=True):
+            kinds.setdefault(digest_json(one.bits), []).append(speed)
         return [
             Worker(
                 one.name,
-                median(kinds[digest_json(one.bits)]) / usual,
+                median(kinds[digest_json(one.bits)]),
                 None if self._rate is None else self._rate / beside[one.node],
                 self._limits,
             )

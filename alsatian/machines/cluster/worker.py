@@ -13,8 +13,9 @@ import torch
 from alsatian.blocks.kernels import arithmetic
 from alsatian.data.dataset import Batch
 from alsatian.errors import FOREIGN
+from alsatian.fingerprint import digest_json
 from alsatian.machines.cluster.job import Job
-from alsatian.machines.cluster.messages import Batches, Facts, Fault, Report, Task
+from alsatian.machines.cluster.messages import PRODUCT, Batches, Facts, Fault, Report, Task
 from alsatian.machines.real import real_machine
 from alsatian.models.model_set import ModelSet
 from alsatian.progress import unheard
@@ -25,8 +26,8 @@ from alsatian.runtime.reuse.bits import surroundings
 from alsatian.runtime.scorer import Scored, Scorer
 from alsatian.searching.rounds import RoundRunner
 
-# Sides of the matrices that a worker's speed is told by, and how often they are multiplied.
-_SIDE, _TURNS = 384, 5
+# Items of a model that a worker's speed is told by; sides of matrices, and how often either is computed.
+_ITEMS, _SIDE, _TURNS = 8, 384, 3
 # Architectures that a worker computes with before it says that it is there.
 _WARMED = 3
 
@@ -70,7 +71,7 @@ class Worker:
         self._meter = Meter(job.place, job.level, job.timeline, job.dataset.in_files)
         models = job.models()
         self._resources.enter_context(arithmetic(job.numerics))
-        _warm_up(models, job)
+        self._seconds = _warm_up(models, job)
         self._engine = self._resources.enter_context(
             real_machine(
                 models, job.dataset, job.proxies, self._meter, storage=job.storage, verify=job.verify,
@@ -86,7 +87,7 @@ class Worker:
 
     def facts(self, node: str = "here") -> Facts:
         """Of this worker, on ``node``."""
-        return Facts(self.name, node, os.getpid(), surroundings(self._job.place), _speed(self._job.place))
+        return Facts(self.name, node, os.getpid(), surroundings(self._job.place), self._seconds)
 
     def run(self, task: Task, known: Mapping[str, Sequence[Batches]]) -> tuple[Report, list[Batches | None]]:
         """Carry out ``task``. Features that are ``known`` from before need not be extracted.
@@ -147,31 +148,32 @@ class Worker:
         return same, new
 
 
-def _warm_up(models: ModelSet, job: Job) -> None:
+def _warm_up(models: ModelSet, job: Job) -> dict[str, float]:
     """Compute a batch without content with models of the most common architectures: libraries load code and
     choose kernels when something is computed first. What goes wrong is for the search to meet. Of a store elsewhere
-    only models that are here serve: what is brought is the search's to count, at its bandwidth."""
+    only models that are here serve: what is brought is the search's to count, at its bandwidth. Returns the
+    ``seconds`` of :class:`~alsatian.machines.cluster.messages.Facts`, the fastest of a few turns."""
     store = models.store
     is_here = {i: not store.mirror or store.block_path(i).exists() for i in job.segments}
     here = [c for c in models.candidates if all(is_here[b.identity] for b in c.blocks)]
     chains = Counter(tuple(job.segments[b.identity] for b in c.blocks) for c in here)
     chosen = {tuple(job.segments[b.identity] for b in c.blocks): c for c in reversed(here)}
     size = max((batch.items for part in job.dataset.batches(1) for batch in part), default=1)
-    for chain, _ in chains.most_common(_WARMED):
+    took = {PRODUCT: min(_product_s(job.place) for _ in range(_TURNS))}
+    for chain, count in chains.most_common(_WARMED):
         with contextlib.suppress(Exception):
             models.compute_example(chosen[chain], size, job.place)
+            turns = [models.compute_example(chosen[chain], min(size, _ITEMS), job.place) for _ in range(_TURNS)]
+            took[digest_json(chain)] = count * min(turns)
+    return took
 
 
 def _joined(found: Sequence[Batches]) -> dict[int, torch.Tensor]:
     return {batch: tensor for batches in found for batch, tensor in batches.items()}
 
 
-def _speed(device: torch.device) -> float:
-    """Floating point operations per second of the fastest of a few products; weighs unlike machines."""
+def _product_s(device: torch.device) -> float:
     matrix = torch.ones(_SIDE, _SIDE, device=device)
-    fastest = float("inf")
-    for _ in range(_TURNS):
-        begin = time.perf_counter()
-        float((matrix @ matrix)[0, 0])  # waits for a GPU
-        fastest = min(fastest, time.perf_counter() - begin)
-    return 2 * _SIDE**3 / fastest
+    begin = time.perf_counter()
+    float((matrix @ matrix)[0, 0])  # waits for a GPU
+    return time.perf_counter() - begin

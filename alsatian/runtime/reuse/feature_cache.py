@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -102,14 +103,17 @@ class FeatureCache:
         batch_size: int,
         device: torch.device,
         bits: Sequence[str] = (),
+        elsewhere: Mapping[str, Any] | None = None,
     ) -> Session:
         """A search of ``models`` over ``dataset`` in batches of ``batch_size`` on ``device``, with further settings
-        of the search that change ``bits`` of features.
+        of the search that change ``bits`` of features. What is else ``elsewhere`` takes the place of
+        :func:`~alsatian.runtime.reuse.bits.surroundings` here, if another process extracts.
 
         Raises:
             ConfigError: an item's file cannot be read.
         """
-        files = KeptFiles(self.folder, self.limit, digest_json([_FORMAT, surroundings(device), batch_size, *bits]))
+        around = {**surroundings(device), **(elsewhere or {})}
+        files = KeptFiles(self.folder, self.limit, digest_json([_FORMAT, around, batch_size, *bits]))
         contents = {model.id: model.content for model in models}
         kept = {content: files.of(content) for content in dict.fromkeys(contents.values())}
         users = Counter(contents.values())

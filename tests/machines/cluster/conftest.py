@@ -1,5 +1,5 @@
 """The truth about the family of tiny models."""
 
-from tests.searching.conftest import truth
+from tests.searching.conftest import modules, truth
 
-__all__ = ["truth"]
+__all__ = ["modules", "truth"]

@@ -11,12 +11,13 @@ from alsatian.api import SearchResult
 from alsatian.data.dataset import Batch, Dataset
 from alsatian.machines.cluster.job import Job
 from alsatian.machines.cluster.machine import ClusterMachine, Cut
-from alsatian.machines.cluster.messages import Batches, Facts, Task
+from alsatian.machines.cluster.messages import PRODUCT, Batches, Facts, Task
 from alsatian.machines.cluster.pool import Known, Outcome
 from alsatian.machines.cluster.worker import Worker
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.distribution.distribution import Distribution, Portion
 from alsatian.planning.plan import Plan
+from alsatian.runtime.features import Keep, unkept
 from alsatian.runtime.layers import Layers
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.storage.regime import Storage
@@ -50,7 +51,7 @@ class PoolHere:
 
     def __post_init__(self) -> None:
         self._workers = {f"worker {i}": Worker(f"worker {i}", self.job) for i in range(1, self.count + 1)}
-        self.facts = {name: Facts(name, "here", 1, {}, 1.0) for name in self._workers}
+        self.facts = {name: Facts(name, "here", 1, {}, {PRODUCT: 1.0}) for name in self._workers}
 
     @property
     def workers(self) -> Mapping[str, Facts]:
@@ -167,6 +168,7 @@ def search_here(
     checkpoint: Checkpoint | None = None,
     layers: Layers | None = None,
     timeline: bool = False,
+    keep: Keep = unkept,
     **changes: Any,
 ) -> Found:
     data = few().in_batches(BATCH, len(models.candidates if layers is None else layers.of))
@@ -176,6 +178,6 @@ def search_here(
     ticks: list[None] = []
     with pool_here(job_of(models, data, planned, meter, **changes), count, ends) as pool:
         machine = ClusterMachine(
-            pool, meter, cut(count), models.segments, planned.layers, lambda: ticks.append(None)
+            pool, meter, cut(count), models.segments, planned.layers, lambda: ticks.append(None), keep
         )
         return Found(planned.run(machine, on_bad_model, checkpoint), pool, len(ticks))

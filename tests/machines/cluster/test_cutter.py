@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import pytest
+
 from alsatian.data.dataset import batches_of
-from alsatian.machines.cluster.messages import Facts
+from alsatian.machines.cluster.messages import PRODUCT, Facts
 from alsatian.machines.cluster.ray_machine import Cutter
 from alsatian.models.model_set import ModelSet
 from alsatian.planning.limits import Limits
@@ -27,9 +29,9 @@ class Two:
 
     @property
     def workers(self) -> dict[str, Facts]:
-        speeds = {"worker 1": 1.0, "worker 2": self.faster}
-        kinds = {name: {"cpu": "one" if self.alike else name} for name in speeds}
-        return {name: Facts(name, "here", 1, kinds[name], speed) for name, speed in speeds.items()}
+        takes = {"worker 1": 1.0, "worker 2": 1 / self.faster}
+        kinds = {name: {"cpu": "one" if self.alike else name} for name in takes}
+        return {name: Facts(name, "here", 1, kinds[name], {PRODUCT: s}) for name, s in takes.items()}
 
 
 def plan_of(models: ModelSet) -> Plan:
@@ -54,7 +56,15 @@ def test_workers_of_one_machine_share_its_way_to_the_store(family: ModelSet) -> 
 
 def test_a_faster_worker_is_weighed(family: ModelSet) -> None:
     slow, fast = (one.speed for one in cutter(Two(3.0))._workers())
-    assert fast == 3 * slow
+    assert fast == pytest.approx(3 * slow)
+
+
+def test_workers_are_weighed_by_the_architectures_that_all_of_them_computed() -> None:
+    first = Facts("a", "here", 1, {}, {PRODUCT: 1.0, "resnet": 3.0, "vit": 1.0, "bert": 9.0})
+    second = Facts("b", "here", 2, {}, {PRODUCT: 7.0, "resnet": 1.0, "vit": 1.0})
+    assert Facts.speeds([first, second]) == [3 / 4, 3 / 2]
+    alone = Facts("c", "there", 3, {}, {PRODUCT: 3.0})
+    assert Facts.speeds([first, alone]) == [2.0, 2 / 3]
 
 
 def test_workers_that_are_alike_are_weighed_alike(family: ModelSet) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from alsatian.errors import ConfigError
-from alsatian.machines.cluster.likeness import check_alike
+from alsatian.machines.cluster.likeness import check_alike, check_as_kept
 from alsatian.machines.cluster.messages import Facts
 from alsatian.runtime.reuse.bits import surroundings
 
@@ -15,7 +15,7 @@ BITS = surroundings(torch.device("cpu"))
 
 
 def worker(number: int, **changes: Any) -> Facts:
-    return Facts(f"worker {number}", f"{number}" * 40, number, BITS | changes, 1.0)
+    return Facts(f"worker {number}", f"{number}" * 40, number, BITS | changes, {})
 
 
 def test_workers_of_one_kind_are_taken(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,3 +37,9 @@ def test_another_kind_of_machine_is_warned_about(change: str, caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         check_alike([worker(1), worker(2, **{change: "another"})])
     assert f"worker 2 has {change} another, worker 1 {BITS[change]}" in caplog.text
+
+
+def test_features_are_kept_for_what_extracts_them() -> None:
+    check_as_kept([worker(1), worker(2)], BITS)
+    with pytest.raises(ConfigError, match=r"worker 2 has cpu=another, .* kept for .* \(--no-reuse, reuse=False\)"):
+        check_as_kept([worker(1), worker(2, cpu="another")], BITS)

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from alsatian.data.dataset import Batch
 from alsatian.errors import AlsatianError, BadModelError, OutOfMemoryError
+from alsatian.fingerprint import features_fingerprint
 from alsatian.machines.cluster.machine import Cut
 from alsatian.machines.cluster.messages import Task
 from alsatian.machines.cluster.queues import MOST_LOSSES
@@ -16,10 +18,23 @@ from alsatian.models.model_set import ModelSet
 from alsatian.planning.distribution.distribution import Distribution, Portion
 from alsatian.planning.plan import Plan
 from alsatian.runtime.engine import Engine
+from alsatian.runtime.layers import Layers
 from alsatian.searching.checkpoint import Checkpoint
 from alsatian.searching.strategy import Strategy
 from tests.machines.cluster.pool_here import Found, all_to_first, by_data, by_model, search_here
-from tests.searching.tiny_search import ALSATIAN, BASE, MODELS, SHARED_PREFIX, SHIFT, Known, check, outcomes, search
+from tests.searching.tiny_search import (
+    ALSATIAN,
+    BASE,
+    BATCH,
+    MODELS,
+    SHARED_PREFIX,
+    SHIFT,
+    Known,
+    check,
+    few,
+    outcomes,
+    search,
+)
 
 CUTS = pytest.mark.parametrize("cut", [by_model, by_data, all_to_first])
 
@@ -226,3 +241,24 @@ def test_every_worker_has_lanes_of_its_own(family: ModelSet) -> None:
 
 def test_progress_is_told_by_steps(family: ModelSet) -> None:
     assert search_here(family, ALSATIAN, 2).ticks > len(MODELS)
+
+
+@pytest.mark.parametrize("cut", [by_model, by_data])
+@pytest.mark.parametrize("choice", ["last", "mean"])
+def test_features_are_kept_once_for_every_model_that_is_scored(
+    family: ModelSet, truth: Known, cut: Callable[[int], Cut], choice: str
+) -> None:
+    kept: dict[str, dict[int, torch.Tensor]] = {}
+    ids = [candidate.id for candidate in family.candidates]
+
+    def keep(models: Sequence[str], features: Mapping[int, torch.Tensor]) -> None:
+        for model in models:
+            assert not kept.setdefault(model, {}).keys() & features.keys()
+            kept[model] |= features
+
+    layers = Layers("mean", {model: (model,) for model in ids}) if choice == "mean" else None
+    found = search_here(family, ALSATIAN, 2, cut, keep=keep, layers=layers)
+    assert kept.keys() == set(ids)
+    test, train = few().in_batches(BATCH, len(ids)).batches(BATCH)
+    parts = [torch.cat([kept[found.result.ranked[0]][b.index] for b in part]) for part in (train, test)]
+    assert features_fingerprint(parts) == truth[sum(b.items for b in train), found.result.ranked[0]][1]

@@ -9,16 +9,18 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from alsatian.errors import ConfigError
 from alsatian.machines.cluster.ray_pool import RayPool
 from alsatian.machines.cluster.session import ray_session
 from alsatian.machines.settings import MachineSettings
 from alsatian.models.model_set import ModelSet
-from tests.searching.tiny_search import ALSATIAN, BASE, Known, check, outcomes, search
+from tests.searching.tiny_search import ALSATIAN, BASE, PREPROCESSING, Known, Modules, check, outcomes, search
 
 pytest.importorskip("ray", reason="needs the extra ray")
 TWO = MachineSettings(name="ray", workers=2)
@@ -42,6 +44,20 @@ def test_scores_are_those_of_one_process(ray: Any, family: ModelSet, truth: Know
     assert found.measurement.workers.keys() == {"worker 1", "worker 2"}
     assert found.measurement.valid
     assert "cluster" in kinds(found)
+
+
+def test_features_are_taken_and_kept_as_by_one_process_with_as_many_threads(
+    ray: Any, modules: Modules, tmp_path: Path
+) -> None:
+    """What a search on workers has left, one on more workers need not extract; here it is of another kind."""
+    again = [
+        search(modules, strategy=ALSATIAN, machine=machine, reuse=True, store=tmp_path, preprocessing=PREPROCESSING)
+        for machine in (TWO, TWO, None)
+    ]
+    work = [found.measurement.counters.get("block_executions", 0) for found in again]
+    assert work[0] > work[1] == 0
+    assert (work[2] == 0) is (torch.get_num_threads() == 1 and os.environ.get("OMP_NUM_THREADS") == "1")
+    assert outcomes(again[0]) == outcomes(again[1]) == outcomes(again[2])
 
 
 def test_layers_and_other_kernels_travel(ray: Any, family: ModelSet) -> None:
