@@ -16,8 +16,8 @@ from alsatian.runtime.data_source import StoredData
 from alsatian.runtime.engine import Engine
 from alsatian.runtime.features import Keep, unkept
 from alsatian.runtime.layers import WHOLE, Layers, scoring
+from alsatian.runtime.loading.block_loader import BlockLoader
 from alsatian.runtime.loading.block_source import BlockSource
-from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.meter import Meter

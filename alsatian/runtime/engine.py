@@ -193,13 +193,15 @@ class Engine:
                 cached = self.cache.read(source) if source != NO_VERTEX else None
             for batch in chunk:
                 self._at = plan, target, batch
-                todo = stages
-                if cached is None:
-                    start, todo = self._ahead.start(tree, stages, batch, chunk)
-                else:
+                early = self._ahead.take(tree, path, batch)
+                if cached is not None:
                     with self.meter.part("cache_io"):
                         start = next(cached)
-                for vertex, state in run_stages(tree, todo, start, batch.items, self.meter):
+                elif path[0] not in early:
+                    start = self.data.prepare(tree.preprocessing[target], batch, chunk)
+                else:
+                    start, _ = early[path[0]]
+                for vertex, state in run_stages(tree, stages, start, batch.items, self.meter, early):
                     if vertex in held:
                         with self.meter.part("cache_io"):
                             self.cache.put(vertex, state)

@@ -13,6 +13,9 @@ from alsatian.tree import TaskTree
 
 Stage = tuple[int, list[tuple[Segment, Parameters]]]
 """A vertex with the code and the parameters of its edge."""
+Early = dict[int, tuple[State, int]]
+"""By vertex a state that was computed before, and how many blocks of its edge that took."""
+NOTHING_EARLY: Early = {}
 
 
 def subjects(tree: TaskTree, path: Sequence[int]) -> dict[int, Subject]:
@@ -30,11 +33,12 @@ def subjects(tree: TaskTree, path: Sequence[int]) -> dict[int, Subject]:
 
 
 def run_stages(
-    tree: TaskTree, stages: Sequence[Stage], state: State, items: int, meter: Meter
+    tree: TaskTree, stages: Sequence[Stage], state: State, items: int, meter: Meter, early: Early = NOTHING_EARLY
 ) -> Iterator[tuple[int, State]]:
     """Run the blocks of ``stages`` on one batch of ``items``; yields every vertex with its state.
 
-    ``state`` is what the first stage starts from. A state is held until the last stage that starts from it.
+    ``state`` is what the first stage starts from; a vertex that is ``early`` starts from what is there instead. A
+    state is held until the last stage that starts from it.
 
     Raises:
         BadModelError: a block cannot process what comes before it.
@@ -45,9 +49,10 @@ def run_stages(
         above = tree.parent[vertex]
         readers[above] -= 1
         state = held[above] if readers[above] else held.pop(above)
+        state, done = early.get(vertex, (state, 0))
         with meter.part("inference", vertex):
             try:
-                for segment, parameters in edge:
+                for segment, parameters in edge[done:]:
                     state = segment(state, parameters)
                     meter.ran(segment.fingerprint, items)
             except RuntimeError as error:

@@ -31,7 +31,7 @@ from alsatian.planning.orders.given import Given
 from alsatian.planning.orders.random import Random
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache.policies.base import CachePolicy
-from alsatian.runtime.loading.loader import BlockLoader
+from alsatian.runtime.loading.block_loader import BlockLoader
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.meter.measurement import Measurement
 from alsatian.searching.schedules import Round, Rounds, Schedule

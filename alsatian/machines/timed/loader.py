@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from alsatian.blocks.candidate import Block
 from alsatian.budgets import BlockBudgets
 from alsatian.costs.model import CostModel
 from alsatian.machines.timed.clock import VirtualClock
@@ -100,6 +101,9 @@ class TimedLoader(Loader):
         self._catch_up()
         parts = [part for need in needs for part in need.in_parts(self._parts)]
         return None if self._residency.borrow(parts) is None else [[] for _ in needs]
+
+    def holds(self, blocks: Iterable[Block]) -> bool:
+        return self._residency.holds(blocks)
 
     def _here_at(self, identity: str) -> float | None:
         """When a block that is under way is here."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from alsatian.blocks.candidate import Block
 from alsatian.runtime.loading.block_source import Need
 from alsatian.runtime.loading.foresight import NEVER, Foresight
 from alsatian.runtime.loading.resident_blocks import Residents
@@ -106,6 +107,11 @@ class Residency:
             if self.foresight.follows:
                 self._in_use.update(need.identity for need in needs)
             return [loaded for loaded in found if loaded is not None]
+
+    def holds(self, blocks: Iterable[Block]) -> bool:
+        """Whether all of these can be on the device at once."""
+        distinct = {block.identity: block.parameter_bytes for block in blocks}
+        return sum(distinct.values()) <= self.device.budget
 
     def order(self) -> tuple[Need, list[Any]] | None:
         """The next block to read ahead, with room reserved and what that waits for; None if there is none now."""

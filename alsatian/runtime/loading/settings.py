@@ -24,7 +24,7 @@ class LoaderSettings:
         keep: keep blocks in memory for later use. Without, a block is read when it is needed and dropped
             after, and neither ``block_budget`` nor ``block_host_budget`` is used.
         read_ahead: read the blocks of coming steps beside the work on the current one; needs ``keep``.
-        compute_ahead: while a block is waited for, compute what all models share for data of later rounds.
+        compute_ahead: while a block is waited for, compute what may be needed for data of later rounds.
     """
 
     keep: bool = True

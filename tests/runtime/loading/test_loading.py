@@ -28,8 +28,8 @@ from alsatian.planning.orders.given import Given
 from alsatian.proxies.linear import Linear
 from alsatian.runtime.cache.policies.lru import Lru
 from alsatian.runtime.cache.policies.none import NoCache
+from alsatian.runtime.loading.block_loader import BlockLoader
 from alsatian.runtime.loading.block_source import Need
-from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.local_copies import BlockCache
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.storage.reader import Fetched, Reader

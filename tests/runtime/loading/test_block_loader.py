@@ -13,8 +13,8 @@ from torch.fx import Graph, GraphModule
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
 from alsatian.errors import StoreError
+from alsatian.runtime.loading.block_loader import BlockLoader
 from alsatian.runtime.loading.block_source import BlockSource, Need
-from alsatian.runtime.loading.loader import BlockLoader
 from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.loading.transfer import Loaded, Parameters, Transfer
 from alsatian.runtime.loading.transfer import Make as Making
@@ -293,7 +293,7 @@ def test_the_next_block_is_read_while_a_large_one_is_verified(
     setup: Make, monkeypatch: pytest.MonkeyPatch, least: int
 ) -> None:
     """The store is read in the plan's order, one block at a time."""
-    monkeypatch.setattr("alsatian.runtime.loading.loader.WORTH_BYTES", least)
+    monkeypatch.setattr("alsatian.runtime.loading.block_loader.WORTH_BYTES", least)
     made = setup(10 * SIZE)
     needs = [made.need(i) for i in range(4)]
     order = [need.block.identity for need in needs]
