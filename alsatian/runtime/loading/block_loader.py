@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from alsatian.blocks.candidate import Block
 from alsatian.errors import StoreError
 from alsatian.runtime.loading.arrival import Bases, Stored, made, may_stay_narrow, to_bring
-from alsatian.runtime.loading.block_source import BlockSource, Need, in_parts, joined, nothing
+from alsatian.runtime.loading.block_source import AT_ONCE, BlockSource, Need, Turn, in_parts, joined
 from alsatian.runtime.loading.loader import Loader, Work, nothing_to_do
 from alsatian.runtime.loading.residency import Residency
 from alsatian.runtime.loading.settings import LANES, WORTH_BYTES
@@ -19,13 +19,44 @@ from alsatian.runtime.meter.meter import Meter
 from alsatian.store.parts import NO_PARTS, Parts
 
 
+class _Turns:
+    """Of threads at the store: who has chosen a block makes ready for it while the bytes of another one come."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._choice, self._store = threading.Lock(), threading.Lock()
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[Turn]:
+        """Choose a block and read it, in the order in which they are chosen."""
+        self._choice.acquire()
+        held = [self._choice]
+
+        def begin(beside: bool = True) -> None:
+            if held == [self._choice]:
+                with self._meter.stalled("prepare_model"):
+                    self._store.acquire()
+                held.append(self._store)
+                if beside:
+                    held.pop(0).release()
+
+        def end() -> None:
+            while held:
+                held.pop().release()
+
+        try:
+            yield Turn(begin, end)
+        finally:
+            end()
+
+
 class BlockLoader(Loader):
     """Reads blocks from ``source`` and keeps them on the device while they fit ``budget`` bytes.
 
     With a budget of 0 every use reads from the source, as from separate model files. With ``ahead`` threads bring
-    the blocks of coming steps: they take turns at the store, which is read in the order of the plan, and verify and
-    copy large blocks beside each other. Bytes are reserved before they are allocated, on either way, so the budget
-    holds at every moment. :class:`Residency` decides what is kept and what is read ahead.
+    the blocks of coming steps: they take turns at the store, which is read in the order of the plan, and make ready
+    for large blocks, verify and copy them beside each other. Bytes are reserved before they are allocated, on
+    either way, so the budget holds at every moment. :class:`Residency` decides what is kept and what is read ahead.
 
     Blocks that have ``parts`` are loaded part by part.
 
@@ -51,7 +82,7 @@ class BlockLoader(Loader):
         self._residency = Residency(meter, self._transfer.mark, budget, host_budget)
         self._change = self._residency.change
         self._stopping = False
-        self._turn = threading.Lock()  # at the store, from the choice of a block until its bytes have come
+        self._turns = _Turns(meter)
         self._threads: list[threading.Thread] = []
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
@@ -127,16 +158,17 @@ class BlockLoader(Loader):
 
     def _run_ahead(self) -> None:
         while True:
-            with contextlib.ExitStack() as turn:
-                turn.enter_context(self._turn)
+            with self._turns.turn() as turn:
                 if (order := self._next_order()) is None:
                     return
                 need, room = order
+                if need.nbytes < WORTH_BYTES:  # nothing goes on beside it
+                    turn.begin(False)
+                    turn = AT_ONCE
                 try:
-                    with self._meter.part("prepare_model", subject=need.subject):
-                        overlaps = need.nbytes >= WORTH_BYTES
-                        with self._residency.lent(need.bases) as bases:
-                            self._fetch(need, room, bases, turn.close if overlaps else nothing)
+                    part = self._meter.part("prepare_model", subject=need.subject)
+                    with part, self._residency.lent(need.bases) as bases:
+                        self._fetch(need, room, bases, turn)
                 except StoreError:  # the caller meets the same error in its own thread, if it comes to that
                     self._residency.pass_over(need.identity)
                 except (MemoryError, torch.OutOfMemoryError):
@@ -152,41 +184,38 @@ class BlockLoader(Loader):
                 self._change.wait()
         return order
 
-    def _fetch(
-        self, need: Need, room: list[Any] | None, bases: Bases | None, read: Callable[[], None] = nothing
-    ) -> Loaded:
+    def _fetch(self, need: Need, room: list[Any] | None, bases: Bases | None, turn: Turn = AT_ONCE) -> Loaded:
         """Bring a block that is marked as being fetched into the room reserved for it, if any.
 
-        ``bases`` has the parts that it is made of, unless they are not at hand. ``read`` is called once its
-        bytes have come from the store.
+        ``bases`` has the parts that it is made of, unless they are not at hand.
         """
         loaded = None
         try:
             self._transfer.wait(room or ())
-            loaded = self._bring(need, bases, read)
+            loaded = self._bring(need, bases, turn)
             return loaded
         finally:
             self._residency.fetched(need.identity, loaded, room is not None)
 
-    def _bring(self, need: Need, bases: Bases | None, read: Callable[[], None]) -> Loaded:
+    def _bring(self, need: Need, bases: Bases | None, turn: Turn) -> Loaded:
         host, copy = self._residency.host, None
         if bases is not None:
             with self._change:
                 copy = host.get(need.identity)
         if copy is not None:
             self._meter.count("host_block_hits")
-            read()
-        staged = self._stage(need, bases is not None, read) if copy is None else copy
+            turn.end()
+        staged = self._stage(need, bases is not None, turn) if copy is None else copy
         here = self._transfer.bring(staged.parameters, staged.narrow, lambda brought: made(need, brought, bases))
         with self._change:
             host.mark([need.identity], here.ready)
         return here if need.part else here._replace(parameters=need.segment.prepare(here.parameters))
 
-    def _stage(self, need: Need, based: bool, read: Callable[[], None]) -> Loaded:
+    def _stage(self, need: Need, based: bool, turn: Turn) -> Loaded:
         """What is to be brought, in the host's memory, kept there if the host's budget has room."""
         identity, staged = need.identity, None
         narrow = may_stay_narrow(need, based) if self._transfer.widens else ()
-        with self._source.opened(need, read, based, narrow) as found:
+        with self._source.opened(need, turn, based, narrow) as found:
             tensors, small = to_bring(need, Stored(found.in_order, found.narrow), based)
             size = pinned_bytes([t.nbytes for t in tensors])
             room = self._residency.reserve_host(identity, size) if based else None

@@ -25,6 +25,17 @@ def nothing() -> None:
     """For who has nothing to say."""
 
 
+class Turn(NamedTuple):
+    """At the store: ``begin`` is called when all is ready for reading, also several times, and ``end`` once the
+    store is not read any more, before what was read is verified."""
+
+    begin: Callable[..., None] = nothing
+    end: Callable[[], None] = nothing
+
+
+AT_ONCE = Turn()
+
+
 class Need(NamedTuple):
     """A block that will be needed, the code that it belongs to, and a model for error messages; of the block all,
     or a part."""
@@ -108,14 +119,11 @@ class BlockSource:
     model_files: bool = False
 
     @contextlib.contextmanager
-    def opened(
-        self, need: Need, read: Callable[[], None], based: bool = True, narrow: Collection[int] = ()
-    ) -> Iterator[Reading]:
+    def opened(self, need: Need, turn: Turn, based: bool = True, narrow: Collection[int] = ()) -> Iterator[Reading]:
         """What is stored for the parameters that are needed, each tensor in memory of its own.
 
         ``based`` says that the parts that they are made of are at hand, ``narrow`` which tensors, by their
-        number, may be in the smaller type that they are stored in. ``read`` is called once the store is not
-        read any more, before what was read is verified.
+        number, may be in the smaller type that they are stored in. Reading is a ``turn`` at the store.
 
         Raises:
             StoreError: its file is missing, damaged, made from other code or of another size than the
@@ -127,18 +135,22 @@ class BlockSource:
             if copies is not None:
                 copy = stack.enter_context(copies.opened(need.identity, model, segment.stored_for, narrow))
                 if copy is not None:
-                    read()
+                    turn.end()
                     self._check(need, copy)
                     yield copy
                     return
-        start = time.perf_counter()
+        starts = [time.perf_counter()]
+
+        def begin() -> None:
+            turn.begin()
+            starts.append(time.perf_counter())
 
         def came(fetched: Fetched) -> None:
-            self.meter.read(fetched.size, time.perf_counter() - start)
+            self.meter.read(fetched.size, time.perf_counter() - starts[:2][-1])  # from the first byte on
             self.meter.count("blocks_read", bool(fetched.size))  # or the mirror had it
             self.meter.count("bytes_read", fetched.size)
             self.meter.count("warm_reads", fetched.warm)
-            read()
+            turn.end()
 
         heard = partial(self.meter.count, VERIFIED)
         heard(0)
@@ -148,7 +160,7 @@ class BlockSource:
             segment.stored_for,
             wanted=None if part is None else need.places(based),
             narrow=narrow,
-            reader=self.reader,
+            reader=self.reader.beginning(begin),
             owner=model if self.model_files else None,
             came=came,
             heard=heard,

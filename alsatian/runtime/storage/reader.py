@@ -1,6 +1,7 @@
 """Reading files at a declared bandwidth, and cold where that is asked for."""
 
 import contextlib
+import copy
 import errno
 import os
 from collections import deque
@@ -57,6 +58,7 @@ class Reader:
         self._seen: set[tuple[Path, int, str | None]] | None = set() if again else None
         self._here: dict[Path, bool] = {}
         self._brought: set[tuple[Path, str | None]] = set()
+        self._begin: Callable[[], None] | None = None
 
     def fetch(self, path: Path, owner: str | None = None) -> Fetched:
         """Bring the content of ``path`` into memory (the page cache).
@@ -107,6 +109,12 @@ class Reader:
                 self.throttle.charge(owed)
         return Fetched(size, warm)
 
+    def beginning(self, begin: Callable[[], None]) -> "Reader":
+        """The same, which calls ``begin`` before a part of a file is read that is cold and has memory to go to."""
+        other = copy.copy(self)
+        other._begin = begin
+        return other
+
     def owes(self, path: Path, owner: str | None, here: bool) -> bool:
         """Whether reading ``path``, of a store elsewhere, costs as much as bringing it, although its mirror has it.
 
@@ -131,6 +139,8 @@ class Reader:
         throttle = self.throttle if new else _FREE
         warm = self._cold and new and not self._drop(descriptor, offset=extent.offset, nbytes=nbytes)
         views, done = deque(view for view in extent.into if len(view)), 0
+        if self._begin is not None:
+            self._begin()
         with throttle.stream():
             while done < nbytes:
                 with throttle.piece(min(owed + nbytes - done, _MOST * _SCRATCH)) as piece:

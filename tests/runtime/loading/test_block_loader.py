@@ -1,5 +1,8 @@
 """Blocks are read when they are not resident, stay within their budget, and are read ahead once."""
 
+import contextlib
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -41,25 +44,43 @@ class SlowReader(Reader):
     """Notes what is read; each file, or one only, can be held up until the test lets it go."""
 
     def __init__(self) -> None:
-        super().__init__(Throttle(None))
+        super().__init__(Store(self))
+        self.own = threading.local()
         self.names: list[str] = []
         self.threads: set[str] = set()
         self.reading = self.most = 0
         self.only: str | None = None
+        self.damaged: str | None = None
         self.go = threading.Event()
         self.go.set()
 
     def read(self, path: Path, layout: Layout, owner: str | None = None) -> Fetched:
-        self.names.append(path.stem)
-        self.reading += 1
-        self.most = max(self.most, self.reading)
-        self.threads.add(threading.current_thread().name)
-        if self.only in (None, path.stem):
-            assert self.go.wait(PATIENCE)
+        self.own.name = path.stem
+        return super().read(path, layout, owner)
+
+
+class Store(Throttle):
+    """Is read for a :class:`SlowReader`."""
+
+    def __init__(self, reader: SlowReader) -> None:
+        super().__init__(None)
+        self.reader = reader
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[None]:
+        reader, name = self.reader, self.reader.own.name
+        reader.names.append(name)
+        reader.reading += 1
+        reader.most = max(reader.most, reader.reading)
+        reader.threads.add(threading.current_thread().name)
+        if reader.only in (None, name):
+            assert reader.go.wait(PATIENCE)
         try:
-            return super().read(path, layout, owner)
+            if name == reader.damaged:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            yield
         finally:
-            self.reading -= 1
+            reader.reading -= 1
 
 
 class Setup:
@@ -321,6 +342,24 @@ def test_the_next_block_is_read_while_a_large_one_is_verified(
     assert made.read() == 4
 
 
+def test_the_next_block_is_made_ready_while_the_bytes_of_a_large_one_come(
+    setup: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alsatian.runtime.loading.block_loader.WORTH_BYTES", SIZE)
+    made = setup(10 * SIZE)
+    needs = [made.need(i) for i in range(4)]
+    made.reader.go.clear()
+    made.loader.follow([[need] for need in needs])
+    wait_for(lambda: made.loader._residency.device.used == 2 * SIZE)
+    time.sleep(MOMENT / 4)
+    assert made.reader.names == [needs[0].block.identity]
+    assert made.loader._residency.device.used == 2 * SIZE
+    made.reader.go.set()
+    assert [made.step(need) for need in needs] == [[0], [1], [2], [3]]
+    assert made.reader.names == [need.block.identity for need in needs]
+    assert made.reader.most == 1
+
+
 def test_without_reading_ahead_the_plan_still_says_what_to_keep(setup: Make) -> None:
     made = setup(3 * SIZE, ahead=False)
     needs = [made.need(i) for i in range(4)]
@@ -412,11 +451,10 @@ def test_a_block_that_cannot_be_read_ahead_is_the_callers_error_and_stops_no_oth
 
 
 def test_what_the_step_has_used_already_is_not_read_ahead_any_more(setup: Make) -> None:
-    """The caller takes the second block while the first, which turns out to be gone, has all the room."""
+    """The caller takes the second block while the first, which turns out to be damaged, has all the room."""
     made = setup(SIZE)
     gone, used = made.need(0), made.need(1)
-    made.store.block_path(gone.block.identity).unlink()
-    made.reader.only = gone.block.identity
+    made.reader.only = made.reader.damaged = gone.block.identity
     made.reader.go.clear()
     made.loader.follow([[gone, used]])
     wait_for(lambda: len(made.reader.names) == 1)
