@@ -38,13 +38,15 @@ class Garbage:
     recent: int
 
 
-def open_store(folder: Path, deltas: float | None = None) -> BlockStore:
-    """The store in ``folder``, which may have been a URL; ``deltas`` as in :class:`BlockStore`.
+def open_store(
+    folder: Path, deltas: float | None = None, mirrors: str | Path | None = None, mirror_size: int | None = None
+) -> BlockStore:
+    """The store in ``folder``, which may have been a URL; the rest as in :class:`BlockStore`.
 
     Raises:
         StoreError: there is none.
     """
-    store = BlockStore(folder, deltas=deltas)
+    store = BlockStore(folder, deltas=deltas, mirrors=mirrors, mirror_size=mirror_size)
     if not any((store.root / name).is_dir() for name in ("blocks", "models")):
         what = "not a store of models" if folder.is_dir() or store.mirror else "no such folder"
         raise StoreError(f"{store.name}: {what}; name one with --store, or fill this one with 'alsatian store add'")

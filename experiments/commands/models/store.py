@@ -29,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     def action(name: str, text: str, act: Callable[[argparse.Namespace, Console], int]) -> argparse.ArgumentParser:
         made = actions.add_parser(name, help=text, description=text)
         made.add_argument("--store", type=Path, default=Path("store"), metavar="DIR", help="default: store")
+        mirrors = "of stores elsewhere; default: ~/.cache/alsatian/mirrors"
+        made.add_argument("--mirrors", metavar="DIR", help=mirrors)
+        made.add_argument("--mirror-size", metavar="SIZE", help="of blocks in a mirror; default: 50GB")
         made.set_defaults(act=act)
         return made
 
@@ -56,11 +59,20 @@ def handle(options: argparse.Namespace, console: Console) -> int:
     return status
 
 
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of the store, for those who open it."""
+    from alsatian.units import parse_bytes
+
+    sizes = {"deltas": "--deltas", "mirror_size": "--mirror-size"}
+    found = {key: parse_bytes(getattr(options, key, None), name) for key, name in sizes.items()}
+    return {**found, "mirrors": options.mirrors}
+
+
 def _ls(options: argparse.Namespace, console: Console) -> int:
     from alsatian.store.maintenance import open_store
     from alsatian.store.summaries import Summaries
 
-    store = open_store(options.store)
+    store = open_store(options.store, **_settings(options))
     models = Summaries(store).all()
     users = Counter(identity for model in models for identity in dict(model.blocks))
     own = [
@@ -94,11 +106,10 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
 def _add(options: argparse.Namespace, console: Console) -> int:
     from alsatian.models.sets.folder import add_path
     from alsatian.store.store import BlockStore
-    from alsatian.units import parse_bytes
 
     refused: list[str] = []
     left_out: list[str] = []
-    store = BlockStore(options.store, deltas=parse_bytes(options.deltas, "--deltas"))
+    store = BlockStore(options.store, **_settings(options))
     for path in options.paths:
         added = add_path(
             store,
@@ -121,7 +132,7 @@ def _add(options: argparse.Namespace, console: Console) -> int:
 def _verify(options: argparse.Namespace, console: Console) -> int:
     from alsatian.store.maintenance import open_store, verify
 
-    store = open_store(options.store)
+    store = open_store(options.store, **_settings(options))
     problems = verify(store)
     for problem in problems:
         console.print(problem)
@@ -136,7 +147,7 @@ def _gc(options: argparse.Namespace, console: Console) -> int:
     grace = GRACE_S if options.grace is None else options.grace
     if not grace >= 0:
         raise ConfigError(f"--grace {options.grace}: must be a number of seconds, 0 or more")
-    garbage = gc(open_store(options.store), grace, options.dry_run)
+    garbage = gc(open_store(options.store, **_settings(options)), grace, options.dry_run)
     for path in garbage.files:
         console.print(str(path))
     verb = "would remove" if options.dry_run else "removed"
@@ -149,10 +160,10 @@ def _gc(options: argparse.Namespace, console: Console) -> int:
 def _upgrade(options: argparse.Namespace, console: Console) -> int:
     from alsatian.store.maintenance import open_store
     from alsatian.store.upgrade import upgrade
-    from alsatian.units import count_text, format_bytes, parse_bytes
+    from alsatian.units import count_text, format_bytes
     from experiments.runs.progress import Progress
 
-    store = open_store(options.store, deltas=parse_bytes(options.deltas, "--deltas"))
+    store = open_store(options.store, **_settings(options))
     with Progress(console) as progress:
         done = upgrade(store, progress.step)
     sizes = f"{format_bytes(done.before)} before, {format_bytes(done.after)} now"
@@ -165,7 +176,7 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
     from alsatian.store.statistics import stats
     from alsatian.units import format_bytes
 
-    found = stats(open_store(options.store))
+    found = stats(open_store(options.store, **_settings(options)))
     if options.json:
         console.print(json.dumps({**asdict(found), "sharing_factor": found.sharing_factor}, indent=2))
         return 0

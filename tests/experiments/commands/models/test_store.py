@@ -172,3 +172,22 @@ def test_a_folder_that_is_no_store_is_an_error(call: Call, tmp_path: Path, actio
         call(action, "--store", str(tmp_path))
     with pytest.raises(StoreError, match="no such folder"):
         call(action, "--store", "nowhere")
+
+
+@pytest.mark.parametrize("action", ["ls", "stats", "verify", "add"])
+def test_options_name_the_mirror_of_a_store_elsewhere(
+    call: Call, tmp_path: Path, action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("ALSATIAN_MIRRORS", str(tmp_path / "unused"))
+    monkeypatch.setattr(folder, "add_path", lambda *_, **__: [])
+    words = ["models"] if action == "add" else []
+    elsewhere = ("--store", f"file://{tmp_path}/store", "--mirrors", "mirrors")
+    assert call(action, *words, *elsewhere) == 0
+    assert [path.name for path in Path("mirrors").glob("*/models")] == ["models"]
+    assert not Path("unused").exists()
+    if action == "verify":
+        assert call(action, *elsewhere, "--mirror-size", "1") == 1
+        assert "a mirror may hold 1 B" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="--mirror-size=much: not a size"):
+        call(action, *words, *elsewhere, "--mirror-size", "much")
