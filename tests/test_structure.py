@@ -24,7 +24,7 @@ DOORS = ("alsatian.__main__",)
 FOR_ANALYSIS = ("alsatian.records", "alsatian.units", "alsatian.files", "alsatian.pages", "alsatian.errors")
 FILE_LINES, FOLDER_MODULES = 250, 15
 # What there is, so that it does not grow unnoticed; 24,000 is the aim.
-SOURCE_LINES = 59_900
+SOURCE_LINES = 60_200
 
 Graph = Mapping[str, set[str]]
 

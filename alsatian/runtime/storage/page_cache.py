@@ -57,8 +57,9 @@ def drop_pages(descriptor: int, measure: Residency = residency, offset: int = 0,
     are shown to be gone.
 
     Pages that were just written are dropped once they are on disk, so a file that stays is flushed and
-    dropped again. The kernel keeps a page that it is working with, so that is tried again a few times. Mapped pages
-    are not dropped.
+    dropped again. The kernel keeps a page that it is working with, so that is tried again a few times. It also
+    keeps pages that it has read ahead together with others that are to stay; then the whole file goes. Mapped
+    pages are not dropped.
     """
     start, length = (0, 0) if nbytes is None else _pages(offset, nbytes)
     which = {} if nbytes is None else {"offset": offset, "nbytes": nbytes}
@@ -66,6 +67,7 @@ def drop_pages(descriptor: int, measure: Residency = residency, offset: int = 0,
         if pause_s is not None:
             time.sleep(pause_s)
             os.fsync(descriptor)
+            start = length = 0
         os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
         if (share := measure(descriptor, **which)) == 0:
             return True

@@ -4,7 +4,8 @@ import contextlib
 import copy
 import errno
 import os
-from collections import deque
+import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -59,6 +60,8 @@ class Reader:
         self._here: dict[Path, bool] = {}
         self._brought: set[tuple[Path, str | None]] = set()
         self._begin: Callable[[], None] | None = None
+        # Of files: who reads a part of one brings pages beside it, which another one might want to be cold.
+        self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
     def fetch(self, path: Path, owner: str | None = None) -> Fetched:
         """Bring the content of ``path`` into memory (the page cache).
@@ -94,8 +97,9 @@ class Reader:
         """
         with path.open("rb", buffering=0) as file:
             new = self._is_new(path, 0, owner)
-            warm = self._cold and new and not self._drop(file.fileno(), offset=0, nbytes=_SCRATCH)
-            size, extents = layout(file.fileno())
+            with self._alone(path, new):
+                warm = self._cold and new and not self._drop(file.fileno(), offset=0, nbytes=_SCRATCH)
+                size, extents = layout(file.fileno())
             owed = size if new else 0  # paid with what is read next: a wait of its own would be longer
             for extent in extents:
                 with contextlib.ExitStack() as stack:
@@ -125,6 +129,9 @@ class Reader:
         self._brought.add((path, owner))
         return new and not warm
 
+    def _alone(self, path: Path, new: bool) -> contextlib.AbstractContextManager[object]:
+        return self._locks[path] if self._cold and new else contextlib.nullcontext()
+
     def _is_new(self, path: Path, offset: int, owner: str | None) -> bool:
         """Whether what begins at ``offset``, and is read now, costs as much as if nobody had read it."""
         if self._seen is None:
@@ -137,11 +144,14 @@ class Reader:
         """Read ``extent`` at the price of ``owed`` bytes more; whether it was warm although it was to be cold."""
         new = self._is_new(extent.path, extent.offset, owner)
         throttle = self.throttle if new else _FREE
-        warm = self._cold and new and not self._drop(descriptor, offset=extent.offset, nbytes=nbytes)
+        cold = self._cold and new
         views, done = deque(view for view in extent.into if len(view)), 0
         if self._begin is not None:
+            if cold:  # what takes time, before the bytes of another one have come
+                self._drop(descriptor, offset=extent.offset, nbytes=nbytes)
             self._begin()
-        with throttle.stream():
+        with self._alone(extent.path, new), throttle.stream():
+            warm = cold and not self._drop(descriptor, offset=extent.offset, nbytes=nbytes)
             while done < nbytes:
                 with throttle.piece(min(owed + nbytes - done, _MOST * _SCRATCH)) as piece:
                     paid = min(owed, piece)

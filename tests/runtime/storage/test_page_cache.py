@@ -141,3 +141,19 @@ def test_the_explanation_says_how_many_and_what_to_do() -> None:
     text = WARM.format(count=7)
     assert "7 reads" in text
     assert "storage.cold=false" in text
+
+
+@needs_pages
+def test_a_part_is_dropped_that_was_read_ahead_with_the_part_before(tmp_path: Path) -> None:
+    """The kernel reads ahead in pieces of many pages, which stay whole or go whole."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(14_708_736))
+    on_disk(path)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        for start in range(4096, 14_159_872, 2_000_000):
+            os.pread(descriptor, min(2_000_000, 14_159_872 - start), start)
+        assert drop_pages(descriptor, offset=14_159_872, nbytes=548_864)
+        assert residency(descriptor, 14_159_872, 548_864) == 0
+    finally:
+        os.close(descriptor)
