@@ -24,6 +24,8 @@ Chain = tuple[Preprocessing, tuple[str, ...]]
 """How data is prepared, and the identities of the blocks that it went through."""
 LIKELY = 0.25
 """Least probability with which something is needed that is computed early."""
+UNBUDGETED = 1024**3
+"""Bytes for it where intermediates have no budget."""
 # Vertices times batches beyond which only what all models share is looked at.
 _MOST = 10_000
 
@@ -51,12 +53,13 @@ class AheadOfRounds:
         self._jobs: list[tuple[int, Batch]] = []
         self._had: set[tuple[int, Batch]] = set()  # of the plan's jobs those that are done
         self._seen: frozenset[int] = frozenset()
-        self._room: int | None = 0
+        self._room = 0
         self._fits: bool | None = None
         self._done = {"items": 0, "block_items": 0}
 
     def follow(self, plan: Plan, budget: int | None, train: Sequence[Batch], features: FeatureStore) -> None:
-        """Work beside ``plan``, of a round with the batches ``train``, in ``budget`` bytes for intermediates.
+        """Work beside ``plan``, of a round with the batches ``train``, in ``budget`` bytes for intermediates, or
+        :data:`UNBUDGETED` beside those of the plan.
 
         A policy that decides at run time may fill the budget, so only a plan with planned releases leaves room.
         Nothing is sure where models that are not in the plan have ``features``, of an earlier search or plan: they
@@ -68,11 +71,14 @@ class AheadOfRounds:
         seen = frozenset(batch.index for batch in train)
         over = self._seen if self._seen != seen else frozenset()
         self._seen = seen
-        self._room = 0 if plan.peaks is None else None if budget is None else max(0, budget - plan.peaks[0])
+        if plan.peaks is None:
+            self._room = 0
+        else:
+            self._room = UNBUDGETED if budget is None else max(0, budget - plan.peaks[0])
         before, self._held, self._bytes = self._held, {}, 0
         for batch, states in before.items():  # the last ones are needed last, and least likely
             for chain, state in states.items() if batch.index not in over else ():
-                if _lies_on(chain, tree) and (self._room is None or self._bytes + _size(state) <= self._room):
+                if _lies_on(chain, tree) and self._bytes + _size(state) <= self._room:
                     self._hold(batch, chain, state)
         self._note()
         roots = [vertex for vertex, parent in enumerate(tree.parent) if parent == NO_VERTEX]
@@ -90,7 +96,7 @@ class AheadOfRounds:
         if self._plan is None or not self._jobs:
             return False
         tree, absent = self._plan.tree, set[int]()
-        room = float("inf") if self._room is None else self._room - self._bytes
+        room = self._room - self._bytes
         for place, (vertex, batch) in enumerate(self._jobs):
             if vertex in absent or batch.items * tree.output_bytes[vertex] > room:
                 continue

@@ -168,6 +168,14 @@ def test_what_all_models_have_features_of_is_not_computed(tmp_path: Path) -> Non
     assert again.measurement.counters.get("block_items", 0) == 0
 
 
+def test_without_a_budget_it_is_bounded_all_the_same(models: ModelSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = BATCH * 4 * 8 * 8 * 4
+    whole = predicted(models, 30.0, budget=Budgets(budget=None)).measurement.peaks["ahead_bytes"]
+    monkeypatch.setattr("alsatian.runtime.ahead.UNBUDGETED", 2 * one)
+    found = predicted(models, 30.0, budget=Budgets(budget=None)).measurement
+    assert 0 < found.peaks["ahead_bytes"] <= 2 * one < whole
+
+
 def test_what_was_computed_early_goes_when_memory_runs_out(
     models: ModelSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
