@@ -15,11 +15,10 @@ $(READY): pyproject.toml constraints.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,text,timm,sentencepiece,data,wandb,completion,remote,deltas,launchers,ray]'
 	@touch $@
 
-# More workers than cores, since tests wait for slow stores, servers and processes.
 # Tests read files cold, which a /tmp in memory does not allow; the checkout lies on a disk.
 test: $(READY)
 	@mkdir -p .tmp
-	PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.tmp $(VENV)/bin/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.tmp $(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/python -m ruff check .

@@ -18,7 +18,7 @@ from alsatian.budgets import Budgets
 from alsatian.errors import ConfigError, StoreError
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import add_path
-from alsatian.runtime.loading import loader as loaders
+from alsatian.runtime.loading import block_loader as loaders
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.loading.transfer import Transfer
 from alsatian.store.files.block_file import Header

@@ -13,7 +13,7 @@ from torch import nn
 from alsatian.budgets import Budgets
 from alsatian.models.model_set import ModelSet
 from alsatian.models.sets.folder import add_path
-from alsatian.runtime.loading import loader as loaders
+from alsatian.runtime.loading import block_loader as loaders
 from alsatian.runtime.loading.settings import LoaderSettings
 from alsatian.runtime.loading.transfer import Transfer
 from alsatian.store.maintenance import gc, verify

@@ -114,5 +114,5 @@ class Facts:
         """Rates of computing by what all ``workers`` measured, over the median; by architectures if they can."""
         common = set.intersection(*(set(one.seconds) for one in workers))
         counted = common - {PRODUCT} or {PRODUCT}
-        seconds = [sum(one.seconds[key] for key in counted) for one in workers]
-        return [median(seconds) / own for own in seconds]
+        rates = [1 / sum(one.seconds[key] for key in counted) for one in workers]
+        return [rate / median(rates) for rate in rates]

@@ -103,5 +103,6 @@ def test_counts_peaks_events_and_busy_time_of_many_threads_are_all_there(beside:
     assert measurement.counters == {"bytes_read": 3 * threads * rounds, "hits": threads * rounds}
     assert measurement.peaks["cache_bytes"] == threads * rounds - 1
     assert sorted(event["thread"] for event in measurement.events) == list(range(threads))
-    assert measurement.busy_s["cache_io"] == pytest.approx(sum(outside), rel=EXACT)
+    # What is outside may also have to wait for the interpreter.
+    assert threads * 0.1 <= measurement.busy_s["cache_io"] <= sum(outside)
     assert measurement.busy_s["cache_io"] > measurement.wall_s
