@@ -178,20 +178,23 @@ class ModelSet(CandidateSet):
         return replace(self, segments=computed_by(self.segments, kernels, numerics))
 
     @torch.no_grad()
-    def compute_example(self, candidate: Candidate, size: int, device: torch.device | str) -> float:
-        """Compute ``size`` items without content with one of the models: what libraries load and choose when
-        something is computed first is there behind it. The seconds of computing alone are returned."""
-        state = tuple(tensor.to(device) for tensor in candidate.preprocessing.example(size))
-        seconds = 0.0
+    def compute_example(
+        self, candidate: Candidate, sizes: Sequence[int], device: torch.device | str
+    ) -> list[float]:
+        """Compute so many items without content with one of the models, once for each of ``sizes``: what libraries
+        load and choose when something is computed first is there behind it. Returns the seconds of computing alone."""
+        states = [tuple(tensor.to(device) for tensor in candidate.preprocessing.example(size)) for size in sizes]
+        seconds = [0.0] * len(states)
         for block in candidate.blocks:
             segment = self.segments[block.identity]
             parameters = segment.arrange(self.store.load_block(block.identity, candidate.id))
             ready = segment.prepare([tensor.to(device) for tensor in parameters])
-            begin = time.perf_counter()
-            state = segment(state, ready)
-            if state[0].is_cuda:
-                torch.cuda.synchronize(state[0].device)
-            seconds += time.perf_counter() - begin
+            for turn, state in enumerate(states):
+                begin = time.perf_counter()
+                states[turn] = segment(state, ready)
+                if states[turn][0].is_cuda:
+                    torch.cuda.synchronize(states[turn][0].device)
+                seconds[turn] += time.perf_counter() - begin
         return seconds
 
     def taking(self, modality: str | None, on_bad_model: str = "raise") -> "ModelSet":

@@ -75,13 +75,13 @@ class AheadOfRounds:
             self._room = 0
         else:
             self._room = UNBUDGETED if budget is None else max(0, budget - plan.peaks[0])
-        before, self._held, self._bytes = self._held, {}, 0
+        roots, before = tree.roots(), self._held
+        self._held, self._bytes = {}, 0
         for batch, states in before.items():  # the last ones are needed last, and least likely
             for chain, state in states.items() if batch.index not in over else ():
-                if _lies_on(chain, tree) and self._bytes + _size(state) <= self._room:
+                if _lies_on(chain, tree, roots) and self._bytes + _size(state) <= self._room:
                     self._hold(batch, chain, state)
         self._note()
-        roots = [vertex for vertex, parent in enumerate(tree.parent) if parent == NO_VERTEX]
         models = tree.all_models()
         if len(roots) != 1 or not tree.children[roots[0]] or not set(models) >= features.held.keys():
             return
@@ -93,7 +93,7 @@ class AheadOfRounds:
     def work(self) -> bool:
         """Compute what is needed most likely; False if there is nothing, no room, or not all it takes is on the
         device."""
-        if self._plan is None or not self._jobs:
+        if self._plan is None:
             return False
         tree, absent = self._plan.tree, set[int]()
         room = self._room - self._bytes
@@ -176,12 +176,10 @@ def _chain(tree: TaskTree, vertex: int) -> Chain:
     return tree.preprocessing[vertex], blocks
 
 
-def _lies_on(chain: Chain, tree: TaskTree) -> bool:
+def _lies_on(chain: Chain, tree: TaskTree, roots: Sequence[int]) -> bool:
     """Whether a model of ``tree`` has it, from the data on."""
     kind, blocks = chain
-    below: Sequence[int] = [
-        v for v, parent in enumerate(tree.parent) if parent == NO_VERTEX and tree.preprocessing[v] == kind
-    ]
+    below: Sequence[int] = [vertex for vertex in roots if tree.preprocessing[vertex] == kind]
     while below:
         for vertex in below:
             edge = tuple(block.identity for block in tree.blocks[vertex][: len(blocks)])
@@ -201,6 +199,8 @@ def _by_likelihood(tree: TaskTree, train: Sequence[Batch], new: Sequence[Batch])
     Taken is that as many models are left as times the data grows, as in halving, and that any may be: then of ``m``
     models none needs a batch with probability (1 - s)^m, where s is the share of data that was seen before its end.
     """
+    if len(tree) * len(new) > _MOST:
+        return [(0, batch) for batch in new]
     count = [len(models) for models in tree.models]
     for vertex in range(len(tree) - 1, -1, -1):
         if (parent := tree.parent[vertex]) != NO_VERTEX:
@@ -210,7 +210,7 @@ def _by_likelihood(tree: TaskTree, train: Sequence[Batch], new: Sequence[Batch])
     def rated() -> Iterator[tuple[float, int, int]]:
         for number, batch in enumerate(new):
             dropped = 1 - min(1.0, seen / batch.stop)
-            for vertex in range(len(tree) if len(tree) * len(new) <= _MOST else 1):
+            for vertex in range(len(tree)):
                 likely = 1.0 if count[vertex] == whole else 1 - dropped ** count[vertex]
                 if likely >= LIKELY:
                     yield -likely, number, vertex

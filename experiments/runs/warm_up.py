@@ -40,7 +40,7 @@ def warm_up(setup: Setup, models: ModelSet) -> Warmed:
             else:
                 with arithmetic(setup.config["numerics"]):
                     for candidate in cold.values():
-                        models.compute_example(candidate, size, device)
+                        models.compute_example(candidate, [size], device)
         _warm.update(cold)
         return_unused()
     return kind

@@ -66,8 +66,8 @@ def test_the_likeliest_is_computed_first() -> None:
 def test_what_no_model_needs_any_more_is_dropped(chain: str, lies: bool) -> None:
     tree = tree_of("aab", "aac", "abe")
     identities = tuple(c + str(i) for i, c in enumerate(chain))
-    assert _lies_on((KIND, identities), tree) is lies
-    assert not _lies_on((ImagePreprocessing(9), identities), tree)
+    assert _lies_on((KIND, identities), tree, tree.roots()) is lies
+    assert not _lies_on((ImagePreprocessing(9), identities), tree, tree.roots())
 
 
 class Prepared(DataSource):

@@ -162,9 +162,8 @@ def _warm_up(models: ModelSet, job: Job) -> dict[str, float]:
     took = {PRODUCT: min(_product_s(job.place) for _ in range(_TURNS))}
     for chain, count in chains.most_common(_WARMED):
         with contextlib.suppress(Exception):
-            models.compute_example(chosen[chain], size, job.place)
-            turns = [models.compute_example(chosen[chain], min(size, _ITEMS), job.place) for _ in range(_TURNS)]
-            took[digest_json(chain)] = count * min(turns)
+            sizes = [size, *[min(size, _ITEMS)] * _TURNS]
+            took[digest_json(chain)] = count * min(models.compute_example(chosen[chain], sizes, job.place)[1:])
     return took
 
 

@@ -139,14 +139,14 @@ class BlockSource:
                     self._check(need, copy)
                     yield copy
                     return
-        starts = [time.perf_counter()]
+        opened, began = time.perf_counter(), list[float]()
 
         def begin() -> None:
             turn.begin()
-            starts.append(time.perf_counter())
+            began.append(time.perf_counter())
 
         def came(fetched: Fetched) -> None:
-            self.meter.read(fetched.size, time.perf_counter() - starts[:2][-1])  # from the first byte on
+            self.meter.read(fetched.size, time.perf_counter() - (began or [opened])[0])
             self.meter.count("blocks_read", bool(fetched.size))  # or the mirror had it
             self.meter.count("bytes_read", fetched.size)
             self.meter.count("warm_reads", fetched.warm)

@@ -5,7 +5,7 @@ import copy
 import errno
 import os
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +61,7 @@ class Reader:
         self._brought: set[tuple[Path, str | None]] = set()
         self._begin: Callable[[], None] | None = None
         # Of files: who reads a part of one brings pages beside it, which another one might want to be cold.
-        self._locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: dict[str, threading.Lock] = {}
 
     def fetch(self, path: Path, owner: str | None = None) -> Fetched:
         """Bring the content of ``path`` into memory (the page cache).
@@ -130,7 +130,9 @@ class Reader:
         return new and not warm
 
     def _alone(self, path: Path, new: bool) -> contextlib.AbstractContextManager[object]:
-        return self._locks[path] if self._cold and new else contextlib.nullcontext()
+        return (
+            self._locks.setdefault(str(path), threading.Lock()) if self._cold and new else contextlib.nullcontext()
+        )
 
     def _is_new(self, path: Path, offset: int, owner: str | None) -> bool:
         """Whether what begins at ``offset``, and is read now, costs as much as if nobody had read it."""

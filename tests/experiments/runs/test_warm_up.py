@@ -1,6 +1,7 @@
 """What is computed before anything is measured: once a process, of each architecture, and without a say."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,9 @@ def test_a_single_repeat_needs_no_search_but_warm_kernels(
     computed: list[tuple[str, int]] = []
     compute = ModelSet.compute_example
 
-    def seen(models: ModelSet, candidate: Candidate, size: int, device: str) -> None:
-        computed.append((candidate.id, size))
-        compute(models, candidate, size, device)
+    def seen(models: ModelSet, candidate: Candidate, sizes: Sequence[int], device: str) -> None:
+        computed.extend((candidate.id, size) for size in sizes)
+        compute(models, candidate, sizes, device)
 
     monkeypatch.setattr(ModelSet, "compute_example", seen)
     codes = {tuple(models.segments[b.identity].fingerprint for b in c.blocks) for c in models.candidates}
@@ -129,7 +130,7 @@ def test_every_block_of_an_architecture_is_computed(once: tuple[Setup, ModelSet]
         segments[block.identity] = type(
             "Seen", (), {"arrange": segment.arrange, "prepare": segment.prepare, "__call__": staticmethod(run)}
         )()
-    replace(models, segments=segments).compute_example(candidate, setup.config["batch_size"], "cpu")
+    replace(models, segments=segments).compute_example(candidate, [setup.config["batch_size"]], "cpu")
     assert ran == [models.segments[block.identity].fingerprint for block in candidate.blocks]
 
 
