@@ -182,7 +182,7 @@ class ModelSet(CandidateSet):
         self, candidate: Candidate, sizes: Sequence[int], device: torch.device | str
     ) -> list[float]:
         """Compute so many items without content with one of the models, once for each of ``sizes``: what libraries
-        load and choose when something is computed first is there behind it. Returns the seconds of computing alone."""
+        load and choose when something is computed first is there behind it. Returns the seconds of computing."""
         states = [tuple(tensor.to(device) for tensor in candidate.preprocessing.example(size)) for size in sizes]
         seconds = [0.0] * len(states)
         for block in candidate.blocks:
