@@ -98,7 +98,8 @@ class Budgets:
             return size.of(whole()) if isinstance(size, Share) else size
 
         sizes = {name: size_of(name, working_set) for name in _INTERMEDIATES}
-        return Resolved(asked=self, **sizes, **{name: size_of(name, lambda: distinct_bytes) for name in _BLOCKS})
+        sizes |= {name: size_of(name, lambda: distinct_bytes) for name in _BLOCKS}
+        return Resolved(asked=self, distinct_bytes=distinct_bytes, **sizes)
 
 
 class BlockBudgets(NamedTuple):
@@ -111,9 +112,11 @@ class BlockBudgets(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """Budgets in bytes under the names that they have in :class:`Budgets`; ``asked`` are these."""
+    """Budgets in bytes under the names that they have in :class:`Budgets`; ``asked`` are these. The models have so
+    many ``distinct_bytes`` of parameters."""
 
     asked: Budgets
+    distinct_bytes: int
     budget: int | None
     host_budget: int | None
     ssd_budget: int | None
@@ -132,14 +135,14 @@ class Resolved:
         resident = (self.block_budget or NO_LIMIT, self.block_host_budget or 0) if shares and keeps else (0, 0)
         return BlockBudgets(*resident, (self.block_ssd_budget or 0) if shares else 0)
 
-    def limits(self, keeps: bool) -> Limits:
-        """What plans have to keep to; ``keeps`` says whether blocks stay on the device at all."""
+    def limits(self, keeps: bool, divides: bool) -> Limits:
+        """What plans have to keep to; ``keeps`` says whether blocks stay on the device at all. A strategy that
+        ``divides`` the memory by itself has for intermediates what all blocks together do not need."""
         lower = self.lower_tiers
-        return Limits(
-            (self.budget, *lower.values()),
-            blocks=self.block_budget if keeps else None,
-            tiers=("device", *lower),
-        )
+        budget, blocks = self.budget, self.block_budget if keeps else None
+        if divides and budget is not None and blocks is not None and blocks > self.distinct_bytes:
+            budget, blocks = budget + blocks - self.distinct_bytes, self.distinct_bytes
+        return Limits((budget, *lower.values()), blocks=blocks, tiers=("device", *lower))
 
     def as_dict(self) -> dict[str, Budget]:
         """By setting, with what was asked for."""

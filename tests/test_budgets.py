@@ -84,10 +84,23 @@ def test_shares_and_sizes_come_to_bytes() -> None:
         "cache.block_host_budget": Budget(0, None),
         "cache.block_ssd_budget": Budget(None, None),
     }
-    assert found.limits(keeps=True) == Limits((251, 1000), blocks=250, tiers=("device", "ssd"))
-    assert found.limits(keeps=False).memory is None
+    for divides in (False, True):  # blocks may need all that they have
+        assert found.limits(keeps=True, divides=divides) == Limits((251, 1000), blocks=250, tiers=("device", "ssd"))
+        assert found.limits(keeps=False, divides=divides).memory is None
     assert found.for_blocks(shares=True, keeps=True) == (250, 0, 0)
     assert found.for_blocks(shares=True, keeps=False) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "blocks", "divided"),
+    [(7, 99, (7, 99)), (7, 100, (7, 100)), (7, 101, (8, 100)), (None, 101, (None, 101)), (7, None, (7, None))],
+)
+def test_who_divides_the_memory_has_for_intermediates_what_blocks_never_need(
+    budget: int | None, blocks: int | None, divided: tuple[int | None, int | None]
+) -> None:
+    found = Budgets(budget=budget, block_budget=blocks).resolve(lambda: 0, 100)
+    assert found.limits(keeps=True, divides=False) == Limits((budget,), blocks=blocks)
+    assert found.limits(keeps=True, divides=True) == Limits(divided[:1], blocks=divided[1])
 
 
 def test_the_working_set_is_only_asked_for_by_shares() -> None:

@@ -31,8 +31,9 @@ class Auto(Strategy):
 
     What is predicted faster than Alsatian's own plan by more than a margin is done: another order, other chunks,
     another division of the device's memory between blocks and intermediates, intermediates that are fused,
-    recomputed or not spilled. The budgets of both are one: it keeps to their sum. Where everything fits there is
-    nothing to decide: the plan is the usual one, as it is without ``costs``.
+    recomputed or not spilled. The budgets of both are one: it keeps to their sum, and intermediates may take what
+    all blocks do not need. Where everything fits there is nothing to decide: the plan is the usual one, as it is
+    without ``costs``.
     """
 
     name: str = "auto"
@@ -69,8 +70,11 @@ class Auto(Strategy):
         return replace(self, costs=costs)
 
     def plan(self, tree: TaskTree, models: Sequence[str], batches: Sequence[Batch], limits: Limits) -> Plan:
-        if not batches or len(tree) > MOST_VERTICES:
+        if not batches:
             return super().plan(tree, models, batches, limits)
+        if len(tree) > MOST_VERTICES:
+            plan = super().plan(tree, models, batches, limits)
+            return _told(plan, "as usual, since choosing would take longer than it saves", limits)
         fits = self._all_fits(tree, models, batches, limits)
         if fits or self.costs is None:
             plan = super().plan(tree, models, batches, limits)

@@ -146,7 +146,7 @@ class Search:
     @property
     def limits(self) -> Limits:
         """What plans have to keep to."""
-        return self.budgets.limits(self.strategy.shares and self.loader.keep)
+        return self.budgets.limits(self.strategy.shares and self.loader.keep, self.strategy.divides_memory)
 
     @property
     def hangs_on_costs(self) -> bool:

@@ -88,7 +88,10 @@ def _facts(entry: Mapping[str, Any], budgets: Mapping[str, int | None]) -> Itera
         f"{sharing['blocks']} distinct blocks of {sharing['blocks_without_sharing']}, {sharing['blocks_read']} read"
     )
     chunking = entry["chunking"]
-    budget = budgets["cache.budget"]
+    divided = entry["memory"]
+    budget, name = (
+        (divided[0], "the memory for intermediates") if divided else (budgets["cache.budget"], "cache.budget")
+    )
     limit = "no limit" if budget is None else format_bytes(budget)
     cut = f"{entry['chunks']} {'chunk' if entry['chunks'] == 1 else 'chunks'} of up to {entry['chunk_items']} items"
     if chunking["whole_pass_bytes"] is not None:
@@ -97,12 +100,12 @@ def _facts(entry: Mapping[str, Any], budgets: Mapping[str, int | None]) -> Itera
         fits = budget is None or chunking["whole_pass_bytes"] <= budget
         yield (
             f"chunking: {cut}: C_min is {per_item} an item, so a whole pass needs {need}, which "
-            f"{'fits' if fits else 'exceeds'} cache.budget ({limit})"
+            f"{'fits' if fits else 'exceeds'} {name} ({limit})"
         )
     else:
-        yield f"chunking: {cut}; cache.budget {limit}"
-    if entry["memory"]:
-        intermediates, blocks = entry["memory"]
+        yield f"chunking: {cut}; {name} {limit}"
+    if divided:
+        intermediates, blocks = divided
         yield f"memory: {format_bytes(intermediates)} for intermediates, {format_bytes(blocks)} for blocks"
     if entry["peaks"] is not None:
         yield f"peak of the cache, by tier: {', '.join(format_bytes(peak) for peak in entry['peaks'])}"

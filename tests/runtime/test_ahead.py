@@ -128,6 +128,20 @@ def test_it_takes_only_what_the_plan_leaves_of_the_budget(models: ModelSet, room
     assert outcomes(real) == outcomes(search(models))
 
 
+def test_who_divides_the_memory_works_ahead_in_what_blocks_never_need(models: ModelSet) -> None:
+    """``auto`` has both budgets in one; other strategies leave to blocks what is theirs."""
+    planned = predicted(models, 30.0, loader=WITHOUT).measurement.peaks["cache_bytes"]
+    one = BATCH * 4 * 8 * 8 * 4
+    budget = Budgets(budget=planned, block_budget=models.distinct_bytes + one)
+    assert predicted(models, 30.0, budget=budget).measurement.peaks["ahead_bytes"] == 0
+    assert predicted(models, 30.0, strategy=AUTO, budget=budget).measurement.peaks["ahead_bytes"] == one
+    real = search(models, strategy=AUTO, storage=SLOW, budget=budget)
+    memory = real.resolved["cache.memory"].bytes
+    assert memory == planned + models.distinct_bytes + one
+    assert real.measurement.peaks["memory_bytes"] <= memory
+    assert outcomes(real) == outcomes(search(models))
+
+
 @pytest.mark.parametrize(
     ("schedule", "sure"),
     [(Halving(), True), (PaperHalving(), True), (Adaptive(), True), (Confident(), True), (Exhaustive(), False)],

@@ -43,10 +43,10 @@ def page(rows: pd.DataFrame, load: float, references: bool, failed: Mapping[str,
     ]
     blocks = [
         f"`{PUBLISHED}` stands for the published system, by eager kernels; others use `layout`. *Faster* is its "
-        "time over that of the row, turn by turn. In each cell all take turns in one process, in changing order. "
-        "Medians with their range. *Over limit* is wall time over the least that reading and computing need with "
-        "all cores; the least to *read* and to *compute* stands beside it, in seconds. *Before* are seconds around "
-        "the search's own clock, those of profiling among them, in the first turn.",
+        "time over that of the row, turn by turn. In each cell all take turns in one process, in changing order; "
+        "short ones take more. Medians with their range. *Over limit* is wall time over the least that reading and "
+        "computing need with all cores; the least to *read* and to *compute* stands beside it, in seconds. "
+        "*Before* are seconds around the search's own clock, those of profiling among them, in the first turn.",
         "\n".join(f"- {line}" for line in facts),
     ]
     for cell, own in rows.groupby("cell", sort=False):

@@ -1,7 +1,8 @@
 """The study of speed: its cells, its page on made-up rows, and a small run."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -54,6 +55,14 @@ def test_cells_are_chosen_by_name_or_kind() -> None:
 
 def test_all_take_turns_at_being_first() -> None:
     assert [list(turned("abc", turn)) for turn in range(3)] == [list("abc"), list("bca"), list("cab")]
+
+
+@pytest.mark.parametrize(("wall", "turns"), [(0.1, 10), (0.5, 4), (0.9, 3), (1.0, 2), (9.0, 2)])
+def test_short_searches_take_more_turns(wall: float, turns: int) -> None:
+    """Until they have taken two seconds each, and at most five times as many."""
+    own = SimpleNamespace(search=lambda cell, words, of: {"cell": cell, "wall_s": wall})
+    rows = speed.measure(cast(Bench, own), {"one": ()}, dict.fromkeys("abc", ()), 2, references=False)
+    assert [row["turn"] for row in rows] == [turn for turn in range(turns) for _ in range(3)]
 
 
 def test_ratios_are_of_the_same_turn() -> None:
@@ -122,7 +131,10 @@ def test_wrong_scores_and_exceeded_budgets_make_a_bad_page(what: str, said: str)
     assert said in "\n".join(found.blocks)
 
 
-def test_a_small_run(study: Study, written: Written, store: Path, tmp_path: Path) -> None:
+def test_a_small_run(
+    study: Study, written: Written, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "LEAST_S", 0.0)
     words = ("--cells", "models/4", "--repeats", 1, "--store", store, "--set", "scale=ci", "dataset.items=100")
     assert study("speed", *words) == 0
     rows = pd.read_csv(tmp_path / "pages" / "speed.csv")
@@ -151,6 +163,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(
     small = CELLS["models/4"]
     two = {"bad": (*small, "cache.budget=1kB"), "good": small}
     monkeypatch.setattr(speed, "chosen", lambda names: two)
+    monkeypatch.setattr(speed, "LEAST_S", 0.0)
     assert study("speed", "--no-base", "--repeats", 1, "--store", store, "--set", "scale=ci") == 1
     text = written("speed.md")
     assert "- FAILED: bad: " in text
