@@ -162,7 +162,7 @@ class Mirror:
         except OSError as error:
             raise RemoteError(
                 f"{self.folder}: cannot keep a block of {self.remote.url} ({error.strerror}); free some space, or "
-                f"name another folder for mirrors ({FOLDERS}), or a smaller size of theirs ({SIZE})"
+                f"name another folder in storage.mirrors or {FOLDERS}, or a smaller storage.mirror_size or {SIZE}"
             ) from None
         self._beside(identity, "head").unlink(missing_ok=True)
         return size - done
@@ -171,7 +171,7 @@ class Mirror:
         if not self.room.reserve(part, size):
             raise RemoteError(
                 f"{self.folder}: no room for a block of {format_bytes(size)}: a mirror may hold "
-                f"{format_bytes(self.room.budget)}; set {SIZE} to more than one block and "
+                f"{format_bytes(self.room.budget)}; set storage.mirror_size or {SIZE} to more than one block and "
                 "those with which it shares tensors"
             )
 

@@ -126,7 +126,7 @@ def test_what_is_being_read_stays(opened: Callable[..., BlockStore], blocks: lis
 def test_a_block_that_is_larger_than_the_budget_is_said(
     opened: Callable[..., BlockStore], blocks: list[str]
 ) -> None:
-    with pytest.raises(RemoteError, match=r"no room for a block of .*ALSATIAN_MIRROR_SIZE"):
+    with pytest.raises(RemoteError, match=r"no room for a block of .*storage\.mirror_size or ALSATIAN_MIRROR_SIZE"):
         read(opened(FILE - 1), blocks[0])
 
 
