@@ -106,6 +106,14 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def whatever_is_small_is_read_ahead() -> None:
+    """As in use, where models are larger: those of tests come at once."""
+    from alsatian.runtime.loading import settings
+
+    settings.AT_ONCE_BYTES = 0
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Callable[[str], torch.nn.Module]:
     """See :func:`tiny_model`."""

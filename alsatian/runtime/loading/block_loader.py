@@ -87,7 +87,8 @@ class BlockLoader(Loader):
 
     def follow(self, steps: Iterable[Sequence[Need]], budget: int | None = None) -> None:
         self.stop()
-        if self._residency.follow(in_parts(steps, self._parts), budget) and self._ahead:
+        keeps = self._residency.follow(in_parts(steps, self._parts), budget)
+        if keeps and self._ahead and self._residency.to_bring() > self._source.at_once_bytes:
             self._stopping = False
             self._threads = [
                 threading.Thread(target=self._run_ahead, name="read-ahead", daemon=True) for _ in range(LANES)

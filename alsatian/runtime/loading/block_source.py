@@ -12,6 +12,7 @@ import torch
 from alsatian.blocks.candidate import Block
 from alsatian.blocks.segment import Segment
 from alsatian.errors import StoreError
+from alsatian.runtime.loading import settings
 from alsatian.runtime.loading.local_copies import VERIFIED, BlockCache
 from alsatian.runtime.meter.meter import Meter
 from alsatian.runtime.meter.timeline import Subject
@@ -117,6 +118,11 @@ class BlockSource:
     meter: Meter
     copies: BlockCache | None = None
     model_files: bool = False
+
+    @property
+    def at_once_bytes(self) -> int:
+        """What can be read when it is needed, since that takes no time worth speaking of."""
+        return 0 if self.store.mirror or not self.reader.is_free else settings.AT_ONCE_BYTES
 
     @contextlib.contextmanager
     def opened(self, need: Need, turn: Turn, based: bool = True, narrow: Collection[int] = ()) -> Iterator[Reading]:

@@ -36,6 +36,10 @@ class Foresight:
         """Whether there is a plan."""
         return bool(self._steps)
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of what the plan needs, by identity."""
+        return {need.identity: need.nbytes for needs in self._steps for need in needs}
+
     def advance(self) -> None:
         """The next step begins."""
         self.now += 1

@@ -63,6 +63,13 @@ class Residency:
             self._paused = False
         return True
 
+    def to_bring(self) -> int:
+        """Bytes of the plan's blocks that have to come; of all of them if they cannot stay together."""
+        with self.change:
+            sizes = self.foresight.sizes()
+            stay = sum(sizes.values()) <= self.device.budget
+            return sum(size for identity, size in sizes.items() if not (stay and identity in self.device))
+
     def advance(self) -> None:
         """The next step begins; the blocks of the last one are not in use any more."""
         with self.change:

@@ -9,6 +9,10 @@ LANES = 2
 WORTH_BYTES = 1_000_000
 """Of a block that is worth it. Smaller ones mostly take the interpreter's time, which the search needs, too."""
 
+AT_ONCE_BYTES = 4_000_000
+"""What a plan may read when it is needed, where the store is a folder here and nothing holds it up: threads that
+read ahead would take longer to begin than it takes."""
+
 
 def interval(read_s: float, rest_s: float, nbytes: int) -> float:
     """Seconds from one block of ``nbytes`` that is read ahead to the next, which take so long to read and for the

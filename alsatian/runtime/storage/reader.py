@@ -63,6 +63,11 @@ class Reader:
         # Of files: who reads a part of one brings pages beside it, which another one might want to be cold.
         self._locks: dict[str, threading.Lock] = {}
 
+    @property
+    def is_free(self) -> bool:
+        """Whether reads are neither held up nor cold."""
+        return self.throttle.rate is None and not self._cold
+
     def fetch(self, path: Path, owner: str | None = None) -> Fetched:
         """Bring the content of ``path`` into memory (the page cache).
 
