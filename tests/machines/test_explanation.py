@@ -82,7 +82,7 @@ def test_peaks_of_two_tiers(family: ModelSet, budget: str, ssd: str, tmp_path: P
 
 @pytest.mark.parametrize("budget", ["100%", "40%"])
 def test_peaks_of_chosen_plans(family: ModelSet, budget: str) -> None:
-    explanation, actual = explain(family, Auto(), budget=budget)
+    explanation, actual = explain(family, Auto(), budget=Budgets(budget=budget, block_budget="100%"))
     check_peaks(explanation, actual)
     usual = "all blocks and intermediates fit"  # of fewer models, in later rounds
     assert all(entry["memory"] for entry in explanation["rounds"])
