@@ -9,6 +9,7 @@ import atexit
 import gc
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=3, help="of the moments at which it does")
     parser.addoption("--pages", type=Path, help="where tests that have a page write it, e.g. docs/results")
     parser.addoption("--words", default="", help="what such a test is to measure for its page, as its module says")
+
+
+def pytest_configure() -> None:
+    """What a shell started in the background ignores Ctrl-C, and so would all that tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

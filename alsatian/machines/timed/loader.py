@@ -144,6 +144,7 @@ class TimedLoader(Loader):
         """Seconds by which reading ahead delayed what was computed since ``start``."""
         if not self._delay or not self._reads_ahead:
             return 0.0
+        self._run_until(start)  # a block may have come while the computing before this was delayed
         before = self._busy_until(start)
         self._run_until(self._clock.now)
         return (self._busy_until(self._clock.now) - before) * self._delay

@@ -222,13 +222,19 @@ def test_the_limit_is_the_work_of_the_result_whatever_the_strategy(family: Model
     assert alone.limit.over(alone.wall_s) > shared.limit.over(shared.wall_s)  # type: ignore[operator]
 
 
-def test_reading_ahead_costs_computing_what_the_profile_says(family: ModelSet) -> None:
+@pytest.mark.parametrize("share", [0.2, 0.9, 0.99])
+@pytest.mark.parametrize("item_s", [1.0, 0.01], ids=["much computing", "little"])
+def test_reading_ahead_costs_computing_what_the_profile_says(family: ModelSet, share: float, item_s: float) -> None:
+    """It never gives any, though a block comes while what was computed before is delayed."""
+    times = {key: SegmentCost(((8, 4e-3 * item_s),)) for key in segment_keys(family).values()}
     free, lossy = (
-        predicted(family, costs_of(family, read_ahead_loss=loss), ALSATIAN, loader=AHEAD).measurement
-        for loss in ((), ((1e6, 0.2),))
+        predicted(
+            family, costs_of(family, segments=times, read_ahead_loss=loss), ALSATIAN, loader=AHEAD
+        ).measurement
+        for loss in ((), ((1e6, share),))
     )
     computing = [m.parts_s["inference"] for m in (free, lossy)]
-    assert computing[0] < computing[1] <= computing[0] / (1 - 0.2) + 1e-9
+    assert computing[0] < computing[1] <= computing[0] / (1 - share) + 1e-9
 
 
 def test_models_that_exist_only_as_fingerprints(family: ModelSet) -> None:

@@ -1,5 +1,6 @@
 """A command's life: what its processes see of it, and that they end with it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,13 +29,18 @@ time.sleep(1000)
 """
 
 
-def started(code: str, *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextlib.contextmanager
+def started(code: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
         [sys.executable, "-c", code, *words],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **process.environment()},
-    )
+    ) as one:
+        try:
+            yield one
+        finally:
+            one.kill()  # else a failure would wait for it
 
 
 def line(one: "subprocess.Popen[str]") -> str:
