@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from alsatian.models.model_set import ModelSet
 from alsatian.runtime.loading import settings
 from alsatian.runtime.loading.block_loader import BlockLoader
 from alsatian.runtime.loading.block_source import BlockSource
 from alsatian.runtime.loading.settings import LANES
 from alsatian.runtime.storage.reader import Reader
 from alsatian.runtime.storage.throttle import Throttle
+from alsatian.searching.strategy import Strategy
 from tests.runtime.loading.test_block_loader import SIZE, Setup
+from tests.searching.conftest import family, modules, truth
+from tests.searching.tiny_search import Known, by_name, check, search
+
+__all__ = ["family", "modules", "truth"]
 
 
 def reading_threads() -> int:
@@ -41,3 +47,11 @@ def test_what_comes_at_once_is_not_read_ahead(
     made.loader.follow([[need] for need in needs], budget=2 * SIZE)  # not all can stay
     assert reading_threads() == threads
     made.loader.stop()
+
+
+@by_name
+def test_scores_are_the_same_where_everything_comes_at_once(
+    family: ModelSet, truth: Known, strategy: Strategy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "AT_ONCE_BYTES", family.distinct_bytes)
+    check(search(family, strategy=strategy), truth)
